@@ -1,0 +1,160 @@
+//! The command line: arguments in, the library's answers out. One file per subcommand, thin.
+
+mod convert;
+mod inspect;
+mod window;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::device::{self, DeviceChoice, DeviceStatus};
+use crate::geometry::Size;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "distillscope",
+    version,
+    about = "See what a YOLOv5 teacher would teach a YOLOv5 student, and where",
+    long_about = "An instrument for fine-grained feature imitation. Without a subcommand it opens the window: \
+                  the anchors of every scale, the IoU imitation mask of every ground truth, and the difference \
+                  between teacher and student features.",
+    after_help = "Examples:\n  distillscope                                     the sample session\n  \
+                  distillscope street.jpg --teacher l.pt --student s.pt\n  \
+                  distillscope inspect --image street.jpg --teacher l.pt --student s.pt --json -",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    window: window::WindowArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Inspect(inspect::InspectArgs),
+    Convert(convert::ConvertArgs),
+}
+
+/// What every subcommand that runs a model takes.
+#[derive(Debug, Args)]
+struct ModelArgs {
+    /// Where the models run: auto (CUDA when there is a driver), cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+    /// Cores that libtorch may use on the CPU [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+impl ModelArgs {
+    /// Bounds libtorch's threads, then finds the device.
+    fn device(&self) -> anyhow::Result<(tch::Device, DeviceStatus)> {
+        if let Some(threads) = self.threads {
+            tch::set_num_threads(i32::from(threads));
+        }
+        Ok(device::resolve(self.device)?)
+    }
+}
+
+/// Reads the arguments, runs what they ask for, and says in one line what went wrong.
+pub fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("DISTILLSCOPE_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Convert(args)) => convert::run(&args),
+        None => window::run(cli.window),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The whole chain on one line; causes that repeat their effect are said once.
+            let mut line = error.to_string();
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                if !line.contains(&cause) {
+                    line = format!("{line}: {cause}");
+                }
+            }
+            eprintln!("distillscope: {line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Parses an input size: one number for a square, or HEIGHT,WIDTH.
+fn parse_input_size(text: &str) -> Result<Size, String> {
+    let side = |part: &str| {
+        part.trim()
+            .parse::<u32>()
+            .ok()
+            .filter(|side| (32..=8192).contains(side))
+            .ok_or_else(|| format!("'{part}' is no size between 32 and 8192 px"))
+    };
+    match text.split_once(',') {
+        None => side(text).map(Size::square),
+        Some((height, width)) => Ok(Size::new(side(width)?, side(height)?)),
+    }
+}
+
+/// The size rounded up to whole cells of the largest stride, as YOLOv5 does, with a line on stderr where it changed.
+fn round_up_to_stride(size: Size, stride: u32) -> Size {
+    let rounded = Size::new(size.width.next_multiple_of(stride), size.height.next_multiple_of(stride));
+    if rounded != size {
+        eprintln!(
+            "distillscope: input {}x{} is no multiple of the largest stride {stride}; using {}x{}",
+            size.width, size.height, rounded.width, rounded.height
+        );
+    }
+    rounded
+}
+
+/// Results go to standard output; a closed pipe behind it is no error.
+fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn existing(path: &Path) -> anyhow::Result<()> {
+    if !path.exists() {
+        anyhow::bail!("{}: no such file or folder", path.display());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_height_before_width() {
+        assert_eq!(parse_input_size("640"), Ok(Size::square(640)));
+        assert_eq!(parse_input_size("384,640"), Ok(Size::new(640, 384)));
+        assert!(parse_input_size("0").is_err());
+        assert!(parse_input_size("640x640").is_err());
+        assert!(parse_input_size("99999999").is_err());
+    }
+
+    #[test]
+    fn sizes_grow_to_whole_cells() {
+        assert_eq!(round_up_to_stride(Size::new(641, 320), 64), Size::new(704, 320));
+    }
+}

@@ -1,0 +1,136 @@
+//! Pixels: decoding, the letterbox, and reduced copies for the screen.
+//!
+//! What `cv2.imread` makes of a file is what the models were trained on, so it is the measure here: orientation applied,
+//! alpha dropped and not blended, grey spread to three channels, 16 bits cut to their upper 8.
+
+use std::path::Path;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+
+use super::{DatasetError, resize, text};
+use crate::geometry::{Letterbox, Size};
+
+/// Pixels that an image may have: 134 million, 400 MB as RGB.
+pub const MAX_PIXELS: u64 = 1 << 27;
+/// A compressed file larger than this holds no image of that size.
+const MAX_FILE_BYTES: u64 = 512 << 20;
+/// What a decoder may allocate; an image of [`MAX_PIXELS`] in 16-bit RGBA takes it all.
+const MAX_DECODER_BYTES: u64 = MAX_PIXELS * 8;
+
+/// YOLOv5's grey around a letterboxed image.
+const PAD: u8 = 114;
+
+fn decoder(path: &Path) -> Result<(impl ImageDecoder, Size), DatasetError> {
+    let failed = |cause| DatasetError::Image { path: path.to_owned(), cause };
+    let mut reader = ImageReader::new(text::open(path, MAX_FILE_BYTES)?)
+        .with_guessed_format()
+        .map_err(|cause| DatasetError::read(path, cause))?;
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
+    reader.limits(limits);
+    let decoder = reader.into_decoder().map_err(failed)?;
+    let (width, height) = decoder.dimensions();
+    let size = Size::new(width, height);
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || pixels > MAX_PIXELS {
+        return Err(DatasetError::ImageSize { path: path.to_owned(), size });
+    }
+    Ok((decoder, size))
+}
+
+fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
+    // Broken metadata leave the picture as it is stored.
+    decoder.orientation().unwrap_or(Orientation::NoTransforms)
+}
+
+/// Reads an image; its content, not its extension, says of which kind it is. EXIF orientation is applied.
+pub fn decode(path: &Path) -> Result<RgbImage, DatasetError> {
+    let (mut decoder, _) = decoder(path)?;
+    let orientation = orientation(&mut decoder);
+    let decoded = DynamicImage::from_decoder(decoder)
+        .map_err(|cause| DatasetError::Image { path: path.to_owned(), cause })?;
+    let rgb = to_rgb(decoded).ok_or_else(|| DatasetError::FloatImage { path: path.to_owned() })?;
+    let mut upright = DynamicImage::ImageRgb8(rgb);
+    upright.apply_orientation(orientation);
+    Ok(upright.into_rgb8())
+}
+
+/// `None` for floats.
+fn to_rgb(image: DynamicImage) -> Option<RgbImage> {
+    let image = match image {
+        DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgba16(_) => {
+            DynamicImage::ImageRgb16(image.into_rgb16())
+        }
+        other => other,
+    };
+    match image {
+        DynamicImage::ImageRgb16(wide) => {
+            let (width, height) = wide.dimensions();
+            let bytes = wide.into_raw().into_iter().map(|value| (value >> 8) as u8).collect();
+            RgbImage::from_raw(width, height, bytes)
+        }
+        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => None,
+        other => Some(other.into_rgb8()),
+    }
+}
+
+/// Width and height as [`decode`] would give them, from the header alone.
+pub fn image_size(path: &Path) -> Result<Size, DatasetError> {
+    let (mut decoder, size) = decoder(path)?;
+    Ok(match orientation(&mut decoder) {
+        Orientation::NoTransforms
+        | Orientation::Rotate180
+        | Orientation::FlipHorizontal
+        | Orientation::FlipVertical => size,
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => Size::new(size.height, size.width),
+    })
+}
+
+/// The network's input: `image` resized as OpenCV's `INTER_LINEAR` does, the rest filled with grey 114.
+///
+/// Fails where `letterbox` was made for an image of another size, or its input holds more than [`MAX_PIXELS`].
+pub fn letterbox(image: &RgbImage, letterbox: &Letterbox) -> Result<RgbImage, DatasetError> {
+    let found = Size::new(image.width(), image.height());
+    let input = letterbox.input;
+    let content = letterbox.content_size();
+    let (left, top) = letterbox.content_origin();
+    let fits = left.saturating_add(content.width) <= input.width && top.saturating_add(content.height) <= input.height;
+    if found != letterbox.image || !fits || u64::from(input.width) * u64::from(input.height) > MAX_PIXELS {
+        return Err(DatasetError::Letterbox { expected: letterbox.image, input, found });
+    }
+    let resized = resize::bilinear(image, content);
+    if content == input {
+        return Ok(resized);
+    }
+    let mut out = RgbImage::from_pixel(input.width, input.height, image::Rgb([PAD; 3]));
+    image::imageops::replace(&mut out, &resized, i64::from(left), i64::from(top));
+    Ok(out)
+}
+
+/// A smooth copy for the screen whose long side is `side`; `None` where the image is no larger than that.
+pub fn shrink_to(image: &RgbImage, side: u32) -> Option<RgbImage> {
+    let (width, height) = image.dimensions();
+    let long = width.max(height);
+    if long <= side || side == 0 {
+        return None;
+    }
+    let scaled = |n: u32| (f64::from(n) * f64::from(side) / f64::from(long)).round().max(1.0) as u32;
+    let (out_width, out_height) = (scaled(width), scaled(height));
+    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).ok()?;
+    let mut out = Image::new(out_width, out_height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Hamming));
+    Resizer::new().resize(&source, &mut out, &options).ok()?;
+    RgbImage::from_raw(out_width, out_height, out.into_vec())
+}
+
+/// The image at `path` with its long side at most `side`.
+pub fn thumbnail(path: &Path, side: u32) -> Result<RgbImage, DatasetError> {
+    let image = decode(path)?;
+    Ok(shrink_to(&image, side).unwrap_or(image))
+}

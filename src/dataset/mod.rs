@@ -1,0 +1,141 @@
+//! What the program reads from a person's disk: images, their labels, and the `data.yaml` that ties them together.
+//!
+//! Nothing in these files is trusted. Sizes are bounded before memory is spent on them, a bad line is a [`Warning`]
+//! that names its file and line while the rest of the file is used, and only a file that cannot be used at all is a
+//! [`DatasetError`]. Boxes leave this module in image px, pixels as 8-bit RGB. Nothing here downloads, writes, or
+//! knows of a network's tensors.
+
+mod data_yaml;
+mod image;
+mod label;
+mod listing;
+mod resize;
+mod text;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::geometry::Size;
+
+pub use self::image::{MAX_PIXELS, decode, image_size, letterbox, shrink_to, thumbnail};
+pub use data_yaml::{DataYaml, Split};
+pub use label::{Label, Labels, find_labels, label_count, labels_for_image};
+pub use listing::{IMAGE_EXTENSIONS, Listing, is_image, list_images};
+
+/// Why a file or a folder cannot be used.
+#[derive(Debug, Error)]
+pub enum DatasetError {
+    #[error("{}: {cause}", path.display())]
+    Read { path: PathBuf, cause: io::Error },
+    #[error("{}: not a file", path.display())]
+    NotAFile { path: PathBuf },
+    #[error("{}: {bytes} bytes are more than the {limit} that this kind of file may have", path.display())]
+    FileTooLarge { path: PathBuf, bytes: u64, limit: u64 },
+    #[error("{}: not an image that can be read (JPEG, PNG, BMP, WebP or TIFF): {cause}", path.display())]
+    Image { path: PathBuf, cause: ::image::ImageError },
+    #[error("{}: {} × {} pixels; an image has 1 to {MAX_PIXELS} pixels", path.display(), size.width, size.height)]
+    ImageSize { path: PathBuf, size: Size },
+    #[error("{}: pixels of 32-bit floats have no agreed range; save the image with 8 or 16 bits", path.display())]
+    FloatImage { path: PathBuf },
+    #[error(
+        "a letterbox made for {} × {} pixels in {} × {} does not fit an image of {} × {}",
+        expected.width, expected.height, input.width, input.height, found.width, found.height
+    )]
+    Letterbox { expected: Size, input: Size, found: Size },
+    #[error("{}: not a COCO annotation file: {cause}", path.display())]
+    Coco { path: PathBuf, cause: serde_json::Error },
+    #[error("{}: not a data.yaml: {message}", path.display())]
+    Yaml { path: PathBuf, message: String },
+    #[error("{}: there is no '{split}:' in it; name a folder, a .txt list, or a list of them", path.display())]
+    NoSplit { path: PathBuf, split: Split },
+    #[error("{}: '{split}: {entry}' was not found; tried {}", path.display(), join(tried))]
+    SplitNotFound { path: PathBuf, split: Split, entry: String, tried: Vec<PathBuf> },
+}
+
+impl DatasetError {
+    fn read(path: &Path, cause: io::Error) -> Self {
+        Self::Read { path: path.to_owned(), cause }
+    }
+}
+
+fn join(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Something in a file that was skipped or put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    pub file: PathBuf,
+    /// Counted from 1; absent where the format has no lines worth naming.
+    pub line: Option<usize>,
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// The warnings of one file. A file of nothing but bad lines must not fill the memory, so they are counted after the
+/// first hundred.
+#[derive(Debug)]
+struct Warnings {
+    file: PathBuf,
+    list: Vec<Warning>,
+    left_out: usize,
+}
+
+impl Warnings {
+    const MAX: usize = 100;
+
+    fn new(file: &Path) -> Self {
+        Self { file: file.to_owned(), list: Vec::new(), left_out: 0 }
+    }
+
+    fn add(&mut self, line: impl Into<Option<usize>>, message: impl Into<String>) {
+        if self.list.len() < Self::MAX {
+            self.list.push(Warning { file: self.file.clone(), line: line.into(), message: message.into() });
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn into_vec(mut self) -> Vec<Warning> {
+        if self.left_out > 0 {
+            let message = format!("and {} more warnings", self.left_out);
+            self.list.push(Warning { file: self.file, line: None, message });
+        }
+        self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_reads_like_a_compilers() {
+        let warning = Warning { file: "labels/a.txt".into(), line: Some(3), message: "expected 5 numbers, found 4".into() };
+        assert_eq!(warning.to_string(), "labels/a.txt:3: expected 5 numbers, found 4");
+        assert_eq!(Warning { line: None, ..warning }.to_string(), "labels/a.txt: expected 5 numbers, found 4");
+    }
+
+    #[test]
+    fn warnings_past_the_hundredth_are_counted() {
+        let mut warnings = Warnings::new(Path::new("a.txt"));
+        for line in 1..=250 {
+            warnings.add(line, "bad");
+        }
+        let list = warnings.into_vec();
+        assert_eq!(list.len(), 101);
+        assert_eq!(list[100].to_string(), "a.txt: and 150 more warnings");
+    }
+}

@@ -1,0 +1,156 @@
+//! Where models run: CUDA when a driver is there, the CPU otherwise, and why.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use thiserror::Error;
+
+/// What the user asked for: `auto`, `cpu`, `cuda` or `cuda:N`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeviceChoice {
+    #[default]
+    Auto,
+    Cpu,
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = DeviceError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown(text.to_owned());
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            other => {
+                let index = other.strip_prefix("cuda:").ok_or_else(unknown)?;
+                index.parse().map(Self::Cuda).map_err(|_| unknown())
+            }
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum DeviceError {
+    #[error("unknown device '{0}': use auto, cpu, cuda or cuda:N")]
+    Unknown(String),
+    #[error("cuda:{index} is not here: {reason}; use --device cpu")]
+    NoCuda { index: usize, reason: String },
+}
+
+/// Where the models run, and why there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceStatus {
+    /// "CPU", "CUDA:0".
+    pub label: String,
+    /// One sentence.
+    pub reason: String,
+    pub cuda_devices: usize,
+}
+
+/// The device for a choice. The first call looks for the driver and loads libtorch's CUDA half.
+pub fn resolve(choice: DeviceChoice) -> Result<(tch::Device, DeviceStatus), DeviceError> {
+    let cuda = cuda();
+    let devices = *cuda.as_ref().unwrap_or(&0);
+    let status = |label: String, reason: String| DeviceStatus { label, reason, cuda_devices: devices };
+    let on_cuda = |index: usize| {
+        let reason = format!("CUDA device {index} of {devices}");
+        (tch::Device::Cuda(index), status(format!("CUDA:{index}"), reason))
+    };
+    match (choice, cuda) {
+        (DeviceChoice::Auto, Ok(_)) => Ok(on_cuda(0)),
+        (DeviceChoice::Auto, Err(reason)) => Ok((tch::Device::Cpu, status("CPU".to_owned(), reason.clone()))),
+        (DeviceChoice::Cpu, _) => {
+            Ok((tch::Device::Cpu, status("CPU".to_owned(), "the CPU was chosen".to_owned())))
+        }
+        (DeviceChoice::Cuda(index), Ok(count)) if index < *count => Ok(on_cuda(index)),
+        (DeviceChoice::Cuda(index), Ok(count)) => {
+            Err(DeviceError::NoCuda { index, reason: format!("CUDA devices found: {count}, counted from 0") })
+        }
+        (DeviceChoice::Cuda(index), Err(reason)) => {
+            Err(DeviceError::NoCuda { index, reason: reason.clone() })
+        }
+    }
+}
+
+/// How many CUDA devices libtorch can use (at least one), or why it can use none.
+fn cuda() -> &'static Result<usize, String> {
+    static CUDA: OnceLock<Result<usize, String>> = OnceLock::new();
+    CUDA.get_or_init(|| {
+        load_cuda()?;
+        match tch::Cuda::device_count() {
+            count if count > 0 => Ok(count as usize),
+            _ => Err("an NVIDIA driver is installed but no CUDA device is usable".to_owned()),
+        }
+    })
+}
+
+/// Nothing in the program refers to libtorch_cuda, so the linker leaves it out; opened before the first use of
+/// CUDA, it registers itself. On a machine without the driver it is never touched.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "opening a shared library runs its initialisers; both are NVIDIA's and PyTorch's own")]
+fn load_cuda() -> Result<(), String> {
+    use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY, RTLD_LOCAL, RTLD_NOW};
+    // SAFETY: the driver's library has no precondition on being opened; nothing is called in it.
+    unsafe { Library::open(Some("libcuda.so.1"), RTLD_LAZY | RTLD_LOCAL) }
+        .map_err(|_| "no NVIDIA driver on this machine".to_owned())?;
+    // SAFETY: opened once, before any CUDA call, and never closed.
+    let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| {
+        format!("an NVIDIA driver is installed, but libtorch's CUDA half cannot be opened ({error}); run `make setup`")
+    })?;
+    std::mem::forget(library);
+    Ok(())
+}
+
+#[cfg(target_os = "windows")]
+#[expect(unsafe_code, reason = "opening a shared library runs its initialisers; both are NVIDIA's and PyTorch's own")]
+fn load_cuda() -> Result<(), String> {
+    // SAFETY: the driver's library has no precondition on being opened; nothing is called in it.
+    unsafe { libloading::Library::new("nvcuda.dll") }
+        .map_err(|_| "no NVIDIA driver on this machine".to_owned())?;
+    // SAFETY: opened once, before any CUDA call, and never closed.
+    let library = unsafe { libloading::Library::new("torch_cuda.dll") }
+        .map_err(|error| format!("an NVIDIA driver is installed, but torch_cuda.dll cannot be opened ({error})"))?;
+    std::mem::forget(library);
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+fn load_cuda() -> Result<(), String> {
+    Err("CUDA is not available on this system".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_as_they_are_written() {
+        for text in ["auto", "cpu", "cuda:3"] {
+            assert_eq!(text.parse::<DeviceChoice>().map(|d| d.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x"] {
+            assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_not_there_is_an_error_that_offers_the_cpu() {
+        let error = resolve(DeviceChoice::Cuda(99)).expect_err("no machine has a hundred GPUs");
+        assert!(error.to_string().contains("--device cpu"), "{error}");
+        assert!(resolve(DeviceChoice::Cpu).is_ok_and(|(device, _)| device == tch::Device::Cpu));
+    }
+}

@@ -1,0 +1,267 @@
+//! Runs the models on a scene and turns what they say into plain grids.
+//!
+//! [`probe`] runs one model, [`compare`] sets two probes against each other: a caller that is short of memory
+//! drops the teacher before it loads the student.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use image::RgbImage;
+use tch::{Device, Kind, Tensor};
+use thiserror::Error;
+
+use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
+use crate::imitation::adapter::{self, AdapterError};
+use crate::imitation::difference::{DifferenceError, FeatureStack};
+use crate::yolo::anchors::AnchorScale;
+use crate::yolo::decode::{Detection, NmsOptions, detect};
+use crate::yolo::network::{Forward, Model, NetworkError};
+
+#[derive(Debug, Error)]
+pub enum CompareError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Features(#[from] DifferenceError),
+    #[error("adapter at {scale}: {source}")]
+    Adapter { scale: String, source: AdapterError },
+    #[error("{0}")]
+    Run(String),
+}
+
+impl From<tch::TchError> for CompareError {
+    fn from(error: tch::TchError) -> Self {
+        Self::Network(NetworkError::from(error))
+    }
+}
+
+/// Which features are compared, and how the student's become the teacher's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CompareRequest {
+    pub tap: Tap,
+    pub adapter: AdapterChoice,
+}
+
+/// What one model says of one input, still on its device.
+#[derive(Debug)]
+pub struct Probe {
+    scales: Vec<AnchorScale>,
+    forward: Forward,
+    detections: Vec<Detection>,
+    seconds: f64,
+}
+
+/// The pixels as the network reads them: `[1, 3, H, W]`, RGB, 0..1.
+pub fn input_tensor(pixels: &RgbImage, device: Device) -> Result<Tensor, CompareError> {
+    let (width, height) = (i64::from(pixels.width()), i64::from(pixels.height()));
+    let bytes = Tensor::f_from_slice(pixels.as_raw().as_slice())?;
+    let planes = bytes.f_view([height, width, 3])?.f_permute([2, 0, 1])?.f_unsqueeze(0)?;
+    Ok(planes.f_to_device(device)?.f_to_kind(Kind::Float)?.f_divide_scalar(255.0)?.f_contiguous()?)
+}
+
+/// One forward pass without gradient, in eval mode.
+pub fn probe(model: &Model, pixels: &RgbImage) -> Result<Probe, CompareError> {
+    tch::no_grad(|| {
+        let input = input_tensor(pixels, model.device())?;
+        let start = Instant::now();
+        let forward = model.forward(&input)?;
+        let detections = detect(&forward.heads, model.scales(), &NmsOptions::for_viewing())?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(Probe { scales: model.scales().to_vec(), forward, detections, seconds })
+    })
+}
+
+impl Probe {
+    /// `[1, C, H, W]` at the tap of the scale of this stride; `None` where the model does not give it.
+    fn features(&self, tap: Tap, stride: u32) -> Result<Option<Tensor>, CompareError> {
+        let Some(index) = self.scales.iter().position(|scale| scale.stride == stride) else {
+            return Ok(None);
+        };
+        match tap {
+            Tap::Neck => Ok(self.forward.necks.get(index).map(Tensor::shallow_clone)),
+            Tap::Backbone => Ok(self.forward.backbone.get(index).map(Tensor::shallow_clone)),
+            Tap::Head => self.forward.heads.get(index).map(head_as_channels).transpose(),
+        }
+    }
+
+    fn head(&self, stride: u32) -> Result<Option<Arc<HeadMap>>, CompareError> {
+        let index = self.scales.iter().position(|scale| scale.stride == stride);
+        index.and_then(|index| self.forward.heads.get(index)).map(head_map).transpose()
+    }
+
+    fn lacks(&self, tap: Tap) -> bool {
+        match tap {
+            Tap::Neck => self.forward.necks.is_empty(),
+            Tap::Backbone => self.forward.backbone.is_empty(),
+            Tap::Head => false,
+        }
+    }
+}
+
+/// `[1, A, H, W, O]` → `[1, A·O, H, W]`.
+fn head_as_channels(head: &Tensor) -> Result<Tensor, CompareError> {
+    let (batch, anchors, rows, cols, outputs) = head.size5()?;
+    Ok(head.f_permute([0, 1, 4, 2, 3])?.f_reshape([batch, anchors * outputs, rows, cols])?)
+}
+
+/// Sets the probes of teacher and student against each other, scale by scale. Either may be missing.
+pub fn compare(
+    teacher: Option<&Probe>,
+    student: Option<&Probe>,
+    request: &CompareRequest,
+) -> Result<Comparison, CompareError> {
+    tch::no_grad(|| {
+        let mut notes: Vec<String> = Vec::new();
+        for (role, probe) in [(Role::Teacher, teacher), (Role::Student, student)] {
+            if probe.is_some_and(|probe| probe.lacks(request.tap)) {
+                notes.push(format!(
+                    "the {} gives its heads only, no {} features; choose the tap head",
+                    role.name(),
+                    request.tap.name()
+                ));
+            }
+        }
+        let mut strides: Vec<u32> = [teacher, student]
+            .into_iter()
+            .flatten()
+            .flat_map(|probe| probe.scales.iter().map(|scale| scale.stride))
+            .collect();
+        strides.sort_unstable();
+        strides.dedup();
+        let mut scales = Vec::with_capacity(strides.len());
+        for stride in strides {
+            let scale = compare_scale(stride, teacher, student, request, &mut notes)?;
+            scales.push(scale);
+        }
+        Ok(Comparison {
+            tap: request.tap,
+            scales,
+            teacher_detections: teacher.map(|probe| probe.detections.clone()),
+            student_detections: student.map(|probe| probe.detections.clone()),
+            teacher_seconds: teacher.map(|probe| probe.seconds),
+            student_seconds: student.map(|probe| probe.seconds),
+            notes,
+        })
+    })
+}
+
+fn compare_scale(
+    stride: u32,
+    teacher: Option<&Probe>,
+    student: Option<&Probe>,
+    request: &CompareRequest,
+    notes: &mut Vec<String>,
+) -> Result<ScaleComparison, CompareError> {
+    let name = AnchorScale { stride, anchors: Vec::new() }.name();
+    let features = |probe: Option<&Probe>| match probe {
+        Some(probe) => probe.features(request.tap, stride),
+        None => Ok(None),
+    };
+    let head = |probe: Option<&Probe>| match probe {
+        Some(probe) => probe.head(stride),
+        None => Ok(None),
+    };
+    let (of_teacher, of_student) = (features(teacher)?, features(student)?);
+    let mut adapted = None;
+    let mut fit = None;
+    let mut adapter = "none";
+    if let (Some(t), Some(s)) = (&of_teacher, &of_student) {
+        if t.size()[2..] != s.size()[2..] {
+            notes.push(format!("{name}: teacher and student maps differ in size, {:?} and {:?}", t.size(), s.size()));
+        } else {
+            let fails = |source| CompareError::Adapter { scale: name.clone(), source };
+            match (&request.adapter, request.tap) {
+                // The heads of both models mean the same thing channel by channel.
+                (_, Tap::Head) | (AdapterChoice::None, _) => {
+                    if t.size()[1] == s.size()[1] {
+                        adapted = Some(s.shallow_clone());
+                    } else {
+                        notes.push(format!(
+                            "{name}: the teacher has {} channels and the student {}; {}",
+                            t.size()[1],
+                            s.size()[1],
+                            if request.tap == Tap::Head {
+                                "the tap head needs the same anchors and classes in both"
+                            } else {
+                                "choose the least-squares adapter"
+                            }
+                        ));
+                    }
+                }
+                (AdapterChoice::LeastSquares, _) => {
+                    let found = adapter::LeastSquares::fit(&[s], &[t]).map_err(fails)?;
+                    adapted = Some(found.apply(s).map_err(fails)?);
+                    fit = Some(FitSummary {
+                        cells: found.cells,
+                        r2: found.r2,
+                        r2_leave_one_out: found.r2_leave_one_out,
+                    });
+                    adapter = "least-squares";
+                }
+                (AdapterChoice::Run(path), _) => {
+                    adapted = Some(run_adapter(path, &name, s, t)?);
+                    adapter = "trained";
+                }
+            }
+        }
+    }
+    let stack = |features: Option<&Tensor>| features.map(feature_stack).transpose();
+    Ok(ScaleComparison {
+        stride,
+        teacher: stack(of_teacher.as_ref())?,
+        student: stack(of_student.as_ref())?,
+        adapted: stack(adapted.as_ref())?,
+        adapter,
+        fit,
+        teacher_head: head(teacher)?,
+        student_head: head(student)?,
+    })
+}
+
+/// Applies a run's trained adapter: `p3.weight` `[Ct, Cs, k, k]` and, where there is one, `p3.bias` `[Ct]`.
+fn run_adapter(path: &Path, scale: &str, student: &Tensor, teacher: &Tensor) -> Result<Tensor, CompareError> {
+    let file = if path.is_dir() { path.join("adapter.safetensors") } else { path.to_path_buf() };
+    let fails = |what: String| CompareError::Run(format!("{}: {what}", file.display()));
+    let tensors = Tensor::read_safetensors(&file).map_err(|error| fails(format!("cannot be read: {error}")))?;
+    let find = |suffix: &str| {
+        let key = format!("{}.{suffix}", scale.to_lowercase());
+        tensors.iter().find(|(name, _)| *name == key).map(|(_, tensor)| tensor)
+    };
+    let weight = find("weight").ok_or_else(|| fails(format!("has no adapter for {scale}")))?;
+    let size = weight.size();
+    let (from, to) = (student.size()[1], teacher.size()[1]);
+    if size.len() != 4 || size[0] != to || size[1] != from || size[2] != size[3] || size[2] % 2 == 0 {
+        return Err(fails(format!("the adapter of {scale} has shape {size:?}; these models need [{to}, {from}, k, k]")));
+    }
+    let on_device = |tensor: &Tensor| tensor.f_to_device(student.device())?.f_to_kind(Kind::Float);
+    let bias = find("bias").map(on_device).transpose()?;
+    let pad = size[2] / 2;
+    Ok(student.f_conv2d(&on_device(weight)?, bias.as_ref(), [1, 1], [pad, pad], [1, 1], 1)?)
+}
+
+/// The values of a tensor, row by row, in float32.
+fn values(tensor: &Tensor) -> Result<Vec<f32>, CompareError> {
+    let flat = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
+    let mut out = vec![0.0; flat.numel()];
+    flat.f_copy_data(&mut out, flat.numel())?;
+    Ok(out)
+}
+
+/// `[1, C, H, W]` → the plain stack.
+fn feature_stack(features: &Tensor) -> Result<Arc<FeatureStack>, CompareError> {
+    let (_, channels, rows, cols) = features.size4()?;
+    let stack = FeatureStack::new(channels as usize, rows as usize, cols as usize, values(features)?)?;
+    Ok(Arc::new(stack))
+}
+
+fn head_map(head: &Tensor) -> Result<Arc<HeadMap>, CompareError> {
+    let (_, anchors, rows, cols, outputs) = head.size5()?;
+    Ok(Arc::new(HeadMap {
+        anchors: anchors as usize,
+        rows: rows as usize,
+        cols: cols as usize,
+        outputs: outputs as usize,
+        values: values(head)?,
+    }))
+}

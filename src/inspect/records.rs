@@ -1,0 +1,155 @@
+//! What an inspection says, as plain records: no tensor, nothing that a thread could not hand on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::imitation::difference::FeatureStack;
+use crate::yolo::anchors::AnchorScale;
+use crate::yolo::decode::Detection;
+
+/// Which of the two models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Teacher,
+    Student,
+}
+
+impl Role {
+    pub const ALL: [Self; 2] = [Self::Teacher, Self::Student];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Teacher => "teacher",
+            Self::Student => "student",
+        }
+    }
+}
+
+/// Where the features are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tap {
+    /// The inputs of Detect.
+    #[default]
+    Neck,
+    /// The raw outputs of Detect, its anchors and outputs as channels.
+    Head,
+    /// The last block of each stride in the backbone.
+    Backbone,
+}
+
+impl Tap {
+    pub const ALL: [Self; 3] = [Self::Neck, Self::Head, Self::Backbone];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Neck => "neck",
+            Self::Head => "head",
+            Self::Backbone => "backbone",
+        }
+    }
+
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Neck => "The feature maps that Detect reads: the usual place to imitate.",
+            Self::Head => "The raw outputs of Detect; teacher and student must agree in anchors and classes.",
+            Self::Backbone => "The last block of each stride in the backbone, before the neck mixes the scales.",
+        }
+    }
+}
+
+/// How student channels become teacher channels before the two are compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AdapterChoice {
+    /// The linear 1×1 convolution that fits this image best, in closed form.
+    #[default]
+    LeastSquares,
+    /// None: the two must have the same channels.
+    None,
+    /// The adapters that a run trained: its folder, or its `adapter.safetensors`.
+    Run(PathBuf),
+}
+
+impl std::fmt::Display for AdapterChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::LeastSquares => f.write_str("least-squares"),
+            Self::None => f.write_str("none"),
+            Self::Run(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// How well an adapter explains the teacher on the cells that it was fitted to.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FitSummary {
+    /// Cells that the fit saw.
+    pub cells: usize,
+    /// Share of the teacher's variance explained on those cells, 1 = all.
+    pub r2: f64,
+    /// The same with each cell predicted by a fit that did not see it; the honest figure where cells are few.
+    pub r2_leave_one_out: f64,
+}
+
+/// One scale of the two models at one tap.
+#[derive(Clone, Debug)]
+pub struct ScaleComparison {
+    pub stride: u32,
+    /// The teacher's features, before any adapter.
+    pub teacher: Option<Arc<FeatureStack>>,
+    /// The student's features, before any adapter.
+    pub student: Option<Arc<FeatureStack>>,
+    /// The student's features in the teacher's channels: what is subtracted. Absent where the channels differ
+    /// and no adapter was chosen.
+    pub adapted: Option<Arc<FeatureStack>>,
+    /// "least-squares", "trained" or "none".
+    pub adapter: &'static str,
+    pub fit: Option<FitSummary>,
+    pub teacher_head: Option<Arc<HeadMap>>,
+    pub student_head: Option<Arc<HeadMap>>,
+}
+
+/// Raw outputs of Detect at one scale: `[anchors, rows, cols, outputs]`, outputs = 5 + classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadMap {
+    pub anchors: usize,
+    pub rows: usize,
+    pub cols: usize,
+    pub outputs: usize,
+    pub values: Vec<f32>,
+}
+
+/// What the models say about a scene.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    pub tap: Tap,
+    pub scales: Vec<ScaleComparison>,
+    /// Boxes in input px after NMS, best first; `None` for a model that is not loaded.
+    pub teacher_detections: Option<Vec<Detection>>,
+    pub student_detections: Option<Vec<Detection>>,
+    /// Seconds spent in each model's forward pass.
+    pub teacher_seconds: Option<f64>,
+    pub student_seconds: Option<f64>,
+    /// What is missing or was left out, each in a sentence.
+    pub notes: Vec<String>,
+}
+
+impl Comparison {
+    pub fn scale(&self, stride: u32) -> Option<&ScaleComparison> {
+        self.scales.iter().find(|scale| scale.stride == stride)
+    }
+}
+
+/// The anchors that the mask is built from: the student's, else the teacher's. A sentence where the two differ.
+pub fn mask_anchors<'a>(
+    teacher: Option<&'a [AnchorScale]>,
+    student: Option<&'a [AnchorScale]>,
+) -> Option<(&'a [AnchorScale], Option<String>)> {
+    let chosen = student.or(teacher)?;
+    let differ = matches!((teacher, student), (Some(t), Some(s)) if t != s);
+    let note = differ.then(|| "teacher and student have different anchors; the mask uses the student's".to_owned());
+    Some((chosen, note))
+}

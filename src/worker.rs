@@ -1,0 +1,122 @@
+//! Long work on named threads, for the window: jobs in, reports out, the newest request wins.
+//!
+//! Four threads, each the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both
+//! networks and everything libtorch), *listing* (dataset folders) and *thumbnails*. A job that a newer one of its
+//! kind has overtaken is dropped before it starts, or abandoned at its next step. A panic or an error in a job becomes
+//! [`Report::Failed`]; the thread and what it owns live on. Nobody here knows the window: a `wake` closure is
+//! called when reports are waiting.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use crate::dataset::Warning;
+use crate::imitation::mask::{IouConvention, IouField};
+use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
+use crate::yolo::anchors::AnchorScale;
+
+/// What the window asks for.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Decode an image and read its labels. Answered by [`Report::Scene`].
+    Scene(SceneRequest),
+    /// The IoU of every anchor with every ground truth. Answered by [`Report::Field`].
+    Field { scene: Arc<Scene>, anchors: Vec<AnchorScale>, convention: IouConvention },
+    /// Open a checkpoint: first its description ([`Report::Described`], milliseconds), then its weights
+    /// ([`Report::Loaded`]).
+    Load { role: Role, path: PathBuf },
+    Unload { role: Role },
+    /// Move both models. Answered by [`Report::Device`].
+    Device(String),
+    /// Run both models on a scene. Answered by [`Report::Compared`].
+    Compare { scene: Arc<Scene>, tap: Tap, adapter: AdapterChoice },
+    /// List the images of a data.yaml, a folder or a single image's folder. Answered by [`Report::Dataset`] and
+    /// then [`Report::Images`] in batches.
+    List { source: PathBuf, split: Option<String> },
+    Thumbnail(PathBuf),
+}
+
+/// The kinds of job that can be under way, each at most once; also the handle to cancel one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    Scene,
+    Field,
+    Load(Role),
+    Device,
+    Compare,
+    List,
+    Thumbnail,
+}
+
+/// What a worker says.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// A job has begun; `what` names it for the status line ("yolov5l.pt", "img_001.jpg").
+    Started { kind: JobKind, what: String },
+    /// `fraction` in 0..=1, `None` where it cannot be known.
+    Progress { kind: JobKind, stage: String, fraction: Option<f32> },
+    /// The job is over, with or without a result, cancelled ones too.
+    Finished { kind: JobKind },
+    Failed { kind: JobKind, what: String, message: String },
+    Scene(Arc<Scene>),
+    Field { scene: Arc<Scene>, anchors: Vec<AnchorScale>, convention: IouConvention, field: Arc<IouField> },
+    Described { role: Role, brief: ModelBrief },
+    Loaded { role: Role, card: Arc<ModelCard> },
+    Compared { scene: Arc<Scene>, tap: Tap, adapter: AdapterChoice, comparison: Arc<Comparison> },
+    Device(DeviceStatus),
+    Dataset(DatasetBrief),
+    /// The next images of the list; `done` with the last batch.
+    Images { images: Vec<PathBuf>, done: bool },
+    Thumbnail { image: PathBuf, picture: Arc<RgbImage>, labels: usize },
+}
+
+/// What a checkpoint says of itself, known before its weights are read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelBrief {
+    pub path: PathBuf,
+    pub names: Vec<String>,
+    pub anchors: Vec<AnchorScale>,
+}
+
+/// A loaded model, for its card.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelCard {
+    pub path: PathBuf,
+    pub file_bytes: u64,
+    /// "Ultralytics .pt", "safetensors" or "TorchScript".
+    pub format: String,
+    pub names: Vec<String>,
+    pub anchors: Vec<AnchorScale>,
+    pub parameters: usize,
+    /// Multiply-adds times two at 640 × 640 px, in 10⁹; `None` for TorchScript.
+    pub gflops: Option<f64>,
+    pub tensors_loaded: usize,
+    pub tensors_total: usize,
+    pub seconds: f64,
+    /// The load report in full, line by line.
+    pub report: String,
+    /// The report's lines that deserve attention.
+    pub warnings: Vec<String>,
+}
+
+/// Where the models run, and why there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceStatus {
+    /// "CPU", "CUDA:0".
+    pub label: String,
+    /// One sentence: the GPU's name, or why there is none.
+    pub reason: String,
+    pub cuda_devices: usize,
+}
+
+/// A dataset as its data.yaml or folder says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DatasetBrief {
+    pub source: PathBuf,
+    pub names: Vec<String>,
+    /// Splits that exist, "train" and "val" first.
+    pub splits: Vec<String>,
+    pub split: Option<String>,
+    pub warnings: Vec<Warning>,
+}

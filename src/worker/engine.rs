@@ -1,0 +1,307 @@
+//! The threads behind [`Worker`]: mailboxes, newest-wins, cancel, and panics caught.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use super::protocol::{Job, JobKind, Report};
+use super::{listing, models, scenes};
+use crate::inspect::Role;
+
+impl JobKind {
+    const COUNT: usize = 8;
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Scene => 0,
+            Self::Field => 1,
+            Self::Load(Role::Teacher) => 2,
+            Self::Load(Role::Student) => 3,
+            Self::Device => 4,
+            Self::Compare => 5,
+            Self::List => 6,
+            Self::Thumbnail => 7,
+        }
+    }
+
+    const fn of(job: &Job) -> Self {
+        match job {
+            Job::Scene(_) => Self::Scene,
+            Job::Field { .. } => Self::Field,
+            Job::Load { role, .. } | Job::Unload { role } => Self::Load(*role),
+            Job::Device(_) => Self::Device,
+            Job::Compare { .. } => Self::Compare,
+            Job::List { .. } => Self::List,
+            Job::Thumbnail(_) => Self::Thumbnail,
+        }
+    }
+}
+
+/// The newest generation of each kind of job: a job of an older one is stale.
+#[derive(Debug, Default)]
+struct Generations([AtomicU64; JobKind::COUNT]);
+
+impl Generations {
+    fn advance(&self, kind: JobKind) -> u64 {
+        self.0[kind.index()].fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn newest(&self, kind: JobKind) -> u64 {
+        self.0[kind.index()].load(Ordering::Relaxed)
+    }
+}
+
+/// A job with what is needed to know whether anyone still wants its answer.
+pub(super) struct Ticket {
+    pub job: Job,
+    pub kind: JobKind,
+    generation: u64,
+}
+
+/// What a job's code sees of the outside: it reports, and it asks whether to go on.
+pub(super) struct Desk {
+    kind: JobKind,
+    generation: u64,
+    shared: Shared,
+}
+
+#[derive(Clone)]
+pub(super) struct Shared {
+    generations: Arc<Generations>,
+    reports: Sender<Report>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Shared {
+    fn report(&self, report: Report) {
+        // The receiver is gone only when the window is: then nobody wants to know.
+        if self.reports.send(report).is_ok() {
+            (self.wake)();
+        }
+    }
+
+    fn is_stale(&self, ticket: &Ticket) -> bool {
+        self.generations.newest(ticket.kind) != ticket.generation
+    }
+}
+
+impl Desk {
+    /// Whether a newer job has overtaken this one, or it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.generations.newest(self.kind) != self.generation
+    }
+
+    /// Sends a report; one that answers an overtaken job is dropped.
+    pub fn report(&self, report: Report) {
+        if !self.is_cancelled() {
+            self.shared.report(report);
+        }
+    }
+
+    pub fn started(&self, what: impl Into<String>) {
+        self.shared.report(Report::Started { kind: self.kind, what: what.into() });
+    }
+
+    pub fn progress(&self, stage: &str, fraction: Option<f32>) {
+        self.report(Report::Progress { kind: self.kind, stage: stage.to_owned(), fraction });
+    }
+
+    pub fn failed(&self, what: impl Into<String>, message: impl Into<String>) {
+        self.report(Report::Failed { kind: self.kind, what: what.into(), message: message.into() });
+    }
+}
+
+/// In what order a thread takes its backlog.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    /// Oldest first, each kind's newest alone.
+    NewestOfEachKind,
+    /// Latest first, at most this many kept: what scrolled away long ago is not wanted any more.
+    LatestFirst(usize),
+}
+
+/// The window's handle on the threads; dropping it lets them end after the job in hand.
+pub struct Worker {
+    scenes: Sender<Ticket>,
+    models: Sender<Ticket>,
+    listing: Sender<Ticket>,
+    thumbnails: Sender<Ticket>,
+    reports: Receiver<Report>,
+    generations: Arc<Generations>,
+}
+
+impl Worker {
+    /// Starts the threads. `wake` is called from them whenever a report is waiting.
+    pub fn start(wake: impl Fn() + Send + Sync + 'static) -> std::io::Result<Self> {
+        let (reports, inbox) = channel();
+        let generations = Arc::new(Generations::default());
+        let shared = Shared { generations: Arc::clone(&generations), reports, wake: Arc::new(wake) };
+        let mut on_models = models::Models::new();
+        Ok(Self {
+            scenes: serve("scenes", &shared, Order::NewestOfEachKind, scenes::handle)?,
+            models: serve("models", &shared, Order::NewestOfEachKind, move |job, desk| on_models.handle(job, desk))?,
+            listing: serve("listing", &shared, Order::NewestOfEachKind, listing::handle)?,
+            thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
+            reports: inbox,
+            generations,
+        })
+    }
+
+    /// Hands a job over and returns at once. It overtakes an older one of its kind, but for thumbnails.
+    pub fn send(&self, job: Job) {
+        let kind = JobKind::of(&job);
+        let generation = match kind {
+            JobKind::Thumbnail => self.generations.newest(kind),
+            _ => self.generations.advance(kind),
+        };
+        let thread = match kind {
+            JobKind::Scene | JobKind::Field => &self.scenes,
+            JobKind::Load(_) | JobKind::Device | JobKind::Compare => &self.models,
+            JobKind::List => &self.listing,
+            JobKind::Thumbnail => &self.thumbnails,
+        };
+        // A send fails only when the thread is gone, and it ends only with this handle.
+        let _ = thread.send(Ticket { job, kind, generation });
+    }
+
+    /// Gives up a job, waiting or under way; it stops at its next step.
+    pub fn cancel(&self, kind: JobKind) {
+        self.generations.advance(kind);
+    }
+
+    pub fn try_recv(&self) -> Option<Report> {
+        self.reports.try_recv().ok()
+    }
+}
+
+fn serve(
+    name: &str,
+    shared: &Shared,
+    order: Order,
+    mut handle: impl FnMut(Job, &Desk) + Send + 'static,
+) -> std::io::Result<Sender<Ticket>> {
+    let (sender, inbox) = channel::<Ticket>();
+    let shared = shared.clone();
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let mut backlog: VecDeque<Ticket> = VecDeque::new();
+        loop {
+            if backlog.is_empty() {
+                match inbox.recv() {
+                    Ok(ticket) => backlog.push_back(ticket),
+                    Err(_) => return,
+                }
+            }
+            backlog.extend(inbox.try_iter());
+            backlog.retain(|ticket| !shared.is_stale(ticket));
+            let next = match order {
+                Order::NewestOfEachKind => backlog.pop_front(),
+                Order::LatestFirst(most) => {
+                    while backlog.len() > most {
+                        backlog.pop_front();
+                    }
+                    backlog.pop_back()
+                }
+            };
+            let Some(ticket) = next else { continue };
+            let desk = Desk { kind: ticket.kind, generation: ticket.generation, shared: shared.clone() };
+            let outcome = catch_unwind(AssertUnwindSafe(|| handle(ticket.job, &desk)));
+            if let Err(panic) = outcome {
+                desk.failed("an internal error", panic_message(panic.as_ref()));
+            }
+            shared.report(Report::Finished { kind: ticket.kind });
+        }
+    })?;
+    Ok(sender)
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    format!("{text}; what is loaded is still there, please report this")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    fn shared() -> (Shared, Receiver<Report>) {
+        let (reports, inbox) = channel();
+        let shared = Shared { generations: Arc::default(), reports, wake: Arc::new(|| {}) };
+        (shared, inbox)
+    }
+
+    fn ticket(shared: &Shared, name: &str) -> Ticket {
+        let kind = JobKind::List;
+        Ticket {
+            job: Job::List { source: PathBuf::from(name), split: None },
+            kind,
+            generation: shared.generations.advance(kind),
+        }
+    }
+
+    fn name(job: &Job) -> String {
+        match job {
+            Job::List { source, .. } => source.display().to_string(),
+            _ => String::new(),
+        }
+    }
+
+    #[test]
+    fn a_newer_job_overtakes_the_waiting_ones() {
+        let (shared, _inbox) = shared();
+        let (seen, order) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let sender = serve("test", &shared, Order::NewestOfEachKind, move |job, _| {
+            seen.send(name(&job)).expect("the test listens");
+            gate.recv().expect("the test opens the gate");
+        })
+        .expect("a thread");
+        let send = |name: &str| sender.send(ticket(&shared, name)).expect("the thread listens");
+        send("first");
+        assert_eq!(order.recv_timeout(Duration::from_secs(10)).expect("begun"), "first");
+        for later in ["second", "third", "fourth"] {
+            send(later);
+        }
+        open.send(()).expect("gate");
+        open.send(()).expect("gate");
+        assert_eq!(order.recv_timeout(Duration::from_secs(10)).expect("begun"), "fourth");
+    }
+
+    #[test]
+    fn a_panic_is_a_report_and_the_thread_lives_on() {
+        let (shared, inbox) = shared();
+        let sender = serve("test", &shared, Order::NewestOfEachKind, |job, desk| {
+            assert!(name(&job) != "bad", "boom");
+            desk.started("good");
+        })
+        .expect("a thread");
+        let next = || inbox.recv_timeout(Duration::from_secs(10)).expect("a report");
+        sender.send(ticket(&shared, "bad")).expect("the thread listens");
+        assert!(matches!(next(), Report::Failed { message, .. } if message.contains("boom")));
+        assert!(matches!(next(), Report::Finished { .. }));
+        sender.send(ticket(&shared, "good")).expect("the thread listens");
+        assert!(matches!(next(), Report::Started { what, .. } if what == "good"));
+    }
+
+    #[test]
+    fn an_overtaken_job_says_nothing_more() {
+        let (shared, inbox) = shared();
+        let old = ticket(&shared, "old");
+        let desk = Desk { kind: old.kind, generation: old.generation, shared: shared.clone() };
+        assert!(!desk.is_cancelled());
+        ticket(&shared, "new");
+        assert!(desk.is_cancelled());
+        desk.progress("still here", None);
+        assert!(inbox.try_recv().is_err());
+    }
+}
