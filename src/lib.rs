@@ -32,15 +32,9 @@
 //! - Nothing in a checkpoint is executed, and no size in a file is believed before it is checked.
 //! - Files are written whole or not at all.
 
-pub mod app;
-pub mod cli;
 pub mod dataset;
 pub mod device;
-pub mod export;
 pub mod geometry;
 pub mod grid;
 pub mod imitation;
-pub mod inspect;
-pub mod ui;
-pub mod worker;
 pub mod yolo;

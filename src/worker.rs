@@ -68,7 +68,8 @@ pub enum Report {
     Dataset(DatasetBrief),
     /// The next images of the list; `done` with the last batch.
     Images { images: Vec<PathBuf>, done: bool },
-    Thumbnail { image: PathBuf, picture: Arc<RgbImage>, labels: usize },
+    /// `labels` is `None` where the image has no label file.
+    Thumbnail { image: PathBuf, picture: Arc<RgbImage>, labels: Option<usize> },
 }
 
 /// What a checkpoint says of itself, known before its weights are read.

@@ -16,7 +16,7 @@ pub const IMAGE_EXTENSIONS: [&str; 8] = ["bmp", "jpeg", "jpg", "mpo", "png", "ti
 /// A batch fills a list on screen; the first is small so that it comes soon.
 const FIRST_BATCH: usize = 64;
 const BATCH: usize = 2048;
-/// Folders in folders; no data set has more, and a loop of links must end.
+/// Folders in folders; no data set has more.
 const MAX_DEPTH: usize = 32;
 const MAX_LIST_BYTES: u64 = 256 << 20;
 
@@ -24,7 +24,11 @@ const MAX_LIST_BYTES: u64 = 256 << 20;
 pub fn is_image(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+        .is_some_and(|extension| {
+            IMAGE_EXTENSIONS
+                .iter()
+                .any(|known| extension.eq_ignore_ascii_case(known))
+        })
 }
 
 /// What a listing came to.
@@ -55,9 +59,12 @@ pub fn list_images(
         seen: (sources.len() > 1).then(HashSet::new),
     };
     for source in sources {
-        let metadata = std::fs::metadata(source).map_err(|cause| DatasetError::read(source, cause))?;
+        let metadata =
+            std::fs::metadata(source).map_err(|cause| DatasetError::read(source, cause))?;
         let flow = if metadata.is_dir() {
-            lister.folder(source, 0).map_err(|cause| DatasetError::read(source, cause))?
+            lister
+                .folder(source, 0)
+                .map_err(|cause| DatasetError::read(source, cause))?
         } else if is_image(source) {
             lister.image(source.clone())
         } else {
@@ -98,13 +105,22 @@ impl Lister<'_> {
             return ControlFlow::Continue(());
         }
         self.batch.push(path);
-        let full = if self.listing.images == 0 { FIRST_BATCH } else { BATCH };
-        if self.batch.len() >= full { self.flush() } else { ControlFlow::Continue(()) }
+        let full = if self.listing.images == 0 {
+            FIRST_BATCH
+        } else {
+            BATCH
+        };
+        if self.batch.len() >= full {
+            self.flush()
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 
     fn folder(&mut self, folder: &Path, depth: usize) -> std::io::Result<ControlFlow<()>> {
         // A folder sorts as its name with a slash, which makes the whole walk come in the order of the full paths.
         let mut found: Vec<(OsString, bool)> = Vec::new();
+        let real_folder = std::fs::canonicalize(folder)?;
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let mut name = entry.file_name();
@@ -112,8 +128,12 @@ impl Lister<'_> {
                 continue;
             }
             let kind = entry.file_type()?;
-            // Only a link needs a look at what it points to; a dangling one is no folder.
-            let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+            // Only a link needs a look at what it points to: a dangling one is no folder, and one to a folder above
+            // would come round for ever.
+            let is_folder = kind.is_dir()
+                || (kind.is_symlink()
+                    && std::fs::canonicalize(entry.path())
+                        .is_ok_and(|target| target.is_dir() && !real_folder.starts_with(target)));
             if is_folder {
                 name.push("/");
                 found.push((name, true));
@@ -127,7 +147,10 @@ impl Lister<'_> {
             let flow = if !is_folder {
                 self.image(path)
             } else if depth + 1 >= MAX_DEPTH {
-                self.warn(&path, format!("folders more than {MAX_DEPTH} deep are left out"));
+                self.warn(
+                    &path,
+                    format!("folders more than {MAX_DEPTH} deep are left out"),
+                );
                 ControlFlow::Continue(())
             } else {
                 // One folder that may not be read does not spoil the others.
@@ -154,12 +177,20 @@ impl Lister<'_> {
                 continue;
             }
             if !is_image(Path::new(line)) {
-                warnings.add(number, format!("'{line}' does not end like an image; left out"));
+                warnings.add(
+                    number,
+                    format!("'{line}' does not end like an image; left out"),
+                );
                 continue;
             }
             let beside = folder.join(line.strip_prefix("./").unwrap_or(line));
-            let elsewhere = !line.starts_with("./") && Path::new(line).is_relative() && !beside.exists();
-            paths.push(if elsewhere && Path::new(line).exists() { PathBuf::from(line) } else { beside });
+            let elsewhere =
+                !line.starts_with("./") && Path::new(line).is_relative() && !beside.exists();
+            paths.push(if elsewhere && Path::new(line).exists() {
+                PathBuf::from(line)
+            } else {
+                beside
+            });
         }
         self.listing.warnings.extend(warnings.into_vec());
         // By the bytes, as folders are; paths compare by their parts.
@@ -175,7 +206,11 @@ impl Lister<'_> {
 
     fn warn(&mut self, file: &Path, message: String) {
         if self.listing.warnings.len() < Warnings::MAX {
-            self.listing.warnings.push(Warning { file: file.to_owned(), line: None, message });
+            self.listing.warnings.push(Warning {
+                file: file.to_owned(),
+                line: None,
+                message,
+            });
         }
     }
 }

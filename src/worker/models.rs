@@ -1,0 +1,170 @@
+//! Model jobs: both networks live on this thread and never leave it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::Desk;
+use super::protocol::{DeviceStatus, Job, ModelBrief, ModelCard, Report};
+use crate::device::{self, DeviceChoice};
+use crate::inspect::{self, AdapterChoice, CompareRequest, Probe, Role, Scene, Tap};
+use crate::yolo::checkpoint;
+use crate::yolo::network::Model;
+
+/// A loaded model and what it last said.
+struct Slot {
+    path: PathBuf,
+    model: Model,
+    /// The forward pass of the scene last compared: a change of tap or adapter needs no other one.
+    last: Option<(Arc<Scene>, Probe)>,
+}
+
+/// What the thread owns.
+pub(super) struct Models {
+    device: Option<tch::Device>,
+    slots: [Option<Slot>; 2],
+}
+
+impl Models {
+    pub(super) fn new() -> Self {
+        Self { device: None, slots: [None, None] }
+    }
+
+    pub(super) fn handle(&mut self, job: Job, desk: &Desk) {
+        match job {
+            Job::Load { role, path } => {
+                desk.started(path.display().to_string());
+                if let Err(message) = self.load(role, &path, desk) {
+                    desk.failed(format!("the {}", role.name()), message);
+                }
+            }
+            Job::Unload { role } => self.slots[role as usize] = None,
+            Job::Device(choice) => self.move_to(&choice, desk),
+            Job::Compare { scene, tap, adapter } => {
+                if self.slots.iter().any(Option::is_some) {
+                    desk.started(scene.file_name());
+                    if let Err(message) = self.compare(&scene, tap, adapter, desk) {
+                        desk.failed("the comparison", message);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The device in use; the first call finds one, which can take seconds where there is a GPU.
+    fn device(&mut self, desk: &Desk) -> tch::Device {
+        if let Some(device) = self.device {
+            return device;
+        }
+        let (device, status) = device::resolve(DeviceChoice::Auto).unwrap_or_else(|error| {
+            let reason = error.to_string();
+            (tch::Device::Cpu, DeviceStatus { label: "CPU".to_owned(), reason, cuda_devices: 0 })
+        });
+        self.device = Some(device);
+        desk.report(Report::Device(status));
+        device
+    }
+
+    fn load(&mut self, role: Role, path: &Path, desk: &Desk) -> Result<(), String> {
+        let start = Instant::now();
+        desk.progress("reading the description", None);
+        let checkpoint = checkpoint::open(path).map_err(|error| error.to_string())?;
+        desk.report(Report::Described {
+            role,
+            brief: ModelBrief {
+                path: path.to_path_buf(),
+                names: checkpoint.model.names.clone(),
+                anchors: checkpoint.scales(),
+            },
+        });
+        desk.progress("reading the weights", None);
+        let device = self.device(desk);
+        if desk.is_cancelled() {
+            return Ok(());
+        }
+        // The old model goes first, so that two never stand in memory.
+        self.slots[role as usize] = None;
+        let (model, report) = Model::load(&checkpoint, device).map_err(|error| error.to_string())?;
+        if desk.is_cancelled() {
+            return Ok(());
+        }
+        let mut warnings = Vec::new();
+        if !report.is_complete() {
+            warnings.push(format!("{} of {} tensors loaded, see the report", report.loaded, report.wanted()));
+        }
+        let card = ModelCard {
+            path: path.to_path_buf(),
+            file_bytes: std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            format: checkpoint.format.to_string(),
+            names: model.names().to_vec(),
+            anchors: model.scales().to_vec(),
+            parameters: model.parameters(),
+            gflops: model.gflops(),
+            tensors_loaded: report.loaded,
+            tensors_total: report.wanted(),
+            seconds: start.elapsed().as_secs_f64(),
+            report: report.to_string(),
+            warnings,
+        };
+        self.slots[role as usize] = Some(Slot { path: path.to_path_buf(), model, last: None });
+        desk.report(Report::Loaded { role, card: Arc::new(card) });
+        Ok(())
+    }
+
+    /// Loads both models anew on another device; the probes of the old one are gone.
+    fn move_to(&mut self, choice: &str, desk: &Desk) {
+        let resolved = choice.parse().and_then(device::resolve);
+        let (device, status) = match resolved {
+            Ok(found) => found,
+            Err(error) => return desk.failed("the device", error.to_string()),
+        };
+        desk.started(status.label.clone());
+        let moved = self.device.replace(device) != Some(device);
+        desk.report(Report::Device(status));
+        if !moved {
+            return;
+        }
+        for role in Role::ALL {
+            let Some(slot) = self.slots[role as usize].take() else { continue };
+            let path = slot.path.clone();
+            drop(slot);
+            if let Err(message) = self.load(role, &path, desk) {
+                desk.failed(format!("the {}", role.name()), message);
+            }
+        }
+    }
+
+    fn compare(&mut self, scene: &Arc<Scene>, tap: Tap, adapter: AdapterChoice, desk: &Desk) -> Result<(), String> {
+        for role in Role::ALL {
+            let Some(slot) = &mut self.slots[role as usize] else { continue };
+            if slot.last.as_ref().is_some_and(|(seen, _)| Arc::ptr_eq(seen, scene)) {
+                continue;
+            }
+            if desk.is_cancelled() {
+                return Ok(());
+            }
+            desk.progress(&format!("running the {}", role.name()), None);
+            slot.last = None;
+            let probe = inspect::probe(&slot.model, &scene.input).map_err(|error| error.to_string())?;
+            slot.last = Some((Arc::clone(scene), probe));
+        }
+        if desk.is_cancelled() {
+            return Ok(());
+        }
+        desk.progress("comparing features", None);
+        let probe_of = |role: Role| {
+            self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe)
+        };
+        let request = CompareRequest { tap, adapter: adapter.clone() };
+        let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request)
+            .map_err(|error| error.to_string())?;
+        desk.report(Report::Compared {
+            scene: Arc::clone(scene),
+            tap,
+            adapter,
+            comparison: Arc::new(comparison),
+        });
+        Ok(())
+    }
+}
