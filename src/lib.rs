@@ -34,6 +34,7 @@
 
 pub mod dataset;
 pub mod device;
+pub mod export;
 pub mod geometry;
 pub mod grid;
 pub mod imitation;

@@ -66,6 +66,15 @@ fn letterbox_equals_opencv() {
 }
 
 #[test]
+fn a_photo_is_decoded_as_opencv_decodes_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let photo = decode(&folder.join("letterbox_photo.jpg")).unwrap();
+    let expected = decode(&folder.join("letterbox_photo_83x83.png")).unwrap();
+    let transform = Letterbox::fit(Size::new(83, 61), Size::square(83), true);
+    assert!(letterbox(&photo, &transform).unwrap() == expected);
+}
+
+#[test]
 fn a_small_image_is_padded_and_not_enlarged_without_scaleup() {
     let image = RgbImage::from_pixel(4, 2, Rgb([255, 0, 0]));
     let transform = Letterbox::fit(Size::new(4, 2), Size::square(8), false);

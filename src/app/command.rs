@@ -25,6 +25,9 @@ pub enum Command {
     OpenSample,
     /// A file or folder by what it is: image, label, data.yaml, weights.
     Open(PathBuf),
+    OpenImage(PathBuf),
+    /// A data.yaml or a folder.
+    OpenData(PathBuf),
     /// Several at once, let fall on a model's card or anywhere.
     Drop(Vec<PathBuf>, Option<Role>),
     OpenModel(Role, PathBuf),
@@ -121,7 +124,7 @@ impl Command {
             Self::BrowseModel(role) => format!("Open {}…", role.name()),
             Self::BrowseAdapter => "Use adapters of a run…".into(),
             Self::OpenSample => "Open the sample session".into(),
-            Self::Open(path) => path.display().to_string(),
+            Self::Open(path) | Self::OpenImage(path) | Self::OpenData(path) => path.display().to_string(),
             Self::Drop(..) => "Open dropped files".into(),
             Self::OpenModel(role, path) => format!("Open {} as {}", file_name(path), role.name()),
             Self::ChooseRole(Some(role)) => format!("Open as {}", role.name()),
@@ -210,7 +213,7 @@ impl Command {
             Self::BrowseModel(Role::Student) => "YOLOv5 weights: .pt or .safetensors.",
             Self::BrowseAdapter => "The 1×1 or 3×3 adapters that a training run wrote.",
             Self::OpenSample => "The images and the two models that come with the program.",
-            Self::Open(_) | Self::Drop(..) | Self::OpenModel(..) => "Opens the file by what it is.",
+            Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => "Opens the file by what it is.",
             Self::ChooseRole(_) => "Which of the two these weights are.",
             Self::CloseModel(_) => "Frees the model's memory.",
             Self::ForgetRecent => "Empties the list of recent files; the files themselves stay.",
@@ -318,33 +321,126 @@ impl Command {
                 state.scene.as_ref().is_some_and(|scene| scene.labels.is_empty()).then_some("This image has no labels.")
             })
         };
-        let no_model = |role: Role| match state.model(role) {
-            ModelSlot::Ready { .. } => None,
-            ModelSlot::Loading { .. } => Some("The model is still loading."),
+        let absent = |role: Role| match state.model(role) {
+            ModelSlot::Ready { .. } | ModelSlot::Loading { .. } => None,
             _ if role == Role::Teacher => Some("Open a teacher first."),
             _ => Some("Open a student first."),
+        };
+        let unready = |role: Role| {
+            absent(role).or_else(|| state.card(role).is_none().then_some("The model is still loading."))
         };
         match self {
             Self::BrowseLabels => no_scene(),
             Self::OpenSample => state.sample.is_none().then_some("The sample data does not lie beside the program."),
             Self::ForgetRecent => state.recent.is_empty().then_some("There are no recent files."),
             Self::StepImage(_) => (state.dataset.shown.len() < 2).then_some("The list has no other image."),
-            Self::CloseModel(role) => matches!(state.model(*role), ModelSlot::Empty).then_some("No model is open here."),
-            Self::ShowLoadReport(role) => no_model(*role),
+            Self::CloseModel(role) => {
+                matches!(state.model(*role), ModelSlot::Empty).then_some("No model is open here.")
+            }
+            Self::ShowLoadReport(role) => unready(*role),
             Self::CompareAgain => no_scene().or_else(|| {
-                Role::ALL.iter().all(|role| no_model(*role).is_some()).then_some("Open a teacher or a student first.")
+                Role::ALL.iter().all(|role| unready(*role).is_some()).then_some("Open a teacher or a student first.")
             }),
             Self::Solo(Some(_)) | Self::StepSolo(_) => no_boxes(),
             Self::Solo(None) => state.solo.is_none().then_some("No ground truth is soloed."),
-            Self::ToggleBoxes(role) | Self::SetLayer(Layer::Teacher | Layer::Student)
-                if self.role().is_some_and(|of| no_model(of).is_some()) =>
-            {
-                no_model(self.role().unwrap_or(*match self {
-                    Self::ToggleBoxes(role) => role,
-                    _ => &Role::Teacher,
-                }))
-            }
+            Self::ToggleBoxes(role) => absent(*role),
+            Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
+            Self::SetLayer(Layer::Student) => absent(Role::Student),
+            Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
+            Self::ClearMessages => state.messages.is_empty().then_some("There are no messages."),
             _ => None,
         }
     }
+
+    /// Whether it is a choice that is in force: a check mark in menus.
+    pub fn is_on(&self, state: &State) -> bool {
+        match self {
+            Self::SetRule(rule) => state.rule == *rule,
+            Self::SetConvention(convention) => state.convention == *convention,
+            Self::SetTap(tap) => state.tap == *tap,
+            Self::SetAdapter(adapter) => state.adapter == *adapter,
+            Self::SetDifference(kind) => state.view.difference == *kind,
+            Self::SetInputSize(side) => state.input_side == *side,
+            Self::SetDevice(device) => state.device_choice == *device,
+            Self::SetLayer(layer) => state.view.layer == *layer,
+            Self::SetScales(scales) => state.view.scales == *scales,
+            Self::SetColorMap(map) => state.view.color_map == *map,
+            Self::ToggleLabels => state.view.labels,
+            Self::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes,
+            Self::ToggleBoxes(Role::Student) => state.view.student_boxes,
+            Self::SetTheme(theme) => state.theme == *theme,
+            Self::SetSplit(split) => state.dataset.split() == Some(split),
+            _ => false,
+        }
+    }
+
+    /// Everything the palette offers and the keys give, in the order of the menus.
+    pub fn catalogue(state: &State) -> Vec<Self> {
+        let mut all = vec![Self::BrowseImage, Self::BrowseFolder, Self::BrowseData, Self::BrowseLabels];
+        all.extend(Role::ALL.map(Self::BrowseModel));
+        all.push(Self::BrowseAdapter);
+        all.push(Self::OpenSample);
+        all.extend(Role::ALL.map(Self::CloseModel));
+        all.extend(Role::ALL.map(Self::ShowLoadReport));
+        all.extend([1, -1, PAGE, -PAGE].map(Self::StepImage));
+        all.push(Self::FocusSearch);
+        all.extend(state.dataset.splits().iter().cloned().map(Self::SetSplit));
+        all.push(Self::CompareAgain);
+        all.extend(state.activities.iter().map(|activity| Self::Cancel(activity.kind)));
+
+        all.extend([PSI_STEP, -PSI_STEP].map(Self::StepPsi));
+        all.extend(LevelRule::ALL.map(Self::SetRule));
+        all.extend(IouConvention::ALL.map(Self::SetConvention));
+        all.extend([1, -1].map(Self::StepSolo));
+        all.push(Self::Solo(None));
+        all.extend(Tap::ALL.map(Self::SetTap));
+        all.extend([AdapterChoice::LeastSquares, AdapterChoice::None].map(Self::SetAdapter));
+        all.extend(DifferenceKind::ALL.map(Self::SetDifference));
+        all.extend([ChannelView::All, ChannelView::One(0), ChannelView::Top(8)].map(Self::SetChannels));
+        all.push(Self::SetInsideMask(!state.view.inside_mask));
+        all.extend(INPUT_SIZES.map(Self::SetInputSize));
+        all.extend(state.device_choices().into_iter().map(Self::SetDevice));
+
+        all.extend(Layer::ALL.map(Self::SetLayer));
+        all.push(Self::SetScales(ScaleChoice::All));
+        all.extend(state.strides().map(|stride| Self::SetScales(ScaleChoice::Stride(stride))));
+        all.push(Self::StepScales);
+        all.push(Self::SetColorMap(None));
+        all.extend(ColorMapName::ALL.map(|map| Self::SetColorMap(Some(map))));
+        all.push(Self::ToggleLabels);
+        all.extend(Role::ALL.map(Self::ToggleBoxes));
+        all.push(Self::SetCamera(Camera::Fit));
+        all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
+        all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
+        all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
+        all.extend([Self::ToggleKeys, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
+        all
+    }
+}
+
+/// A device choice as a person reads it.
+pub fn device_name(choice: &str) -> String {
+    match choice {
+        "auto" => "the GPU if there is one".to_owned(),
+        other => other.to_ascii_uppercase(),
+    }
+}
+
+/// What a kind of work is called in the status line.
+pub const fn kind_name(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Scene => "opening the image",
+        JobKind::Field => "measuring the anchors",
+        JobKind::Load(Role::Teacher) => "loading the teacher",
+        JobKind::Load(Role::Student) => "loading the student",
+        JobKind::Device => "moving the models",
+        JobKind::Compare => "comparing",
+        JobKind::List => "listing images",
+        JobKind::Thumbnail => "thumbnails",
+    }
+}
+
+/// The last part of a path, or all of it where it has none.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

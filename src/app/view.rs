@@ -37,6 +37,18 @@ impl Layer {
             Self::Difference => "Difference",
         }
     }
+
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Image => "The image and its boxes, with nothing over them.",
+            Self::Anchors => "The grid of cells, and every anchor shape at the cell under the pointer.",
+            Self::Iou => "The largest IoU of each cell's anchors with the ground truths.",
+            Self::Mask => "The cells that are imitated, and how many anchors hit each.",
+            Self::Teacher => "Strength of the teacher's features.",
+            Self::Student => "Strength of the student's features.",
+            Self::Difference => "Where the student's features differ from the teacher's.",
+        }
+    }
 }
 
 /// One scale large, or all side by side and linked.
@@ -78,6 +90,20 @@ pub enum ColorMapName {
     Inferno,
     Magma,
     BlueRed,
+}
+
+impl ColorMapName {
+    pub const ALL: [Self; 5] = [Self::Cividis, Self::Viridis, Self::Inferno, Self::Magma, Self::BlueRed];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cividis => "cividis",
+            Self::Viridis => "viridis",
+            Self::Inferno => "inferno",
+            Self::Magma => "magma",
+            Self::BlueRed => "blue–red",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use std::path::Path;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{DatasetError, resize, text};
+use super::{DatasetError, jpeg, resize, text};
 use crate::geometry::{Letterbox, Size};
 
 /// Pixels that an image may have: 134 million, 400 MB as RGB.
@@ -23,7 +23,7 @@ const MAX_DECODER_BYTES: u64 = MAX_PIXELS * 8;
 /// YOLOv5's grey around a letterboxed image.
 const PAD: u8 = 114;
 
-fn decoder(path: &Path) -> Result<(impl ImageDecoder, Size), DatasetError> {
+fn decoder(path: &Path) -> Result<(impl ImageDecoder, Option<ImageFormat>, Size), DatasetError> {
     let failed = |cause| DatasetError::Image {
         path: path.to_owned(),
         cause,
@@ -34,6 +34,7 @@ fn decoder(path: &Path) -> Result<(impl ImageDecoder, Size), DatasetError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
+    let format = reader.format();
     let decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let size = Size::new(width, height);
@@ -44,7 +45,7 @@ fn decoder(path: &Path) -> Result<(impl ImageDecoder, Size), DatasetError> {
             size,
         });
     }
-    Ok((decoder, size))
+    Ok((decoder, format, size))
 }
 
 fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
@@ -54,15 +55,30 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
 
 /// Reads an image; its content, not its extension, says of which kind it is. EXIF orientation is applied.
 pub fn decode(path: &Path) -> Result<RgbImage, DatasetError> {
-    let (mut decoder, _) = decoder(path)?;
+    decode_at(path, None)
+}
+
+/// [`decode`], where a JPEG may come smaller, but with a long side of at least `side`.
+fn decode_at(path: &Path, side: Option<u32>) -> Result<RgbImage, DatasetError> {
+    let (mut decoder, format, _) = decoder(path)?;
     let orientation = orientation(&mut decoder);
-    let decoded = DynamicImage::from_decoder(decoder).map_err(|cause| DatasetError::Image {
-        path: path.to_owned(),
-        cause,
-    })?;
-    let rgb = to_rgb(decoded).ok_or_else(|| DatasetError::FloatImage {
-        path: path.to_owned(),
-    })?;
+    let jpeg = match format {
+        Some(ImageFormat::Jpeg) => jpeg::decode(&text::read_bytes(path, MAX_FILE_BYTES)?, side),
+        _ => None,
+    };
+    let rgb = match jpeg {
+        Some(rgb) => rgb,
+        None => {
+            let decoded =
+                DynamicImage::from_decoder(decoder).map_err(|cause| DatasetError::Image {
+                    path: path.to_owned(),
+                    cause,
+                })?;
+            to_rgb(decoded).ok_or_else(|| DatasetError::FloatImage {
+                path: path.to_owned(),
+            })?
+        }
+    };
     let mut upright = DynamicImage::ImageRgb8(rgb);
     upright.apply_orientation(orientation);
     Ok(upright.into_rgb8())
@@ -93,7 +109,7 @@ fn to_rgb(image: DynamicImage) -> Option<RgbImage> {
 
 /// Width and height as [`decode`] would give them, from the header alone.
 pub fn image_size(path: &Path) -> Result<Size, DatasetError> {
-    let (mut decoder, size) = decoder(path)?;
+    let (mut decoder, _, size) = decoder(path)?;
     Ok(match orientation(&mut decoder) {
         Orientation::NoTransforms
         | Orientation::Rotate180
@@ -157,6 +173,6 @@ pub fn shrink_to(image: &RgbImage, side: u32) -> Option<RgbImage> {
 
 /// The image at `path` with its long side at most `side`.
 pub fn thumbnail(path: &Path, side: u32) -> Result<RgbImage, DatasetError> {
-    let image = decode(path)?;
+    let image = decode_at(path, Some(side))?;
     Ok(shrink_to(&image, side).unwrap_or(image))
 }

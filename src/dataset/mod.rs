@@ -7,6 +7,7 @@
 
 mod data_yaml;
 mod image;
+mod jpeg;
 mod label;
 mod listing;
 mod resize;

@@ -1,1 +1,18 @@
+//! YOLOv5: checkpoints, specs, networks, boxes.
+//!
+//! A [`checkpoint`] is opened as data; its [`spec`] says which layers there are and [`inventory`] which tensors they
+//! need; [`network`] builds and runs them on tch; [`decode`] turns heads into boxes. [`anchors`] and [`detection`]
+//! are plain numbers that the window may name.
+
 pub mod anchors;
+pub mod checkpoint;
+pub mod decode;
+pub mod detection;
+mod infer;
+pub mod inventory;
+mod layers;
+mod load;
+mod model;
+pub mod network;
+pub mod spec;
+mod torchscript_model;

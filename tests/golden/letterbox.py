@@ -2,7 +2,8 @@
 
     python tests/golden/letterbox.py            (needs yolov5==7.0.14 and opencv-python-headless)
 
-The noise comes from a formula that tests/dataset_letterbox.rs repeats, so no source image is stored.
+The noise comes from a formula that tests/dataset_letterbox.rs repeats, so no source image is stored; but for
+letterbox_photo.jpg, with chroma at half the resolution, whose decoding is part of the golden.
 """
 import pathlib
 
@@ -37,3 +38,9 @@ if __name__ == "__main__":
         assert out.shape == (input_height, input_width, 3)
         name = f"letterbox_{width}x{height}_{input_width}x{input_height}.png"
         cv2.imwrite(str(folder / name), out[:, :, ::-1])  # imwrite wants BGR
+
+    blurred = cv2.resize(noise(12, 9), (83, 61), interpolation=cv2.INTER_CUBIC)
+    photo = folder / "letterbox_photo.jpg"
+    cv2.imwrite(str(photo), blurred, [cv2.IMWRITE_JPEG_QUALITY, 85])
+    out, _, _ = letterbox(cv2.imread(str(photo)), (83, 83), auto=False, scaleup=True)
+    cv2.imwrite(str(folder / "letterbox_photo_83x83.png"), out)

@@ -149,7 +149,7 @@ impl CocoFile {
             reading.warn(
                 None,
                 format!(
-                    "{} annotations belong to no image of the file",
+                    "annotations of images that the file does not list: {}",
                     self.orphans
                 ),
             );
@@ -196,13 +196,7 @@ impl CocoFile {
             reading.push(None, &what, class, [x, y, x + width, y + height]);
         }
         if crowds > 0 {
-            reading.warn(
-                None,
-                format!(
-                    "{crowds} crowd regions of {} are not used",
-                    excerpt(&entry.file_name)
-                ),
-            );
+            reading.warn(None, format!("crowd regions not used: {crowds}"));
         }
     }
 }

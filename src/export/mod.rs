@@ -1,0 +1,5 @@
+//! What leaves the program: files, written whole or not at all.
+
+pub mod atomic;
+pub mod colormap;
+pub mod tensors;

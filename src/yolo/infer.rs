@@ -1,0 +1,104 @@
+//! Which published YOLOv5 a bare `state_dict` belongs to, told by the names and shapes of its tensors.
+//!
+//! The families are n, s, m, l and x with three scales (P5) or four (P6), with the stem of v6 and later or of v5.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::checkpoint::TensorInfo;
+use super::spec::{ModelSpec, SpecError};
+
+/// Name, depth multiple, width multiple.
+const SIZES: [(&str, f64, f64); 5] =
+    [("n", 0.33, 0.25), ("s", 0.33, 0.5), ("m", 0.67, 0.75), ("l", 1.0, 1.0), ("x", 1.33, 1.25)];
+
+/// The spec whose every tensor is in the file with its shape.
+pub(super) fn from_tensors(tensors: &[TensorInfo], fused: bool) -> Result<ModelSpec, SpecError> {
+    let shapes: HashMap<&str, &[usize]> = tensors.iter().map(|t| (t.name.as_str(), t.shape.as_slice())).collect();
+    let no_detect = || SpecError::Unrecognised("they have no Detect layer (model.N.m.0.bias)".to_owned());
+    // The last layer's number; a P5 has 25 layers and a P6 34.
+    let detect = (1..100).rev().find(|index| shapes.contains_key(format!("model.{index}.m.0.bias").as_str()));
+    let detect = detect.ok_or_else(no_detect)?;
+    let outputs = shapes[format!("model.{detect}.m.0.bias").as_str()].iter().product::<usize>();
+    let anchors = match shapes.get(format!("model.{detect}.anchors").as_str()) {
+        Some([_, anchors, 2]) => *anchors,
+        _ => 3,
+    };
+    let per_anchor = outputs.checked_div(anchors).filter(|n| *n > 5 && n * anchors == outputs).ok_or_else(no_detect)?;
+
+    let mut closest: Option<(usize, usize, String)> = None;
+    for channels in [&[128, 256, 512, 1024][..], &[128, 256, 512, 768, 1024]] {
+        for focus in [false, true] {
+            for (size, depth, width) in SIZES {
+                let mut yaml = published(channels, focus);
+                yaml["nc"] = json!(per_anchor - 5);
+                yaml["anchors"] = json!(anchors);
+                yaml["depth_multiple"] = json!(depth);
+                yaml["width_multiple"] = json!(width);
+                let spec = ModelSpec::from_yaml(&yaml)?;
+                let wanted = spec.inventory(fused, 256, 256)?.tensors;
+                let same = |(name, shape): &&(String, Vec<usize>)| shapes.get(name.as_str()) == Some(&shape.as_slice());
+                let found = wanted.iter().filter(same).count();
+                if found == wanted.len() {
+                    return Ok(spec);
+                }
+                if closest.as_ref().is_none_or(|(most, ..)| found > *most) {
+                    let scales = if channels.len() == 5 { "6" } else { "" };
+                    let stem = if focus { " of v5" } else { "" };
+                    closest = Some((found, wanted.len(), format!("yolov5{size}{scales}{stem}")));
+                }
+            }
+        }
+    }
+    let (found, wanted, name) = closest.unwrap_or_default();
+    Err(SpecError::Unrecognised(format!("the closest is {name}, {found} of its {wanted} tensors fit")))
+}
+
+/// The rows of the published P5 (four channel counts) or P6 (five) model; `focus`: as v5 had it.
+fn published(channels: &[usize], focus: bool) -> Value {
+    let top = channels.len() - 1;
+    let mut rows = vec![if focus { json!([-1, 1, "Focus", [64, 3]]) } else { json!([-1, 1, "Conv", [64, 6, 2, 2]]) }];
+    // The row that ends each level of the backbone, then the 1×1 convolution of each level of the way down.
+    let mut ends = Vec::new();
+    for (level, c) in channels.iter().enumerate() {
+        let repeats = match level {
+            1 if focus => 9,
+            1 => 6,
+            2 => 9,
+            _ => 3,
+        };
+        rows.push(json!([-1, 1, "Conv", [c, 3, 2]]));
+        if focus && level == top {
+            let kernels = if top == 4 { [3, 5, 7] } else { [5, 9, 13] };
+            rows.push(json!([-1, 1, "SPP", [c, kernels]]));
+            rows.push(json!([-1, repeats, "C3", [c, false]]));
+        } else {
+            rows.push(json!([-1, repeats, "C3", [c]]));
+        }
+        ends.push(rows.len() - 1);
+    }
+    if !focus {
+        rows.push(json!([-1, 1, "SPPF", [channels[top], 5]]));
+    }
+    let backbone = std::mem::take(&mut rows);
+
+    let at = |rows: &[Value]| backbone.len() + rows.len() - 1;
+    let mut laterals = Vec::new();
+    for level in (1..top).rev() {
+        rows.push(json!([-1, 1, "Conv", [channels[level], 1, 1]]));
+        laterals.push(at(&rows));
+        rows.push(json!([-1, 1, "nn.Upsample", [null, 2, "nearest"]]));
+        rows.push(json!([[-1, ends[level]], 1, "Concat", [1]]));
+        rows.push(json!([-1, 3, "C3", [channels[level], false]]));
+    }
+    let mut outputs = vec![at(&rows)];
+    for level in 1..top {
+        rows.push(json!([-1, 1, "Conv", [channels[level], 3, 2]]));
+        rows.push(json!([[-1, laterals.pop()], 1, "Concat", [1]]));
+        rows.push(json!([-1, 3, "C3", [channels[level + 1], false]]));
+        outputs.push(at(&rows));
+    }
+    rows.push(json!([outputs, 1, "Detect", ["nc", "anchors"]]));
+    json!({"backbone": backbone, "head": rows})
+}

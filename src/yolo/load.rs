@@ -1,0 +1,164 @@
+//! From a checkpoint to a network: which spec, which tensors fit, and the report of it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tch::Device;
+
+use super::anchors::AnchorScale;
+use super::checkpoint::{
+    Activation, Checkpoint, Dtype, LoadReport, ModelDescription, ModuleInfo, ShapeMismatch, TensorInfo,
+};
+use super::infer;
+use super::network::{Network, NetworkError, fill};
+use super::spec::{ModelSpec, ModuleSpec, SpecError};
+
+/// The largest YOLOv5 (x6) has 141 million.
+const MAX_NUMBERS: usize = 1 << 30;
+
+pub(super) fn load(checkpoint: &Checkpoint, device: Device) -> Result<(Network, LoadReport), NetworkError> {
+    let description = &checkpoint.model;
+    let spec = spec_of(description, &checkpoint.tensors)?;
+    let side = spec.input_multiple()? as usize;
+    let wanted = spec.inventory(description.fused, side, side)?.tensors;
+    let numbers = wanted.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+    if numbers > MAX_NUMBERS {
+        return Err(NetworkError::TooLarge(numbers));
+    }
+    let detect = spec.layers.len() - 1;
+    let (report, fitting) = compare(&wanted, &checkpoint.tensors, detect);
+    if fitting.is_empty() {
+        return Err(NetworkError::NothingFits { file: checkpoint.tensors.len(), model: wanted.len() });
+    }
+    let mut network = Network::build_fused(&spec, description.fused, device)?;
+    let variables = network.var_store().variables();
+    for name in fitting {
+        if let Some(variable) = variables.get(name) {
+            fill(variable, &checkpoint.read_f32(name)?)?;
+        }
+    }
+    let names = (0..spec.nc).map(|class| match description.names.get(class) {
+        Some(name) => name.clone(),
+        None => format!("class {class}"),
+    });
+    network.set_names_and_scales(names.collect(), scales_of(checkpoint, &spec)?);
+    Ok((network, report))
+}
+
+/// The spec that the yaml gives or, without one, the published model whose tensors these are; with the activations
+/// that the pickled modules really have.
+pub fn spec_of(description: &ModelDescription, tensors: &[TensorInfo]) -> Result<ModelSpec, SpecError> {
+    let mut spec = match &description.yaml {
+        Some(yaml) => ModelSpec::from_yaml(yaml)?,
+        None => infer::from_tensors(tensors, description.fused)?,
+    };
+    if let Some(activation) = &description.activation {
+        spec.activation = activation.clone();
+    }
+    for (index, layer) in spec.layers.iter_mut().enumerate() {
+        if let ModuleSpec::BottleneckCsp(csp) = &mut layer.module
+            && let Some(module) = description.modules.get(&format!("model.{index}.act"))
+        {
+            csp.join_activation = activation_of(module);
+        }
+        let of_own = match &layer.module {
+            ModuleSpec::Conv(conv) | ModuleSpec::Focus(conv) | ModuleSpec::GhostConv(conv) => conv.activation.as_ref(),
+            ModuleSpec::BottleneckCsp(csp) => Some(&csp.join_activation),
+            _ => None,
+        };
+        if let Some(Activation::Other(name)) = of_own {
+            return Err(SpecError::Activation(name.clone()));
+        }
+    }
+    match &spec.activation {
+        Activation::Other(name) => Err(SpecError::Activation(name.clone())),
+        _ => Ok(spec),
+    }
+}
+
+fn activation_of(module: &ModuleInfo) -> Activation {
+    match module.class.as_str() {
+        "SiLU" => Activation::SiLU,
+        "ReLU" => Activation::ReLU,
+        "ReLU6" => Activation::ReLU6,
+        "Hardswish" => Activation::Hardswish,
+        "Mish" => Activation::Mish,
+        "Identity" => Activation::Identity,
+        "LeakyReLU" => {
+            let slope = module.attributes.get("negative_slope").and_then(serde_json::Value::as_f64);
+            Activation::LeakyReLU { slope: slope.unwrap_or(0.01) }
+        }
+        other => Activation::Other(other.to_owned()),
+    }
+}
+
+/// Holds the file's tensors against the model's; also the names of those that fit, in the file's order.
+fn compare<'a>(
+    wanted: &[(String, Vec<usize>)],
+    tensors: &'a [TensorInfo],
+    detect: usize,
+) -> (LoadReport, Vec<&'a str>) {
+    let shapes: HashMap<&str, &Vec<usize>> = wanted.iter().map(|(name, shape)| (name.as_str(), shape)).collect();
+    let by_name: HashMap<&str, &TensorInfo> = tensors.iter().map(|info| (info.name.as_str(), info)).collect();
+    let mut report = LoadReport { dtype: most_common_float(tensors), ..LoadReport::default() };
+    let mut fitting = Vec::new();
+    for info in tensors {
+        match shapes.get(info.name.as_str()) {
+            Some(shape) if **shape == info.shape => fitting.push(info.name.as_str()),
+            Some(shape) => report.mismatched.push(ShapeMismatch {
+                name: info.name.clone(),
+                file: info.shape.clone(),
+                model: (*shape).clone(),
+            }),
+            // Known and of no effect on a forward pass, or read from the description.
+            None if is_bookkeeping(&info.name, &shapes, detect) => report.loaded += 1,
+            None => report.unexpected.push(info.name.clone()),
+        }
+    }
+    report.loaded += fitting.len();
+    report.converted = fitting.iter().filter(|name| by_name[*name].dtype != Dtype::F32).count();
+    report.missing =
+        wanted.iter().filter(|(name, _)| !by_name.contains_key(name.as_str())).map(|(name, _)| name.clone()).collect();
+    (report, fitting)
+}
+
+fn is_bookkeeping(name: &str, wanted: &HashMap<&str, &Vec<usize>>, detect: usize) -> bool {
+    match name.strip_suffix(".num_batches_tracked") {
+        Some(norm) => wanted.contains_key(format!("{norm}.running_mean").as_str()),
+        None => ["anchors", "anchor_grid", "stride"].iter().any(|buffer| name == format!("model.{detect}.{buffer}")),
+    }
+}
+
+fn most_common_float(tensors: &[TensorInfo]) -> Option<Dtype> {
+    let mut counts: BTreeMap<Dtype, usize> = BTreeMap::new();
+    for info in tensors.iter().filter(|info| info.dtype.is_float()) {
+        *counts.entry(info.dtype).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(dtype, _)| dtype)
+}
+
+/// The file's anchors in input px: from its description, from Detect's buffer (in cells), else the yaml's.
+fn scales_of(checkpoint: &Checkpoint, spec: &ModelSpec) -> Result<Vec<AnchorScale>, NetworkError> {
+    let strides = spec.strides()?;
+    let buffer = format!("model.{}.anchors", spec.layers.len() - 1);
+    let (scales, per_scale) = (strides.len(), spec.anchors());
+    let in_file = checkpoint.tensors.iter().any(|info| info.name == buffer && info.shape == [scales, per_scale, 2]);
+    let anchors_px = if !checkpoint.model.anchors_px.is_empty() {
+        checkpoint.model.anchors_px.clone()
+    } else if in_file {
+        let cells = checkpoint.read_f32(&buffer)?;
+        let of_scale = |(cells, stride): (&[f32], &u32)| {
+            cells.chunks_exact(2).map(|pair| [pair[0] * *stride as f32, pair[1] * *stride as f32]).collect()
+        };
+        cells.chunks_exact(2 * per_scale).zip(&strides).map(of_scale).collect()
+    } else {
+        spec.anchors_px.clone()
+    };
+    if anchors_px.len() != scales || anchors_px.iter().any(|anchors| anchors.len() != per_scale) {
+        return Err(NetworkError::Anchors(format!(
+            "{} scales of {} anchors in the file, {scales} of {per_scale} in the model",
+            anchors_px.len(),
+            anchors_px.first().map_or(0, Vec::len)
+        )));
+    }
+    Ok(strides.into_iter().zip(anchors_px).map(|(stride, anchors)| AnchorScale { stride, anchors }).collect())
+}
