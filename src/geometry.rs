@@ -133,10 +133,7 @@ impl Letterbox {
 
     /// The input pixel (x, y) at which the resized image starts; an odd pad leaves the larger half behind it.
     pub fn content_origin(&self) -> (u32, u32) {
-        (
-            (self.pad_x - 0.1).round().max(0.0) as u32,
-            (self.pad_y - 0.1).round().max(0.0) as u32,
-        )
+        ((self.pad_x - 0.1).round().max(0.0) as u32, (self.pad_y - 0.1).round().max(0.0) as u32)
     }
 
     pub fn point_to_input(&self, x: f32, y: f32) -> (f32, f32) {
@@ -179,10 +176,7 @@ mod tests {
 
     #[test]
     fn conversion_from_a_center_does_not_overwrite_its_own_input() {
-        assert_eq!(
-            BoundingBox::from_center(10.0, 20.0, 4.0, 6.0).as_xyxy(),
-            [8.0, 17.0, 12.0, 23.0]
-        );
+        assert_eq!(BoundingBox::from_center(10.0, 20.0, 4.0, 6.0).as_xyxy(), [8.0, 17.0, 12.0, 23.0]);
     }
 
     #[test]

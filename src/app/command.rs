@@ -69,6 +69,8 @@ pub enum Command {
     SetOpacity(f32),
     SetColorMap(Option<ColorMapName>),
     SetRange(RangeMode),
+    /// Locks the colours' range as it is on screen, or lets it go.
+    ToggleRange,
     ToggleLabels,
     ToggleBoxes(Role),
     SetCamera(Camera),
@@ -179,6 +181,7 @@ impl Command {
             Self::SetColorMap(Some(map)) => format!("Colour map: {}", map.name()),
             Self::SetRange(RangeMode::Auto) => "Unlock the colour range".into(),
             Self::SetRange(RangeMode::Locked { .. }) => "Lock the colour range".into(),
+            Self::ToggleRange => "Lock the colour range, or let it go".into(),
             Self::ToggleLabels => "Ground-truth boxes".into(),
             Self::ToggleBoxes(Role::Teacher) => "Boxes that the teacher finds".into(),
             Self::ToggleBoxes(Role::Student) => "Boxes that the student finds".into(),
@@ -205,7 +208,9 @@ impl Command {
     /// One sentence on what it does.
     pub fn tooltip(&self) -> &'static str {
         match self {
-            Self::BrowseImage => "JPEG, PNG, BMP, WebP or TIFF; its labels are found by YOLO's folder rule or beside it.",
+            Self::BrowseImage => {
+                "JPEG, PNG, BMP, WebP or TIFF; its labels are found by YOLO's folder rule or beside it."
+            }
             Self::BrowseLabels => "YOLO txt, Pascal VOC XML or COCO JSON, for the image on screen.",
             Self::BrowseData => "A YOLO data.yaml: its images, splits and class names.",
             Self::BrowseFolder => "Every image of a folder, with the labels that belong to them.",
@@ -213,7 +218,9 @@ impl Command {
             Self::BrowseModel(Role::Student) => "YOLOv5 weights: .pt or .safetensors.",
             Self::BrowseAdapter => "The 1×1 or 3×3 adapters that a training run wrote.",
             Self::OpenSample => "The images and the two models that come with the program.",
-            Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => "Opens the file by what it is.",
+            Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => {
+                "Opens the file by what it is."
+            }
             Self::ChooseRole(_) => "Which of the two these weights are.",
             Self::CloseModel(_) => "Frees the model's memory.",
             Self::ForgetRecent => "Empties the list of recent files; the files themselves stay.",
@@ -223,14 +230,20 @@ impl Command {
             Self::ShowRows(_) => "Asks for the thumbnails of these rows.",
             Self::CompareAgain => "Repeats the forward passes and the adapter's fit on this image.",
             Self::Cancel(_) => "Stops this work at its next step; what is loaded stays.",
-            Self::SetPsi(_) | Self::StepPsi(_) => "The threshold: cells with an IoU above ψ times the largest one are imitated.",
+            Self::SetPsi(_) | Self::StepPsi(_) => {
+                "The threshold: cells with an IoU above ψ times the largest one are imitated."
+            }
             Self::SetRule(_) => "Which scales a ground truth marks.",
             Self::SetConvention(_) => "How the overlap of an anchor and a box is measured.",
             Self::Solo(None) => "Ends the solo: every ground truth counts again.",
             Self::Solo(Some(_)) | Self::StepSolo(_) => "Shows the IoU and the mask of one ground truth alone.",
             Self::SetTap(tap) => tap.explanation(),
-            Self::SetAdapter(AdapterChoice::LeastSquares) => "The linear 1×1 map that fits this image best: what remains cannot be explained linearly.",
-            Self::SetAdapter(AdapterChoice::None) => "Subtracts as they are; teacher and student must have the same channels.",
+            Self::SetAdapter(AdapterChoice::LeastSquares) => {
+                "The linear 1×1 map that fits this image best: what remains cannot be explained linearly."
+            }
+            Self::SetAdapter(AdapterChoice::None) => {
+                "Subtracts as they are; teacher and student must have the same channels."
+            }
             Self::SetAdapter(AdapterChoice::Run(_)) => "The adapters that a run has trained.",
             Self::SetDifference(_) => "How the two feature vectors of a cell are set against each other.",
             Self::SetChannels(_) => "Which channels the feature maps and the difference show.",
@@ -238,10 +251,14 @@ impl Command {
             Self::SetInputSize(_) => "Side of the square that the image is letterboxed into; both models see it.",
             Self::SetDevice(_) => "Moves both models.",
             Self::SetLayer(layer) => layer.explanation(),
-            Self::SetScales(_) | Self::StepScales => "One scale large, or all side by side: zoom and pointer are linked.",
+            Self::SetScales(_) | Self::StepScales => {
+                "One scale large, or all side by side: zoom and pointer are linked."
+            }
             Self::SetOpacity(_) => "How strongly the map covers the image.",
             Self::SetColorMap(_) => "All maps on offer are perceptually even and safe for colour-blind eyes.",
-            Self::SetRange(_) => "Keeps the colours' range from image to image, so that they can be compared.",
+            Self::SetRange(_) | Self::ToggleRange => {
+                "Keeps the colours' range from image to image, so that they can be compared."
+            }
             Self::ToggleLabels => "The labelled boxes, in their colours.",
             Self::ToggleBoxes(_) => "What this model detects on the image, after non-maximum suppression.",
             Self::SetCamera(_) => "The whole input, centred; a double click does the same.",
@@ -294,7 +311,7 @@ impl Command {
                 .map_or(&[], std::slice::from_ref),
             Self::StepScales => const { &[plain(Key::G)] },
             Self::SetInsideMask(_) => const { &[plain(Key::I)] },
-            Self::SetRange(_) => const { &[plain(Key::R)] },
+            Self::ToggleRange => const { &[plain(Key::R)] },
             Self::ToggleLabels => const { &[plain(Key::L)] },
             Self::ToggleBoxes(Role::Teacher) => const { &[plain(Key::T)] },
             Self::ToggleBoxes(Role::Student) => const { &[plain(Key::U)] },
@@ -326,9 +343,8 @@ impl Command {
             _ if role == Role::Teacher => Some("Open a teacher first."),
             _ => Some("Open a student first."),
         };
-        let unready = |role: Role| {
-            absent(role).or_else(|| state.card(role).is_none().then_some("The model is still loading."))
-        };
+        let unready =
+            |role: Role| absent(role).or_else(|| state.card(role).is_none().then_some("The model is still loading."));
         match self {
             Self::BrowseLabels => no_scene(),
             Self::OpenSample => state.sample.is_none().then_some("The sample data does not lie beside the program."),
@@ -347,6 +363,9 @@ impl Command {
             Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
             Self::SetLayer(Layer::Student) => absent(Role::Student),
             Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
+            Self::ToggleRange => {
+                matches!(state.view.layer, Layer::Image | Layer::Anchors).then_some("This layer has no colour range.")
+            }
             Self::ClearMessages => state.messages.is_empty().then_some("There are no messages."),
             _ => None,
         }
@@ -368,6 +387,7 @@ impl Command {
             Self::ToggleLabels => state.view.labels,
             Self::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes,
             Self::ToggleBoxes(Role::Student) => state.view.student_boxes,
+            Self::ToggleRange => matches!(state.view.range, RangeMode::Locked { .. }),
             Self::SetTheme(theme) => state.theme == *theme,
             Self::SetSplit(split) => state.dataset.split() == Some(split),
             _ => false,
@@ -407,7 +427,7 @@ impl Command {
         all.push(Self::StepScales);
         all.push(Self::SetColorMap(None));
         all.extend(ColorMapName::ALL.map(|map| Self::SetColorMap(Some(map))));
-        all.push(Self::ToggleLabels);
+        all.extend([Self::ToggleRange, Self::ToggleLabels]);
         all.extend(Role::ALL.map(Self::ToggleBoxes));
         all.push(Self::SetCamera(Camera::Fit));
         all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
@@ -434,7 +454,7 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Load(Role::Teacher) => "loading the teacher",
         JobKind::Load(Role::Student) => "loading the student",
         JobKind::Device => "moving the models",
-        JobKind::Compare => "comparing",
+        JobKind::Compare => "running the models",
         JobKind::List => "listing images",
         JobKind::Thumbnail => "thumbnails",
     }
@@ -443,4 +463,39 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
 /// The last part of a path, or all of it where it has none.
 pub fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_commands_share_a_key() {
+        let mut taken: Vec<(KeyboardShortcut, String)> = Vec::new();
+        for command in Command::catalogue(&State::default()) {
+            for shortcut in command.shortcuts() {
+                let other = taken.iter().find(|(key, _)| key == shortcut);
+                assert!(other.is_none(), "{shortcut:?}: {} and {other:?}", command.label());
+                taken.push((*shortcut, command.label()));
+            }
+        }
+        assert!(taken.len() > 40, "{}", taken.len());
+    }
+
+    #[test]
+    fn every_command_on_offer_has_a_name_of_its_own_and_says_what_it_does() {
+        let mut labels = std::collections::BTreeSet::new();
+        for command in Command::catalogue(&State::default()) {
+            assert!(command.tooltip().ends_with('.'), "{command:?}");
+            assert!(labels.insert(command.label()), "two commands are called {}", command.label());
+        }
+    }
+
+    #[test]
+    fn without_an_image_what_needs_one_says_so() {
+        let state = State::default();
+        assert_eq!(Command::StepSolo(1).disabled(&state), Some("Open an image first."));
+        assert_eq!(Command::SetLayer(Layer::Difference).disabled(&state), Some("Open a teacher first."));
+        assert_eq!(Command::BrowseImage.disabled(&state), None);
+    }
 }

@@ -179,7 +179,8 @@ impl Dataset {
 
     /// Notes that the thumbnails of these rows are asked for, and names them; forgets others when there are many.
     pub fn ask_thumbnails(&mut self, rows: Range<usize>, now: f64) -> Vec<PathBuf> {
-        let wanted: Vec<PathBuf> = self.rows(rows.clone()).filter(|image| self.is_wanted(image, now)).cloned().collect();
+        let wanted: Vec<PathBuf> =
+            self.rows(rows.clone()).filter(|image| self.is_wanted(image, now)).cloned().collect();
         if self.thumbnails.len() + wanted.len() > Self::MAX_THUMBNAILS {
             let visible: Vec<PathBuf> = self.rows(rows).cloned().collect();
             self.thumbnails.retain(|image, _| visible.contains(image));

@@ -102,9 +102,7 @@ impl Measures {
             student: student.and_then(|features| strength(features, &measured.channels, row, col)),
             difference: match &measured.channels {
                 Channels::All => measured.difference().and_then(|grid| grid.get(row, col)),
-                Channels::Some(channels) => {
-                    teacher.zip(adapted).and_then(|(t, s)| apart(t, s, channels, row, col))
-                }
+                Channels::Some(channels) => teacher.zip(adapted).and_then(|(t, s)| apart(t, s, channels, row, col)),
             },
         }
     }
@@ -276,7 +274,10 @@ mod tests {
         assert_eq!(far, CellValues::default());
         let worst = Measures::new(&comparison(), DifferenceKind::SquaredL2, ChannelView::Top(2)).at(32, 0, 1);
         assert_eq!(worst.difference, Some(4.0));
-        assert_eq!(Measures::new(&comparison(), DifferenceKind::L1, ChannelView::All).at(8, 0, 0), CellValues::default());
+        assert_eq!(
+            Measures::new(&comparison(), DifferenceKind::L1, ChannelView::All).at(8, 0, 0),
+            CellValues::default()
+        );
     }
 
     #[test]

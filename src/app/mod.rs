@@ -21,8 +21,6 @@ mod wants;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use egui_notify::{Anchor, Toasts};
-
 pub use command::{Command, INPUT_SIZES, PSI_STEP, device_name, file_name, kind_name};
 pub use dataset::{Dataset, Thumbnail};
 pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
@@ -79,7 +77,6 @@ pub struct App<B> {
     backend: B,
     desk: Desk,
     memory: ui::Memory,
-    toasts: Toasts,
     layout: WindowLayout,
     settings_path: Option<PathBuf>,
     saved: Settings,
@@ -112,7 +109,6 @@ impl<B: Backend> App<B> {
             backend,
             desk: Desk::new(move || wake.request_repaint()),
             memory: ui::Memory::default(),
-            toasts: Toasts::default().with_anchor(Anchor::BottomRight).with_margin(egui::vec2(16.0, 40.0)),
             layout: settings.window,
             settings_path,
             saved: settings,
@@ -182,9 +178,10 @@ impl<B: Backend> App<B> {
         let mut commands = keys::pressed(&ctx, &self.state);
         commands.extend(ui::show(ui, &self.state, &mut self.memory, self.layout));
         for command in commands {
-            self.run(&ctx, command);
+            if let Some(command) = self.memory.resolve(command, &self.state) {
+                self.run(&ctx, command);
+            }
         }
-        self.toasts.show(&ctx);
         // The spinner turns by itself; the time left does not.
         if !self.state.activities.is_empty() {
             ctx.request_repaint_after(Duration::from_millis(250));
@@ -202,7 +199,7 @@ impl<B: Backend> App<B> {
                 Effect::Send(job) => self.backend.send(job),
                 Effect::Cancel(kind) => self.backend.cancel(kind),
                 Effect::Ask(errand) => self.desk.ask(errand),
-                Effect::Toast { level, text } => ui::toast(&mut self.toasts, level, &text),
+                Effect::Toast { level, text, remedy } => self.memory.toasts.add(level, &text, remedy),
                 Effect::SetTheme(theme) => ctx.set_theme(theme),
                 Effect::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
             }
@@ -219,12 +216,7 @@ impl<B: Backend> App<B> {
                 (window.width, window.height) = (size.x, size.y);
             }
         });
-        Settings {
-            theme: self.state.theme.into(),
-            recent: self.state.recent.clone(),
-            view: self.state.view,
-            window,
-        }
+        Settings { theme: self.state.theme.into(), recent: self.state.recent.clone(), view: self.state.view, window }
     }
 
     fn save_settings(&mut self, ctx: &egui::Context) {

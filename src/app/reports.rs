@@ -99,8 +99,8 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         JobKind::Field | JobKind::Device | JobKind::Thumbnail => {}
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
-    let remedy = (on_gpu && message.to_lowercase().contains("out of memory"))
-        .then(|| Command::SetDevice("cpu".to_owned()));
+    let remedy =
+        (on_gpu && message.to_lowercase().contains("out of memory")).then(|| Command::SetDevice("cpu".to_owned()));
     tell_with(state, Level::Error, what, message, remedy, effects);
 }
 
@@ -110,9 +110,8 @@ fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>
         return;
     }
     let before = state.scene.take();
-    let same_picture = before.as_ref().is_some_and(|before| {
-        before.path == scene.path && before.letterbox == scene.letterbox
-    });
+    let same_picture =
+        before.as_ref().is_some_and(|before| before.path == scene.path && before.letterbox == scene.letterbox);
     if !same_picture {
         state.camera = Camera::Fit;
         state.hover = None;
@@ -148,7 +147,7 @@ fn warn(state: &mut State, warnings: &[Warning], effects: &mut Vec<Effect>) {
     };
     let line = first.line.map(|line| format!(":{line}")).unwrap_or_default();
     let text = format!("{}{line}: {}{more}", file_name(&first.file), first.message);
-    effects.push(Effect::Toast { level: Level::Warning, text });
+    effects.push(Effect::Toast { level: Level::Warning, text, remedy: None });
 }
 
 fn described(state: &mut State, role: Role, brief: ModelBrief) {

@@ -75,7 +75,7 @@ impl WindowLayout {
 
 impl Default for WindowLayout {
     fn default() -> Self {
-        Self { width: 1440.0, height: 900.0, maximized: false, left_panel: 256.0, right_panel: 360.0 }
+        Self { width: 1440.0, height: 900.0, maximized: false, left_panel: 256.0, right_panel: 384.0 }
     }
 }
 

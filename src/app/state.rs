@@ -113,8 +113,8 @@ impl Sample {
     fn at(folder: &Path) -> Option<Self> {
         let data = folder.join("data.yaml");
         let weights = |role: Role| {
-            let mut files = ["safetensors", "pt"].map(|e| folder.join(format!("{}.{e}", role.name()))).into_iter();
-            files.find(|path| path.is_file())
+            let mut files = ["safetensors", "pt"].into_iter().map(|e| format!("models/{}.{e}", role.name()));
+            files.find_map(|name| Some(folder.join(name)).filter(|path| path.is_file()))
         };
         data.is_file().then(|| Self { data, teacher: weights(Role::Teacher), student: weights(Role::Student) })
     }

@@ -11,7 +11,7 @@ use crate::app::desk::{Answer, Errand, PathKind, Wanted};
 use crate::app::messages::{Level, Message};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
-use crate::app::view::{Camera, RangeMode, ScaleChoice};
+use crate::app::view::{RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::Psi;
 use crate::inspect::{AdapterChoice, LabelSource, Role};
@@ -23,7 +23,7 @@ pub enum Effect {
     Send(Job),
     Cancel(JobKind),
     Ask(Errand),
-    Toast { level: Level, text: String },
+    Toast { level: Level, text: String, remedy: Option<Command> },
     SetTheme(egui::ThemePreference),
     Quit,
 }
@@ -73,8 +73,8 @@ pub(super) fn tell_with(
     let (what, text) = (what.into(), text.into());
     let toast = format!("{what}: {text}");
     let at = state.now;
-    if state.messages.add(Message { level, what, text, at, times: 1, remedy }) {
-        effects.push(Effect::Toast { level, text: toast });
+    if state.messages.add(Message { level, what, text, at, times: 1, remedy: remedy.clone() }) {
+        effects.push(Effect::Toast { level, text: toast, remedy });
     }
 }
 
@@ -142,6 +142,12 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 models_changed(state);
                 effects.push(Effect::Send(Job::Unload { role }));
             }
+            if kind == JobKind::Scene {
+                // What is on screen is what is wanted again.
+                state.image = state.scene.as_ref().map(|scene| scene.path.clone());
+                let shown = state.image.as_ref().and_then(|image| state.dataset.position(image, 0));
+                state.dataset.selected = shown;
+            }
             if kind == JobKind::Compare {
                 state.comparison_error = Some("cancelled; F5 runs both models again".to_owned());
             }
@@ -184,12 +190,8 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes ^= true,
         Command::ToggleBoxes(Role::Student) => state.view.student_boxes ^= true,
         Command::SetCamera(camera) => state.camera = camera,
-        // How far a fitted view is zoomed only the canvas knows; it answers with a free camera.
-        Command::ZoomBy(factor) => {
-            if let Camera::Free { center, zoom } = state.camera {
-                state.camera = Camera::Free { center, zoom: (zoom * factor).clamp(0.05, 200.0) };
-            }
-        }
+        // What these mean depends on the screen: the ui has turned them into a camera and a range.
+        Command::ZoomBy(_) | Command::ToggleRange => {}
         Command::Hover(hover) => state.hover = hover,
 
         Command::SetTheme(theme) => {
@@ -260,12 +262,7 @@ fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Ef
 }
 
 /// Opens several things at once: the list first, then the image, then what belongs to it.
-fn open_all(
-    state: &mut State,
-    found: Vec<(PathBuf, PathKind)>,
-    onto: Option<Role>,
-    effects: &mut Vec<Effect>,
-) {
+fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Role>, effects: &mut Vec<Effect>) {
     let mut images = Vec::new();
     let mut labels = Vec::new();
     let mut lists = Vec::new();

@@ -60,12 +60,8 @@ fn input_size(state: &State) -> Size {
 
 fn follow_scene(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(image) = state.image.clone() else { return };
-    let request = SceneRequest {
-        image,
-        labels: state.labels.clone(),
-        names: state.names().to_vec(),
-        input: input_size(state),
-    };
+    let request =
+        SceneRequest { image, labels: state.labels.clone(), names: state.names().to_vec(), input: input_size(state) };
     if state.requested.scene.as_ref() != Some(&request) {
         state.scene_error = None;
         state.requested.scene = Some(request.clone());
@@ -81,9 +77,12 @@ fn follow_field(state: &mut State, effects: &mut Vec<Effect>) {
     }
     let FieldKey { scene, anchors, convention } = key.clone();
     // Maps of other boxes or anchors would be read as this scene's.
-    if state.requested.field.as_ref().is_none_or(|old| {
-        !Arc::ptr_eq(&old.scene, &key.scene) || old.anchors != key.anchors
-    }) {
+    if state
+        .requested
+        .field
+        .as_ref()
+        .is_none_or(|old| !Arc::ptr_eq(&old.scene, &key.scene) || old.anchors != key.anchors)
+    {
         state.field = None;
     }
     state.requested.field = Some(key);

@@ -2,16 +2,15 @@
 //!
 //! [`Scene`] is what needs no model weights (pixels, boxes, letterbox); [`Comparison`] is what the models say
 //! about it. The mask belongs to neither: it follows from the scene's boxes and the anchors at once, and so the
-//! window recomputes it while a slider moves. Nothing here outlives a call and no tensor leaves it.
+//! window recomputes it while a slider moves. Nothing here outlives a call and no tensor leaves it but a [`Probe`],
+//! which its owner keeps on its own thread.
 
 mod compare;
 mod records;
 mod report;
 mod scene;
 
-pub use compare::{CompareError, CompareRequest, compare};
-pub use records::{
-    AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, mask_anchors,
-};
-pub use report::{Inspection, InspectionReport, inspection_tensors};
+pub use compare::{CompareError, CompareRequest, Probe, compare, probe};
+pub use records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, mask_anchors};
+pub use report::{Inspection, InspectionReport, MaskChoice};
 pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::imitation::difference::FeatureStack;
 use crate::yolo::anchors::AnchorScale;
-use crate::yolo::decode::Detection;
+use crate::yolo::detection::Detection;
 
 /// Which of the two models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ impl Role {
 }
 
 /// Where the features are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tap {
     /// The inputs of Detect.

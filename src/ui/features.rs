@@ -123,7 +123,11 @@ fn channels(ui: &mut Ui, panel: &mut Panel<'_>) {
 /// Channels of the widest scale.
 fn most_channels(state: &State) -> usize {
     let scales = state.comparison.iter().flat_map(|comparison| &comparison.scales);
-    scales.filter_map(|scale| scale.teacher.as_ref().or(scale.student.as_ref())).map(|f| f.channels()).max().unwrap_or(1024)
+    scales
+        .filter_map(|scale| scale.teacher.as_ref().or(scale.student.as_ref()))
+        .map(|f| f.channels())
+        .max()
+        .unwrap_or(1024)
 }
 
 /// What is shown, in a sentence, and how well the student explains the teacher.
@@ -147,7 +151,11 @@ fn summary(ui: &mut Ui, state: &State) {
         Column::number("teacher", 56.0, "Channels of the teacher at this scale."),
         Column::number("student", 56.0, "Channels of the student at this scale."),
         Column::number("R²", 52.0, "Share of the teacher's variance that the adapter explains on this image's cells."),
-        Column::number("R² l.o.o.", 56.0, "The same with each cell left out of the fit that predicts it: the honest figure."),
+        Column::number(
+            "R² l.o.o.",
+            56.0,
+            "The same with each cell left out of the fit that predicts it: the honest figure.",
+        ),
         Column::number("inside", 0.0, "Mean difference inside the mask."),
         Column::number("outside", 52.0, "Mean difference outside the mask."),
     ];

@@ -4,7 +4,7 @@ use egui::{Align2, Area, Frame, Id, Key, Order, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::{Command, State};
 use crate::ui::palette::{self, Palette};
-use crate::ui::widgets::Panel;
+use crate::ui::widgets::{Panel, keys};
 
 /// Rows on show.
 const LINES: usize = 12;
@@ -66,10 +66,10 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, finder: &mut Finder) {
                 for (index, command) in found.iter().enumerate() {
                     let marked = index == finder.marked;
                     let reason = command.disabled(panel.state);
-                    let keys = command.shortcuts().first().map(|keys| ctx.format_shortcut(keys)).unwrap_or_default();
+                    let shortcut = command.shortcuts().first().map(|shortcut| keys(ui, shortcut)).unwrap_or_default();
                     let color = if reason.is_some() { palette.text_weak } else { palette.text };
                     let text = RichText::new(command.label()).color(color);
-                    let beside = reason.map_or(keys, str::to_owned);
+                    let beside = reason.map_or(shortcut, str::to_owned);
                     let beside = RichText::new(beside).color(palette.text_weak);
                     let button = egui::Button::selectable(marked, text)
                         .shortcut_text(beside)
@@ -90,8 +90,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, finder: &mut Finder) {
         });
     });
     let outside = ctx.input(|input| {
-        input.pointer.any_pressed()
-            && input.pointer.interact_pos().is_some_and(|at| !shown.response.rect.contains(at))
+        input.pointer.any_pressed() && input.pointer.interact_pos().is_some_and(|at| !shown.response.rect.contains(at))
     });
     let ready = run.filter(|command| command.disabled(panel.state).is_none());
     if ready.is_some() || outside || escape > 0 {

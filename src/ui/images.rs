@@ -113,7 +113,8 @@ fn empty(ui: &mut Ui, panel: &mut Panel<'_>) {
         return;
     }
     let nothing = panel.state.dataset.source.is_some();
-    let text = if nothing { "There are no images here." } else { "Drop images, a folder or a data.yaml here, or open:" };
+    let text =
+        if nothing { "There are no images here." } else { "Drop images, a folder or a data.yaml here, or open:" };
     widgets::note(ui, text);
     ui.add_space(palette::HALF);
     ui.horizontal_wrapped(|ui| {

@@ -12,7 +12,8 @@ use crate::ui::widgets::{self, Panel, named, note};
 pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
     named(ui, "ψ", Command::SetPsi(0.5).tooltip(), |ui| {
-        let mut psi = f64::from(state.psi.get());
+        // Rounded as the slider rounds, which would else report a change of its own.
+        let mut psi = (f64::from(state.psi.get()) * 100.0).round() / 100.0;
         ui.spacing_mut().slider_width = (ui.available_width() - 72.0).max(64.0);
         let slider = egui::Slider::new(&mut psi, 0.0..=1.0).step_by(0.01).fixed_decimals(2);
         let response = ui.add(slider).on_hover_text(Command::SetPsi(0.5).tooltip());
@@ -38,7 +39,7 @@ pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
     note(ui, state.convention.explanation());
     note(ui, &anchors(state));
     if let Some(text) = state.anchors.as_ref().and_then(|anchors| anchors.note.as_ref()) {
-        let text = egui::RichText::new(format!("⚠ {text}.")).small().color(Palette::of(ui).warning);
+        let text = egui::RichText::new(format!("Note: {text}.")).small().color(Palette::of(ui).warning);
         ui.add(egui::Label::new(text).wrap());
     }
 }

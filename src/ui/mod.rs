@@ -14,17 +14,16 @@ pub mod palette;
 mod pointer;
 pub mod style;
 mod table;
+mod toasts;
 mod toolbar;
 mod top;
 mod truths;
 mod widgets;
 
-use std::time::Duration;
-
 use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
-use egui_notify::{Toast, Toasts};
 
-use crate::app::{Command, Level, Overlay, State, WindowLayout};
+use crate::app::view::RangeMode;
+use crate::app::{Command, Overlay, State, WindowLayout, file_name};
 use crate::inspect::Role;
 
 /// What the panels keep between frames: textures, scroll positions, what is being typed.
@@ -33,13 +32,28 @@ pub struct Memory {
     images: images::ImageList,
     cards: models::CardRects,
     finder: finder::Finder,
+    pub toasts: toasts::Toasts,
     sort: Option<table::Sort>,
-    canvas: canvas::CanvasMemory,
+    canvas: canvas::Canvas,
     /// Widths of the left and the right panel.
     panels: [Option<f32>; 2],
 }
 
 impl Memory {
+    /// A command in terms of what is on screen: only the canvas knows the view and the colours' range there.
+    pub fn resolve(&self, command: Command, state: &State) -> Option<Command> {
+        match command {
+            Command::ZoomBy(factor) => self.canvas.zoomed(factor).map(Command::SetCamera),
+            Command::ToggleRange => match state.view.range {
+                RangeMode::Locked { .. } => Some(Command::SetRange(RangeMode::Auto)),
+                RangeMode::Auto => {
+                    self.canvas.range().map(|(low, high)| Command::SetRange(RangeMode::Locked { low, high }))
+                }
+            },
+            command => Some(command),
+        }
+    }
+
     /// The layout as it is on screen.
     pub fn layout(&self, before: WindowLayout) -> WindowLayout {
         let [left, right] = self.panels;
@@ -62,23 +76,35 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     Panel::top("menu").frame(bar).show(ui, |ui| top::show(ui, &mut panel));
 
     let side = padded(ui, Margin::same(8));
-    let left = Panel::left("images and models").frame(side).default_size(layout.left_panel).size_range(200.0..=480.0).show(ui, |ui| {
-        let cards = Frame::NONE.inner_margin(Margin { top: 8, ..Margin::ZERO });
-        Panel::bottom("models").frame(cards).resizable(false).show_separator_line(false).show(ui, |ui| {
-            models::show(ui, &mut panel, &mut memory.cards);
+    let left = Panel::left("images and models")
+        .frame(side)
+        .default_size(layout.left_panel)
+        .size_range(200.0..=480.0)
+        .show(ui, |ui| {
+            let cards = Frame::NONE.inner_margin(Margin { top: 8, ..Margin::ZERO });
+            Panel::bottom("models").frame(cards).resizable(false).show_separator_line(false).show(ui, |ui| {
+                models::show(ui, &mut panel, &mut memory.cards);
+            });
+            CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
         });
-        CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
-    });
-    let right = Panel::right("inspector").frame(side).default_size(layout.right_panel).size_range(320.0..=560.0).show(ui, |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| inspector(ui, &mut panel, &mut memory.sort));
-    });
+    let right = Panel::right("inspector").frame(side).default_size(layout.right_panel).size_range(320.0..=560.0).show(
+        ui,
+        |ui| {
+            ScrollArea::vertical()
+                .auto_shrink([false, false])
+                .show(ui, |ui| inspector(ui, &mut panel, &mut memory.sort));
+        },
+    );
     memory.panels = [left.response.rect.width(), right.response.rect.width()].map(Some);
 
     let center = Frame::NONE.fill(palette::Palette::of(ui).canvas);
     CentralPanel::no_frame().frame(center).show(ui, |ui| {
         let bar = padded(ui, Margin::symmetric(8, 8));
-        Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel, memory.canvas.range()));
-        canvas::show(ui, &canvas::CanvasModel::of(state), &mut memory.canvas, panel.commands);
+        Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel));
+        let corner = ui.max_rect().right_bottom() - egui::vec2(16.0, 16.0);
+        let message = canvas_message(state);
+        panel.commands.extend(memory.canvas.show(ui, &canvas_model(state, message.as_deref())));
+        toasts::show(ui, state, &mut memory.toasts, corner, panel.commands);
     });
 
     overlays::show(ui, &mut panel);
@@ -90,16 +116,43 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     commands
 }
 
+/// What the canvas draws.
+fn canvas_model<'a>(state: &'a State, message: Option<&'a str>) -> canvas::CanvasModel<'a> {
+    canvas::CanvasModel {
+        scene: state.scene.as_ref(),
+        anchors: state.scales(),
+        field: state.field.as_ref(),
+        mask: state.mask.as_deref(),
+        mask_version: state.mask_version,
+        comparison: state.comparison.as_ref(),
+        view: &state.view,
+        camera: state.camera,
+        hover: state.hover,
+        solo: state.solo,
+        message,
+    }
+}
+
+/// What is under way or went wrong in the middle of the window.
+fn canvas_message(state: &State) -> Option<String> {
+    if let Some(error) = &state.scene_error {
+        return Some(error.clone());
+    }
+    let image = state.image.as_deref()?;
+    let shown = state.scene.as_ref().is_some_and(|scene| scene.path == image);
+    (!shown).then(|| format!("Opening {}…", file_name(image)))
+}
+
 /// The right panel.
 fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>) {
     let state = panel.state;
     widgets::section(ui, "UNDER THE POINTER", |ui| pointer::show(ui, state));
     widgets::section(ui, "MASK", |ui| imitation::mask(ui, panel));
-    widgets::section(ui, "TOTALS", |ui| imitation::totals(ui, state));
+    widgets::section(ui, "FEATURES", |ui| features::show(ui, panel));
     let truths = state.scene.as_ref().map_or(0, |scene| scene.labels.len());
     let title = format!("GROUND TRUTHS ({truths})");
     widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
-    widgets::section(ui, "FEATURES", |ui| features::show(ui, panel));
+    widgets::section(ui, "TOTALS", |ui| imitation::totals(ui, state));
 }
 
 /// Files that were let fall on the window, and the frame that says that they can be.
@@ -129,39 +182,5 @@ fn dropped(ui: &Ui, panel: &mut widgets::Panel<'_>, memory: &Memory) {
         };
         let font = egui::FontId::new(palette::TITLE, style::bold());
         painter.text(whole.center(), egui::Align2::CENTER_CENTER, text, font, palette.text);
-    }
-}
-
-/// Shows a message for a while.
-pub fn toast(toasts: &mut Toasts, level: Level, text: &str) {
-    let mut toast = match level {
-        Level::Info => Toast::info(shortened(text)),
-        Level::Warning => Toast::warning(shortened(text)),
-        Level::Error => Toast::error(shortened(text)),
-    };
-    let seconds = if level == Level::Error { 10 } else { 6 };
-    toast.duration(Duration::from_secs(seconds)).width(420.0);
-    toasts.add(toast);
-}
-
-/// A toast is read in passing: the list of messages has the whole text.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 240;
-    if text.chars().count() <= MOST {
-        return text.to_owned();
-    }
-    let start: String = text.chars().take(MOST).collect();
-    format!("{start}… (see Messages)")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_toast_points_to_the_list() {
-        assert_eq!(shortened("short"), "short");
-        let long = shortened(&"ψ".repeat(500));
-        assert!(long.starts_with('ψ') && long.ends_with("… (see Messages)") && long.chars().count() < 270);
     }
 }

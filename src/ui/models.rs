@@ -102,14 +102,14 @@ fn ready(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, card: &ModelCard) {
     if let Some(warning) = card.warnings.first() {
         let more = card.warnings.len() - 1;
         let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-        let text = RichText::new(format!("⚠ {warning}{more}")).small().color(Palette::of(ui).warning);
+        let text = RichText::new(format!("{warning}{more}")).small().color(Palette::of(ui).warning);
         ui.add(egui::Label::new(text).wrap()).on_hover_text(card.warnings.join("\n"));
     }
 }
 
 fn device(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
-    ui.horizontal(|ui| {
+    let shown = ui.horizontal(|ui| {
         let choice = egui::ComboBox::from_id_salt("device").selected_text(device_label(&state.device_choice));
         let shown = choice.width(88.0).show_ui(ui, |ui| {
             for choice in state.device_choices() {
@@ -128,10 +128,10 @@ fn device(ui: &mut Ui, panel: &mut Panel<'_>) {
             Some(device) => (device.label.as_str(), device.reason.as_str()),
             None => ("…", "Looking for a GPU."),
         };
-        ui.label(widgets::strong(label));
-        let text = egui::Label::new(RichText::new(reason).small().weak()).truncate();
-        ui.add(text).on_hover_text(reason);
+        ui.label(widgets::strong(label)).on_hover_text(reason);
+        reason
     });
+    ui.add(egui::Label::new(RichText::new(shown.inner).small().weak()).wrap());
 }
 
 fn device_label(choice: &str) -> String {

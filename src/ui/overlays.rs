@@ -1,6 +1,6 @@
 //! What lies over the window for a while: messages, keys, a load report, the question whose weights these are.
 
-use egui::{Align2, Button, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
+use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::view::Layer;
 use crate::app::{Command, Level, Overlay, State, ago, file_name};
@@ -10,7 +10,7 @@ use crate::ui::widgets::{self, Panel, note};
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     match panel.state.overlay {
-        Some(Overlay::Keys) => sheet(ui, panel, "Keys", Command::ToggleKeys, 560.0, |ui, _| keys(ui)),
+        Some(Overlay::Keys) => sheet(ui, panel, "Keys", Command::ToggleKeys, 720.0, |ui, _| keys(ui)),
         Some(Overlay::About) => sheet(ui, panel, "distillscope", Command::ToggleAbout, 400.0, |ui, _| about(ui)),
         Some(Overlay::Report(role)) => {
             let title = format!("Load report of the {}", role.name());
@@ -36,7 +36,8 @@ fn sheet(
     add: impl FnOnce(&mut Ui, &State),
 ) {
     let state = panel.state;
-    let response = Modal::new(Id::unique(title)).show(ui.ctx(), |ui| {
+    let frame = Frame::window(ui.style()).inner_margin(24);
+    let response = Modal::new(Id::unique(title)).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(width);
         let closed = ui
             .horizontal(|ui| {
@@ -105,24 +106,18 @@ fn keys(ui: &mut Ui) {
         ),
         (
             "Window",
-            &[
-                Command::TogglePalette,
-                Command::ToggleMessages,
-                Command::ToggleKeys,
-                Command::Dismiss,
-                Command::Quit,
-            ],
+            &[Command::TogglePalette, Command::ToggleMessages, Command::ToggleKeys, Command::Dismiss, Command::Quit],
         ),
     ];
     ui.columns(2, |columns| {
         for (index, (title, commands)) in groups.into_iter().enumerate() {
             let ui = &mut columns[usize::from(index >= 2)];
             ui.label(widgets::strong(title));
-            egui::Grid::new(title).num_columns(2).min_col_width(80.0).show(ui, |ui| {
+            egui::Grid::new(title).num_columns(2).min_col_width(104.0).show(ui, |ui| {
                 for command in commands {
-                    let keys: Vec<String> =
-                        command.shortcuts().iter().take(2).map(|keys| ui.ctx().format_shortcut(keys)).collect();
-                    ui.label(RichText::new(keys.join("  ")).monospace());
+                    let shortcuts = command.shortcuts().iter().take(2);
+                    let text: Vec<String> = shortcuts.map(|shortcut| widgets::keys(ui, shortcut)).collect();
+                    ui.label(RichText::new(text.join("  ")).color(Palette::of(ui).accent));
                     ui.label(command.label());
                     ui.end_row();
                 }
@@ -157,7 +152,8 @@ fn report(ui: &mut Ui, state: &State, role: Role) {
 }
 
 fn question(ui: &mut Ui, panel: &mut Panel<'_>, name: &str) {
-    let response = Modal::new(Id::unique("whose weights")).show(ui.ctx(), |ui| {
+    let frame = Frame::window(ui.style()).inner_margin(24);
+    let response = Modal::new(Id::unique("whose weights")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(400.0);
         ui.label(RichText::new("Teacher or student?").heading());
         ui.add_space(palette::UNIT);
@@ -182,6 +178,7 @@ fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
     let mut open = true;
     let window = egui::Window::new("Messages")
         .open(&mut open)
+        .collapsible(false)
         .default_size(vec2(520.0, 360.0))
         .pivot(Align2::RIGHT_TOP)
         .default_pos(ui.ctx().content_rect().right_top() + vec2(-16.0, 48.0));
@@ -193,7 +190,8 @@ fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
         ui.horizontal(|ui| {
             panel.button(ui, Command::ClearMessages, "Clear");
             if ui.button("Copy all").on_hover_text("Copies every message as text.").clicked() {
-                let lines: Vec<String> = state.messages.iter().map(|m| format!("{}: {}: {}", m.level.name(), m.what, m.text)).collect();
+                let lines: Vec<String> =
+                    state.messages.iter().map(|m| format!("{}: {}: {}", m.level.name(), m.what, m.text)).collect();
                 ui.ctx().copy_text(lines.join("\n"));
             }
         });

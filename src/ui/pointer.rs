@@ -9,10 +9,9 @@ use crate::ui::format::significant;
 use crate::ui::palette::{self, Palette};
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets;
-use crate::yolo::anchors::AnchorScale;
 
 /// Ground truths that are listed without scrolling; the space is kept, so that nothing jumps.
-const LINES: usize = 5;
+const LINES: usize = 4;
 
 pub fn show(ui: &mut Ui, state: &State) {
     let hover = state.hover.filter(|_| state.scene.is_some());
@@ -36,13 +35,15 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
         cell_of(state, index, hover).map(|cell| (hover, index, cell))
     });
     let Some((hover, index, (mask, row, col))) = here else {
-        ui.label(widgets::strong("No cell"));
+        // In a line as high as the one that a cell gets, so that nothing below moves.
+        ui.horizontal(|ui| ui.label(widgets::strong("No cell")));
         widgets::note(ui, "Point at the image to read a cell.");
         return;
     };
     ui.horizontal(|ui| {
         let name = state.scales()[index].name();
-        ui.label(widgets::strong(format!("{name} cell ({row}, {col})"))).on_hover_text("(row, column), counted from 0.");
+        ui.label(widgets::strong(format!("{name} cell ({row}, {col})")))
+            .on_hover_text("(row, column), counted from 0.");
         let hits = mask.count[row * mask.cols + col];
         if hits > 0 {
             let text = format!("in the mask, {}", widgets::counted(hits.unsigned_abs() as usize, "hit", "hits"));
@@ -61,15 +62,16 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
 fn cells(ui: &mut Ui, state: &State, hover: Option<Hover>) {
     let palette = Palette::of(ui);
     let signed = state.measures.as_ref().is_some_and(|measures| measures.is_signed());
-    let features = if signed { "The chosen channel's value." } else { "L2 norm of the features, over the channels shown." };
+    let features =
+        if signed { "The chosen channel's value." } else { "L2 norm of the features, over the channels shown." };
     let columns = [
-        Column::text("", 36.0, ""),
-        Column::number("cell", 64.0, "Row and column, counted from 0."),
-        Column::number("hits", 40.0, "Anchors above a ground truth's threshold, over all ground truths."),
-        Column::number("IoU", 52.0, "Largest IoU of the cell's anchors with a ground truth."),
-        Column::number("teacher", 56.0, features),
-        Column::number("student", 56.0, features),
-        Column::number("difference", 0.0, "As the difference layer shows it."),
+        Column::text("", 32.0, ""),
+        Column::number("cell", 60.0, "Row and column, counted from 0."),
+        Column::number("hits", 32.0, "Anchors above a ground truth's threshold, over all ground truths."),
+        Column::number("IoU", 60.0, "Largest IoU of the cell's anchors with a ground truth."),
+        Column::number("teacher", 58.0, features),
+        Column::number("student", 58.0, features),
+        Column::number("diff.", 0.0, "As the difference layer shows it."),
     ];
     table::header(ui, &columns, None);
     for (index, scale) in state.scales().iter().enumerate() {
@@ -78,8 +80,12 @@ fn cells(ui: &mut Ui, state: &State, hover: Option<Hover>) {
         let mut cells = vec![Cell::new(scale.name())];
         if let Some((mask, row, col)) = cell {
             let hits = mask.count[row * mask.cols + col];
-            let iou = state.field.as_ref().map(|field| f64::from(largest(field, index, scale, state.solo, row, col)));
-            let values = state.measures.as_ref().map(|measures| measures.at(scale.stride, row, col)).unwrap_or_default();
+            let iou = state
+                .field
+                .as_ref()
+                .map(|field| f64::from(largest(field, index, scale.anchors.len(), state.solo, row, col)));
+            let values =
+                state.measures.as_ref().map(|measures| measures.at(scale.stride, row, col)).unwrap_or_default();
             let shown = |value: Option<f32>| Cell::number(value.map(f64::from));
             let hit = Cell::new(hits.to_string());
             cells.push(Cell::new(format!("{row}, {col}")));
@@ -97,11 +103,9 @@ fn cells(ui: &mut Ui, state: &State, hover: Option<Hover>) {
 }
 
 /// The largest IoU at a cell, with the soloed ground truth or any.
-fn largest(field: &IouField, index: usize, scale: &AnchorScale, solo: Option<usize>, row: usize, col: usize) -> f32 {
+fn largest(field: &IouField, index: usize, anchors: usize, solo: Option<usize>, row: usize, col: usize) -> f32 {
     let gts = solo.map_or(0..field.gts(), |gt| gt..(gt + 1).min(field.gts()));
-    let anchors = 0..scale.anchors.len();
-    gts.flat_map(|gt| anchors.clone().map(move |anchor| (gt, AnchorCell { anchor, row, col })))
-        .map(|(gt, at)| field.iou(index, gt, at))
+    gts.flat_map(|gt| (0..anchors).map(move |anchor| field.iou(index, gt, AnchorCell { anchor, row, col })))
         .fold(0.0, f32::max)
 }
 
@@ -109,6 +113,7 @@ fn largest(field: &IouField, index: usize, scale: &AnchorScale, solo: Option<usi
 struct Line {
     gt: usize,
     ious: Vec<f32>,
+    /// Infinite where the level rule leaves the ground truth out.
     threshold: f32,
 }
 
@@ -157,7 +162,8 @@ fn anchors(ui: &mut Ui, state: &State, hover: Option<Hover>) {
     let area = ScrollArea::vertical().id_salt("anchors").max_height(height - table::ROW).auto_shrink([false, true]);
     area.show_rows(ui, table::ROW, lines.len(), |ui, visible| {
         for line in &lines[visible] {
-            let name = scene.labels.get(line.gt).map_or_else(String::new, |label| format!("{} {}", line.gt, label.name));
+            let name =
+                scene.labels.get(line.gt).map_or_else(String::new, |label| format!("{} {}", line.gt, label.name));
             let mut cells = vec![Cell::new(&name).chip(palette::ground_truth(line.gt))];
             cells.extend(line.ious.iter().map(|&iou| {
                 let cell = Cell::new(significant(f64::from(iou)));
@@ -180,6 +186,7 @@ mod tests {
     use super::*;
     use crate::geometry::{BoundingBox, Size};
     use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+    use crate::yolo::anchors::AnchorScale;
 
     #[test]
     fn ground_truths_that_overlap_come_first() {
@@ -192,7 +199,7 @@ mod tests {
         // The second anchor covers the box: 32² of 64².
         assert_eq!(lines[0].ious, [1.0, 0.25]);
         assert_eq!(lines[0].threshold, 0.5);
-        assert_eq!(largest(&field, 0, &scale, Some(0), 3, 3), 0.0);
-        assert_eq!(largest(&field, 0, &scale, None, 3, 3), 1.0);
+        assert_eq!(largest(&field, 0, 2, Some(0), 3, 3), 0.0);
+        assert_eq!(largest(&field, 0, 2, None, 3, 3), 1.0);
     }
 }

@@ -103,8 +103,8 @@ pub fn header(ui: &mut Ui, columns: &[Column], sort: Option<Option<Sort>>) -> Op
         let response = ui.interact(place, ui.scope_id().with(("header", index)), sense);
         let sorted = sort.flatten().filter(|sort| sort.column == index);
         let mark = match sorted {
-            Some(Sort { descending: true, .. }) => " ⏷",
-            Some(Sort { descending: false, .. }) => " ⏶",
+            Some(Sort { descending: true, .. }) => " ▼",
+            Some(Sort { descending: false, .. }) => " ▲",
             None => "",
         };
         let color = if response.hovered() && sort.is_some() { palette.text } else { palette.text_weak };

@@ -8,50 +8,53 @@ use crate::inspect::Role;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::Panel;
 
-/// `range`: the colours' range that the canvas draws with, to be locked.
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, range: Option<(f32, f32)>) {
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+    ui.spacing_mut().button_padding.x = 6.0;
+    ui.spacing_mut().item_spacing.x = 4.0;
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
+        let palette = Palette::of(ui);
         for layer in Layer::ALL {
             let color = match layer {
-                Layer::Teacher => Some(Palette::of(ui).teacher),
-                Layer::Student => Some(Palette::of(ui).student),
-                Layer::Difference => Some(Palette::of(ui).difference),
-                _ => None,
+                Layer::Teacher => palette.teacher,
+                Layer::Student => palette.student,
+                Layer::Difference => palette.difference,
+                _ => palette.text,
             };
-            let mut text = RichText::new(layer.name());
-            if let Some(color) = color {
-                text = text.color(color);
-            }
-            panel.choice(ui, Command::SetLayer(layer), text);
+            panel.choice(ui, Command::SetLayer(layer), RichText::new(layer.name()).color(color));
         }
         ui.separator();
-        panel.choice(ui, Command::ToggleLabels, "Labels");
-        for (role, name) in [(Role::Teacher, "Teacher's boxes"), (Role::Student, "Student's boxes")] {
-            let text = RichText::new(name).color(Palette::of(ui).role(role));
-            panel.choice(ui, Command::ToggleBoxes(role), text);
-        }
+        let locked = matches!(panel.state.view.range, RangeMode::Locked { .. });
+        let text = if locked { "Range locked" } else { "Lock range" };
+        panel.command(ui, Command::ToggleRange, Button::selectable(locked, text));
+        panel.button(ui, Command::SetCamera(Camera::Fit), "Fit");
     });
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        panel.choice(ui, Command::SetScales(ScaleChoice::All), "All scales");
+        panel.choice(ui, Command::SetScales(ScaleChoice::All), "All");
         for scale in panel.state.scales() {
             panel.choice(ui, Command::SetScales(ScaleChoice::Stride(scale.stride)), scale.name());
         }
         ui.separator();
+        ui.label(RichText::new("Boxes").weak());
+        boxes(ui, panel, Command::ToggleLabels, "labels", Palette::of(ui).text);
+        for role in Role::ALL {
+            boxes(ui, panel, Command::ToggleBoxes(role), role.name(), Palette::of(ui).role(role));
+        }
+        ui.separator();
         opacity(ui, panel);
-        ui.separator();
         color_map(ui, panel);
-        lock(ui, panel, range);
-        ui.separator();
-        panel.button(ui, Command::SetCamera(Camera::Fit), "Fit");
     });
 }
 
+fn boxes(ui: &mut Ui, panel: &mut Panel<'_>, command: Command, text: &str, color: egui::Color32) {
+    let (name, on) = (command.label(), command.is_on(panel.state));
+    let response = panel.choice(ui, command, RichText::new(text).color(color));
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, on, &name));
+}
+
 fn opacity(ui: &mut Ui, panel: &mut Panel<'_>) {
-    ui.label(RichText::new("Opacity").weak());
-    let mut percent = panel.state.view.opacity * 100.0;
-    ui.spacing_mut().slider_width = 96.0;
+    // Rounded as the slider rounds, which would else report a change of its own.
+    let mut percent = (panel.state.view.opacity * 100.0).round();
+    ui.spacing_mut().slider_width = 64.0;
     let slider = egui::Slider::new(&mut percent, 0.0..=100.0).fixed_decimals(0).suffix(" %");
     let response = ui.add(slider).on_hover_text(Command::SetOpacity(1.0).tooltip());
     response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(percent), "Opacity"));
@@ -61,9 +64,9 @@ fn opacity(ui: &mut Ui, panel: &mut Panel<'_>) {
 }
 
 fn color_map(ui: &mut Ui, panel: &mut Panel<'_>) {
-    let name = |map: Option<ColorMapName>| map.map_or("layer's own map", ColorMapName::name);
+    let name = |map: Option<ColorMapName>| map.map_or("own map", ColorMapName::name);
     let current = panel.state.view.color_map;
-    let shown = ComboBox::from_id_salt("color map").selected_text(name(current)).width(112.0).show_ui(ui, |ui| {
+    let shown = ComboBox::from_id_salt("color map").selected_text(name(current)).width(80.0).show_ui(ui, |ui| {
         for map in std::iter::once(None).chain(ColorMapName::ALL.map(Some)) {
             if ui.selectable_label(current == map, name(map)).clicked() && current != map {
                 panel.push(Command::SetColorMap(map));
@@ -71,21 +74,4 @@ fn color_map(ui: &mut Ui, panel: &mut Panel<'_>) {
         }
     });
     shown.response.on_hover_text(Command::SetColorMap(None).tooltip());
-}
-
-fn lock(ui: &mut Ui, panel: &mut Panel<'_>, range: Option<(f32, f32)>) {
-    let locked = matches!(panel.state.view.range, RangeMode::Locked { .. });
-    let next = if locked {
-        RangeMode::Auto
-    } else {
-        let (low, high) = range.unwrap_or((0.0, 1.0));
-        RangeMode::Locked { low, high }
-    };
-    let button = Button::selectable(locked, "🔒 Range");
-    let command = Command::SetRange(next);
-    if locked || range.is_some() {
-        panel.command(ui, command, button);
-    } else {
-        ui.add_enabled(false, button).on_disabled_hover_text("This layer has no colour range.");
-    }
 }

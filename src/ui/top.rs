@@ -3,11 +3,11 @@
 use egui::containers::menu::MenuBar;
 use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
 
-use crate::app::{Activity, Command, INPUT_SIZES, Overlay, State, file_name, kind_name};
 use crate::app::view::{Camera, Layer, ScaleChoice};
+use crate::app::{Activity, Command, INPUT_SIZES, Overlay, State, file_name, kind_name};
 use crate::inspect::Role;
 use crate::ui::palette::Palette;
-use crate::ui::widgets::Panel;
+use crate::ui::widgets::{Panel, keys};
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     MenuBar::new().ui(ui, |ui| {
@@ -92,12 +92,13 @@ fn help(ui: &mut Ui, panel: &mut Panel<'_>) {
 }
 
 fn finder(ui: &mut Ui, panel: &mut Panel<'_>) {
-    let keys = Command::TogglePalette.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
+    let shortcut = Command::TogglePalette.shortcuts().first().map(|shortcut| keys(ui, shortcut));
     let open = panel.state.overlay == Some(Overlay::Palette);
     let button = Button::new(RichText::new("Find a command…").weak())
-        .shortcut_text(keys.unwrap_or_default())
+        .shortcut_text(shortcut.unwrap_or_default())
         .min_size(egui::vec2(256.0, 24.0))
-        .frame(true)
+        .fill(Palette::of(ui).raised)
+        .stroke(egui::Stroke::new(1.0, Palette::of(ui).hairline))
         .selected(open);
     panel.command(ui, Command::TogglePalette, button);
 }
@@ -105,9 +106,9 @@ fn finder(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn theme(ui: &mut Ui, panel: &mut Panel<'_>) {
     // What a click gives is the other one of the two.
     let (text, next) = if ui.visuals().dark_mode {
-        ("☀", ThemePreference::Light)
+        ("Light theme", ThemePreference::Light)
     } else {
-        ("🌙", ThemePreference::Dark)
+        ("Dark theme", ThemePreference::Dark)
     };
     let response = panel.button(ui, Command::SetTheme(next), text);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Switch theme"));

@@ -30,7 +30,8 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, sort: &mut Option<Sort>) {
     }
     let order = order(state, &scene.labels, *sort);
     ui.spacing_mut().item_spacing.y = 0.0;
-    let area = ScrollArea::vertical().id_salt("truths").max_height(LINES as f32 * table::ROW).auto_shrink([false, true]);
+    let area =
+        ScrollArea::vertical().id_salt("truths").max_height(LINES as f32 * table::ROW).auto_shrink([false, true]);
     area.show_rows(ui, table::ROW, order.len(), |ui, visible| {
         for &gt in &order[visible] {
             let on = state.solo == Some(gt);
@@ -46,15 +47,18 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, sort: &mut Option<Sort>) {
 
 fn columns(state: &State) -> Vec<Column> {
     let mut columns = vec![
-        Column::text("#", 36.0, "In the order of the label file."),
+        Column::text("#", 40.0, "In the order of the label file."),
         Column::text("class", 0.0, "Click a row to see one ground truth alone, again for all."),
-        Column::number("w×h", 72.0, "Size in input px."),
-        Column::number("M", 46.0, "Best IoU of any anchor at any cell of any scale."),
-        Column::number("ψM", 46.0, "ψ times M. Under the per-scale rule each scale has its own; hover a row."),
+        Column::number("w×h", 64.0, "Size in input px."),
+        Column::number("M", 44.0, "Best IoU of any anchor at any cell of any scale."),
+        Column::number("ψM", 44.0, "ψ times M. Under the per-scale rule each scale has its own; hover a row."),
     ];
-    columns.extend(state.scales().iter().map(|scale| {
-        Column::number(scale.name(), 40.0, "Cells that this ground truth marks on this scale.")
-    }));
+    columns.extend(
+        state
+            .scales()
+            .iter()
+            .map(|scale| Column::number(scale.name(), 36.0, "Cells that this ground truth marks on this scale.")),
+    );
     columns
 }
 
@@ -92,14 +96,13 @@ fn details(ui: &mut Ui, state: &State, gt: usize, label: &SceneLabel) {
             Some(at) => format!(" at ({}, {}), anchor {}", at.row, at.col, at.anchor),
             None => String::new(),
         };
-        let threshold = significant(f64::from(record.threshold));
-        let text = format!(
-            "{}: M = {}{best}, threshold {threshold}, {} cells",
-            scale.name(),
-            significant(f64::from(record.max_iou)),
-            record.cells
-        );
-        ui.label(text);
+        let (name, most) = (scale.name(), significant(f64::from(record.max_iou)));
+        ui.label(if record.threshold.is_finite() {
+            let threshold = significant(f64::from(record.threshold));
+            format!("{name}: M = {most}{best}, threshold {threshold}, {} cells", record.cells)
+        } else {
+            format!("{name}: M = {most}{best}, left out by the level rule")
+        });
     }
 }
 
@@ -140,11 +143,8 @@ mod tests {
 
     #[test]
     fn rows_sort_up_down_and_back() {
-        let label = |name: &str, side| SceneLabel {
-            class: 0,
-            name: name.into(),
-            bbox: BoundingBox::new(0.0, 0.0, side, side),
-        };
+        let label =
+            |name: &str, side| SceneLabel { class: 0, name: name.into(), bbox: BoundingBox::new(0.0, 0.0, side, side) };
         let labels = [label("b", 2.0), label("a", 3.0), label("c", 1.0)];
         let state = State::default();
         let mut sort = None;

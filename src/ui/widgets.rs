@@ -1,6 +1,9 @@
 //! Small pieces that several panels share. Each draws and pushes commands; none changes the state.
 
-use egui::{Button, CollapsingHeader, Color32, FontId, Frame, Margin, Response, RichText, Ui, Widget, WidgetText};
+use egui::{
+    Button, CollapsingHeader, Color32, FontId, Frame, Key, KeyboardShortcut, Margin, ModifierNames, Response, RichText,
+    Ui, Widget, WidgetText,
+};
 
 use crate::app::{Command, State};
 use crate::ui::palette::{self, Palette};
@@ -25,8 +28,7 @@ fn explain(ui: &mut Ui, command: &Command, state: &State) {
         ui.label(RichText::new(reason).color(Palette::of(ui).warning));
     }
     if let Some(shortcut) = command.shortcuts().first() {
-        let keys = ui.ctx().format_shortcut(shortcut);
-        ui.label(RichText::new(keys).small().weak());
+        ui.label(RichText::new(keys(ui, shortcut)).small().weak());
     }
 }
 
@@ -57,7 +59,7 @@ impl Panel<'_> {
 
     /// A menu entry: label, keys, and a check mark where it is in force.
     pub fn entry(&mut self, ui: &mut Ui, command: Command) {
-        let keys = command.shortcuts().first().map(|shortcut| ui.ctx().format_shortcut(shortcut));
+        let keys = command.shortcuts().first().map(|shortcut| keys(ui, shortcut));
         let mut button = Button::new(command.label()).selected(command.is_on(self.state));
         if let Some(keys) = keys {
             button = button.shortcut_text(keys);
@@ -123,6 +125,28 @@ pub fn dot(ui: &mut Ui, color: Color32) -> Response {
     let (rect, response) = ui.allocate_exact_size(egui::vec2(10.0, 16.0), egui::Sense::hover());
     ui.painter().circle_filled(rect.center(), 4.0, color);
     response
+}
+
+/// Keys as they are printed on a keyboard: "Ctrl+O", "]", "→".
+pub fn keys(ui: &Ui, shortcut: &KeyboardShortcut) -> String {
+    let sign = match shortcut.logical_key {
+        Key::ArrowRight => "→",
+        Key::ArrowLeft => "←",
+        Key::ArrowUp => "↑",
+        Key::ArrowDown => "↓",
+        Key::Escape => "Esc",
+        Key::PageDown => "Page down",
+        Key::PageUp => "Page up",
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::Plus => "+",
+        Key::Equals => "=",
+        Key::Minus => "−",
+        key => key.name(),
+    };
+    let names = if ui.ctx().os().is_mac() { ModifierNames::SYMBOLS } else { ModifierNames::NAMES };
+    let modifiers = names.format(&shortcut.modifiers, ui.ctx().os().is_mac());
+    if modifiers.is_empty() { sign.to_owned() } else { format!("{modifiers}{}{sign}", names.concat) }
 }
 
 /// "1 box", "7 boxes".

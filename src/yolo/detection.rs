@@ -71,9 +71,8 @@ fn candidates(predictions: &[f32], nc: usize, options: &NmsOptions) -> Vec<Detec
         let (x, y, half_w, half_h) = (row[0], row[1], row[2] / 2.0, row[3] / 2.0);
         let bbox = BoundingBox::new(x - half_w, y - half_h, x + half_w, y + half_h);
         let scores = row[5..].iter().map(|probability| probability * row[4]).enumerate();
-        let over = |(class, score): (usize, f32)| {
-            (score > options.confidence).then_some(Detection { bbox, class, score })
-        };
+        let over =
+            |(class, score): (usize, f32)| (score > options.confidence).then_some(Detection { bbox, class, score });
         if multi_label {
             candidates.extend(scores.filter_map(over));
         } else {

@@ -2,7 +2,9 @@
 //!
 //! Names are those of torch's `state_dict`, so that a checkpoint can be held against a spec before anything is built.
 
-use super::spec::{BottleneckSpec, ConvSpec, CspSpec, GhostBottleneckSpec, LayerSpec, ModelSpec, ModuleSpec, SpecError};
+use super::spec::{
+    BottleneckSpec, ConvSpec, CspSpec, GhostBottleneckSpec, LayerSpec, ModelSpec, ModuleSpec, SpecError,
+};
 
 /// Rows and columns of a map.
 type MapSize = [usize; 2];
@@ -209,7 +211,8 @@ impl Inventory {
     }
 
     fn bottlenecks(&mut self, path: &str, csp: &CspSpec, input: MapSize) -> Option<()> {
-        (0..csp.repeats).try_for_each(|i| self.bottleneck(&format!("{path}.m.{i}"), &csp.bottleneck(), input).map(|_| ()))
+        (0..csp.repeats)
+            .try_for_each(|i| self.bottleneck(&format!("{path}.m.{i}"), &csp.bottleneck(), input).map(|_| ()))
     }
 
     fn bottleneck_csp(&mut self, path: &str, csp: &CspSpec, input: MapSize) -> Option<MapSize> {

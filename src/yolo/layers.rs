@@ -462,7 +462,7 @@ pub(super) enum Layer {
     Focus(Conv),
     GhostConv(GhostConv),
     Bottleneck(Bottleneck),
-    GhostBottleneck(GhostBottleneck),
+    GhostBottleneck(Box<GhostBottleneck>),
     BottleneckCsp(BottleneckCsp),
     C3(C3),
     Spp(Spp),
@@ -488,13 +488,13 @@ impl Layer {
             ModuleSpec::Focus(conv) => Self::Focus(Conv::new(&site.at("conv"), conv)?),
             ModuleSpec::GhostConv(conv) => Self::GhostConv(GhostConv::new(site, conv)?),
             ModuleSpec::Bottleneck(spec) => Self::Bottleneck(Bottleneck::new(site, spec)?),
-            ModuleSpec::GhostBottleneck(spec) => Self::GhostBottleneck(GhostBottleneck::new(site, spec)?),
+            ModuleSpec::GhostBottleneck(spec) => Self::GhostBottleneck(Box::new(GhostBottleneck::new(site, spec)?)),
             ModuleSpec::BottleneckCsp(csp) => Self::BottleneckCsp(BottleneckCsp::new(site, csp)?),
             ModuleSpec::C3(csp) => Self::C3(C3::new(site, csp, Inner::bottlenecks)?),
             ModuleSpec::C3Ghost(csp) => Self::C3(C3::new(site, csp, Inner::ghosts)?),
-            ModuleSpec::C3Transformer(csp) => Self::C3(C3::new(site, csp, |site, csp| {
-                Ok(Inner::Transformer(TransformerBlock::new(site, csp)?))
-            })?),
+            ModuleSpec::C3Transformer(csp) => {
+                Self::C3(C3::new(site, csp, |site, csp| Ok(Inner::Transformer(TransformerBlock::new(site, csp)?)))?)
+            }
             ModuleSpec::Spp { inputs, outputs, kernels } => {
                 Self::Spp(Spp::new(site, *inputs, *outputs, kernels, false)?)
             }
@@ -537,9 +537,7 @@ impl Layer {
             }
             Self::MaxPool { kernel, stride, padding } => max_pool(x, *kernel, *stride, *padding),
             Self::ZeroPad(pads) => x.f_constant_pad_nd(pads),
-            Self::Sequence(layers) => layers
-                .iter()
-                .try_fold(x.shallow_clone(), |x, layer| layer.forward(&[x], train)),
+            Self::Sequence(layers) => layers.iter().try_fold(x.shallow_clone(), |x, layer| layer.forward(&[x], train)),
         }
     }
 }

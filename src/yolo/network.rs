@@ -27,7 +27,9 @@ pub enum NetworkError {
     Anchors(String),
     #[error("the model would have {0} numbers, more than a YOLOv5 can")]
     TooLarge(usize),
-    #[error("an input of shape {shape:?}: expected [batch, {channels}, height, width], both sides multiples of {multiple} px")]
+    #[error(
+        "an input of shape {shape:?}: expected [batch, {channels}, height, width], both sides multiples of {multiple} px"
+    )]
     Input { shape: Vec<i64>, channels: usize, multiple: u32 },
     #[error(
         "the TorchScript model was exported for {}×{} px (height × width) and takes no other input; \
@@ -53,9 +55,10 @@ impl From<TchError> for NetworkError {
         };
         let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown error").trim().to_owned();
         let lower = line.to_lowercase();
-        let short_of_memory = ["out of memory", "can't allocate memory", "not enough memory", "cudaerrormemoryallocation"]
-            .iter()
-            .any(|sign| lower.contains(sign));
+        let short_of_memory =
+            ["out of memory", "can't allocate memory", "not enough memory", "cudaerrormemoryallocation"]
+                .iter()
+                .any(|sign| lower.contains(sign));
         match short_of_memory {
             true if lower.contains("cuda") => Self::OutOfGpuMemory(line),
             true => Self::OutOfMemory(line),

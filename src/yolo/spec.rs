@@ -160,14 +160,37 @@ pub enum ModuleSpec {
     C3(CspSpec),
     C3Ghost(CspSpec),
     C3Transformer(CspSpec),
-    Spp { inputs: usize, outputs: usize, kernels: Vec<usize> },
-    Sppf { inputs: usize, outputs: usize, kernel: usize },
+    Spp {
+        inputs: usize,
+        outputs: usize,
+        kernels: Vec<usize>,
+    },
+    Sppf {
+        inputs: usize,
+        outputs: usize,
+        kernel: usize,
+    },
     Concat,
     /// Nearest neighbour.
-    Upsample { scale: usize },
-    MaxPool { kernel: usize, stride: usize, padding: usize },
-    ZeroPad { left: usize, right: usize, top: usize, bottom: usize },
-    Detect { inputs: Vec<usize>, anchors: usize, outputs: usize },
+    Upsample {
+        scale: usize,
+    },
+    MaxPool {
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+    },
+    ZeroPad {
+        left: usize,
+        right: usize,
+        top: usize,
+        bottom: usize,
+    },
+    Detect {
+        inputs: Vec<usize>,
+        anchors: usize,
+        outputs: usize,
+    },
 }
 
 impl ModuleSpec {
@@ -298,9 +321,10 @@ impl Row<'_> {
     }
 
     fn float(&self, position: usize, default: f64) -> Result<f64, SpecError> {
-        self.get(position).map_or(Some(default), Value::as_f64).filter(|x| *x > 0.0 && *x <= 16.0).ok_or_else(|| {
-            self.error(format!("argument {} is not a number between 0 and 16", position + 1))
-        })
+        self.get(position)
+            .map_or(Some(default), Value::as_f64)
+            .filter(|x| *x > 0.0 && *x <= 16.0)
+            .ok_or_else(|| self.error(format!("argument {} is not a number between 0 and 16", position + 1)))
     }
 
     /// Whether a Conv is followed by the model's activation, by none, or by one of its own.
@@ -431,7 +455,8 @@ impl<'a> Parser<'a> {
             return Ok(vec![scale; scales]);
         };
         let scale = |list: &Value| -> Option<Vec<[f32; 2]>> {
-            let numbers: Vec<f32> = list.as_array()?.iter().map(|n| n.as_f64().map(|n| n as f32)).collect::<Option<_>>()?;
+            let numbers: Vec<f32> =
+                list.as_array()?.iter().map(|n| n.as_f64().map(|n| n as f32)).collect::<Option<_>>()?;
             (numbers.len() == 2 * self.anchors).then(|| numbers.chunks_exact(2).map(|p| [p[0], p[1]]).collect())
         };
         let mut anchors: Vec<Vec<[f32; 2]>> = lists.iter().map(scale).collect::<Option<_>>().ok_or_else(unusable)?;
@@ -481,7 +506,11 @@ impl<'a> Parser<'a> {
                 return Ok(outputs);
             }
             let outputs = (outputs as f64 * self.width / 8.0).ceil() as usize * 8;
-            if outputs > MAX_CHANNELS { Err(row.error(format!("{outputs} channels are too many"))) } else { Ok(outputs) }
+            if outputs > MAX_CHANNELS {
+                Err(row.error(format!("{outputs} channels are too many")))
+            } else {
+                Ok(outputs)
+            }
         };
         let mut in_sequence = repeats;
         let (module, channels) = match module {
@@ -494,9 +523,10 @@ impl<'a> Parser<'a> {
                 let outputs = scaled()?;
                 let kernel = row.positive(1, Some(1), MAX_KERNEL)?;
                 let dilation = row.positive(3, Some(1), MAX_KERNEL)?;
+                let extent = dilation * (kernel - 1) + 1;
                 let conv = ConvSpec {
                     stride: row.positive(2, Some(1), MAX_KERNEL)?,
-                    padding: (dilation * (kernel - 1) + 1) / 2,
+                    padding: extent / 2,
                     dilation,
                     activation: row.activation(4)?,
                     ..ConvSpec::new(inputs, outputs, kernel, 1).groups(gcd(inputs, outputs))

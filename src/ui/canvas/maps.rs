@@ -85,7 +85,7 @@ impl ShownMask {
         self.count.get(cell).is_some_and(|&hits| hits > 0)
     }
 
-    fn fits(&self, rows: usize, cols: usize) -> bool {
+    pub fn fits(&self, rows: usize, cols: usize) -> bool {
         (self.rows, self.cols) == (rows, cols)
     }
 }
@@ -95,14 +95,8 @@ impl ShownMask {
 pub enum Source {
     Iou { field: Identity<IouField>, solo: Option<usize> },
     Count(MaskId),
-    /// `mask` decides which channels differ most, where the map shows those inside the mask alone.
-    Features { comparison: Identity<Comparison>, role: Role, channels: ChannelView, mask: Option<MaskId> },
-    Difference {
-        comparison: Identity<Comparison>,
-        kind: DifferenceKind,
-        channels: ChannelView,
-        mask: Option<MaskId>,
-    },
+    Features { comparison: Identity<Comparison>, role: Role, channels: ChannelView },
+    Difference { comparison: Identity<Comparison>, kind: DifferenceKind, channels: ChannelView },
 }
 
 impl Source {
@@ -114,11 +108,9 @@ impl Source {
             if empty { "This image has no labels, so nothing is imitated." } else { "The masks are being computed…" }
         };
         let compared = || model.comparison.ok_or("Appears as soon as the models have seen this image.");
-        let ranked = matches!(view.channels, ChannelView::Top(_)) && view.inside_mask;
-        let mask = || ranked.then(|| MaskId::of(model));
         let features = |role| {
             let comparison = Identity::of(compared()?);
-            Ok(Some(Self::Features { comparison, role, channels: view.channels, mask: mask() }))
+            Ok(Some(Self::Features { comparison, role, channels: view.channels }))
         };
         match view.layer {
             Layer::Image | Layer::Anchors => Ok(None),
@@ -137,7 +129,6 @@ impl Source {
                 comparison: Identity::of(compared()?),
                 kind: view.difference,
                 channels: view.channels,
-                mask: mask(),
             })),
         }
     }
@@ -159,15 +150,9 @@ impl Source {
                 let values = mask.count.iter().map(|&hits| hits as f32).collect();
                 Grid::from_values(mask.cols, mask.rows, values).ok_or(NO_SCALE)
             }
-            Self::Features { role, channels, mask: ranked_in, .. } => {
-                let found = compared_scale(model, scale)?;
-                let inside = ranked_in.as_ref().and(mask);
-                feature_grid(found, *role, *channels, inside)
-            }
-            Self::Difference { kind, channels, mask: ranked_in, .. } => {
-                let found = compared_scale(model, scale)?;
-                let inside = ranked_in.as_ref().and(mask);
-                difference_grid(found, *kind, *channels, inside)
+            Self::Features { role, channels, .. } => feature_grid(compared_scale(model, scale)?, *role, *channels),
+            Self::Difference { kind, channels, .. } => {
+                difference_grid(compared_scale(model, scale)?, *kind, *channels)
             }
         }
     }
@@ -195,11 +180,10 @@ fn explained(_: DifferenceError) -> &'static str {
     "Teacher and student maps differ in size at this scale."
 }
 
-/// The channels of largest error, in the mask where one is given and fits.
-fn worst(scale: &ScaleComparison, k: usize, mask: Option<&ShownMask>) -> Result<Vec<usize>, &'static str> {
+/// The channels of largest error.
+fn worst(scale: &ScaleComparison, k: usize) -> Result<Vec<usize>, &'static str> {
     let (teacher, student) = pair(scale)?;
-    let mask = mask.filter(|mask| mask.fits(teacher.rows(), teacher.cols()));
-    let errors = channel_errors(teacher, student, mask.map(|mask| mask.count.as_slice())).map_err(explained)?;
+    let errors = channel_errors(teacher, student, None).map_err(explained)?;
     Ok(top_channels(&errors, k))
 }
 
@@ -207,7 +191,6 @@ fn feature_grid(
     scale: &ScaleComparison,
     role: Role,
     channels: ChannelView,
-    mask: Option<&ShownMask>,
 ) -> Result<Grid, &'static str> {
     let own = match role {
         Role::Teacher => scale.teacher.as_deref().ok_or(NO_TEACHER)?,
@@ -221,7 +204,7 @@ fn feature_grid(
     match channels {
         ChannelView::All => Ok(own.norm()),
         ChannelView::One(channel) => aligned.channel(channel).ok_or(NO_CHANNEL),
-        ChannelView::Top(k) => Ok(aligned.norm_of(&worst(scale, k, mask)?)),
+        ChannelView::Top(k) => Ok(aligned.norm_of(&worst(scale, k)?)),
     }
 }
 
@@ -229,7 +212,6 @@ fn difference_grid(
     scale: &ScaleComparison,
     kind: DifferenceKind,
     channels: ChannelView,
-    mask: Option<&ShownMask>,
 ) -> Result<Grid, &'static str> {
     match (channels, kind) {
         (ChannelView::All, DifferenceKind::Attention) => {
@@ -250,7 +232,7 @@ fn difference_grid(
         }
         (ChannelView::Top(k), _) => {
             let (teacher, student) = pair(scale)?;
-            squared_over(&worst(scale, k, mask)?, teacher, student).map_err(explained)
+            squared_over(&worst(scale, k)?, teacher, student).map_err(explained)
         }
     }
 }
@@ -363,34 +345,34 @@ mod tests {
 
     #[test]
     fn features_are_norms_over_the_models_own_channels() {
-        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::All, None)), [5.0, 1.0]);
-        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::All, None)), [30.0, 0.0]);
+        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::All)), [5.0, 1.0]);
+        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::All)), [30.0, 0.0]);
     }
 
     #[test]
     fn a_channel_by_number_is_the_teachers_in_both() {
-        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::One(0), None)), [3.0, 0.0]);
-        assert_eq!(feature_grid(&scale(), Role::Teacher, ChannelView::One(2), None), Err(NO_CHANNEL));
+        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::One(0))), [3.0, 0.0]);
+        assert_eq!(feature_grid(&scale(), Role::Teacher, ChannelView::One(2)), Err(NO_CHANNEL));
     }
 
     #[test]
     fn the_worst_channel_is_where_they_differ() {
         // Channel 0 agrees, channel 1 is off by 4 and 1.
-        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::Top(1), None)), [4.0, 1.0]);
+        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::Top(1))), [4.0, 1.0]);
         let kind = DifferenceKind::default();
-        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::Top(1), None)), [16.0, 1.0]);
-        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::One(1), None)), [-4.0, -1.0]);
+        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::Top(1))), [16.0, 1.0]);
+        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::One(1))), [-4.0, -1.0]);
     }
 
     #[test]
     fn what_is_missing_is_said() {
         let kind = DifferenceKind::default();
         let no_adapter = ScaleComparison { adapted: None, ..scale() };
-        assert_eq!(difference_grid(&no_adapter, kind, ChannelView::All, None), Err(NO_ADAPTER));
-        assert!(difference_grid(&no_adapter, DifferenceKind::Attention, ChannelView::All, None).is_ok());
+        assert_eq!(difference_grid(&no_adapter, kind, ChannelView::All), Err(NO_ADAPTER));
+        assert!(difference_grid(&no_adapter, DifferenceKind::Attention, ChannelView::All).is_ok());
         let no_student = ScaleComparison { student: None, adapted: None, ..scale() };
-        assert_eq!(difference_grid(&no_student, kind, ChannelView::All, None), Err(NO_STUDENT));
-        assert_eq!(feature_grid(&no_student, Role::Student, ChannelView::All, None), Err(NO_STUDENT));
+        assert_eq!(difference_grid(&no_student, kind, ChannelView::All), Err(NO_STUDENT));
+        assert_eq!(feature_grid(&no_student, Role::Student, ChannelView::All), Err(NO_STUDENT));
     }
 
     #[test]

@@ -48,11 +48,14 @@ impl Container {
                 .data_start()
                 .map(|offset| Extent { offset, length: entry.size() })
                 .filter(|extent| extent.offset.checked_add(extent.length).is_some_and(|end| end <= length))
-                .ok_or_else(|| damaged(format!("entry '{name}' claims more bytes than the file has; it is truncated")))?;
+                .ok_or_else(|| {
+                    damaged(format!("entry '{name}' claims more bytes than the file has; it is truncated"))
+                })?;
             names.push((name, extent));
         }
         let root = names.iter().find_map(|(name, _)| name.strip_suffix("data.pkl")).map(str::to_owned);
-        let root = root.ok_or_else(|| damaged("it is a zip without data.pkl, so not a PyTorch checkpoint".to_owned()))?;
+        let root =
+            root.ok_or_else(|| damaged("it is a zip without data.pkl, so not a PyTorch checkpoint".to_owned()))?;
         let entries = names
             .into_iter()
             .filter_map(|(name, extent)| Some((name.strip_prefix(&root)?.to_owned(), extent)))

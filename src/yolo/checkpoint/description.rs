@@ -199,11 +199,8 @@ impl fmt::Display for LoadReport {
         };
         list("missing in the file", &self.missing)?;
         list("not in the model", &self.unexpected)?;
-        let shapes: Vec<String> = self
-            .mismatched
-            .iter()
-            .map(|m| format!("{}: file {:?}, model {:?}", m.name, m.file, m.model))
-            .collect();
+        let shapes: Vec<String> =
+            self.mismatched.iter().map(|m| format!("{}: file {:?}, model {:?}", m.name, m.file, m.model)).collect();
         list("of another shape", &shapes)
     }
 }
@@ -214,17 +211,9 @@ mod tests {
 
     #[test]
     fn a_clean_load_is_one_line() {
-        let report = LoadReport {
-            loaded: 349,
-            dtype: Some(Dtype::F16),
-            converted: 292,
-            ..LoadReport::default()
-        };
+        let report = LoadReport { loaded: 349, dtype: Some(Dtype::F16), converted: 292, ..LoadReport::default() };
         assert!(report.is_complete());
-        assert_eq!(
-            report.to_string(),
-            "349 of 349 tensors loaded, stored as float16, 292 converted to float32"
-        );
+        assert_eq!(report.to_string(), "349 of 349 tensors loaded, stored as float16, 292 converted to float32");
     }
 
     #[test]
@@ -233,11 +222,7 @@ mod tests {
             loaded: 1,
             missing: vec!["model.0.bn.bias".into()],
             unexpected: vec!["model.9.x".into(), "model.9.y".into()],
-            mismatched: vec![ShapeMismatch {
-                name: "model.24.m.0.bias".into(),
-                file: vec![255],
-                model: vec![24],
-            }],
+            mismatched: vec![ShapeMismatch { name: "model.24.m.0.bias".into(), file: vec![255], model: vec![24] }],
             dtype: Some(Dtype::F32),
             converted: 0,
         };

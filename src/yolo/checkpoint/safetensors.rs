@@ -54,8 +54,7 @@ pub(super) fn read(path: &Path, mut file: &File) -> Result<Reading, CheckpointEr
     }
     let mut stored = Vec::with_capacity(header.len());
     for (name, entry) in header {
-        let entry: Entry =
-            serde_json::from_value(entry).map_err(|error| damaged(format!("tensor {name}: {error}")))?;
+        let entry: Entry = serde_json::from_value(entry).map_err(|error| damaged(format!("tensor {name}: {error}")))?;
         let dtype = dtype_from_name(&entry.dtype)
             .ok_or_else(|| damaged(format!("tensor {name} has the unknown dtype {}", entry.dtype)))?;
         let [begin, end] = entry.data_offsets;

@@ -29,9 +29,10 @@ impl Stored {
         let count = count.filter(|count| count.checked_mul(size).is_some_and(|bytes| bytes <= MAX_TENSOR_BYTES));
         let fits = match (count, tensor.last()) {
             (Some(0), _) => true,
-            (Some(_), Some(last)) => {
-                last.checked_add(1).and_then(|end| end.checked_mul(size)).is_some_and(|end| end <= tensor.storage.length)
-            }
+            (Some(_), Some(last)) => last
+                .checked_add(1)
+                .and_then(|end| end.checked_mul(size))
+                .is_some_and(|end| end <= tensor.storage.length),
             _ => false,
         };
         if fits && tensor.strides.len() == tensor.info.shape.len() {

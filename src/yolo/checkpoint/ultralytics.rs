@@ -21,8 +21,28 @@ const MAX_CLASSES: i64 = 1 << 16;
 
 /// Plain attributes of modules that decide what they compute.
 const ATTRIBUTES: &[&str] = &[
-    "f", "i", "type", "nc", "no", "nl", "na", "d", "add", "c", "stride", "kernel_size", "padding", "dilation", "groups",
-    "eps", "momentum", "negative_slope", "scale_factor", "mode", "size", "inplace",
+    "f",
+    "i",
+    "type",
+    "nc",
+    "no",
+    "nl",
+    "na",
+    "d",
+    "add",
+    "c",
+    "stride",
+    "kernel_size",
+    "padding",
+    "dilation",
+    "groups",
+    "eps",
+    "momentum",
+    "negative_slope",
+    "scale_factor",
+    "mode",
+    "size",
+    "inplace",
 ];
 
 type Reading = (Format, ModelDescription, Vec<Stored>);
@@ -73,8 +93,7 @@ impl<'a> Reader<'a> {
             return Err(CheckpointError::Damaged { path: path.to_owned(), what });
         }
         let bytes = container.read_small(path, file, "data.pkl")?;
-        let pickle =
-            Pickle::parse(&bytes).map_err(|cause| CheckpointError::Pickle { path: path.to_owned(), cause })?;
+        let pickle = Pickle::parse(&bytes).map_err(|cause| CheckpointError::Pickle { path: path.to_owned(), cause })?;
         Ok(Self { path, file, container, pickle })
     }
 
@@ -128,7 +147,9 @@ impl<'a> Reader<'a> {
             }
         }
         if !stored.iter().any(|tensor| tensor.info.name.starts_with("model.")) {
-            return Err(self.not_a_model("there is no model in it, and no parameter named model.0. and so on".to_owned()));
+            return Err(
+                self.not_a_model("there is no model in it, and no parameter named model.0. and so on".to_owned())
+            );
         }
         let mut model = ModelDescription::default();
         self.finish(&mut model, &stored)?;
@@ -169,7 +190,8 @@ impl<'a> Reader<'a> {
                 }
             }
             model.modules.insert(path.clone(), self.module_info(object, state));
-            let children = self.pickle.get(state, "_modules").and_then(|id| self.pickle.entries(id)).unwrap_or_default();
+            let children =
+                self.pickle.get(state, "_modules").and_then(|id| self.pickle.entries(id)).unwrap_or_default();
             // Pushed backwards, so that they are taken in order.
             for (key, child) in children.iter().rev() {
                 if let (Some(name), Some(child)) = (self.pickle.text(*key), self.pickle.object(*child)) {
@@ -284,8 +306,8 @@ impl<'a> Reader<'a> {
                     scale.chunks_exact(2).map(|wh| [wh[0] * stride as f32, wh[1] * stride as f32]).collect()
                 })
                 .collect();
-            if model.anchors_px.iter().flatten().flatten().any(|side| !(side.is_finite() && *side > 0.0)) {
-                return Err(self.damaged("its anchors are not positive numbers".to_owned()));
+            if model.anchors_px.iter().flatten().flatten().any(|side| !(side.is_finite() && *side >= 0.0)) {
+                return Err(self.damaged("its anchors are not sizes".to_owned()));
             }
         } else if let Some(nc) = model.yaml.as_ref().and_then(|yaml| yaml["nc"].as_u64()) {
             model.nc = usize::try_from(nc).unwrap_or(0);
@@ -392,10 +414,8 @@ fn json_names(names: &Value) -> Vec<String> {
     match names {
         Value::Array(items) => items.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect(),
         Value::Object(map) => {
-            let mut numbered: Vec<(usize, String)> = map
-                .iter()
-                .filter_map(|(key, name)| Some((key.parse().ok()?, name.as_str()?.to_owned())))
-                .collect();
+            let mut numbered: Vec<(usize, String)> =
+                map.iter().filter_map(|(key, name)| Some((key.parse().ok()?, name.as_str()?.to_owned()))).collect();
             numbered.sort();
             numbered.into_iter().map(|(_, name)| name).collect()
         }

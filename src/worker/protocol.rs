@@ -1,10 +1,4 @@
-//! Long work on named threads, for the window: jobs in, reports out, the newest request wins.
-//!
-//! Four threads, each the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both
-//! networks and everything libtorch), *listing* (dataset folders) and *thumbnails*. A job that a newer one of its
-//! kind has overtaken is dropped before it starts, or abandoned at its next step. A panic or an error in a job becomes
-//! [`Report::Failed`]; the thread and what it owns live on. Nobody here knows the window: a `wake` closure is
-//! called when reports are waiting.
+//! The vocabulary between the window and the threads: plain records, no tensor.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::dataset::Warning;
+pub use crate::device::DeviceStatus;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
 use crate::yolo::anchors::AnchorScale;
@@ -22,18 +17,34 @@ pub enum Job {
     /// Decode an image and read its labels. Answered by [`Report::Scene`].
     Scene(SceneRequest),
     /// The IoU of every anchor with every ground truth. Answered by [`Report::Field`].
-    Field { scene: Arc<Scene>, anchors: Vec<AnchorScale>, convention: IouConvention },
+    Field {
+        scene: Arc<Scene>,
+        anchors: Vec<AnchorScale>,
+        convention: IouConvention,
+    },
     /// Open a checkpoint: first its description ([`Report::Described`], milliseconds), then its weights
     /// ([`Report::Loaded`]).
-    Load { role: Role, path: PathBuf },
-    Unload { role: Role },
+    Load {
+        role: Role,
+        path: PathBuf,
+    },
+    Unload {
+        role: Role,
+    },
     /// Move both models. Answered by [`Report::Device`].
     Device(String),
     /// Run both models on a scene. Answered by [`Report::Compared`].
-    Compare { scene: Arc<Scene>, tap: Tap, adapter: AdapterChoice },
+    Compare {
+        scene: Arc<Scene>,
+        tap: Tap,
+        adapter: AdapterChoice,
+    },
     /// List the images of a data.yaml, a folder or a single image's folder. Answered by [`Report::Dataset`] and
     /// then [`Report::Images`] in batches.
-    List { source: PathBuf, split: Option<String> },
+    List {
+        source: PathBuf,
+        split: Option<String>,
+    },
     Thumbnail(PathBuf),
 }
 
@@ -53,23 +64,59 @@ pub enum JobKind {
 #[derive(Clone, Debug)]
 pub enum Report {
     /// A job has begun; `what` names it for the status line ("yolov5l.pt", "img_001.jpg").
-    Started { kind: JobKind, what: String },
+    Started {
+        kind: JobKind,
+        what: String,
+    },
     /// `fraction` in 0..=1, `None` where it cannot be known.
-    Progress { kind: JobKind, stage: String, fraction: Option<f32> },
+    Progress {
+        kind: JobKind,
+        stage: String,
+        fraction: Option<f32>,
+    },
     /// The job is over, with or without a result, cancelled ones too.
-    Finished { kind: JobKind },
-    Failed { kind: JobKind, what: String, message: String },
+    Finished {
+        kind: JobKind,
+    },
+    Failed {
+        kind: JobKind,
+        what: String,
+        message: String,
+    },
     Scene(Arc<Scene>),
-    Field { scene: Arc<Scene>, anchors: Vec<AnchorScale>, convention: IouConvention, field: Arc<IouField> },
-    Described { role: Role, brief: ModelBrief },
-    Loaded { role: Role, card: Arc<ModelCard> },
-    Compared { scene: Arc<Scene>, tap: Tap, adapter: AdapterChoice, comparison: Arc<Comparison> },
+    Field {
+        scene: Arc<Scene>,
+        anchors: Vec<AnchorScale>,
+        convention: IouConvention,
+        field: Arc<IouField>,
+    },
+    Described {
+        role: Role,
+        brief: ModelBrief,
+    },
+    Loaded {
+        role: Role,
+        card: Arc<ModelCard>,
+    },
+    Compared {
+        scene: Arc<Scene>,
+        tap: Tap,
+        adapter: AdapterChoice,
+        comparison: Arc<Comparison>,
+    },
     Device(DeviceStatus),
     Dataset(DatasetBrief),
     /// The next images of the list; `done` with the last batch.
-    Images { images: Vec<PathBuf>, done: bool },
+    Images {
+        images: Vec<PathBuf>,
+        done: bool,
+    },
     /// `labels` is `None` where the image has no label file.
-    Thumbnail { image: PathBuf, picture: Arc<RgbImage>, labels: Option<usize> },
+    Thumbnail {
+        image: PathBuf,
+        picture: Arc<RgbImage>,
+        labels: Option<usize>,
+    },
 }
 
 /// What a checkpoint says of itself, known before its weights are read.
@@ -99,16 +146,6 @@ pub struct ModelCard {
     pub report: String,
     /// The report's lines that deserve attention.
     pub warnings: Vec<String>,
-}
-
-/// Where the models run, and why there.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DeviceStatus {
-    /// "CPU", "CUDA:0".
-    pub label: String,
-    /// One sentence: the GPU's name, or why there is none.
-    pub reason: String,
-    pub cuda_devices: usize,
 }
 
 /// A dataset as its data.yaml or folder says.
