@@ -72,16 +72,12 @@ pub fn resolve(choice: DeviceChoice) -> Result<(tch::Device, DeviceStatus), Devi
     match (choice, cuda) {
         (DeviceChoice::Auto, Ok(_)) => Ok(on_cuda(0)),
         (DeviceChoice::Auto, Err(reason)) => Ok((tch::Device::Cpu, status("CPU".to_owned(), reason.clone()))),
-        (DeviceChoice::Cpu, _) => {
-            Ok((tch::Device::Cpu, status("CPU".to_owned(), "the CPU was chosen".to_owned())))
-        }
+        (DeviceChoice::Cpu, _) => Ok((tch::Device::Cpu, status("CPU".to_owned(), "the CPU was chosen".to_owned()))),
         (DeviceChoice::Cuda(index), Ok(count)) if index < *count => Ok(on_cuda(index)),
         (DeviceChoice::Cuda(index), Ok(count)) => {
             Err(DeviceError::NoCuda { index, reason: format!("CUDA devices found: {count}, counted from 0") })
         }
-        (DeviceChoice::Cuda(index), Err(reason)) => {
-            Err(DeviceError::NoCuda { index, reason: reason.clone() })
-        }
+        (DeviceChoice::Cuda(index), Err(reason)) => Err(DeviceError::NoCuda { index, reason: reason.clone() }),
     }
 }
 
@@ -118,8 +114,7 @@ fn load_cuda() -> Result<(), String> {
 #[expect(unsafe_code, reason = "opening a shared library runs its initialisers; both are NVIDIA's and PyTorch's own")]
 fn load_cuda() -> Result<(), String> {
     // SAFETY: the driver's library has no precondition on being opened; nothing is called in it.
-    unsafe { libloading::Library::new("nvcuda.dll") }
-        .map_err(|_| "no NVIDIA driver on this machine".to_owned())?;
+    unsafe { libloading::Library::new("nvcuda.dll") }.map_err(|_| "no NVIDIA driver on this machine".to_owned())?;
     // SAFETY: opened once, before any CUDA call, and never closed.
     let library = unsafe { libloading::Library::new("torch_cuda.dll") }
         .map_err(|error| format!("an NVIDIA driver is installed, but torch_cuda.dll cannot be opened ({error})"))?;

@@ -43,12 +43,7 @@ const RULES: &[Rule] = &[
 ];
 
 /// Files of yolo and imitation that the window may name: plain numbers, no tensor.
-const PLAIN: &[&str] = &[
-    "yolo::anchors",
-    "yolo::detection",
-    "imitation::mask",
-    "imitation::difference",
-];
+const PLAIN: &[&str] = &["yolo::anchors", "yolo::detection", "imitation::mask", "imitation::difference"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -84,9 +79,7 @@ fn crate_paths(code: &str) -> BTreeSet<String> {
         .filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$'))
         .map(|(at, found)| {
             let rest = &code[at + found.len()..];
-            let end = rest
-                .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
             rest[..end].trim_end_matches(':').split("::").take(2).collect::<Vec<_>>().join("::")
         })
         .collect()
@@ -96,8 +89,7 @@ fn names_crate(code: &str, krate: &str) -> bool {
     code.match_indices(krate).any(|(at, _)| {
         let before = code[..at].chars().next_back();
         let after = &code[at + krate.len()..];
-        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '"')
-            && after.starts_with("::")
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '"') && after.starts_with("::")
     })
 }
 
@@ -142,14 +134,10 @@ fn modules_import_only_what_they_may() {
 #[test]
 fn the_code_map_names_every_module_and_nothing_else() {
     let lib = fs::read_to_string(src().join("lib.rs")).expect("lib.rs");
-    let declared: BTreeSet<&str> = lib
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';')))
-        .collect();
-    let mapped: BTreeSet<&str> = lib
-        .lines()
-        .filter_map(|line| line.strip_prefix("//! - [`").and_then(|rest| rest.split('`').next()))
-        .collect();
+    let declared: BTreeSet<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';'))).collect();
+    let mapped: BTreeSet<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("//! - [`").and_then(|rest| rest.split('`').next())).collect();
     assert!(declared.len() > 8, "lib.rs was not understood");
     assert_eq!(declared, mapped);
 }

@@ -1,9 +1,6 @@
 //! `data.yaml` in the forms that people have.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "in a test, a failed set-up is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed set-up is a failed test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,43 +43,19 @@ fn names_come_as_a_list_or_as_a_map() {
 
 #[test]
 fn names_that_look_like_numbers_or_truth_values_are_texts() {
-    assert_eq!(
-        names("names: [0, 7, no, true, 1.50, ~é]"),
-        ["0", "7", "no", "true", "1.50", "~é"]
-    );
+    assert_eq!(names("names: [0, 7, no, true, 1.50, ~é]"), ["0", "7", "no", "true", "1.50", "~é"]);
     assert_eq!(names("names: {0: 0, 1: yes}"), ["0", "yes"]);
 }
 
 #[test]
 fn what_is_wrong_with_the_names_is_said() {
-    assert_eq!(
-        message("nc: 3\nnames: [a, b]"),
-        "not a data.yaml: nc is 3, but there are 2 names"
-    );
-    assert_eq!(
-        message("names: {0: a, 2: c}"),
-        "not a data.yaml: names: class 1 has no name, but higher ones have"
-    );
-    assert_eq!(
-        message("names: {a: 0}"),
-        "not a data.yaml: names: the key 'a' is not a class index from 0 up"
-    );
-    assert_eq!(
-        message("names: {0: a, '0': b}"),
-        "not a data.yaml: names: class 0 is named twice"
-    );
-    assert_eq!(
-        message("train: x"),
-        "not a data.yaml: there is no 'names:' in it; list the classes' names"
-    );
-    assert_eq!(
-        message("names: []"),
-        "not a data.yaml: names: the list is empty"
-    );
-    assert_eq!(
-        message("nc: 4000000000"),
-        "not a data.yaml: nc: 4000000000 classes are more than 65536"
-    );
+    assert_eq!(message("nc: 3\nnames: [a, b]"), "not a data.yaml: nc is 3, but there are 2 names");
+    assert_eq!(message("names: {0: a, 2: c}"), "not a data.yaml: names: class 1 has no name, but higher ones have");
+    assert_eq!(message("names: {a: 0}"), "not a data.yaml: names: the key 'a' is not a class index from 0 up");
+    assert_eq!(message("names: {0: a, '0': b}"), "not a data.yaml: names: class 0 is named twice");
+    assert_eq!(message("train: x"), "not a data.yaml: there is no 'names:' in it; list the classes' names");
+    assert_eq!(message("names: []"), "not a data.yaml: names: the list is empty");
+    assert_eq!(message("nc: 4000000000"), "not a data.yaml: nc: 4000000000 classes are more than 65536");
 }
 
 #[test]
@@ -91,16 +64,13 @@ fn a_syntax_error_is_one_line_with_its_place() {
         let message = message(content);
         assert!(!message.contains('\n'), "{message}");
     }
-    assert!(
-        message("names: [a]\ntrain: [x\n").contains("line"),
-        "{}",
-        message("names: [a]\ntrain: [x\n")
-    );
+    assert!(message("names: [a]\ntrain: [x\n").contains("line"), "{}", message("names: [a]\ntrain: [x\n"));
 }
 
 #[test]
 fn unknown_keys_and_download_are_ignored() {
-    let content = "names: [a]\ntrain: x\ndownload: |\n  import os\n  os.remove('x')\nroboflow: {a: 1}\nkpt_shape: [17, 3]\n";
+    let content =
+        "names: [a]\ntrain: x\ndownload: |\n  import os\n  os.remove('x')\nroboflow: {a: 1}\nkpt_shape: [17, 3]\n";
     assert_eq!(names(content), ["a"]);
 }
 
@@ -129,22 +99,12 @@ fn splits_are_folders_lists_or_several() {
     );
     let data = DataYaml::load(&file).unwrap();
     let set = folder.path().join("set");
-    assert_eq!(
-        data.sources(Split::Train).unwrap(),
-        [
-            set.join("images/a"),
-            set.join("images/b"),
-            set.join("list.txt")
-        ]
-    );
+    assert_eq!(data.sources(Split::Train).unwrap(), [set.join("images/a"), set.join("images/b"), set.join("list.txt")]);
     assert_eq!(data.sources(Split::Val).unwrap(), [set.join("images/val")]);
     assert!(data.has(Split::Val) && !data.has(Split::Test));
     assert_eq!(
         data.sources(Split::Test).unwrap_err().to_string(),
-        format!(
-            "{}: there is no 'test:' in it; name a folder, a .txt list, or a list of them",
-            file.display()
-        )
+        format!("{}: there is no 'test:' in it; name a folder, a .txt list, or a list of them", file.display())
     );
 }
 
@@ -154,48 +114,27 @@ fn path_is_seen_from_the_files_folder_then_from_above() {
     let make = |name: &str| fs::create_dir_all(folder.path().join(name)).unwrap();
     let train_of = |yaml: &str, content: &str| {
         let file = write(&folder, yaml, content);
-        let found = DataYaml::load(&file)
-            .unwrap()
-            .sources(Split::Train)
-            .unwrap();
+        let found = DataYaml::load(&file).unwrap().sources(Split::Train).unwrap();
         found[0].canonicalize().unwrap()
     };
     let at = |name: &str| folder.path().join(name).canonicalize().unwrap();
 
     make("one/images/train");
-    assert_eq!(
-        train_of("one/data.yaml", "path: .\ntrain: images/train\nnames: [x]"),
-        at("one/images/train")
-    );
-    assert_eq!(
-        train_of("one/data.yaml", "train: images/train\nnames: [x]"),
-        at("one/images/train")
-    );
+    assert_eq!(train_of("one/data.yaml", "path: .\ntrain: images/train\nnames: [x]"), at("one/images/train"));
+    assert_eq!(train_of("one/data.yaml", "train: images/train\nnames: [x]"), at("one/images/train"));
     // As Roboflow writes it: one `../` too much.
-    assert_eq!(
-        train_of("one/data.yaml", "train: ../images/train\nnames: [x]"),
-        at("one/images/train")
-    );
-    let absolute = format!(
-        "path: {}\ntrain: images/train\nnames: [x]",
-        at("one").display()
-    );
+    assert_eq!(train_of("one/data.yaml", "train: ../images/train\nnames: [x]"), at("one/images/train"));
+    let absolute = format!("path: {}\ntrain: images/train\nnames: [x]", at("one").display());
     assert_eq!(train_of("two/data.yaml", &absolute), at("one/images/train"));
     // As in upstream's repository: data/coco128.yaml with `path: ../datasets/coco128`, seen from the folder above.
     make("datasets/coco128/images/train");
     make("repo/data");
     assert_eq!(
-        train_of(
-            "repo/data/coco128.yaml",
-            "path: ../datasets/coco128\ntrain: images/train\nnames: [x]"
-        ),
+        train_of("repo/data/coco128.yaml", "path: ../datasets/coco128\ntrain: images/train\nnames: [x]"),
         at("datasets/coco128/images/train")
     );
     assert_eq!(
-        train_of(
-            "repo/coco128.yaml",
-            "path: coco128\ntrain: images/train\nnames: [x]"
-        ),
+        train_of("repo/coco128.yaml", "path: coco128\ntrain: images/train\nnames: [x]"),
         at("datasets/coco128/images/train")
     );
 }
@@ -203,26 +142,12 @@ fn path_is_seen_from_the_files_folder_then_from_above() {
 #[test]
 fn a_missing_folder_says_where_it_was_looked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let file = write(
-        &folder,
-        "data.yaml",
-        "path: nowhere\ntrain: images/train\nnames: [x]",
-    );
-    let error = DataYaml::load(&file)
-        .unwrap()
-        .sources(Split::Train)
-        .unwrap_err();
-    let DatasetError::SplitNotFound { tried, .. } = &error else {
-        panic!("{error}")
-    };
+    let file = write(&folder, "data.yaml", "path: nowhere\ntrain: images/train\nnames: [x]");
+    let error = DataYaml::load(&file).unwrap().sources(Split::Train).unwrap_err();
+    let DatasetError::SplitNotFound { tried, .. } = &error else { panic!("{error}") };
     assert_eq!(tried[0], folder.path().join("nowhere/images/train"));
     assert_eq!(tried[1], Path::new("nowhere/images/train"));
-    assert!(
-        error
-            .to_string()
-            .contains("'train: images/train' was not found; tried "),
-        "{error}"
-    );
+    assert!(error.to_string().contains("'train: images/train' was not found; tried "), "{error}");
 }
 
 proptest! {

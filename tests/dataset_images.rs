@@ -1,9 +1,6 @@
 //! Decoding gives what `cv2.imread` gives: any of the five formats by content, upright, 8-bit RGB, in bounded memory.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "in a test, a failed set-up is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed set-up is a failed test")]
 
 use std::fs;
 use std::io::Cursor;
@@ -15,8 +12,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;
 use image::{
-    DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, ImageEncoder, ImageFormat, LumaA, Rgb,
-    RgbImage, Rgba, RgbaImage,
+    DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, ImageEncoder, ImageFormat, LumaA, Rgb, RgbImage, Rgba,
+    RgbaImage,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -46,12 +43,7 @@ fn decoded(bytes: &[u8]) -> Result<RgbImage, DatasetError> {
 #[test]
 fn the_content_says_the_format_and_not_the_extension() {
     let folder = tempfile::tempdir().unwrap();
-    for format in [
-        ImageFormat::Png,
-        ImageFormat::Bmp,
-        ImageFormat::WebP,
-        ImageFormat::Tiff,
-    ] {
+    for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff] {
         let path = file(&folder, "wrong.jpg", &encoded(sample(), format));
         assert_eq!(decode(&path).unwrap(), sample(), "{format:?}");
         assert_eq!(image_size(&path).unwrap(), Size::new(3, 2), "{format:?}");
@@ -61,11 +53,7 @@ fn the_content_says_the_format_and_not_the_extension() {
     let path = file(&folder, "wrong.png", &encoded(flat, ImageFormat::Jpeg));
     let got = decode(&path).unwrap();
     assert_eq!(got.dimensions(), (16, 8));
-    assert!(got.pixels().all(|p| {
-        p.0.iter()
-            .zip([120, 130, 140])
-            .all(|(a, b)| a.abs_diff(b) <= 1)
-    }));
+    assert!(got.pixels().all(|p| { p.0.iter().zip([120, 130, 140]).all(|(a, b)| a.abs_diff(b) <= 1) }));
 }
 
 /// Where the corner pixels of the stored picture (top left, top right) must be on screen, by EXIF's own table.
@@ -85,22 +73,13 @@ fn exif_orientation_is_applied() {
         let mut bytes = Vec::new();
         let mut encoder = PngEncoder::new(&mut bytes);
         encoder.set_exif_metadata(exif(tag)).unwrap();
-        encoder
-            .write_image(stored.as_raw(), 3, 2, image::ExtendedColorType::Rgb8)
-            .unwrap();
+        encoder.write_image(stored.as_raw(), 3, 2, image::ExtendedColorType::Rgb8).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = file(&folder, "photo.png", &bytes);
         let got = decode(&path).unwrap();
-        let got_rows: Vec<Vec<i32>> = got
-            .rows()
-            .map(|row| row.map(|p| p.0[0].into()).collect())
-            .collect();
+        let got_rows: Vec<Vec<i32>> = got.rows().map(|row| row.map(|p| p.0[0].into()).collect()).collect();
         assert_eq!(got_rows, rows, "orientation {tag}");
-        assert_eq!(
-            image_size(&path).unwrap(),
-            Size::new(got.width(), got.height()),
-            "orientation {tag}"
-        );
+        assert_eq!(image_size(&path).unwrap(), Size::new(got.width(), got.height()), "orientation {tag}");
     }
 }
 
@@ -108,17 +87,8 @@ fn exif_orientation_is_applied() {
 fn a_jpegs_orientation_turns_its_size_too() {
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new(&mut bytes);
-    encoder
-        .set_exif_metadata(exif(Orientation::Rotate90.to_exif()))
-        .unwrap();
-    encoder
-        .write_image(
-            RgbImage::new(32, 16).as_raw(),
-            32,
-            16,
-            image::ExtendedColorType::Rgb8,
-        )
-        .unwrap();
+    encoder.set_exif_metadata(exif(Orientation::Rotate90.to_exif())).unwrap();
+    encoder.write_image(RgbImage::new(32, 16).as_raw(), 32, 16, image::ExtendedColorType::Rgb8).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = file(&folder, "photo.jpg", &bytes);
     assert_eq!(image_size(&path).unwrap(), Size::new(16, 32));
@@ -140,23 +110,13 @@ fn alpha_is_dropped_and_not_blended() {
         assert!(got.pixels().all(|p| p.0 == [200, 100, 50]), "{format:?}");
     }
     let grey = GrayAlphaImage::from_pixel(2, 2, LumaA([77, 0]));
-    assert!(
-        decoded(&encoded(grey, ImageFormat::Png))
-            .unwrap()
-            .pixels()
-            .all(|p| p.0 == [77; 3])
-    );
+    assert!(decoded(&encoded(grey, ImageFormat::Png)).unwrap().pixels().all(|p| p.0 == [77; 3]));
 }
 
 #[test]
 fn grey_fills_three_channels() {
     let grey = GrayImage::from_pixel(2, 2, image::Luma([9]));
-    assert!(
-        decoded(&encoded(grey, ImageFormat::Bmp))
-            .unwrap()
-            .pixels()
-            .all(|p| p.0 == [9; 3])
-    );
+    assert!(decoded(&encoded(grey, ImageFormat::Bmp)).unwrap().pixels().all(|p| p.0 == [9; 3]));
 }
 
 #[test]
@@ -166,16 +126,9 @@ fn of_sixteen_bits_the_upper_eight_stay() {
     let grey = ImageBuffer::from_fn(6, 1, |x, _| image::Luma([values[x as usize]]));
     let colour = ImageBuffer::from_fn(6, 1, |x, _| Rgb([values[x as usize]; 3]));
     for format in [ImageFormat::Png, ImageFormat::Tiff] {
-        for image in [
-            DynamicImage::ImageLuma16(grey.clone()),
-            DynamicImage::ImageRgb16(colour.clone()),
-        ] {
+        for image in [DynamicImage::ImageLuma16(grey.clone()), DynamicImage::ImageRgb16(colour.clone())] {
             let got = decoded(&encoded(image, format)).unwrap();
-            assert_eq!(
-                got.pixels().map(|p| p.0).collect::<Vec<_>>(),
-                expected,
-                "{format:?}"
-            );
+            assert_eq!(got.pixels().map(|p| p.0).collect::<Vec<_>>(), expected, "{format:?}");
         }
     }
 }
@@ -183,17 +136,8 @@ fn of_sixteen_bits_the_upper_eight_stay() {
 #[test]
 fn floats_are_refused_with_advice() {
     let float = ImageBuffer::from_pixel(2, 2, Rgb([0.5_f32; 3]));
-    let error = decoded(&encoded(
-        DynamicImage::ImageRgb32F(float),
-        ImageFormat::Tiff,
-    ))
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .ends_with("save the image with 8 or 16 bits"),
-        "{error}"
-    );
+    let error = decoded(&encoded(DynamicImage::ImageRgb32F(float), ImageFormat::Tiff)).unwrap_err();
+    assert!(error.to_string().ends_with("save the image with 8 or 16 bits"), "{error}");
 }
 
 #[test]
@@ -205,55 +149,31 @@ fn a_header_that_claims_too_much_is_an_error() {
     bmp.extend(b"\x01\0\x18\0");
     bmp.extend([0; 24]);
     let error = decoded(&bmp).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            DatasetError::ImageSize {
-                size: Size {
-                    width: 40_000,
-                    height: 40_000
-                },
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, DatasetError::ImageSize { size: Size { width: 40_000, height: 40_000 }, .. }), "{error}");
 }
 
 #[test]
 fn what_is_no_image_is_one_clear_line() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, bytes) in [
-        ("empty.png", &b""[..]),
-        ("text.jpg", b"hello"),
-        ("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
-    ] {
+    for (name, bytes) in
+        [("empty.png", &b""[..]), ("text.jpg", b"hello"), ("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")]
+    {
         let path = file(&folder, name, bytes);
         let message = decode(&path).unwrap_err().to_string();
-        assert!(
-            message.starts_with(&format!("{}: ", path.display())),
-            "{message}"
-        );
+        assert!(message.starts_with(&format!("{}: ", path.display())), "{message}");
         assert!(!message.contains('\n'), "{message}");
         assert!(image_size(&path).is_err());
     }
     let missing = folder.path().join("missing.jpg");
     assert!(matches!(decode(&missing), Err(DatasetError::Read { .. })));
-    assert!(matches!(
-        decode(folder.path()),
-        Err(DatasetError::NotAFile { .. })
-    ));
+    assert!(matches!(decode(folder.path()), Err(DatasetError::NotAFile { .. })));
 }
 
 #[test]
 fn a_thumbnail_fits_its_side_and_keeps_the_shape() {
     let folder = tempfile::tempdir().unwrap();
     let wide = RgbImage::from_pixel(200, 50, Rgb([1, 2, 3]));
-    let path = file(
-        &folder,
-        "wide.png",
-        &encoded(wide.clone(), ImageFormat::Png),
-    );
+    let path = file(&folder, "wide.png", &encoded(wide.clone(), ImageFormat::Png));
     let small = thumbnail(&path, 64).unwrap();
     assert_eq!(small.dimensions(), (64, 16));
     assert!(small.pixels().all(|p| p.0 == [1, 2, 3]));
@@ -265,44 +185,23 @@ fn a_shrunk_copy_averages_what_it_covers() {
     let stripes = RgbImage::from_fn(64, 64, |x, _| Rgb([if x % 2 == 0 { 0 } else { 200 }; 3]));
     let small = shrink_to(&stripes, 8).unwrap();
     assert_eq!(small.dimensions(), (8, 8));
-    assert!(
-        small.pixels().all(|p| p.0[0].abs_diff(100) <= 3),
-        "{:?}",
-        small.get_pixel(4, 4)
-    );
+    assert!(small.pixels().all(|p| p.0[0].abs_diff(100) <= 3), "{:?}", small.get_pixel(4, 4));
     assert_eq!(shrink_to(&stripes, 64), None);
-    assert_eq!(
-        shrink_to(&RgbImage::new(1000, 1), 10).unwrap().dimensions(),
-        (10, 1)
-    );
+    assert_eq!(shrink_to(&RgbImage::new(1000, 1), 10).unwrap().dimensions(), (10, 1));
 }
 
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let formats = [
-        ImageFormat::Png,
-        ImageFormat::Bmp,
-        ImageFormat::WebP,
-        ImageFormat::Tiff,
-        ImageFormat::Jpeg,
-    ];
+    let formats = [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Tiff, ImageFormat::Jpeg];
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
-    (
-        prop::sample::select(formats.to_vec()),
-        edits,
-        any::<prop::sample::Index>(),
-    )
-        .prop_map(|(format, edits, cut)| {
-            let mut bytes = encoded(
-                RgbImage::from_fn(17, 13, |x, y| Rgb([x as u8, y as u8, 7])),
-                format,
-            );
-            for (at, value) in edits {
-                let at = at.index(bytes.len());
-                bytes[at] = value;
-            }
-            bytes.truncate(bytes.len() - cut.index(bytes.len()) / 4);
-            bytes
-        })
+    (prop::sample::select(formats.to_vec()), edits, any::<prop::sample::Index>()).prop_map(|(format, edits, cut)| {
+        let mut bytes = encoded(RgbImage::from_fn(17, 13, |x, y| Rgb([x as u8, y as u8, 7])), format);
+        for (at, value) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        bytes.truncate(bytes.len() - cut.index(bytes.len()) / 4);
+        bytes
+    })
 }
 
 proptest! {

@@ -1,9 +1,6 @@
 //! The images of a split: all of them, once, in upstream's order, and at once even where there are many.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "in a test, a failed set-up is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed set-up is a failed test")]
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -22,10 +19,7 @@ fn touch(folder: &TempDir, names: &[&str]) {
 
 /// The listed paths as seen from `folder`, and what the listing says.
 fn list(folder: &TempDir, sources: &[&str]) -> (Vec<String>, Listing) {
-    let sources: Vec<PathBuf> = sources
-        .iter()
-        .map(|source| folder.path().join(source))
-        .collect();
+    let sources: Vec<PathBuf> = sources.iter().map(|source| folder.path().join(source)).collect();
     let mut paths = Vec::new();
     let listing = list_images(&sources, &mut |batch| {
         paths.extend(batch.iter().map(|path| {
@@ -41,9 +35,7 @@ fn list(folder: &TempDir, sources: &[&str]) -> (Vec<String>, Listing) {
 
 #[test]
 fn extensions_make_an_image_in_any_case() {
-    for name in [
-        "a.jpg", "a.JPEG", "b/c.Png", "a.b.webp", "x.tif", "x.TIFF", "x.bmp", "x.mpo",
-    ] {
+    for name in ["a.jpg", "a.JPEG", "b/c.Png", "a.b.webp", "x.tif", "x.TIFF", "x.bmp", "x.mpo"] {
         assert!(is_image(Path::new(name)), "{name}");
     }
     for name in ["a", "a.txt", "jpg", ".jpg", "a.jpg.txt", "a.gif"] {
@@ -54,16 +46,8 @@ fn extensions_make_an_image_in_any_case() {
 #[test]
 fn folders_are_walked_in_the_order_of_their_full_paths() {
     let folder = tempfile::tempdir().unwrap();
-    let mut expected = [
-        "d/a-b/x.jpg",
-        "d/a/x.jpg",
-        "d/a.jpg",
-        "d/a/b/c.png",
-        "d/B.jpg",
-        "d/a0.jpg",
-        "d/é.jpg",
-        "d/z/0.bmp",
-    ];
+    let mut expected =
+        ["d/a-b/x.jpg", "d/a/x.jpg", "d/a.jpg", "d/a/b/c.png", "d/B.jpg", "d/a0.jpg", "d/é.jpg", "d/z/0.bmp"];
     touch(&folder, &expected);
     touch(&folder, &["d/notes.txt", "d/.hidden.jpg", "d/.git/x.jpg"]);
     expected.sort_unstable();
@@ -73,38 +57,18 @@ fn folders_are_walked_in_the_order_of_their_full_paths() {
 #[test]
 fn a_list_names_images_from_its_own_folder() {
     let folder = tempfile::tempdir().unwrap();
-    touch(
-        &folder,
-        &["sets/images/b.jpg", "sets/images/a.jpg", "far/c.jpg"],
-    );
+    touch(&folder, &["sets/images/b.jpg", "sets/images/a.jpg", "far/c.jpg"]);
     let absolute = folder.path().join("far/c.jpg");
-    let content = format!(
-        "./images/b.jpg\r\n\nimages/a.jpg\n{}\nimages/missing.jpg\nimages/a.jpg\nREADME\n",
-        absolute.display()
-    );
+    let content =
+        format!("./images/b.jpg\r\n\nimages/a.jpg\n{}\nimages/missing.jpg\nimages/a.jpg\nREADME\n", absolute.display());
     fs::write(folder.path().join("sets/train.txt"), content).unwrap();
     let (mut paths, listing) = list(&folder, &["sets/train.txt"]);
     paths.sort_unstable();
-    assert_eq!(
-        paths,
-        [
-            "far/c.jpg",
-            "sets/images/a.jpg",
-            "sets/images/b.jpg",
-            "sets/images/missing.jpg"
-        ]
-    );
+    assert_eq!(paths, ["far/c.jpg", "sets/images/a.jpg", "sets/images/b.jpg", "sets/images/missing.jpg"]);
     let list_file = folder.path().join("sets/train.txt");
     assert_eq!(
-        listing
-            .warnings
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>(),
-        [format!(
-            "{}:7: 'README' does not end like an image; left out",
-            list_file.display()
-        )]
+        listing.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [format!("{}:7: 'README' does not end like an image; left out", list_file.display())]
     );
 }
 
@@ -113,10 +77,7 @@ fn an_image_that_two_sources_name_comes_once() {
     let folder = tempfile::tempdir().unwrap();
     touch(&folder, &["a/1.jpg", "a/2.jpg", "b/3.jpg"]);
     fs::write(folder.path().join("list.txt"), "./a/2.jpg\n./b/3.jpg\n").unwrap();
-    assert_eq!(
-        list(&folder, &["list.txt", "a", "b/3.jpg"]).0,
-        ["a/2.jpg", "b/3.jpg", "a/1.jpg"]
-    );
+    assert_eq!(list(&folder, &["list.txt", "a", "b/3.jpg"]).0, ["a/2.jpg", "b/3.jpg", "a/1.jpg"]);
 }
 
 #[test]
@@ -124,16 +85,8 @@ fn a_missing_source_is_an_error_and_an_empty_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(list(&folder, &["."]).1, Listing::default());
     let missing = folder.path().join("nowhere");
-    let error = list_images(std::slice::from_ref(&missing), &mut |_| {
-        ControlFlow::Continue(())
-    })
-    .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with(&missing.display().to_string()),
-        "{error}"
-    );
+    let error = list_images(std::slice::from_ref(&missing), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert!(error.to_string().starts_with(&missing.display().to_string()), "{error}");
 }
 
 #[test]
@@ -159,8 +112,7 @@ fn links_are_followed_but_not_in_a_loop() {
     let folder = tempfile::tempdir().unwrap();
     touch(&folder, &["a/1.jpg"]);
     std::os::unix::fs::symlink(folder.path(), folder.path().join("a/loop")).unwrap();
-    std::os::unix::fs::symlink(folder.path().join("gone"), folder.path().join("a/dangling"))
-        .unwrap();
+    std::os::unix::fs::symlink(folder.path().join("gone"), folder.path().join("a/dangling")).unwrap();
     let outside = tempfile::tempdir().unwrap();
     touch(&outside, &["2.jpg"]);
     std::os::unix::fs::symlink(outside.path(), folder.path().join("b")).unwrap();

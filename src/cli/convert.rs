@@ -8,9 +8,11 @@ use crate::yolo::checkpoint;
 
 /// Write a checkpoint in another format, without Python
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  distillscope convert --weights yolov5s.pt --to safetensors --out yolov5s.safetensors\n\n\
+#[command(
+    after_help = "Example:\n  distillscope convert --weights yolov5s.pt --to safetensors --out yolov5s.safetensors\n\n\
                         Parameter names and dtypes stay as they are; the model's spec, class names and anchors go into \
-                        the metadata.")]
+                        the metadata."
+)]
 pub(super) struct ConvertArgs {
     /// The checkpoint: Ultralytics .pt or .safetensors
     #[arg(long, value_name = "WEIGHTS")]

@@ -77,14 +77,10 @@ impl DataYaml {
     /// Reads the file. That the splits exist is only checked by [`DataYaml::sources`]: a data set without its test
     /// images can be trained on.
     pub fn load(file: &Path) -> Result<Self, DatasetError> {
-        let fail = |message: String| DatasetError::Yaml {
-            path: file.to_owned(),
-            message,
-        };
+        let fail = |message: String| DatasetError::Yaml { path: file.to_owned(), message };
         let content = text::read(file, MAX_FILE_BYTES)?;
         // The parser's own budget bounds what aliases can expand to.
-        let raw: Raw =
-            serde_saphyr::from_str(&content).map_err(|error| fail(first_line(&error)))?;
+        let raw: Raw = serde_saphyr::from_str(&content).map_err(|error| fail(first_line(&error)))?;
         Ok(Self {
             file: file.to_owned(),
             names: names(raw.names, raw.nc).map_err(fail)?,
@@ -106,10 +102,7 @@ impl DataYaml {
     pub fn sources(&self, split: Split) -> Result<Vec<PathBuf>, DatasetError> {
         let entries = &self.splits[split as usize];
         if entries.is_empty() {
-            return Err(DatasetError::NoSplit {
-                path: self.file.clone(),
-                split,
-            });
+            return Err(DatasetError::NoSplit { path: self.file.clone(), split });
         }
         let roots = self.roots();
         entries
@@ -117,10 +110,8 @@ impl DataYaml {
             .map(|entry| {
                 let shorter = entry.strip_prefix("../").unwrap_or(entry);
                 let mut tried: Vec<PathBuf> = Vec::new();
-                for candidate in roots
-                    .iter()
-                    .map(|root| root.join(entry))
-                    .chain(roots.iter().map(|root| root.join(shorter)))
+                for candidate in
+                    roots.iter().map(|root| root.join(entry)).chain(roots.iter().map(|root| root.join(shorter)))
                 {
                     let candidate = tidy(&candidate);
                     if candidate.exists() {
@@ -130,12 +121,7 @@ impl DataYaml {
                         tried.push(candidate);
                     }
                 }
-                Err(DatasetError::SplitNotFound {
-                    path: self.file.clone(),
-                    split,
-                    entry: entry.clone(),
-                    tried,
-                })
+                Err(DatasetError::SplitNotFound { path: self.file.clone(), split, entry: entry.clone(), tried })
             })
             .collect()
     }
@@ -155,20 +141,12 @@ impl DataYaml {
 
 /// Without the parts that say "here". `..` stays: behind a link it is not the folder before it.
 fn tidy(path: &Path) -> PathBuf {
-    path.components()
-        .filter(|part| *part != Component::CurDir)
-        .collect()
+    path.components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// A parser's message without the excerpt of the file that follows it.
 fn first_line(error: &serde_saphyr::Error) -> String {
-    error
-        .without_snippet()
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn names(names: Option<Names>, nc: Option<usize>) -> Result<Vec<String>, String> {
@@ -182,9 +160,7 @@ fn names(names: Option<Names>, nc: Option<usize>) -> Result<Vec<String>, String>
         (Some(Names::Map(map)), _) => from_map(map)?,
     };
     match nc {
-        Some(nc) if nc != names.len() => {
-            Err(format!("nc is {nc}, but there are {} names", names.len()))
-        }
+        Some(nc) if nc != names.len() => Err(format!("nc is {nc}, but there are {} names", names.len())),
         _ if names.is_empty() => Err("names: the list is empty".into()),
         _ if names.len() > MAX_CLASSES => Err(format!("names: more than {MAX_CLASSES} classes")),
         _ => Ok(names),
@@ -194,22 +170,14 @@ fn names(names: Option<Names>, nc: Option<usize>) -> Result<Vec<String>, String>
 fn from_map(map: Vec<(String, String)>) -> Result<Vec<String>, String> {
     let mut by_class = BTreeMap::new();
     for (key, name) in map {
-        let class: usize = key
-            .trim()
-            .parse()
-            .map_err(|_| format!("names: the key '{key}' is not a class index from 0 up"))?;
+        let class: usize =
+            key.trim().parse().map_err(|_| format!("names: the key '{key}' is not a class index from 0 up"))?;
         if by_class.insert(class, name).is_some() {
             return Err(format!("names: class {class} is named twice"));
         }
     }
-    if let Some(gap) = by_class
-        .keys()
-        .zip(0..)
-        .find_map(|(class, expected)| (*class != expected).then_some(expected))
-    {
-        return Err(format!(
-            "names: class {gap} has no name, but higher ones have"
-        ));
+    if let Some(gap) = by_class.keys().zip(0..).find_map(|(class, expected)| (*class != expected).then_some(expected)) {
+        return Err(format!("names: class {gap} has no name, but higher ones have"));
     }
     Ok(by_class.into_values().collect())
 }
@@ -265,11 +233,7 @@ impl<'de> Deserialize<'de> for Places {
             }
 
             fn visit_str<E>(self, place: &str) -> Result<Places, E> {
-                Ok(Places(if place.is_empty() {
-                    Vec::new()
-                } else {
-                    vec![place.to_owned()]
-                }))
+                Ok(Places(if place.is_empty() { Vec::new() } else { vec![place.to_owned()] }))
             }
 
             fn visit_unit<E>(self) -> Result<Places, E> {

@@ -24,10 +24,7 @@ const MAX_DECODER_BYTES: u64 = MAX_PIXELS * 8;
 const PAD: u8 = 114;
 
 fn decoder(path: &Path) -> Result<(impl ImageDecoder, Option<ImageFormat>, Size), DatasetError> {
-    let failed = |cause| DatasetError::Image {
-        path: path.to_owned(),
-        cause,
-    };
+    let failed = |cause| DatasetError::Image { path: path.to_owned(), cause };
     let mut reader = ImageReader::new(text::open(path, MAX_FILE_BYTES)?)
         .with_guessed_format()
         .map_err(|cause| DatasetError::read(path, cause))?;
@@ -40,10 +37,7 @@ fn decoder(path: &Path) -> Result<(impl ImageDecoder, Option<ImageFormat>, Size)
     let size = Size::new(width, height);
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 || pixels > MAX_PIXELS {
-        return Err(DatasetError::ImageSize {
-            path: path.to_owned(),
-            size,
-        });
+        return Err(DatasetError::ImageSize { path: path.to_owned(), size });
     }
     Ok((decoder, format, size))
 }
@@ -69,14 +63,9 @@ fn decode_at(path: &Path, side: Option<u32>) -> Result<RgbImage, DatasetError> {
     let rgb = match jpeg {
         Some(rgb) => rgb,
         None => {
-            let decoded =
-                DynamicImage::from_decoder(decoder).map_err(|cause| DatasetError::Image {
-                    path: path.to_owned(),
-                    cause,
-                })?;
-            to_rgb(decoded).ok_or_else(|| DatasetError::FloatImage {
-                path: path.to_owned(),
-            })?
+            let decoded = DynamicImage::from_decoder(decoder)
+                .map_err(|cause| DatasetError::Image { path: path.to_owned(), cause })?;
+            to_rgb(decoded).ok_or_else(|| DatasetError::FloatImage { path: path.to_owned() })?
         }
     };
     let mut upright = DynamicImage::ImageRgb8(rgb);
@@ -87,19 +76,15 @@ fn decode_at(path: &Path, side: Option<u32>) -> Result<RgbImage, DatasetError> {
 /// `None` for floats.
 fn to_rgb(image: DynamicImage) -> Option<RgbImage> {
     let image = match image {
-        DynamicImage::ImageLuma16(_)
-        | DynamicImage::ImageLumaA16(_)
-        | DynamicImage::ImageRgba16(_) => DynamicImage::ImageRgb16(image.into_rgb16()),
+        DynamicImage::ImageLuma16(_) | DynamicImage::ImageLumaA16(_) | DynamicImage::ImageRgba16(_) => {
+            DynamicImage::ImageRgb16(image.into_rgb16())
+        }
         other => other,
     };
     match image {
         DynamicImage::ImageRgb16(wide) => {
             let (width, height) = wide.dimensions();
-            let bytes = wide
-                .into_raw()
-                .into_iter()
-                .map(|value| (value >> 8) as u8)
-                .collect();
+            let bytes = wide.into_raw().into_iter().map(|value| (value >> 8) as u8).collect();
             RgbImage::from_raw(width, height, bytes)
         }
         DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => None,
@@ -115,10 +100,9 @@ pub fn image_size(path: &Path) -> Result<Size, DatasetError> {
         | Orientation::Rotate180
         | Orientation::FlipHorizontal
         | Orientation::FlipVertical => size,
-        Orientation::Rotate90
-        | Orientation::Rotate270
-        | Orientation::Rotate90FlipH
-        | Orientation::Rotate270FlipH => Size::new(size.height, size.width),
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH => {
+            Size::new(size.height, size.width)
+        }
     })
 }
 
@@ -130,17 +114,9 @@ pub fn letterbox(image: &RgbImage, letterbox: &Letterbox) -> Result<RgbImage, Da
     let input = letterbox.input;
     let content = letterbox.content_size();
     let (left, top) = letterbox.content_origin();
-    let fits = left.saturating_add(content.width) <= input.width
-        && top.saturating_add(content.height) <= input.height;
-    if found != letterbox.image
-        || !fits
-        || u64::from(input.width) * u64::from(input.height) > MAX_PIXELS
-    {
-        return Err(DatasetError::Letterbox {
-            expected: letterbox.image,
-            input,
-            found,
-        });
+    let fits = left.saturating_add(content.width) <= input.width && top.saturating_add(content.height) <= input.height;
+    if found != letterbox.image || !fits || u64::from(input.width) * u64::from(input.height) > MAX_PIXELS {
+        return Err(DatasetError::Letterbox { expected: letterbox.image, input, found });
     }
     let resized = resize::bilinear(image, content);
     if content == input {
@@ -158,11 +134,7 @@ pub fn shrink_to(image: &RgbImage, side: u32) -> Option<RgbImage> {
     if long <= side || side == 0 {
         return None;
     }
-    let scaled = |n: u32| {
-        (f64::from(n) * f64::from(side) / f64::from(long))
-            .round()
-            .max(1.0) as u32
-    };
+    let scaled = |n: u32| (f64::from(n) * f64::from(side) / f64::from(long)).round().max(1.0) as u32;
     let (out_width, out_height) = (scaled(width), scaled(height));
     let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).ok()?;
     let mut out = Image::new(out_width, out_height, PixelType::U8x3);

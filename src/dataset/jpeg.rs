@@ -17,17 +17,12 @@ use super::MAX_PIXELS;
 /// leaves a picture leaves the same one as in OpenCV. Orientation is not applied.
 pub(super) fn decode(bytes: &[u8], side: Option<u32>) -> Option<RgbImage> {
     // The library's way to report an error is to unwind.
-    catch_unwind(AssertUnwindSafe(|| decode_unwinding(bytes, side)))
-        .ok()
-        .flatten()
+    catch_unwind(AssertUnwindSafe(|| decode_unwinding(bytes, side))).ok().flatten()
 }
 
 fn decode_unwinding(bytes: &[u8], side: Option<u32>) -> Option<RgbImage> {
     let mut header = Decompress::new_mem(bytes).ok()?;
-    if !matches!(
-        header.color_space(),
-        ColorSpace::JCS_YCbCr | ColorSpace::JCS_GRAYSCALE | ColorSpace::JCS_RGB
-    ) {
+    if !matches!(header.color_space(), ColorSpace::JCS_YCbCr | ColorSpace::JCS_GRAYSCALE | ColorSpace::JCS_RGB) {
         return None;
     }
     // Two parsers may take a damaged header for two sizes; this one's counts here.
@@ -40,10 +35,7 @@ fn decode_unwinding(bytes: &[u8], side: Option<u32>) -> Option<RgbImage> {
         header.scale(eighths as u8);
     }
     let mut picture = header.rgb().ok()?;
-    let (width, height) = (
-        u32::try_from(picture.width()).ok()?,
-        u32::try_from(picture.height()).ok()?,
-    );
+    let (width, height) = (u32::try_from(picture.width()).ok()?, u32::try_from(picture.height()).ok()?);
     let pixels = picture.read_scanlines::<u8>().ok()?;
     // A file cut short has no proper end and still a picture.
     let _ = catch_unwind(AssertUnwindSafe(|| picture.finish()));

@@ -24,11 +24,7 @@ const MAX_LIST_BYTES: u64 = 256 << 20;
 pub fn is_image(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| {
-            IMAGE_EXTENSIONS
-                .iter()
-                .any(|known| extension.eq_ignore_ascii_case(known))
-        })
+        .is_some_and(|extension| IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
 /// What a listing came to.
@@ -52,19 +48,12 @@ pub fn list_images(
     sources: &[PathBuf],
     visit: &mut dyn FnMut(&[PathBuf]) -> ControlFlow<()>,
 ) -> Result<Listing, DatasetError> {
-    let mut lister = Lister {
-        visit,
-        batch: Vec::new(),
-        listing: Listing::default(),
-        seen: (sources.len() > 1).then(HashSet::new),
-    };
+    let mut lister =
+        Lister { visit, batch: Vec::new(), listing: Listing::default(), seen: (sources.len() > 1).then(HashSet::new) };
     for source in sources {
-        let metadata =
-            std::fs::metadata(source).map_err(|cause| DatasetError::read(source, cause))?;
+        let metadata = std::fs::metadata(source).map_err(|cause| DatasetError::read(source, cause))?;
         let flow = if metadata.is_dir() {
-            lister
-                .folder(source, 0)
-                .map_err(|cause| DatasetError::read(source, cause))?
+            lister.folder(source, 0).map_err(|cause| DatasetError::read(source, cause))?
         } else if is_image(source) {
             lister.image(source.clone())
         } else {
@@ -105,16 +94,8 @@ impl Lister<'_> {
             return ControlFlow::Continue(());
         }
         self.batch.push(path);
-        let full = if self.listing.images == 0 {
-            FIRST_BATCH
-        } else {
-            BATCH
-        };
-        if self.batch.len() >= full {
-            self.flush()
-        } else {
-            ControlFlow::Continue(())
-        }
+        let full = if self.listing.images == 0 { FIRST_BATCH } else { BATCH };
+        if self.batch.len() >= full { self.flush() } else { ControlFlow::Continue(()) }
     }
 
     fn folder(&mut self, folder: &Path, depth: usize) -> std::io::Result<ControlFlow<()>> {
@@ -147,10 +128,7 @@ impl Lister<'_> {
             let flow = if !is_folder {
                 self.image(path)
             } else if depth + 1 >= MAX_DEPTH {
-                self.warn(
-                    &path,
-                    format!("folders more than {MAX_DEPTH} deep are left out"),
-                );
+                self.warn(&path, format!("folders more than {MAX_DEPTH} deep are left out"));
                 ControlFlow::Continue(())
             } else {
                 // One folder that may not be read does not spoil the others.
@@ -177,20 +155,12 @@ impl Lister<'_> {
                 continue;
             }
             if !is_image(Path::new(line)) {
-                warnings.add(
-                    number,
-                    format!("'{line}' does not end like an image; left out"),
-                );
+                warnings.add(number, format!("'{line}' does not end like an image; left out"));
                 continue;
             }
             let beside = folder.join(line.strip_prefix("./").unwrap_or(line));
-            let elsewhere =
-                !line.starts_with("./") && Path::new(line).is_relative() && !beside.exists();
-            paths.push(if elsewhere && Path::new(line).exists() {
-                PathBuf::from(line)
-            } else {
-                beside
-            });
+            let elsewhere = !line.starts_with("./") && Path::new(line).is_relative() && !beside.exists();
+            paths.push(if elsewhere && Path::new(line).exists() { PathBuf::from(line) } else { beside });
         }
         self.listing.warnings.extend(warnings.into_vec());
         // By the bytes, as folders are; paths compare by their parts.
@@ -206,11 +176,7 @@ impl Lister<'_> {
 
     fn warn(&mut self, file: &Path, message: String) {
         if self.listing.warnings.len() < Warnings::MAX {
-            self.listing.warnings.push(Warning {
-                file: file.to_owned(),
-                line: None,
-                message,
-            });
+            self.listing.warnings.push(Warning { file: file.to_owned(), line: None, message });
         }
     }
 }

@@ -34,16 +34,9 @@ pub enum DatasetError {
     #[error("{}: not a file", path.display())]
     NotAFile { path: PathBuf },
     #[error("{}: {bytes} bytes are more than the {limit} that this kind of file may have", path.display())]
-    FileTooLarge {
-        path: PathBuf,
-        bytes: u64,
-        limit: u64,
-    },
+    FileTooLarge { path: PathBuf, bytes: u64, limit: u64 },
     #[error("{}: not an image that can be read (JPEG, PNG, BMP, WebP or TIFF): {cause}", path.display())]
-    Image {
-        path: PathBuf,
-        cause: ::image::ImageError,
-    },
+    Image { path: PathBuf, cause: ::image::ImageError },
     #[error("{}: {} × {} pixels; an image has 1 to {MAX_PIXELS} pixels", path.display(), size.width, size.height)]
     ImageSize { path: PathBuf, size: Size },
     #[error("{}: pixels of 32-bit floats have no agreed range; save the image with 8 or 16 bits", path.display())]
@@ -52,44 +45,25 @@ pub enum DatasetError {
         "a letterbox made for {} × {} pixels in {} × {} does not fit an image of {} × {}",
         expected.width, expected.height, input.width, input.height, found.width, found.height
     )]
-    Letterbox {
-        expected: Size,
-        input: Size,
-        found: Size,
-    },
+    Letterbox { expected: Size, input: Size, found: Size },
     #[error("{}: not a COCO annotation file: {cause}", path.display())]
-    Coco {
-        path: PathBuf,
-        cause: serde_json::Error,
-    },
+    Coco { path: PathBuf, cause: serde_json::Error },
     #[error("{}: not a data.yaml: {message}", path.display())]
     Yaml { path: PathBuf, message: String },
     #[error("{}: there is no '{split}:' in it; name a folder, a .txt list, or a list of them", path.display())]
     NoSplit { path: PathBuf, split: Split },
     #[error("{}: '{split}: {entry}' was not found; tried {}", path.display(), join(tried))]
-    SplitNotFound {
-        path: PathBuf,
-        split: Split,
-        entry: String,
-        tried: Vec<PathBuf>,
-    },
+    SplitNotFound { path: PathBuf, split: Split, entry: String, tried: Vec<PathBuf> },
 }
 
 impl DatasetError {
     fn read(path: &Path, cause: io::Error) -> Self {
-        Self::Read {
-            path: path.to_owned(),
-            cause,
-        }
+        Self::Read { path: path.to_owned(), cause }
     }
 }
 
 fn join(paths: &[PathBuf]) -> String {
-    paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Something in a file that was skipped or put right.
@@ -124,20 +98,12 @@ impl Warnings {
     const MAX: usize = 100;
 
     fn new(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            list: Vec::new(),
-            left_out: 0,
-        }
+        Self { file: file.to_owned(), list: Vec::new(), left_out: 0 }
     }
 
     fn add(&mut self, line: impl Into<Option<usize>>, message: impl Into<String>) {
         if self.list.len() < Self::MAX {
-            self.list.push(Warning {
-                file: self.file.clone(),
-                line: line.into(),
-                message: message.into(),
-            });
+            self.list.push(Warning { file: self.file.clone(), line: line.into(), message: message.into() });
         } else {
             self.left_out += 1;
         }
@@ -146,11 +112,7 @@ impl Warnings {
     fn into_vec(mut self) -> Vec<Warning> {
         if self.left_out > 0 {
             let message = format!("and {} more warnings", self.left_out);
-            self.list.push(Warning {
-                file: self.file,
-                line: None,
-                message,
-            });
+            self.list.push(Warning { file: self.file, line: None, message });
         }
         self.list
     }
@@ -162,23 +124,10 @@ mod tests {
 
     #[test]
     fn a_warning_reads_like_a_compilers() {
-        let warning = Warning {
-            file: "labels/a.txt".into(),
-            line: Some(3),
-            message: "expected 5 numbers, found 4".into(),
-        };
-        assert_eq!(
-            warning.to_string(),
-            "labels/a.txt:3: expected 5 numbers, found 4"
-        );
-        assert_eq!(
-            Warning {
-                line: None,
-                ..warning
-            }
-            .to_string(),
-            "labels/a.txt: expected 5 numbers, found 4"
-        );
+        let warning =
+            Warning { file: "labels/a.txt".into(), line: Some(3), message: "expected 5 numbers, found 4".into() };
+        assert_eq!(warning.to_string(), "labels/a.txt:3: expected 5 numbers, found 4");
+        assert_eq!(Warning { line: None, ..warning }.to_string(), "labels/a.txt: expected 5 numbers, found 4");
     }
 
     #[test]

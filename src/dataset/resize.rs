@@ -63,8 +63,7 @@ pub(super) fn bilinear(image: &RgbImage, size: Size) -> RgbImage {
         for (out, mix) in mixed.chunks_exact_mut(3).zip(&columns) {
             let [left, right] = mix.indices.map(|index| &source[3 * index..][..3]);
             for channel in 0..3 {
-                out[channel] = i32::from(left[channel]) * mix.weights[0]
-                    + i32::from(right[channel]) * mix.weights[1];
+                out[channel] = i32::from(left[channel]) * mix.weights[0] + i32::from(right[channel]) * mix.weights[1];
             }
         }
     };
@@ -94,9 +93,7 @@ mod tests {
     use super::*;
 
     fn row(values: &[u8]) -> RgbImage {
-        RgbImage::from_fn(values.len() as u32, 1, |x, _| {
-            image::Rgb([values[x as usize]; 3])
-        })
+        RgbImage::from_fn(values.len() as u32, 1, |x, _| image::Rgb([values[x as usize]; 3]))
     }
 
     fn reds(image: &RgbImage) -> Vec<u8> {
@@ -106,26 +103,17 @@ mod tests {
     #[test]
     fn doubling_mixes_three_to_one_and_repeats_the_border() {
         // Centres of the output lie at -1/4, 1/4, 3/4, 5/4 of the source.
-        assert_eq!(
-            reds(&bilinear(&row(&[0, 100]), Size::new(4, 1))),
-            [0, 25, 75, 100]
-        );
+        assert_eq!(reds(&bilinear(&row(&[0, 100]), Size::new(4, 1))), [0, 25, 75, 100]);
     }
 
     #[test]
     fn halving_averages_pairs() {
-        assert_eq!(
-            reds(&bilinear(&row(&[10, 20, 200, 100]), Size::new(2, 1))),
-            [15, 150]
-        );
+        assert_eq!(reds(&bilinear(&row(&[10, 20, 200, 100]), Size::new(2, 1))), [15, 150]);
     }
 
     #[test]
     fn shrinking_by_four_takes_the_two_middle_pixels_only() {
-        assert_eq!(
-            reds(&bilinear(&row(&[255, 10, 30, 255]), Size::new(1, 1))),
-            [20]
-        );
+        assert_eq!(reds(&bilinear(&row(&[255, 10, 30, 255]), Size::new(1, 1))), [20]);
     }
 
     #[test]
@@ -133,10 +121,7 @@ mod tests {
         let flat = RgbImage::from_pixel(7, 5, image::Rgb([255, 0, 114]));
         for (width, height) in [(1, 1), (3, 11), (64, 2), (7, 50)] {
             let out = bilinear(&flat, Size::new(width, height));
-            assert!(
-                out.pixels().all(|pixel| pixel.0 == [255, 0, 114]),
-                "{width}x{height}"
-            );
+            assert!(out.pixels().all(|pixel| pixel.0 == [255, 0, 114]), "{width}x{height}");
         }
     }
 }

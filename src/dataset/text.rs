@@ -10,16 +10,10 @@ use super::DatasetError;
 pub(super) fn open(path: &Path, limit: u64) -> Result<BufReader<File>, DatasetError> {
     let metadata = std::fs::metadata(path).map_err(|cause| DatasetError::read(path, cause))?;
     if !metadata.is_file() {
-        return Err(DatasetError::NotAFile {
-            path: path.to_owned(),
-        });
+        return Err(DatasetError::NotAFile { path: path.to_owned() });
     }
     if metadata.len() > limit {
-        return Err(DatasetError::FileTooLarge {
-            path: path.to_owned(),
-            bytes: metadata.len(),
-            limit,
-        });
+        return Err(DatasetError::FileTooLarge { path: path.to_owned(), bytes: metadata.len(), limit });
     }
     let file = File::open(path).map_err(|cause| DatasetError::read(path, cause))?;
     Ok(BufReader::new(file))
@@ -29,10 +23,7 @@ pub(super) fn open(path: &Path, limit: u64) -> Result<BufReader<File>, DatasetEr
 pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
     let mut bytes = Vec::new();
     // The limit holds even if the file grows while it is read.
-    open(path, limit)?
-        .take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|cause| DatasetError::read(path, cause))?;
+    open(path, limit)?.take(limit).read_to_end(&mut bytes).map_err(|cause| DatasetError::read(path, cause))?;
     Ok(bytes)
 }
 
@@ -47,16 +38,13 @@ pub(super) fn decode(bytes: Vec<u8>) -> String {
         [0xEF, 0xBB, 0xBF, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        _ => String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        _ => String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
     }
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
     let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-    char::decode_utf16(units)
-        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
-        .collect()
+    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 /// Lines with their numbers from 1; LF, CRLF and a lone CR end a line.
@@ -68,11 +56,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
             rest = None;
             return Some(text);
         };
-        let ending = if text[end..].starts_with("\r\n") {
-            2
-        } else {
-            1
-        };
+        let ending = if text[end..].starts_with("\r\n") { 2 } else { 1 };
         rest = Some(&text[end + ending..]);
         Some(&text[..end])
     });
@@ -99,10 +83,7 @@ mod tests {
 
     #[test]
     fn a_folder_is_not_a_file() {
-        assert!(matches!(
-            read(&std::env::temp_dir(), 10),
-            Err(DatasetError::NotAFile { .. })
-        ));
+        assert!(matches!(read(&std::env::temp_dir(), 10), Err(DatasetError::NotAFile { .. })));
     }
 
     #[test]
@@ -110,14 +91,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.txt");
         std::fs::write(&path, "12345").unwrap();
-        assert!(matches!(
-            read(&path, 4),
-            Err(DatasetError::FileTooLarge {
-                bytes: 5,
-                limit: 4,
-                ..
-            })
-        ));
+        assert!(matches!(read(&path, 4), Err(DatasetError::FileTooLarge { bytes: 5, limit: 4, .. })));
         assert_eq!(read(&path, 5).unwrap(), "12345");
     }
 }

@@ -41,7 +41,10 @@ impl ColorMap {
                     Self::BlueRed => colorous::RED_BLUE.eval_rational(255 - index, 256),
                     _ => map.gradient().eval_rational(index, 256),
                 };
-                std::array::from_fn(|index| color(index).into_array())
+                std::array::from_fn(|index| {
+                    let color = color(index);
+                    [color.r, color.g, color.b]
+                })
             })
         });
         &tables[self as usize]

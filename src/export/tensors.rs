@@ -49,11 +49,7 @@ impl NamedTensor {
 }
 
 /// Writes the tensors and text metadata atomically.
-pub fn write(
-    path: &Path,
-    tensors: &[NamedTensor],
-    metadata: &HashMap<String, String>,
-) -> Result<(), TensorsError> {
+pub fn write(path: &Path, tensors: &[NamedTensor], metadata: &HashMap<String, String>) -> Result<(), TensorsError> {
     let bytes: Vec<(Dtype, Vec<u8>)> = tensors.iter().map(NamedTensor::bytes).collect();
     let views: Vec<(&str, TensorView<'_>)> = tensors
         .iter()

@@ -129,12 +129,7 @@ fn fit(student: &Tensor, teacher: &Tensor) -> Result<LeastSquares, AdapterError>
     let bias = teacher_mean.f_sub(&student_mean.f_matmul(&weight)?)?.f_reshape([-1])?;
     let explained = |error: f64| if variance > 0.0 { 1.0 - error / variance } else { 1.0 };
     Ok(LeastSquares {
-        weight: weight
-            .f_transpose(0, 1)?
-            .f_to_kind(Kind::Float)?
-            .f_contiguous()?
-            .f_unsqueeze(-1)?
-            .f_unsqueeze(-1)?,
+        weight: weight.f_transpose(0, 1)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_unsqueeze(-1)?.f_unsqueeze(-1)?,
         bias: bias.f_to_kind(Kind::Float)?,
         cells: cells as usize,
         ridge,
@@ -190,7 +185,10 @@ mod tests {
         let x = rows(&[&student], "student").unwrap();
         let y = rows(&[&teacher], "teacher").unwrap();
         let solve = |x: &Tensor, y: &Tensor, penalty: f64| {
-            let (mx, my) = (x.mean_dim([0_i64].as_slice(), true, Kind::Double), y.mean_dim([0_i64].as_slice(), true, Kind::Double));
+            let (mx, my) = (
+                x.mean_dim([0_i64].as_slice(), true, Kind::Double),
+                y.mean_dim([0_i64].as_slice(), true, Kind::Double),
+            );
             let (cx, cy) = (x - &mx, y - &my);
             let gram = cx.tr().matmul(&cx) + Tensor::eye(3, (Kind::Double, Device::Cpu)) * penalty;
             let weight = Tensor::linalg_solve(&gram, &cx.tr().matmul(&cy), true);
@@ -208,7 +206,8 @@ mod tests {
             let predicted = x.get(left_out).unsqueeze(0).matmul(&weight) + bias;
             error += (predicted - y.get(left_out)).square().sum(Kind::Double).double_value(&[]);
         }
-        let variance = (&y - y.mean_dim([0_i64].as_slice(), true, Kind::Double)).square().sum(Kind::Double).double_value(&[]);
+        let variance =
+            (&y - y.mean_dim([0_i64].as_slice(), true, Kind::Double)).square().sum(Kind::Double).double_value(&[]);
         let expected = 1.0 - error / variance;
         // The penalty is held while a cell is left out, the centre is not: equal to first order in the ridge.
         assert!((fit.r2_leave_one_out - expected).abs() < 1e-3, "{} against {expected}", fit.r2_leave_one_out);

@@ -177,9 +177,7 @@ pub fn difference(
             let (of_teacher, of_student) = (attention(teacher), attention(student));
             of_student.iter().zip(&of_teacher).map(|(s, t)| (s - t) * (s - t)).collect()
         }
-        DifferenceKind::SquaredL2 => {
-            paired(teacher, student, |sum, t, s| *sum += (s - t) * (s - t))?
-        }
+        DifferenceKind::SquaredL2 => paired(teacher, student, |sum, t, s| *sum += (s - t) * (s - t))?,
         DifferenceKind::L1 => paired(teacher, student, |sum, t, s| *sum += (s - t).abs())?,
         DifferenceKind::Cosine => {
             let dots = paired(teacher, student, |sum, t, s| *sum += s * t)?;

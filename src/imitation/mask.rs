@@ -188,11 +188,7 @@ impl Window {
     }
 
     fn get(&self, row: usize, col: usize) -> f32 {
-        if self.rows.contains(&row) && self.cols.contains(&col) {
-            self.line(row)[col - self.cols.start]
-        } else {
-            0.0
-        }
+        if self.rows.contains(&row) && self.cols.contains(&col) { self.line(row)[col - self.cols.start] } else { 0.0 }
     }
 }
 
@@ -260,12 +256,7 @@ pub struct ImitationMask {
 
 impl IouField {
     /// `boxes` in input px. A box without area overlaps nothing under `exact`.
-    pub fn compute(
-        scales: &[AnchorScale],
-        input: Size,
-        boxes: &[BoundingBox],
-        convention: IouConvention,
-    ) -> Self {
+    pub fn compute(scales: &[AnchorScale], input: Size, boxes: &[BoundingBox], convention: IouConvention) -> Self {
         let scales = scales
             .iter()
             .map(|scale| {

@@ -193,11 +193,8 @@ fn compare_scale(
                 (AdapterChoice::LeastSquares, _) => {
                     let found = adapter::LeastSquares::fit(&[s], &[t]).map_err(fails)?;
                     adapted = Some(found.apply(s).map_err(fails)?);
-                    fit = Some(FitSummary {
-                        cells: found.cells,
-                        r2: found.r2,
-                        r2_leave_one_out: found.r2_leave_one_out,
-                    });
+                    fit =
+                        Some(FitSummary { cells: found.cells, r2: found.r2, r2_leave_one_out: found.r2_leave_one_out });
                     adapter = "least-squares";
                 }
                 (AdapterChoice::Run(path), _) => {
@@ -233,7 +230,9 @@ fn run_adapter(path: &Path, scale: &str, student: &Tensor, teacher: &Tensor) -> 
     let size = weight.size();
     let (from, to) = (student.size()[1], teacher.size()[1]);
     if size.len() != 4 || size[0] != to || size[1] != from || size[2] != size[3] || size[2] % 2 == 0 {
-        return Err(fails(format!("the adapter of {scale} has shape {size:?}; these models need [{to}, {from}, k, k]")));
+        return Err(fails(format!(
+            "the adapter of {scale} has shape {size:?}; these models need [{to}, {from}, k, k]"
+        )));
     }
     let on_device = |tensor: &Tensor| tensor.f_to_device(student.device())?.f_to_kind(Kind::Float);
     let bias = find("bias").map(on_device).transpose()?;

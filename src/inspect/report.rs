@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::records::{Comparison, Tap};
 use super::scene::Scene;
 use crate::export::tensors::{Elements, NamedTensor};
+use crate::grid::Grid;
 use crate::imitation::difference::{
     DifferenceError, DifferenceKind, MaskedStatistics, difference, imitation_loss, masked_statistics,
 };
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi};
-use crate::grid::Grid;
 use crate::yolo::anchors::AnchorScale;
 
 /// λ of the loss that is reported: the loss is proportional to it.
@@ -181,11 +181,7 @@ impl Inspection {
                 .scene
                 .labels
                 .iter()
-                .map(|label| LabelReport {
-                    class: label.class,
-                    name: label.name.clone(),
-                    xyxy: label.bbox.as_xyxy(),
-                })
+                .map(|label| LabelReport { class: label.class, name: label.name.clone(), xyxy: label.bbox.as_xyxy() })
                 .collect(),
             loss_total: (!losses.is_empty()).then(|| losses.iter().sum()),
             scales,
@@ -247,11 +243,7 @@ impl Inspection {
                 let own = self.field.gt_mask(gt, self.choice.psi, self.choice.rule);
                 masks.extend(own.scales[index].count.iter().map(|hits| u8::from(*hits > 0)));
             }
-            tensors.push(NamedTensor::f32(
-                format!("{name}.iou"),
-                [gts, anchors.anchors.len(), map[0], map[1]],
-                iou,
-            ));
+            tensors.push(NamedTensor::f32(format!("{name}.iou"), [gts, anchors.anchors.len(), map[0], map[1]], iou));
             tensors.push(NamedTensor {
                 name: format!("{name}.mask"),
                 shape: vec![gts, map[0], map[1]],

@@ -231,7 +231,6 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 mod tests {
     use super::*;
     use std::path::PathBuf;
-    use std::sync::mpsc;
     use std::time::Duration;
 
     fn shared() -> (Shared, Receiver<Report>) {
@@ -259,8 +258,8 @@ mod tests {
     #[test]
     fn a_newer_job_overtakes_the_waiting_ones() {
         let (shared, _inbox) = shared();
-        let (seen, order) = mpsc::channel();
-        let (open, gate) = mpsc::channel::<()>();
+        let (seen, order) = channel();
+        let (open, gate) = channel::<()>();
         let sender = serve("test", &shared, Order::NewestOfEachKind, move |job, _| {
             seen.send(name(&job)).expect("the test listens");
             gate.recv().expect("the test opens the gate");

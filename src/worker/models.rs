@@ -40,12 +40,10 @@ impl Models {
             }
             Job::Unload { role } => self.slots[role as usize] = None,
             Job::Device(choice) => self.move_to(&choice, desk),
-            Job::Compare { scene, tap, adapter } => {
-                if self.slots.iter().any(Option::is_some) {
-                    desk.started(scene.file_name());
-                    if let Err(message) = self.compare(&scene, tap, adapter, desk) {
-                        desk.failed("the comparison", message);
-                    }
+            Job::Compare { scene, tap, adapter } if self.slots.iter().any(Option::is_some) => {
+                desk.started(scene.file_name());
+                if let Err(message) = self.compare(&scene, tap, adapter, desk) {
+                    desk.failed("the comparison", message);
                 }
             }
             _ => {}
@@ -153,18 +151,12 @@ impl Models {
             return Ok(());
         }
         desk.progress("comparing features", None);
-        let probe_of = |role: Role| {
-            self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe)
-        };
+        let probe_of =
+            |role: Role| self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe);
         let request = CompareRequest { tap, adapter: adapter.clone() };
         let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request)
             .map_err(|error| error.to_string())?;
-        desk.report(Report::Compared {
-            scene: Arc::clone(scene),
-            tap,
-            adapter,
-            comparison: Arc::new(comparison),
-        });
+        desk.report(Report::Compared { scene: Arc::clone(scene), tap, adapter, comparison: Arc::new(comparison) });
         Ok(())
     }
 }

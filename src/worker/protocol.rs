@@ -17,18 +17,34 @@ pub enum Job {
     /// Decode an image and read its labels. Answered by [`Report::Scene`].
     Scene(SceneRequest),
     /// The IoU of every anchor with every ground truth. Answered by [`Report::Field`].
-    Field { scene: Arc<Scene>, anchors: Vec<AnchorScale>, convention: IouConvention },
+    Field {
+        scene: Arc<Scene>,
+        anchors: Vec<AnchorScale>,
+        convention: IouConvention,
+    },
     /// Open a checkpoint: first its description ([`Report::Described`], milliseconds), then its weights
     /// ([`Report::Loaded`]).
-    Load { role: Role, path: PathBuf },
-    Unload { role: Role },
+    Load {
+        role: Role,
+        path: PathBuf,
+    },
+    Unload {
+        role: Role,
+    },
     /// Move both models. Answered by [`Report::Device`].
     Device(String),
     /// Run both models on a scene. Answered by [`Report::Compared`].
-    Compare { scene: Arc<Scene>, tap: Tap, adapter: AdapterChoice },
+    Compare {
+        scene: Arc<Scene>,
+        tap: Tap,
+        adapter: AdapterChoice,
+    },
     /// List the images of a data.yaml, a folder or a single image's folder. Answered by [`Report::Dataset`] and
     /// then [`Report::Images`] in batches.
-    List { source: PathBuf, split: Option<String> },
+    List {
+        source: PathBuf,
+        split: Option<String>,
+    },
     Thumbnail(PathBuf),
 }
 
@@ -48,23 +64,59 @@ pub enum JobKind {
 #[derive(Clone, Debug)]
 pub enum Report {
     /// A job has begun; `what` names it for the status line ("yolov5l.pt", "img_001.jpg").
-    Started { kind: JobKind, what: String },
+    Started {
+        kind: JobKind,
+        what: String,
+    },
     /// `fraction` in 0..=1, `None` where it cannot be known.
-    Progress { kind: JobKind, stage: String, fraction: Option<f32> },
+    Progress {
+        kind: JobKind,
+        stage: String,
+        fraction: Option<f32>,
+    },
     /// The job is over, with or without a result, cancelled ones too.
-    Finished { kind: JobKind },
-    Failed { kind: JobKind, what: String, message: String },
+    Finished {
+        kind: JobKind,
+    },
+    Failed {
+        kind: JobKind,
+        what: String,
+        message: String,
+    },
     Scene(Arc<Scene>),
-    Field { scene: Arc<Scene>, anchors: Vec<AnchorScale>, convention: IouConvention, field: Arc<IouField> },
-    Described { role: Role, brief: ModelBrief },
-    Loaded { role: Role, card: Arc<ModelCard> },
-    Compared { scene: Arc<Scene>, tap: Tap, adapter: AdapterChoice, comparison: Arc<Comparison> },
+    Field {
+        scene: Arc<Scene>,
+        anchors: Vec<AnchorScale>,
+        convention: IouConvention,
+        field: Arc<IouField>,
+    },
+    Described {
+        role: Role,
+        brief: ModelBrief,
+    },
+    Loaded {
+        role: Role,
+        card: Arc<ModelCard>,
+    },
+    Compared {
+        scene: Arc<Scene>,
+        tap: Tap,
+        adapter: AdapterChoice,
+        comparison: Arc<Comparison>,
+    },
     Device(DeviceStatus),
     Dataset(DatasetBrief),
     /// The next images of the list; `done` with the last batch.
-    Images { images: Vec<PathBuf>, done: bool },
+    Images {
+        images: Vec<PathBuf>,
+        done: bool,
+    },
     /// `labels` is `None` where the image has no label file.
-    Thumbnail { image: PathBuf, picture: Arc<RgbImage>, labels: Option<usize> },
+    Thumbnail {
+        image: PathBuf,
+        picture: Arc<RgbImage>,
+        labels: Option<usize>,
+    },
 }
 
 /// What a checkpoint says of itself, known before its weights are read.

@@ -14,6 +14,5 @@ mod layers;
 mod load;
 mod model;
 pub mod network;
-mod rows;
 pub mod spec;
 mod torchscript_model;

@@ -33,10 +33,7 @@ fn of(image: &str, content: &str, class_names: &[&str]) -> Labels {
 #[test]
 fn categories_follow_the_datas_names() {
     let labels = of("/data/train/photo.jpg", FILE, &["car", "dog"]);
-    assert_eq!(
-        boxes(&labels),
-        [(1, [10.0, 20.5, 40.0, 60.5]), (0, [0.0, 0.0, 640.0, 480.0])]
-    );
+    assert_eq!(boxes(&labels), [(1, [10.0, 20.5, 40.0, 60.5]), (0, [0.0, 0.0, 640.0, 480.0])]);
     assert_eq!(
         warnings(&labels),
         [
@@ -55,33 +52,17 @@ fn categories_follow_the_datas_names() {
 fn without_names_categories_come_in_the_order_of_their_ids() {
     let labels = of("/data/train/photo.jpg", FILE, &[]);
     assert_eq!(labels.names, ["car", "dog", "brush"]);
-    assert_eq!(
-        labels
-            .labels
-            .iter()
-            .map(|label| label.class)
-            .collect::<Vec<_>>(),
-        [1, 0, 2]
-    );
-    assert_eq!(
-        labels.labels[2].bbox,
-        BoundingBox::new(600.0, 400.0, 640.0, 480.0)
-    );
+    assert_eq!(labels.labels.iter().map(|label| label.class).collect::<Vec<_>>(), [1, 0, 2]);
+    assert_eq!(labels.labels[2].bbox, BoundingBox::new(600.0, 400.0, 640.0, 480.0));
 }
 
 #[test]
 fn the_longest_file_name_at_the_end_of_the_path_wins() {
-    assert_eq!(
-        boxes(&of("/data/val/photo.jpg", FILE, &["car"])),
-        [(0, [5.0, 5.0, 10.0, 10.0])]
-    );
+    assert_eq!(boxes(&of("/data/val/photo.jpg", FILE, &["car"])), [(0, [5.0, 5.0, 10.0, 10.0])]);
     // Neither entry's folder is this one's: two have the name, so none is meant.
     let neither = of("/data/test/photo.jpg", FILE, &["car"]);
     assert_eq!(neither.labels, []);
-    assert_eq!(
-        neither.warnings.last().unwrap().message,
-        "the file does not list the image photo.jpg"
-    );
+    assert_eq!(neither.warnings.last().unwrap().message, "the file does not list the image photo.jpg");
     // One alone has the name, wherever it lies.
     let other = of("elsewhere/other.jpg", FILE, &["car"]);
     assert_eq!(
@@ -103,18 +84,9 @@ fn a_file_that_changes_is_read_again() {
 #[test]
 fn what_is_no_coco_file_is_an_error_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    for (content, place) in [
-        ("[1, 2]", "line 1"),
-        ("{\"images\": [\n{]}", "line 2"),
-        ("{}", "`images`"),
-    ] {
+    for (content, place) in [("[1, 2]", "line 1"), ("{\"images\": [\n{]}", "line 2"), ("{}", "`images`")] {
         let file = put(&folder, "a.json", content);
-        let error = labels_for_image(Path::new("a.jpg"), Some(&file), VGA, &[])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("not a COCO annotation file") && error.contains(place),
-            "{error}"
-        );
+        let error = labels_for_image(Path::new("a.jpg"), Some(&file), VGA, &[]).unwrap_err().to_string();
+        assert!(error.contains("not a COCO annotation file") && error.contains(place), "{error}");
     }
 }

@@ -1,9 +1,6 @@
 //! Labels of every format become boxes in image px; what is wrong with a file is said by file and line.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "in a test, a failed set-up is a failed test"
-)]
+#![allow(clippy::unwrap_used, reason = "in a test, a failed set-up is a failed test")]
 
 mod coco;
 mod finding;
@@ -35,33 +32,18 @@ fn names(list: &[&str]) -> Vec<String> {
 fn read(file: &str, content: impl AsRef<[u8]>, class_names: &[&str]) -> Labels {
     let folder = tempfile::tempdir().unwrap();
     let file = put(&folder, file, content);
-    labels_for_image(
-        Path::new("a/photo.jpg"),
-        Some(&file),
-        VGA,
-        &names(class_names),
-    )
-    .unwrap()
+    labels_for_image(Path::new("a/photo.jpg"), Some(&file), VGA, &names(class_names)).unwrap()
 }
 
 fn boxes(labels: &Labels) -> Vec<(usize, [f32; 4])> {
-    labels
-        .labels
-        .iter()
-        .map(|label| (label.class, label.bbox.as_xyxy()))
-        .collect()
+    labels.labels.iter().map(|label| (label.class, label.bbox.as_xyxy())).collect()
 }
 
 /// The warnings as `line: message`, or the message alone.
 fn warnings(labels: &Labels) -> Vec<String> {
-    let text = |line: Option<usize>, message: &str| {
-        line.map_or(message.to_owned(), |line| format!("{line}: {message}"))
-    };
-    labels
-        .warnings
-        .iter()
-        .map(|warning| text(warning.line, &warning.message))
-        .collect()
+    let text =
+        |line: Option<usize>, message: &str| line.map_or(message.to_owned(), |line| format!("{line}: {message}"));
+    labels.warnings.iter().map(|warning| text(warning.line, &warning.message)).collect()
 }
 
 /// Text that looks enough like a format to get past its first checks.
@@ -109,10 +91,7 @@ fn almost_labels() -> impl Strategy<Value = Vec<u8>> {
         prop::collection::vec(pieces, 0..80).prop_map(|pieces| pieces.concat().into_bytes()),
         prop::collection::vec(prop::collection::vec(any::<f64>(), 4..8), 0..8).prop_map(|rows| {
             let line = |row: Vec<f64>| row.iter().map(f64::to_string).collect::<Vec<_>>().join(" ");
-            rows.into_iter()
-                .map(|row| format!("0 {}\n", line(row)))
-                .collect::<String>()
-                .into_bytes()
+            rows.into_iter().map(|row| format!("0 {}\n", line(row))).collect::<String>().into_bytes()
         }),
     ]
 }

@@ -18,22 +18,14 @@ fn annotation(objects: &[String]) -> String {
 #[test]
 fn pixels_count_from_one_and_the_last_is_inside() {
     // Columns 11 to 20 are ten pixels, and cover 10 to 20.
-    let labels = read(
-        "a.xml",
-        annotation(&[object("dog", ["11", "21", "20", "60"])]),
-        &["cat", "dog"],
-    );
+    let labels = read("a.xml", annotation(&[object("dog", ["11", "21", "20", "60"])]), &["cat", "dog"]);
     assert_eq!(boxes(&labels), [(1, [10.0, 20.0, 20.0, 60.0])]);
     assert_eq!(labels.warnings, []);
 }
 
 #[test]
 fn a_coordinate_of_zero_is_the_border() {
-    let labels = read(
-        "a.xml",
-        annotation(&[object("dog", ["0", "0", "640", "480"])]),
-        &["dog"],
-    );
+    let labels = read("a.xml", annotation(&[object("dog", ["0", "0", "640", "480"])]), &["dog"]);
     assert_eq!(boxes(&labels), [(0, [0.0, 0.0, 640.0, 480.0])]);
     assert_eq!(labels.warnings, []);
 }
@@ -75,14 +67,7 @@ fn without_names_classes_come_in_the_order_of_the_file() {
         object("dog", ["1", "1", "7", "7"]),
     ]);
     let labels = read("a.xml", content, &[]);
-    assert_eq!(
-        labels
-            .labels
-            .iter()
-            .map(|label| label.class)
-            .collect::<Vec<_>>(),
-        [0, 1, 0]
-    );
+    assert_eq!(labels.labels.iter().map(|label| label.class).collect::<Vec<_>>(), [0, 1, 0]);
     assert_eq!(labels.names, ["dog", "cat"]);
 }
 
@@ -92,10 +77,7 @@ fn parts_of_an_object_are_not_objects() {
         <xmax>3</xmax><ymax>3</ymax></bndbox></part><bndbox><xmax>50</xmax><xmin>11</xmin><ymax>60</ymax>\
         <ymin>21</ymin></bndbox><name> person </name></object>"
         .into()]);
-    assert_eq!(
-        boxes(&read("a.xml", content, &["person"])),
-        [(0, [10.0, 20.0, 50.0, 60.0])]
-    );
+    assert_eq!(boxes(&read("a.xml", content, &["person"])), [(0, [10.0, 20.0, 50.0, 60.0])]);
 }
 
 #[test]
@@ -126,21 +108,12 @@ fn broken_xml_keeps_what_comes_before() {
     let labels = read("a.xml", format!("{content}<object></name>"), &["dog"]);
     assert_eq!(labels.labels.len(), 1);
     assert_eq!(labels.warnings[0].line, Some(5));
-    assert_eq!(
-        warnings(&read("a.xml", "", &[])),
-        ["1: the XML ends too early; what comes before is used"]
-    );
-    assert_eq!(
-        warnings(&read("a.xml", "<svg/>", &[])),
-        ["1: the root is <svg>, not <annotation>"]
-    );
+    assert_eq!(warnings(&read("a.xml", "", &[])), ["1: the XML ends too early; what comes before is used"]);
+    assert_eq!(warnings(&read("a.xml", "<svg/>", &[])), ["1: the root is <svg>, not <annotation>"]);
 }
 
 #[test]
 fn elements_nested_without_end_are_cut_off() {
     let labels = read("a.xml", "<a>".repeat(100_000), &[]);
-    assert_eq!(
-        labels.warnings.last().unwrap().message,
-        "elements more than 32 deep; the rest is left out"
-    );
+    assert_eq!(labels.warnings.last().unwrap().message, "elements more than 32 deep; the rest is left out");
 }

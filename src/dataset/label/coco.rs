@@ -64,32 +64,18 @@ impl CocoFile {
         }
         let bytes = text::read_bytes(path, MAX_FILE_BYTES)?;
         let json = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-        let file = Self::parse(json).map_err(|cause| DatasetError::Coco {
-            path: path.to_owned(),
-            cause,
-        })?;
+        let file = Self::parse(json).map_err(|cause| DatasetError::Coco { path: path.to_owned(), cause })?;
         let file = Arc::new(file);
         *last = Some((key, Arc::clone(&file)));
         Ok(file)
     }
 
     fn parse(json: &[u8]) -> Result<Self, serde_json::Error> {
-        let FileEntry {
-            images,
-            annotations,
-            mut categories,
-        } = serde_json::from_slice(json)?;
+        let FileEntry { images, annotations, mut categories } = serde_json::from_slice(json)?;
         categories.sort_by_cached_key(|category| category.id.key());
-        let category_of: HashMap<_, _> = categories
-            .iter()
-            .enumerate()
-            .map(|(index, category)| (category.id.key(), index))
-            .collect();
-        let image_of: HashMap<_, _> = images
-            .iter()
-            .enumerate()
-            .map(|(index, image)| (image.id.key(), index))
-            .collect();
+        let category_of: HashMap<_, _> =
+            categories.iter().enumerate().map(|(index, category)| (category.id.key(), index)).collect();
+        let image_of: HashMap<_, _> = images.iter().enumerate().map(|(index, image)| (image.id.key(), index)).collect();
         let mut by_name: HashMap<_, Vec<_>> = HashMap::new();
         let mut boxes = Vec::with_capacity(images.len());
         for (index, image) in images.into_iter().enumerate() {
@@ -98,12 +84,7 @@ impl CocoFile {
             let base = file_name.rsplit('/').next().unwrap_or_default().to_owned();
             by_name.entry(base).or_default().push(index);
             let (width, height) = (image.width.number(), image.height.number());
-            boxes.push(ImageBoxes {
-                file_name,
-                width,
-                height,
-                annotations: Vec::new(),
-            });
+            boxes.push(ImageBoxes { file_name, width, height, annotations: Vec::new() });
         }
         let mut orphans = 0;
         for entry in annotations {
@@ -118,16 +99,8 @@ impl CocoFile {
                 id: entry.id,
             });
         }
-        let categories = categories
-            .into_iter()
-            .map(|category| category.name)
-            .collect();
-        Ok(Self {
-            images: boxes,
-            by_name,
-            categories,
-            orphans,
-        })
+        let categories = categories.into_iter().map(|category| category.name).collect();
+        Ok(Self { images: boxes, by_name, categories, orphans })
     }
 
     /// The entry whose file name is the end of `image`'s path, the longest if several are; else the only entry of that
@@ -146,13 +119,7 @@ impl CocoFile {
             reading.own_names.clone_from(&self.categories);
         }
         if self.orphans > 0 {
-            reading.warn(
-                None,
-                format!(
-                    "annotations of images that the file does not list: {}",
-                    self.orphans
-                ),
-            );
+            reading.warn(None, format!("annotations of images that the file does not list: {}", self.orphans));
         }
         let Some(entry) = self.find(image) else {
             let name = image.file_name().unwrap_or_default().to_string_lossy();
@@ -166,19 +133,12 @@ impl CocoFile {
                 continue;
             }
             let what = format!("annotation {}", annotation.id);
-            let Some([x, y, width, height]) = annotation.bbox.map(|bbox| bbox.map(f64::from))
-            else {
-                reading.warn(
-                    None,
-                    format!("{what} skipped: its bbox is not a list of 4 numbers"),
-                );
+            let Some([x, y, width, height]) = annotation.bbox.map(|bbox| bbox.map(f64::from)) else {
+                reading.warn(None, format!("{what} skipped: its bbox is not a list of 4 numbers"));
                 continue;
             };
             let Some(category) = annotation.category else {
-                reading.warn(
-                    None,
-                    format!("{what} skipped: the file has no such category"),
-                );
+                reading.warn(None, format!("{what} skipped: the file has no such category"));
                 continue;
             };
             let class = if reading.names.is_empty() {
@@ -187,10 +147,7 @@ impl CocoFile {
                 class
             } else {
                 let name = excerpt(&self.categories[category]);
-                reading.warn(
-                    None,
-                    format!("{what} skipped: the data's names do not have '{name}'"),
-                );
+                reading.warn(None, format!("{what} skipped: the data's names do not have '{name}'"));
                 continue;
             };
             reading.push(None, &what, class, [x, y, x + width, y + height]);
@@ -280,10 +237,7 @@ impl Value {
         match self {
             Self::List(values) => {
                 let values: [f64; 4] = values.as_slice().try_into().ok()?;
-                values
-                    .iter()
-                    .all(|value| value.is_finite())
-                    .then(|| values.map(|value| value as f32))
+                values.iter().all(|value| value.is_finite()).then(|| values.map(|value| value as f32))
             }
             _ => None,
         }

@@ -60,10 +60,7 @@ pub fn labels_for_image(
         None => find_labels(image),
     };
     let Some(source) = source else {
-        return Ok(Labels {
-            names: names.to_vec(),
-            ..Labels::default()
-        });
+        return Ok(Labels { names: names.to_vec(), ..Labels::default() });
     };
     let mut reading = Reading::new(&source, size, names);
     match format_of(&source)? {
@@ -86,12 +83,9 @@ pub fn find_labels(image: &Path) -> Option<PathBuf> {
             let name = Path::new(image.file_name()?).with_extension("xml");
             let mirrored = ["annotations", "Annotations"]
                 .into_iter()
-                .filter_map(|folder| {
-                    in_place_of_images(image, folder).map(|path| path.with_file_name(&name))
-                });
+                .filter_map(|folder| in_place_of_images(image, folder).map(|path| path.with_file_name(&name)));
             let above = beside.ancestors().take(3).flat_map(|folder| {
-                ["annotations", "Annotations"]
-                    .map(|annotations| folder.join(annotations).join(&name))
+                ["annotations", "Annotations"].map(|annotations| folder.join(annotations).join(&name))
             });
             mirrored.chain(above).find(|path| path.is_file())
         })
@@ -104,34 +98,24 @@ pub fn label_count(image: &Path) -> Option<usize> {
     let content = text::read(&source, MAX_FILE_BYTES).ok()?;
     Some(match format_of(&source).ok()? {
         Format::Voc => content.matches("<object>").count(),
-        Format::YoloTxt | Format::Coco => text::lines(&content)
-            .filter(|(_, line)| !line.trim().is_empty())
-            .count(),
+        Format::YoloTxt | Format::Coco => text::lines(&content).filter(|(_, line)| !line.trim().is_empty()).count(),
     })
 }
 
 /// `image` with its last parent folder called `images` replaced.
 fn in_place_of_images(image: &Path, replacement: &str) -> Option<PathBuf> {
-    let images = image
-        .ancestors()
-        .skip(1)
-        .find(|folder| folder.file_name().is_some_and(|name| name == "images"))?;
+    let images = image.ancestors().skip(1).find(|folder| folder.file_name().is_some_and(|name| name == "images"))?;
     let inside = image.strip_prefix(images).ok()?;
     Some(images.with_file_name(replacement).join(inside))
 }
 
 fn label_file_in(folder: &Path, image: &Path) -> Option<PathBuf> {
     let beside = folder.join(image.file_name()?);
-    ["txt", "xml"]
-        .into_iter()
-        .map(|extension| beside.with_extension(extension))
-        .find(|path| path.is_file())
+    ["txt", "xml"].into_iter().map(|extension| beside.with_extension(extension)).find(|path| path.is_file())
 }
 
 fn format_of(path: &Path) -> Result<Format, DatasetError> {
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_ascii_lowercase());
+    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
     match extension.as_ref().and_then(|extension| extension.to_str()) {
         Some("txt") => return Ok(Format::YoloTxt),
         Some("xml") => return Ok(Format::Voc),
@@ -139,11 +123,8 @@ fn format_of(path: &Path) -> Result<Format, DatasetError> {
         _ => {}
     }
     let mut start = Vec::new();
-    std::io::Read::read_to_end(
-        &mut std::io::Read::take(text::open(path, coco::MAX_FILE_BYTES)?, 256),
-        &mut start,
-    )
-    .map_err(|cause| DatasetError::read(path, cause))?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(text::open(path, coco::MAX_FILE_BYTES)?, 256), &mut start)
+        .map_err(|cause| DatasetError::read(path, cause))?;
     Ok(match text::decode(start).trim_start().chars().next() {
         Some('<') => Format::Voc,
         Some('{' | '[') => Format::Coco,
@@ -181,52 +162,30 @@ impl<'a> Reading<'a> {
     /// Takes a box given by its corners in image px, or says why not. `what` begins the warning: "box" or an id.
     fn push(&mut self, line: Option<usize>, what: &str, class: usize, [x1, y1, x2, y2]: [f64; 4]) {
         if ![x1, y1, x2, y2].iter().all(|value| value.is_finite()) {
-            return self.warn(
-                line,
-                format!("{what} skipped: its coordinates are not finite"),
-            );
+            return self.warn(line, format!("{what} skipped: its coordinates are not finite"));
         }
         let (width, height) = (x2 - x1, y2 - y1);
         if width <= 0.0 || height <= 0.0 {
             return self.warn(
                 line,
-                format!(
-                    "{what} skipped: width {} and height {} must be greater than 0",
-                    round(width),
-                    round(height)
-                ),
+                format!("{what} skipped: width {} and height {} must be greater than 0", round(width), round(height)),
             );
         }
         let limits = [self.size.width, self.size.height].map(f64::from);
         let clip = |value: f64, limit: f64| value.clamp(0.0, limit);
-        let corners = [
-            clip(x1, limits[0]),
-            clip(y1, limits[1]),
-            clip(x2, limits[0]),
-            clip(y2, limits[1]),
-        ];
+        let corners = [clip(x1, limits[0]), clip(y1, limits[1]), clip(x2, limits[0]), clip(y2, limits[1])];
         let [left, top, right, bottom] = corners.map(|value| value as f32);
         if right <= left || bottom <= top {
             return self.warn(line, format!("{what} skipped: it lies outside the image"));
         }
         // A file that rounds to four digits reaches past the border by this much without anybody having meant it.
         let slack = limits.map(|limit| limit * 1e-4);
-        if x1 < -slack[0]
-            || y1 < -slack[1]
-            || x2 > limits[0] + slack[0]
-            || y2 > limits[1] + slack[1]
-        {
-            self.warn(
-                line,
-                format!("{what} reaches past the image; clipped to it"),
-            );
+        if x1 < -slack[0] || y1 < -slack[1] || x2 > limits[0] + slack[0] || y2 > limits[1] + slack[1] {
+            self.warn(line, format!("{what} reaches past the image; clipped to it"));
         }
         let bbox = BoundingBox::new(left, top, right, bottom);
         if !self.seen.insert((class, bbox.as_xyxy().map(f32::to_bits))) {
-            return self.warn(
-                line,
-                format!("{what} skipped: the same box of the same class comes earlier"),
-            );
+            return self.warn(line, format!("{what} skipped: the same box of the same class comes earlier"));
         }
         self.labels.push(Label { class, bbox });
     }
@@ -247,25 +206,15 @@ impl<'a> Reading<'a> {
     fn check_size(&mut self, line: Option<usize>, width: f64, height: f64) {
         let expected = [self.size.width, self.size.height].map(f64::from);
         if width > 0.0 && height > 0.0 && [width, height] != expected {
-            let Size {
-                width: w,
-                height: h,
-            } = self.size;
-            self.warn(
-                line,
-                format!("made for an image of {width} × {height} px, but the image has {w} × {h}"),
-            );
+            let Size { width: w, height: h } = self.size;
+            self.warn(line, format!("made for an image of {width} × {height} px, but the image has {w} × {h}"));
         }
     }
 
     fn finish(self, source: PathBuf) -> Labels {
         Labels {
             labels: self.labels,
-            names: if self.names.is_empty() {
-                self.own_names
-            } else {
-                self.names.to_vec()
-            },
+            names: if self.names.is_empty() { self.own_names } else { self.names.to_vec() },
             source: Some(source),
             warnings: self.warnings.into_vec(),
         }

@@ -29,11 +29,7 @@ pub(super) fn read(content: &str, reading: &mut Reading) {
     let mut reader = Reader::from_str(content);
     reader.config_mut().expand_empty_elements = true;
     reader.config_mut().allow_dangling_amp = true;
-    let mut lines = LineCounter {
-        content,
-        offset: 0,
-        line: 1,
-    };
+    let mut lines = LineCounter { content, offset: 0, line: 1 };
     let mut path: Vec<String> = Vec::new();
     let mut value = String::new();
     let mut object = None;
@@ -46,25 +42,14 @@ pub(super) fn read(content: &str, reading: &mut Reading) {
             Ok(Event::Start(start)) => {
                 let name = start.local_name().as_ref().to_owned();
                 if path.len() >= MAX_DEPTH {
-                    return reading.warn(
-                        Some(line),
-                        format!("elements more than {MAX_DEPTH} deep; the rest is left out"),
-                    );
+                    return reading
+                        .warn(Some(line), format!("elements more than {MAX_DEPTH} deep; the rest is left out"));
                 }
-                if path.is_empty()
-                    && !std::mem::replace(&mut seen_root, true)
-                    && name != "annotation"
-                {
-                    reading.warn(
-                        Some(line),
-                        format!("the root is <{}>, not <annotation>", excerpt(&name)),
-                    );
+                if path.is_empty() && !std::mem::replace(&mut seen_root, true) && name != "annotation" {
+                    reading.warn(Some(line), format!("the root is <{}>, not <annotation>", excerpt(&name)));
                 }
                 if path.len() == 1 && name == "object" {
-                    object = Some(Object {
-                        line,
-                        ..Object::default()
-                    });
+                    object = Some(Object { line, ..Object::default() });
                 }
                 path.push(name);
                 value.clear();
@@ -86,8 +71,7 @@ pub(super) fn read(content: &str, reading: &mut Reading) {
                     (["object", "bndbox"], Some(object)) => object.has_box = true,
                     (["object", "bndbox", corner], Some(object)) => {
                         if let Some(index) = CORNERS.iter().position(|known| known == corner) {
-                            object.corners[index] =
-                                text.parse().ok().filter(|value: &f64| value.is_finite());
+                            object.corners[index] = text.parse().ok().filter(|value: &f64| value.is_finite());
                         }
                     }
                     (["object"], _) => {
@@ -102,18 +86,12 @@ pub(super) fn read(content: &str, reading: &mut Reading) {
             }
             Ok(Event::Eof) if path.is_empty() && seen_root => return,
             Ok(Event::Eof) => {
-                return reading.warn(
-                    Some(line),
-                    "the XML ends too early; what comes before is used",
-                );
+                return reading.warn(Some(line), "the XML ends too early; what comes before is used");
             }
             Ok(_) => {}
             Err(error) => {
                 let line = lines.at(reader.error_position());
-                return reading.warn(
-                    Some(line),
-                    format!("not well-formed XML: {error}; what comes before is used"),
-                );
+                return reading.warn(Some(line), format!("not well-formed XML: {error}; what comes before is used"));
             }
         }
     }
@@ -140,34 +118,18 @@ fn take(object: Object, reading: &mut Reading) {
         return reading.warn(line, format!("{what} skipped: it has no <bndbox>"));
     }
     let [Some(xmin), Some(ymin), Some(xmax), Some(ymax)] = object.corners else {
-        return reading.warn(
-            line,
-            format!(
-                "{what} skipped: its <bndbox> lacks a number for one of {}",
-                CORNERS.join(", ")
-            ),
-        );
+        return reading
+            .warn(line, format!("{what} skipped: its <bndbox> lacks a number for one of {}", CORNERS.join(", ")));
     };
     if xmax <= xmin || ymax <= ymin {
-        return reading.warn(
-            line,
-            format!(
-                "{what} skipped: from {xmin}, {ymin} to {xmax}, {ymax} it has no width or no height"
-            ),
-        );
+        return reading
+            .warn(line, format!("{what} skipped: from {xmin}, {ymin} to {xmax}, {ymax} it has no width or no height"));
     }
     let Some(class) = reading.class_named(&name) else {
-        return reading.warn(
-            line,
-            format!("{what} skipped: the data's names do not have it"),
-        );
+        return reading.warn(line, format!("{what} skipped: the data's names do not have it"));
     };
     let first = |coordinate: f64| {
-        if (0.0..1.0).contains(&coordinate) {
-            0.0
-        } else {
-            coordinate - 1.0
-        }
+        if (0.0..1.0).contains(&coordinate) { 0.0 } else { coordinate - 1.0 }
     };
     reading.push(line, &what, class, [first(xmin), first(ymin), xmax, ymax]);
 }
@@ -181,9 +143,7 @@ struct LineCounter<'a> {
 
 impl LineCounter<'_> {
     fn at(&mut self, offset: u64) -> usize {
-        let offset = usize::try_from(offset)
-            .unwrap_or(usize::MAX)
-            .min(self.content.len());
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(self.content.len());
         if offset > self.offset {
             let passed = &self.content.as_bytes()[self.offset..offset];
             self.line += passed.iter().filter(|byte| **byte == b'\n').count();

@@ -27,10 +27,7 @@ pub(super) fn read(content: &str, reading: &mut Reading) {
         }
     }
     if let Some(number) = confidence_line {
-        reading.warn(
-            Some(number),
-            "a sixth column, taken for a confidence, is not used: are these detections?",
-        );
+        reading.warn(Some(number), "a sixth column, taken for a confidence, is not used: are these detections?");
     }
 }
 
@@ -46,58 +43,34 @@ fn parse(line: &str) -> Result<Row, String> {
         .split_whitespace()
         .map(|word| match word.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(value),
-            _ => Err(format!(
-                "line skipped: '{}' is not a finite number",
-                excerpt(word)
-            )),
+            _ => Err(format!("line skipped: '{}' is not a finite number", excerpt(word))),
         })
         .collect::<Result<Vec<_>, _>>()?;
     let (class, rest) = numbers.split_first().ok_or("line skipped: it is empty")?;
     let corners = match rest {
-        [xc, yc, width, height] | [xc, yc, width, height, _] => [
-            xc - width / 2.0,
-            yc - height / 2.0,
-            xc + width / 2.0,
-            yc + height / 2.0,
-        ],
+        [xc, yc, width, height] | [xc, yc, width, height, _] => {
+            [xc - width / 2.0, yc - height / 2.0, xc + width / 2.0, yc + height / 2.0]
+        }
         polygon if polygon.len() >= 6 && polygon.len().is_multiple_of(2) => bounds(polygon),
         _ if numbers.len() < 5 => {
             return Err(format!("expected 5 numbers, found {}", numbers.len()));
         }
         _ => {
-            return Err(format!(
-                "expected 5 numbers, or a class and pairs of x and y, found {}",
-                numbers.len()
-            ));
+            return Err(format!("expected 5 numbers, or a class and pairs of x and y, found {}", numbers.len()));
         }
     };
     if class.fract() != 0.0 || !(0.0..=MAX_CLASS).contains(class) {
-        return Err(format!(
-            "line skipped: class {class} is not a whole number from 0 to {MAX_CLASS}"
-        ));
+        return Err(format!("line skipped: class {class} is not a whole number from 0 to {MAX_CLASS}"));
     }
-    Ok(Row {
-        class: *class as usize,
-        corners,
-        has_confidence: rest.len() == 5,
-    })
+    Ok(Row { class: *class as usize, corners, has_confidence: rest.len() == 5 })
 }
 
 /// Bounding box of `x y x y …`.
 fn bounds(polygon: &[f64]) -> [f64; 4] {
-    let mut corners = [
-        f64::INFINITY,
-        f64::INFINITY,
-        f64::NEG_INFINITY,
-        f64::NEG_INFINITY,
-    ];
+    let mut corners = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
     for point in polygon.chunks_exact(2) {
-        corners = [
-            corners[0].min(point[0]),
-            corners[1].min(point[1]),
-            corners[2].max(point[0]),
-            corners[3].max(point[1]),
-        ];
+        corners =
+            [corners[0].min(point[0]), corners[1].min(point[1]), corners[2].max(point[0]), corners[3].max(point[1])];
     }
     corners
 }
@@ -112,19 +85,8 @@ fn take(row: Row, number: usize, reading: &mut Reading) {
     }
     if !reading.names.is_empty() && row.class >= reading.names.len() {
         let classes = reading.names.len();
-        reading.warn(
-            Some(number),
-            format!("class {} is not among the {classes} of the data", row.class),
-        );
+        reading.warn(Some(number), format!("class {} is not among the {classes} of the data", row.class));
     }
-    let (width, height) = (
-        f64::from(reading.size.width),
-        f64::from(reading.size.height),
-    );
-    reading.push(
-        Some(number),
-        "box",
-        row.class,
-        [x1 * width, y1 * height, x2 * width, y2 * height],
-    );
+    let (width, height) = (f64::from(reading.size.width), f64::from(reading.size.height));
+    reading.push(Some(number), "box", row.class, [x1 * width, y1 * height, x2 * width, y2 * height]);
 }

@@ -118,7 +118,7 @@ impl Pickle {
     pub fn entries(&self, id: Id) -> Option<&[(Id, Id)]> {
         match self.node(id) {
             Node::Dict(entries) => Some(entries),
-            Node::Object(object) if object.state.is_none() || !object.entries.is_empty() => Some(&object.entries),
+            Node::Object(object) if object.state.is_none() => Some(&object.entries),
             _ => None,
         }
     }
