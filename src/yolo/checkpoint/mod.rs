@@ -3,11 +3,14 @@
 //! [`open`] reads the description alone, in milliseconds; weights are read tensor by tensor when a network asks for
 //! them. Nothing in a file is executed, and no size in it is believed before it is held against the file's own.
 
-mod container;
 mod description;
+mod heads;
 mod pickle;
+mod pickled;
 mod safetensors;
+mod source;
 mod storage;
+mod torchscript;
 mod ultralytics;
 
 use std::collections::HashMap;
@@ -18,15 +21,15 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::anchors::AnchorScale;
-use container::Container;
+use source::Source;
 use storage::Stored;
 
 pub use description::{Activation, Dtype, Format, LoadReport, ModelDescription, ModuleInfo, ShapeMismatch, TensorInfo};
 pub use pickle::PickleError;
 pub use safetensors::write_safetensors;
 
-/// No tensor of a YOLOv5 comes near this.
-const MAX_TENSOR_BYTES: u64 = 1 << 31;
+/// Tensors may share storages; all together they are at most so many times as long as the file.
+const MAX_SHARING: u64 = 2;
 
 #[derive(Debug, Error)]
 pub enum CheckpointError {
@@ -43,7 +46,7 @@ pub enum CheckpointError {
     OldFormat { path: PathBuf },
     #[error("{}: the file is damaged: {what}", path.display())]
     Damaged { path: PathBuf, what: String },
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: the file is damaged: {cause}", path.display())]
     Pickle { path: PathBuf, cause: PickleError },
     #[error("{}: not a YOLOv5 detection model: {what}", path.display())]
     Model { path: PathBuf, what: String },
@@ -67,7 +70,7 @@ pub struct Checkpoint {
     pub tensors: Vec<TensorInfo>,
     stored: Vec<Stored>,
     by_name: HashMap<String, usize>,
-    file: File,
+    source: Source,
 }
 
 /// Opens a checkpoint by its content, whatever its extension, and reads everything but the weights.
@@ -76,30 +79,71 @@ pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(CheckpointError::NotACheckpoint { path: path.to_owned(), what: "it is a folder" });
     }
-    let mut head = Vec::with_capacity(16);
-    (&mut file).take(16).read_to_end(&mut head).map_err(|cause| CheckpointError::read(path, cause))?;
-    let not = |what| Err(CheckpointError::NotACheckpoint { path: path.to_owned(), what });
-    // Protocol 2 and then a 10-byte integer: the magic number of the old torch.save.
-    if head.starts_with(b"\x80\x02\x8a\x0a") {
-        return Err(CheckpointError::OldFormat { path: path.to_owned() });
-    }
-    let (format, model, stored) = if head.starts_with(b"PK\x03\x04") {
-        let container = Container::open(path, &file)?;
-        if container.is_torchscript() {
-            ultralytics::read_torchscript(path, &file, &container)?
-        } else {
-            ultralytics::read(path, &file, &container)?
+    let mut head = Vec::with_capacity(64);
+    (&mut file).take(64).read_to_end(&mut head).map_err(|cause| CheckpointError::read(path, cause))?;
+    let (format, source, read) = match kind_of(&head) {
+        Kind::OldPickle => return Err(CheckpointError::OldFormat { path: path.to_owned() }),
+        Kind::Other(what) => return Err(CheckpointError::NotACheckpoint { path: path.to_owned(), what }),
+        Kind::SafeTensors => {
+            let source = Source::plain(path, file)?;
+            let read = safetensors::read(&source)?;
+            (Format::SafeTensors, source, read)
         }
-    } else if head.len() > 8 && head[8] == b'{' {
-        safetensors::read(path, &file)?
-    } else if head.is_empty() {
-        return not("it is empty");
-    } else {
-        return not("its first bytes are those of another kind of file");
+        Kind::Zip => {
+            let source = Source::zip(path, file)?;
+            if source.read_small("byteorder")?.is_some_and(|order| order.trim_ascii() == b"big") {
+                return Err(source.not_a_model("its numbers are big-endian; save it again on a little-endian machine"));
+            }
+            let (format, read) = if torchscript::is_archive(&source) {
+                (Format::TorchScript, torchscript::read(&source)?)
+            } else {
+                (Format::PyTorch, ultralytics::read(&source)?)
+            };
+            (format, source, read)
+        }
     };
-    let by_name = stored.iter().enumerate().map(|(index, tensor)| (tensor.info.name.clone(), index)).collect();
+    let (mut model, stored) = read;
+    heads::finish(&mut model, &source)?;
+    let bytes = stored.iter().map(|tensor| tensor.info.numel() as u64 * tensor.info.dtype.size() as u64);
+    if bytes.fold(0, u64::saturating_add) > MAX_SHARING * source.length() {
+        return Err(source.damaged("its tensors claim far more bytes than the file has"));
+    }
+    let mut by_name = HashMap::with_capacity(stored.len());
+    for (index, tensor) in stored.iter().enumerate() {
+        if by_name.insert(tensor.info.name.clone(), index).is_some() {
+            return Err(source.damaged(format!("two of its tensors are named {}", tensor.info.name)));
+        }
+    }
     let tensors = stored.iter().map(|tensor| tensor.info.clone()).collect();
-    Ok(Checkpoint { path: path.to_owned(), format, model, tensors, stored, by_name, file })
+    Ok(Checkpoint { path: path.to_owned(), format, model, tensors, stored, by_name, source })
+}
+
+enum Kind {
+    Zip,
+    SafeTensors,
+    OldPickle,
+    Other(&'static str),
+}
+
+/// What a file is by its first bytes.
+fn kind_of(head: &[u8]) -> Kind {
+    let starts = |with: &[u8]| head.starts_with(with);
+    if starts(b"PK\x03\x04") {
+        Kind::Zip
+    } else if starts(b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19") {
+        // A pickle of the magic number with which the old torch.save began.
+        Kind::OldPickle
+    } else if head.get(8) == Some(&b'{') {
+        Kind::SafeTensors
+    } else {
+        Kind::Other(match head {
+            [] => "it is empty",
+            _ if starts(b"\xff\xd8\xff") || starts(b"\x89PNG") => "it is an image",
+            _ if starts(b"version https://git-lfs") => "it is a Git LFS pointer, the file itself was not fetched",
+            _ if starts(b"<") => "it is a web page, saved in place of the file",
+            _ => "its first bytes are those of no known kind",
+        })
+    }
 }
 
 impl Checkpoint {
@@ -114,14 +158,9 @@ impl Checkpoint {
 
     /// One tensor as float32, row-major.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
-        let tensor = self.stored(name)?;
-        Ok(storage::to_f32(&tensor.bytes(&self.path, &self.file)?, tensor.info.dtype))
-    }
-
-    fn stored(&self, name: &str) -> Result<&Stored, CheckpointError> {
-        let index = self.by_name.get(name).copied();
-        index
-            .map(|index| &self.stored[index])
-            .ok_or_else(|| CheckpointError::NoTensor { path: self.path.clone(), name: name.to_owned() })
+        match self.by_name.get(name) {
+            Some(index) => self.stored[*index].read_f32(&self.source),
+            None => Err(CheckpointError::NoTensor { path: self.path.clone(), name: name.to_owned() }),
+        }
     }
 }

@@ -118,7 +118,7 @@ impl Pickle {
     pub fn entries(&self, id: Id) -> Option<&[(Id, Id)]> {
         match self.node(id) {
             Node::Dict(entries) => Some(entries),
-            Node::Object(object) if object.state.is_none() => Some(&object.entries),
+            Node::Object(object) if object.state.is_none() || !object.entries.is_empty() => Some(&object.entries),
             _ => None,
         }
     }
@@ -504,5 +504,68 @@ impl<'a> Machine<'a> {
             return Err(self.needs("a tuple of arguments"));
         }
         self.push(Node::Object(Box::new(Object { class, args, state: None, items: Vec::new(), entries: Vec::new() })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(bytes: &[u8]) -> Pickle {
+        Pickle::parse(bytes).unwrap()
+    }
+
+    #[test]
+    fn integers_of_every_width() {
+        let pickle = parse(b"\x80\x02(K\xffM\x01\x02J\xfe\xff\xff\xff\x8a\x00\x8a\x02\xff\x00\x8a\x01\xff\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01t.");
+        let items = pickle.sequence(pickle.root).unwrap();
+        let values: Vec<Option<i64>> = items.iter().map(|id| pickle.int(*id)).collect();
+        assert_eq!(values, [Some(255), Some(513), Some(-2), Some(0), Some(255), Some(-1), None]);
+    }
+
+    #[test]
+    fn containers_and_the_memo() {
+        // {'a': [1, (2, 3)], 'b': the same list}, as protocol 4 frames and memoises it.
+        let pickle = parse(
+            b"\x80\x04\x95\x1a\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01a\x94]\x94(K\x01K\x02K\x03\x86\x94e\x8c\x01bh\x02u.",
+        );
+        let (a, b) = (pickle.get(pickle.root, "a").unwrap(), pickle.get(pickle.root, "b").unwrap());
+        assert_eq!(a, b);
+        let inner = pickle.sequence(pickle.sequence(a).unwrap()[1]).unwrap();
+        assert_eq!(inner.iter().filter_map(|id| pickle.int(*id)).sum::<i64>(), 5);
+        assert_eq!(pickle.get(pickle.root, "c"), None);
+    }
+
+    #[test]
+    fn records_of_calls() {
+        // OrderedDict(), then ['k'] = 1, then its state; the way a state_dict is pickled.
+        let pickle = parse(b"\x80\x02ccollections\nOrderedDict\n)RX\x01\x00\x00\x00kK\x01s}X\x01\x00\x00\x00mNsb.");
+        let object = pickle.object(pickle.root).unwrap();
+        assert_eq!(pickle.class_of(object), Some(("collections", "OrderedDict")));
+        assert_eq!(pickle.get(pickle.root, "k").and_then(|id| pickle.int(id)), Some(1));
+        assert!(object.state.is_some());
+        // STACK_GLOBAL and NEWOBJ_EX of protocol 4.
+        let pickle = parse(b"\x80\x04\x8c\x01m\x8c\x01C\x93)}\x92.");
+        assert_eq!(pickle.class_of(pickle.object(pickle.root).unwrap()), Some(("m", "C")));
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_counts() {
+        let pickle = parse(b"\x80\x02}(X\x01\x00\x00\x00aK\x01X\x01\x00\x00\x00aK\x02u.");
+        assert_eq!(pickle.get(pickle.root, "a").and_then(|id| pickle.int(id)), Some(2));
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let error = |bytes: &[u8]| Pickle::parse(bytes).map(|_| ()).unwrap_err();
+        assert_eq!(error(b"\x80\x02NM\x01"), PickleError::CutOff { at: 3 });
+        assert_eq!(error(b"\x80\x02i"), PickleError::Opcode { opcode: b'i', at: 2 });
+        // A mark keeps what is below it.
+        assert_eq!(error(b"\x80\x02N(\x85."), PickleError::Operand { at: 4, needs: "more values than the stack has" });
+        assert!(matches!(error(&vec![0; MAX_BYTES as usize + 1]), PickleError::TooMuch { what: "bytes", .. }));
+        assert!(matches!(
+            error(&[&b"]"[..], &[b'2'; 4_000_001]].concat()),
+            PickleError::TooMuch { what: "operations", .. }
+        ));
     }
 }

@@ -1,22 +1,23 @@
 //! `.safetensors` with the model's spec in its metadata: what this program writes and reads back.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Error, Write};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::container::Extent;
 use super::description::{Dtype, Format, ModelDescription, TensorInfo};
+use super::source::{Extent, Source};
 use super::storage::Stored;
-use super::{Checkpoint, CheckpointError};
+use super::{Checkpoint, CheckpointError, heads};
 use crate::export::atomic;
 
 /// The metadata key under which the spec stands, as JSON.
 const SPEC_KEY: &str = "distillscope.spec";
-const MAX_HEADER: u64 = 16 << 20;
+/// The header of yolov5x6 has a quarter of a megabyte.
+const MAX_HEADER: u64 = 4 << 20;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -25,60 +26,40 @@ struct Entry {
     data_offsets: [u64; 2],
 }
 
-type Reading = (Format, ModelDescription, Vec<Stored>);
-
-pub(super) fn read(path: &Path, mut file: &File) -> Result<Reading, CheckpointError> {
-    let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
-    let length = file.metadata().map_err(|cause| CheckpointError::read(path, cause))?.len();
-    let mut size = [0; 8];
-    file.seek(SeekFrom::Start(0))
-        .and_then(|_| file.read_exact(&mut size))
-        .map_err(|cause| CheckpointError::read(path, cause))?;
-    let size = u64::from_le_bytes(size);
-    if size > MAX_HEADER || size + 8 > length {
-        return Err(damaged(format!("its header claims {size} bytes, the file has {length}")));
-    }
-    let mut header = vec![0; size as usize];
-    file.read_exact(&mut header).map_err(|cause| CheckpointError::read(path, cause))?;
+pub(super) fn read(source: &Source) -> Result<(ModelDescription, Vec<Stored>), CheckpointError> {
+    let length = source.length();
+    let size = source.read(Extent::of_file(0, 8))?;
+    let size = size.first_chunk().map_or(0, |size| u64::from_le_bytes(*size));
+    let data = match size.checked_add(8) {
+        Some(data) if data <= length && size <= MAX_HEADER => data,
+        _ => return Err(source.damaged(format!("its header claims {size} bytes, the file has {length}"))),
+    };
+    let header = source.read(Extent::of_file(8, size))?;
     let mut header: BTreeMap<String, Value> =
-        serde_json::from_slice(&header).map_err(|error| damaged(format!("its header: {error}")))?;
+        serde_json::from_slice(&header).map_err(|error| source.damaged(format!("its header: {error}")))?;
     let metadata = header.remove("__metadata__").unwrap_or(Value::Null);
-    let spec = metadata[SPEC_KEY].as_str().ok_or_else(|| CheckpointError::Model {
-        path: path.to_owned(),
-        what: format!("its metadata has no {SPEC_KEY}; `distillscope convert` writes such files from a .pt"),
+    let spec = metadata[SPEC_KEY].as_str().ok_or_else(|| {
+        source
+            .not_a_model(format!("its metadata has no {SPEC_KEY}; `distillscope convert` makes such files from a .pt"))
     })?;
-    let model: ModelDescription =
-        serde_json::from_str(spec).map_err(|error| damaged(format!("the spec in its metadata: {error}")))?;
-    if model.strides.len() != model.anchors_px.len() || model.strides.contains(&0) {
-        return Err(damaged("the spec in its metadata has anchors and strides that do not match".to_owned()));
-    }
-    let mut stored = Vec::with_capacity(header.len());
+    let mut model: ModelDescription =
+        serde_json::from_str(spec).map_err(|error| source.damaged(format!("the spec in its metadata: {error}")))?;
+    heads::finish(&mut model, source)?;
+    let mut tensors = Vec::with_capacity(header.len());
     for (name, entry) in header {
-        let entry: Entry = serde_json::from_value(entry).map_err(|error| damaged(format!("tensor {name}: {error}")))?;
-        let dtype = dtype_from_name(&entry.dtype)
-            .ok_or_else(|| damaged(format!("tensor {name} has the unknown dtype {}", entry.dtype)))?;
-        let [begin, end] = entry.data_offsets;
-        let start = 8 + size;
-        let inside = begin <= end && start.checked_add(end).is_some_and(|end| end <= length);
-        if !inside {
-            return Err(damaged(format!("tensor {name} lies beyond the end of the file; it is truncated")));
+        let bad = |what: &str| source.damaged(format!("tensor {name}: {what}"));
+        let Entry { dtype, shape, data_offsets: [begin, end] } =
+            serde_json::from_value(entry).map_err(|error| bad(&error.to_string()))?;
+        let dtype = dtype_from_name(&dtype).ok_or_else(|| bad("its dtype is unknown"))?;
+        if begin > end || end > length - data {
+            return Err(bad("it lies beyond the end of the file, which may be truncated"));
         }
-        let extent = Extent { offset: start + begin, length: end - begin };
-        let strides = row_major(&entry.shape).ok_or_else(|| damaged(format!("tensor {name} is too large")))?;
-        let info = TensorInfo { name, shape: entry.shape, dtype };
-        stored.push(Stored::new(info, extent, 0, strides).map_err(damaged)?);
+        let info = TensorInfo { name, shape, dtype };
+        let extent = Extent::of_file(data + begin, end - begin);
+        tensors.push((begin, Stored::row_major(info, extent).map_err(|what| source.damaged(what))?));
     }
-    // The format keeps tensors by offset; that is the order in which they were written.
-    stored.sort_by_key(|tensor| tensor.storage.offset);
-    Ok((Format::SafeTensors, model, stored))
-}
-
-fn row_major(shape: &[usize]) -> Option<Vec<u64>> {
-    let mut strides = vec![1_u64; shape.len()];
-    for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis].checked_mul(shape[axis] as u64)?;
-    }
-    Some(strides)
+    tensors.sort_by_key(|(begin, _)| *begin);
+    Ok((model, tensors.into_iter().map(|(_, tensor)| tensor).collect()))
 }
 
 /// Writes a checkpoint as `.safetensors`, atomically: names and dtypes as they are, the spec in the metadata, one
@@ -92,13 +73,16 @@ pub fn write_safetensors(checkpoint: &Checkpoint, path: &Path) -> Result<(), Che
         .map_err(|error| CheckpointError::Model { path: checkpoint.path.clone(), what: error.to_string() })?;
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".to_owned(), json!({ SPEC_KEY: spec, "format": "pt" }));
+    // Larger elements first, so that each tensor is aligned to its own.
+    let mut tensors: Vec<&Stored> = checkpoint.stored.iter().collect();
+    tensors.sort_by_key(|tensor| Reverse(tensor.info.dtype.size()));
     let mut end = 0;
-    for tensor in &checkpoint.tensors {
+    for tensor in &tensors {
         let begin = end;
-        end += tensor.numel() * tensor.dtype.size();
-        let entry =
-            json!({ "dtype": name_of_dtype(tensor.dtype), "shape": tensor.shape, "data_offsets": [begin, end] });
-        header.insert(tensor.name.clone(), entry);
+        end += tensor.info.numel() * tensor.info.dtype.size();
+        let TensorInfo { name, shape, dtype } = &tensor.info;
+        let entry = json!({ "dtype": name_of_dtype(*dtype), "shape": shape, "data_offsets": [begin, end] });
+        header.insert(name.clone(), entry);
     }
     let mut header = Value::Object(header).to_string().into_bytes();
     // The data begins at a multiple of 8 bytes.
@@ -107,12 +91,12 @@ pub fn write_safetensors(checkpoint: &Checkpoint, path: &Path) -> Result<(), Che
     let written = atomic::write_with(path, |out: &mut dyn Write| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
-        for tensor in &checkpoint.stored {
-            match tensor.bytes(&checkpoint.path, &checkpoint.file) {
+        for tensor in &tensors {
+            match tensor.bytes(&checkpoint.source) {
                 Ok(bytes) => out.write_all(&bytes)?,
                 Err(error) => {
                     unreadable = Some(error);
-                    return Err(std::io::Error::other("the source cannot be read"));
+                    return Err(Error::other("the source cannot be read"));
                 }
             }
         }

@@ -1,13 +1,11 @@
 //! Tensors in a file: where their elements lie and how bytes become numbers.
 
-use std::fs::File;
-use std::path::Path;
-
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use super::container::{Extent, read_extent};
+use super::CheckpointError;
 use super::description::{Dtype, TensorInfo};
-use super::{CheckpointError, MAX_TENSOR_BYTES};
+use super::source::{Extent, Source};
 
 /// A tensor with its place: an element `[i, j, …]` is at `offset + i·stride[0] + j·stride[1] + …` of the storage,
 /// all counted in elements.
@@ -16,33 +14,41 @@ pub(super) struct Stored {
     pub info: TensorInfo,
     /// The whole storage in the file; several tensors may share it.
     pub storage: Extent,
-    pub offset: u64,
-    pub strides: Vec<u64>,
+    offset: u64,
+    strides: Vec<u64>,
 }
 
 impl Stored {
-    /// Checks every element against the storage's real length.
+    /// Checks every element against the storage's real length. A tensor never has more elements than its storage,
+    /// so an expanded one (stride 0) cannot make a small file large.
     pub fn new(info: TensorInfo, storage: Extent, offset: u64, strides: Vec<u64>) -> Result<Self, String> {
+        let size = info.dtype.size() as u64;
         let tensor = Self { info, storage, offset, strides };
-        let size = tensor.info.dtype.size() as u64;
-        let count = tensor.info.shape.iter().try_fold(1_u64, |count, side| count.checked_mul(*side as u64));
-        let count = count.filter(|count| count.checked_mul(size).is_some_and(|bytes| bytes <= MAX_TENSOR_BYTES));
+        let shape = &tensor.info.shape;
+        let count = shape.iter().try_fold(1_usize, |count, side| count.checked_mul(*side));
+        let bytes_to = |end: u64| end.checked_mul(size).is_some_and(|end| end <= storage.length);
         let fits = match (count, tensor.last()) {
             (Some(0), _) => true,
-            (Some(_), Some(last)) => last
-                .checked_add(1)
-                .and_then(|end| end.checked_mul(size))
-                .is_some_and(|end| end <= tensor.storage.length),
+            (Some(count), Some(last)) => bytes_to(count as u64) && last.checked_add(1).is_some_and(bytes_to),
             _ => false,
         };
-        if fits && tensor.strides.len() == tensor.info.shape.len() {
+        if fits && tensor.strides.len() == shape.len() {
             Ok(tensor)
         } else {
-            Err(format!("tensor {} of shape {:?} does not fit its storage", tensor.info.name, tensor.info.shape))
+            Err(format!("tensor {} of shape {shape:?} does not fit its storage", tensor.info.name))
         }
     }
 
-    /// Index of the last element in the storage; `None` where it overflows.
+    /// A tensor that fills its storage in row-major order.
+    pub fn row_major(info: TensorInfo, storage: Extent) -> Result<Self, String> {
+        let mut strides = vec![1_u64; info.shape.len()];
+        for axis in (1..strides.len()).rev() {
+            strides[axis - 1] = strides[axis].saturating_mul(info.shape[axis] as u64);
+        }
+        Self::new(info, storage, 0, strides)
+    }
+
+    /// Index of the last element in the storage; none where it overflows.
     fn last(&self) -> Option<u64> {
         self.info.shape.iter().zip(&self.strides).try_fold(self.offset, |at, (side, stride)| {
             (*side as u64).checked_sub(1)?.checked_mul(*stride)?.checked_add(at)
@@ -58,18 +64,15 @@ impl Stored {
         })
     }
 
-    /// The elements' bytes in row-major order.
-    pub fn bytes(&self, path: &Path, file: &File) -> Result<Vec<u8>, CheckpointError> {
+    /// The elements' bytes, little-endian and in row-major order.
+    pub fn bytes(&self, source: &Source) -> Result<Vec<u8>, CheckpointError> {
         if self.info.numel() == 0 {
             return Ok(Vec::new());
         }
         let size = self.info.dtype.size();
         let last = self.last().unwrap_or(self.offset);
-        let extent = Extent {
-            offset: self.storage.offset + self.offset * size as u64,
-            length: (last - self.offset + 1) * size as u64,
-        };
-        let bytes = read_extent(path, file, extent)?;
+        let span = self.storage.part(self.offset * size as u64, (last - self.offset + 1) * size as u64);
+        let bytes = source.read(span)?;
         if self.is_contiguous() {
             return Ok(bytes);
         }
@@ -89,17 +92,22 @@ impl Stored {
         }
         Ok(ordered)
     }
+
+    /// The elements as float32, in row-major order.
+    pub fn read_f32(&self, source: &Source) -> Result<Vec<f32>, CheckpointError> {
+        Ok(to_f32(&self.bytes(source)?, self.info.dtype))
+    }
 }
 
 /// Little-endian elements as float32.
-pub(super) fn to_f32(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
-    fn each<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+fn to_f32(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
+    fn each<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
         bytes.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()
     }
     match dtype {
         Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F16 => each(bytes, |b| f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+        Dtype::F16 => each(bytes, f16::from_le_bytes).to_f32_vec(),
+        Dtype::BF16 => each(bytes, bf16::from_le_bytes).to_f32_vec(),
         Dtype::F64 => each(bytes, |b| f64::from_le_bytes(b) as f32),
         Dtype::I64 => each(bytes, |b| i64::from_le_bytes(b) as f32),
         Dtype::I32 => each(bytes, |b| i32::from_le_bytes(b) as f32),
@@ -113,6 +121,7 @@ pub(super) fn to_f32(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
 mod tests {
     use super::*;
     use std::io::Write;
+    use std::path::Path;
 
     fn info(shape: &[usize], dtype: Dtype) -> TensorInfo {
         TensorInfo { name: "t".to_owned(), shape: shape.to_vec(), dtype }
@@ -124,28 +133,29 @@ mod tests {
         for value in 0..8_i32 {
             file.write_all(&(value as f32).to_le_bytes()).unwrap();
         }
-        let storage = Extent { offset: 0, length: 32 };
+        let source = Source::plain(Path::new("t"), file).unwrap();
         // Element [i, j] at 1 + i + 3 j: a 3 x 2 view of 1..=6 laid out column by column.
-        let tensor = Stored::new(info(&[3, 2], Dtype::F32), storage, 1, vec![1, 3]).unwrap();
-        let bytes = tensor.bytes(Path::new("t"), &file).unwrap();
-        assert_eq!(to_f32(&bytes, Dtype::F32), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        let tensor = Stored::new(info(&[3, 2], Dtype::F32), Extent::of_file(0, 32), 1, vec![1, 3]).unwrap();
+        assert_eq!(tensor.read_f32(&source).unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        // The storage need not begin where the file does.
+        let tensor = Stored::row_major(info(&[2, 1], Dtype::F32), Extent::of_file(8, 8)).unwrap();
+        assert_eq!(tensor.read_f32(&source).unwrap(), [2.0, 3.0]);
     }
 
     #[test]
     fn tensors_beyond_their_storage_are_refused() {
-        let storage = Extent { offset: 0, length: 32 };
         let new = |shape: &[usize], offset, strides: &[u64]| {
-            Stored::new(info(shape, Dtype::F32), storage, offset, strides.to_vec())
+            Stored::new(info(shape, Dtype::F32), Extent::of_file(0, 32), offset, strides.to_vec())
         };
         assert!(new(&[8], 0, &[1]).is_ok());
         assert!(new(&[9], 0, &[1]).is_err());
         assert!(new(&[8], 1, &[1]).is_err());
+        assert!(new(&[2], u64::MAX, &[1]).is_err());
         assert!(new(&[2, 2], 0, &[u64::MAX, 1]).is_err());
         assert!(new(&[usize::MAX, 16], 0, &[0, 0]).is_err());
-        assert!(new(&[2, 2], 0, &[1]).is_err());
+        assert!(new(&[2, 2], 0, &[1]).is_err(), "a stride is missing");
+        assert!(new(&[9], 0, &[0]).is_err(), "more elements than the storage has");
         assert!(new(&[0, 5], 99, &[5, 1]).is_ok(), "nothing to read");
-        // A huge tensor of one repeated element is bounded too.
-        assert!(new(&[1 << 40], 0, &[0]).is_err());
     }
 
     #[test]
@@ -154,5 +164,6 @@ mod tests {
         assert_eq!(to_f32(&[0x80, 0x3f], Dtype::BF16), [1.0]);
         assert_eq!(to_f32(&(-3_i64).to_le_bytes(), Dtype::I64), [-3.0]);
         assert_eq!(to_f32(&0.5_f64.to_le_bytes(), Dtype::F64), [0.5]);
+        assert_eq!(to_f32(&[1, 0], Dtype::Bool), [1.0, 0.0]);
     }
 }
