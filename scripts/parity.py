@@ -3,9 +3,10 @@
 
     python3 scripts/parity.py [--program target/release/distillscope] [--models n s l s6 p2] [--keep DIR]
 
-Needs a Python environment with torch, safetensors, numpy, pillow and the package yolov5==7.0.14. For every model: builds it with
-random weights and batch-norm statistics of its own, saves it, runs `distillscope inspect --tensors` on a noise image,
-feeds the tensor `input` of its answer to the reference and compares every neck and head in float32, not fused.
+Needs a Python environment with torch, safetensors, numpy, pillow and the package yolov5==7.0.14. For
+every model: builds it with random weights and batch-norm statistics of its own, saves it, runs `distillscope inspect
+--tensors` on a noise image, feeds the tensor `input` of its answer to the reference and compares every neck and head in
+float32, not fused. Models: n s m l x, their P6 variants (s6), and the aliases below.
 Passes when max |program - reference| is at most 1e-4 of max |reference| everywhere. Exit 1 otherwise.
 """
 import argparse
@@ -21,11 +22,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-# Only needed for downloads, and they fail to import without network tools.
-for name in ("yolov5.utils.roboflow",):
-    stub = types.ModuleType(name)
-    stub.RoboflowConnector = stub.check_dataset_roboflow = object
-    sys.modules[name] = stub
+stub = types.ModuleType("yolov5.utils.roboflow")  # for downloads alone, and it needs their client
+stub.RoboflowConnector = stub.check_dataset_roboflow = object
+sys.modules["yolov5.utils.roboflow"] = stub
 import yolov5  # noqa: E402
 from yolov5.models.yolo import Model  # noqa: E402
 
@@ -35,8 +34,9 @@ LIMIT = 1e-4
 ALIASES = {"p2": "yolov5-p2", "p6": "yolov5-p6", "p7": "yolov5-p7", "p34": "yolov5-p34", "fpn": "yolov5-fpn",
            "bifpn": "yolov5-bifpn", "panet": "yolov5-panet", "leaky": "yolov5s-LeakyReLU", "ghost": "yolov5s-ghost",
            "transformer": "yolov5s-transformer", "v3": "yolov3", "v3-spp": "yolov3-spp", "v3-tiny": "yolov3-tiny"}
-# Where the yaml has no anchors, four lists and no more are of use here.
-SIZES = {"n": [(320, 320), (640, 640)], "s": [(320, 320), (640, 640), (384, 640)], "l": [(320, 320), (640, 640)]}
+# Rows and columns; 320 x 320 for the others.
+SIZES = {"n": [(320, 320), (640, 640)], "s": [(320, 320), (640, 640), (384, 640), (640, 224)], "l": [(320, 320), (640, 640)],
+         "s6": [(320, 320), (384, 640)], "p7": [(384, 384)]}
 
 
 def build(name, seed):

@@ -4,7 +4,7 @@
     REF/bin/pip install --no-deps yolov5==7.0.14 ultralytics==8.0.230 py-cpuinfo
     REF/bin/pip install opencv-python-headless pandas pyyaml requests tqdm matplotlib seaborn psutil scipy thop ipython gitpython tensorboard fire pillow
     REF/bin/python scripts/sample_models.py train teacher 100
-    REF/bin/python scripts/sample_models.py train student 30
+    REF/bin/python scripts/sample_models.py train student 40
     REF/bin/python scripts/sample_models.py val teacher        # mAP on the val pictures, 320 px
 
 The package's own models, mosaics, loss and evaluation are used as they are; the loop around them is here, short, with more steps than the
@@ -66,7 +66,7 @@ def teach(role, epochs):
     names = data["names"]
     hyp["cls"] *= len(names) / 80
     model = Model(str(PACKAGE / f"models/{CONFIGS[role]}.yaml"), nc=len(names)).to(memory_format=torch.channels_last).train()
-    model.hyp, model.names = hyp, names
+    model.hyp, model.names, model.nc = hyp, names, len(names)
     loader, _ = create_dataloader(str(SAMPLE / data["train"]), 320, 16, 32, hyp=hyp, augment=True, cache="ram", workers=0, shuffle=True)
     mean, loss_of = ModelEMA(model, tau=100), ComputeLoss(model)
     decayed = [p for p in model.parameters() if p.ndim > 1]

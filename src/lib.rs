@@ -2,7 +2,7 @@
 //!
 //! A YOLOv5 teacher is imitated by a YOLOv5 student only near objects: at the cells where some anchor's IoU with a
 //! ground truth exceeds ψ times that ground truth's best IoU. This library computes those cells, runs both models
-//! and sets their features against each other.
+//! and sets their features against each other; the window and the command line are two faces of it.
 //!
 //! # Code map
 //!
@@ -18,16 +18,21 @@
 //! - [`inspect`]: one image and two models → plain grids and tables.
 //!
 //! Outside:
-//! - [`worker`]: long work on named threads for a window; jobs in, reports out, the newest request wins.
+//! - [`worker`]: long work on named threads; jobs in, reports out, the newest request wins.
 //! - [`export`]: figures (SVG, PNG), tensors (safetensors), atomic files.
 //! - [`cli`]: one file a subcommand.
+//! - [`app`]: the window's state, its commands, and how a command or a report changes the state.
+//! - [`ui`]: widgets and panels; they draw the state and return commands.
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!
 //! - No tensor leaves [`inspect`]: workers send grids and records.
+//! - `ui` changes no state, it returns commands; `app` and `ui` never name `tch`.
+//! - The UI thread waits for nothing: no file, no model, no dialog.
 //! - Nothing in a checkpoint is executed, and no size in a file is believed before it is checked.
 //! - Files are written whole or not at all.
 
+pub mod app;
 pub mod cli;
 pub mod dataset;
 pub mod device;
@@ -36,5 +41,6 @@ pub mod geometry;
 pub mod grid;
 pub mod imitation;
 pub mod inspect;
+pub mod ui;
 pub mod worker;
 pub mod yolo;

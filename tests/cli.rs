@@ -1,6 +1,6 @@
 //! The command line as a person meets it: help, one clear line on bad input, exit codes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn distillscope(args: &[&str]) -> Output {
@@ -30,28 +30,16 @@ fn fails_with(args: &[&str], words: &[&str]) {
     assert!(!text.contains("panicked"), "{text}");
 }
 
-fn golden(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name).display().to_string()
+fn sample(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data").join(path).display().to_string()
 }
 
-fn teacher() -> String {
-    golden("network_n.pt")
-}
-
-fn student() -> String {
-    golden("network_small.pt")
-}
-
-/// A folder with an image of 96 × 64 and two boxes on it.
-fn scene() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("cells.png");
-    image::RgbImage::from_fn(96, 64, |x, y| image::Rgb([(x * 2) as u8, (y * 3) as u8, ((x + y) % 256) as u8]))
-        .save(&path)
-        .expect("a picture");
-    std::fs::write(folder.path().join("cells.txt"), "0 0.5 0.5 0.25 0.25\n2 0.25 0.75 0.1 0.2\n").expect("labels");
-    let path = path.display().to_string();
-    (folder, path)
+fn sample_image() -> PathBuf {
+    let folder = PathBuf::from(sample("images/val"));
+    let mut images: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("sample images").map(|entry| entry.expect("an entry").path()).collect();
+    images.sort();
+    images.remove(0)
 }
 
 #[test]
@@ -66,24 +54,31 @@ fn every_subcommand_has_help_with_an_example() {
 }
 
 #[test]
+fn without_a_display_the_window_names_what_works_without_one() {
+    fails_with(&[], &["no display", "distillscope inspect"]);
+}
+
+#[test]
 fn a_missing_file_is_named() {
-    let student = student();
+    let student = sample("models/student.pt");
     fails_with(&["inspect", "--image", "nowhere.jpg", "--teacher", &student, "--student", &student], &["nowhere.jpg"]);
-    let (_folder, image) = scene();
-    fails_with(&["inspect", "--image", &image, "--teacher", "no.pt", "--student", &student], &["no.pt"]);
+    fails_with(
+        &["inspect", "--image", &sample_image().display().to_string(), "--teacher", "no.pt", "--student", &student],
+        &["no.pt"],
+    );
 }
 
 #[test]
 fn a_file_that_is_no_model_is_named() {
-    let (_folder, image) = scene();
-    let student = student();
+    let image = sample_image().display().to_string();
+    let student = sample("models/student.pt");
     fails_with(&["inspect", "--image", &image, "--teacher", &image, "--student", &student], &[&image]);
 }
 
 #[test]
 fn a_gpu_that_is_not_there_is_one_line_that_offers_the_cpu() {
-    let (_folder, image) = scene();
-    let student = student();
+    let image = sample_image().display().to_string();
+    let student = sample("models/student.pt");
     fails_with(
         &["inspect", "--image", &image, "--teacher", &student, "--student", &student, "--device", "cuda:99"],
         &["cuda:99", "--device cpu"],
@@ -107,18 +102,19 @@ fn bad_values_of_options_are_refused() {
 }
 
 #[test]
-fn an_image_is_inspected_as_the_contract_says() {
-    let (folder, image) = scene();
+fn the_sample_session_is_inspected_as_the_contract_says() {
+    let folder = tempfile::tempdir().expect("a folder");
     let json = folder.path().join("report.json");
     let tensors = folder.path().join("tensors.safetensors");
+    let figures = folder.path().join("figures");
     let output = distillscope(&[
         "inspect",
         "--image",
-        &image,
+        &sample_image().display().to_string(),
         "--teacher",
-        &teacher(),
+        &sample("models/teacher.pt"),
         "--student",
-        &student(),
+        &sample("models/student.pt"),
         "--imgsz",
         "320",
         "--device",
@@ -127,6 +123,8 @@ fn an_image_is_inspected_as_the_contract_says() {
         &json.display().to_string(),
         "--tensors",
         &tensors.display().to_string(),
+        "--figures",
+        &figures.display().to_string(),
     ]);
     assert!(output.status.success(), "{}", stderr(&output));
 
@@ -166,15 +164,30 @@ fn an_image_is_inspected_as_the_contract_says() {
     }
     let said = report["loss_total"].as_f64().expect("a total");
     assert!((said - total).abs() <= 1e-5 * total.max(1.0), "{said} is not {total}");
+
+    // Six views of three scales and of all of them, and the overview.
+    for extension in ["svg", "png"] {
+        let of_kind = |path: &Path| path.extension().is_some_and(|found| found == extension);
+        let entries = std::fs::read_dir(&figures).expect("figures");
+        assert_eq!(entries.filter(|entry| of_kind(&entry.as_ref().expect("an entry").path())).count(), 25);
+    }
 }
 
 #[test]
 fn a_converted_checkpoint_gives_the_same_features() {
     let folder = tempfile::tempdir().expect("a folder");
     let converted = folder.path().join("student.safetensors").display().to_string();
-    let output = distillscope(&["convert", "--weights", &student(), "--to", "safetensors", "--out", &converted]);
+    let output = distillscope(&[
+        "convert",
+        "--weights",
+        &sample("models/student.pt"),
+        "--to",
+        "safetensors",
+        "--out",
+        &converted,
+    ]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let (_folder, image) = scene();
+    let image = sample_image().display().to_string();
     let run = |student: &str, out: &Path| {
         let output = distillscope(&[
             "inspect",
@@ -194,7 +207,7 @@ fn a_converted_checkpoint_gives_the_same_features() {
         assert!(output.status.success(), "{}", stderr(&output));
         std::fs::read(out).expect("tensors")
     };
-    let from_pt = run(&student(), &folder.path().join("a"));
+    let from_pt = run(&sample("models/student.pt"), &folder.path().join("a"));
     let from_safetensors = run(&converted, &folder.path().join("b"));
     let read = |bytes: &[u8], name: &str| {
         safetensors::SafeTensors::deserialize(bytes).expect("safetensors").tensor(name).expect(name).data().to_vec()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use rayon::prelude::*;
 
 use super::ModelArgs;
 use crate::dataset;
@@ -20,7 +21,7 @@ use crate::yolo::network::Model;
 /// Inspect one image with two models, without a window
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  distillscope inspect --image img.jpg --teacher l.pt --student s.pt --psi 0.5 \
-                        --json - --tensors out.safetensors\n\n\
+                        --json - --tensors out.safetensors --figures figures\n\n\
                         The JSON has the schema distillscope.inspect/1; boxes and anchors are in input px, \
                         the loss is given for lambda = 1.")]
 pub(super) struct InspectArgs {
@@ -63,6 +64,9 @@ pub(super) struct InspectArgs {
     /// Write input, IoU maps, masks, features, differences and heads here
     #[arg(long, value_name = "FILE")]
     tensors: Option<PathBuf>,
+    /// Write every view as SVG and PNG into this folder
+    #[arg(long, value_name = "DIR")]
+    figures: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
 }
@@ -115,6 +119,15 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.tensors {
         let (tensors, metadata) = inspection.tensors();
         export::tensors::write(path, &tensors, &metadata)?;
+        wrote = true;
+    }
+    if let Some(folder) = &args.figures {
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be created", folder.display()))?;
+        inspection.figures(&args.teacher, &args.student)?.into_par_iter().try_for_each(|(name, figure)| {
+            export::atomic::write(&folder.join(format!("{name}.svg")), figure.svg.as_bytes())?;
+            export::atomic::write(&folder.join(format!("{name}.png")), &figure.png(2.0)?)?;
+            anyhow::Ok(())
+        })?;
         wrote = true;
     }
     let report = inspection.report();

@@ -2,8 +2,10 @@
 
 mod convert;
 mod inspect;
+mod window;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -16,18 +18,25 @@ use crate::geometry::Size;
     name = "distillscope",
     version,
     about = "See what a YOLOv5 teacher would teach a YOLOv5 student, and where",
-    after_help = "Example:\n  distillscope inspect --image street.jpg --teacher l.pt --student s.pt --json -",
-    subcommand_required = true,
-    arg_required_else_help = true
+    long_about = "An instrument for fine-grained feature imitation. Without a subcommand it opens the window: \
+                  the anchors of every scale, the IoU imitation mask of every ground truth, and the difference \
+                  between teacher and student features.",
+    after_help = "Examples:\n  distillscope                                     the sample session\n  \
+                  distillscope street.jpg --teacher l.pt --student s.pt\n  \
+                  distillscope inspect --image street.jpg --teacher l.pt --student s.pt --json -",
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
 )]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    window: window::WindowArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Inspect(inspect::InspectArgs),
+    Inspect(Box<inspect::InspectArgs>),
     Convert(convert::ConvertArgs),
 }
 
@@ -63,8 +72,9 @@ pub fn main() -> ExitCode {
         .init();
     let cli = Cli::parse();
     let outcome = match cli.command {
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Convert(args) => convert::run(&args),
+        Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Convert(args)) => convert::run(&args),
+        None => window::run(cli.window),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -115,6 +125,13 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+fn existing(path: &Path) -> anyhow::Result<()> {
+    if !path.exists() {
+        anyhow::bail!("{}: no such file or folder", path.display());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

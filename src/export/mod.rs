@@ -2,4 +2,5 @@
 
 pub mod atomic;
 pub mod colormap;
+pub mod figure;
 pub mod tensors;

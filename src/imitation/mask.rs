@@ -255,7 +255,7 @@ pub struct ImitationMask {
 }
 
 impl IouField {
-    /// `boxes` in input px. A box without area overlaps nothing under `exact`.
+    /// `boxes` in input px. A box without area overlaps nothing under `exact`, one that is not finite under neither.
     pub fn compute(scales: &[AnchorScale], input: Size, boxes: &[BoundingBox], convention: IouConvention) -> Self {
         let scales = scales
             .iter()
@@ -349,7 +349,7 @@ impl IouField {
         let field = &self.scales[scale];
         let mut count = vec![0_i32; field.rows * field.cols];
         let mut records = vec![GtMask::default(); self.gts];
-        let mut hits = vec![0_u8; field.cols];
+        let mut hits = vec![0_i32; field.cols];
         for gt in gts {
             let here = &field.gts[gt];
             let threshold = self.threshold(scale, gt, psi, rule);
@@ -362,11 +362,11 @@ impl IouField {
                     hits.fill(0);
                     for window in here.windows.iter().filter(|window| window.rows.contains(&row)) {
                         for (hit, &iou) in hits[window.cols.clone()].iter_mut().zip(window.line(row)) {
-                            *hit += u8::from(iou > threshold);
+                            *hit += i32::from(iou > threshold);
                         }
                     }
                     for (total, &hit) in count[row * field.cols..].iter_mut().zip(&hits) {
-                        *total += i32::from(hit);
+                        *total += hit;
                         cells += usize::from(hit > 0);
                     }
                 }
@@ -440,6 +440,9 @@ fn overlaps(
     extra: f32,
     cells: usize,
 ) -> (Range<usize>, Vec<f32>) {
+    if !(from.is_finite() && to.is_finite() && side > 0.0 && side.is_finite()) {
+        return (0..0, Vec::new());
+    }
     let overlap = |cell: usize| {
         let center = cell as f32 * stride + offset;
         (to.min(center + side / 2.0) - from.max(center - side / 2.0) + extra).max(0.0)
@@ -459,4 +462,100 @@ fn is_assigned(scale: &AnchorScale, gt: &BoundingBox) -> bool {
         let worst = rw.max(1.0 / rw).max(rh.max(1.0 / rh));
         worst < ANCHOR_T
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scale(anchors: &[[f32; 2]]) -> AnchorScale {
+        AnchorScale { stride: 8, anchors: anchors.to_vec() }
+    }
+
+    /// A map of 2 rows and 4 columns, one 8 × 8 anchor, the box 2 px right of the cell (0, 1).
+    fn shifted(convention: IouConvention) -> IouField {
+        let boxes = [BoundingBox::new(10.0, 0.0, 18.0, 8.0)];
+        IouField::compute(&[scale(&[[8.0, 8.0]])], Size::new(32, 16), &boxes, convention)
+    }
+
+    fn at(row: usize, col: usize) -> AnchorCell {
+        AnchorCell { anchor: 0, row, col }
+    }
+
+    #[test]
+    fn exact_iou_by_hand() {
+        let field = shifted(IouConvention::Exact);
+        // Overlap 6 × 8 of 64 + 64 − 48; a cell further 2 × 8 of 128 − 16.
+        assert_eq!(field.iou(0, 0, at(0, 1)), 48.0 / 80.0);
+        assert_eq!(field.iou(0, 0, at(0, 2)), 16.0 / 112.0);
+        assert_eq!([at(0, 0), at(1, 1), at(7, 7)].map(|at| field.iou(0, 0, at)), [0.0; 3]);
+        assert_eq!(field.mask(Psi::default(), LevelRule::PerScale).scales[0].gts[0].best, Some(at(0, 1)));
+    }
+
+    #[test]
+    fn seed_iou_by_hand() {
+        let field = shifted(IouConvention::Seed);
+        // The anchor of (0, 1) is centred at (11.5, 3.5): x 7.5 to 15.5, y −0.5 to 7.5, nine pixels a side as the box.
+        // Overlap: 15.5 − 10 + 1 wide, 7.5 − 0 + 1 high; a row below y 7.5 to 15.5, so 8 − 7.5 + 1 high.
+        for (row, intersection) in [(0, 6.5 * 8.5), (1, 6.5 * 1.5)] {
+            let expected = intersection / (81.0 + 81.0 - intersection);
+            assert!((f64::from(field.iou(0, 0, at(row, 1))) - expected).abs() < 1e-7);
+        }
+    }
+
+    #[test]
+    fn a_cell_counts_every_anchor_and_object_but_is_one_cell() {
+        let boxes = [BoundingBox::new(8.0, 0.0, 16.0, 8.0); 3];
+        let scales = [scale(&[[8.0, 8.0], [7.0, 8.0]])];
+        let field = IouField::compute(&scales, Size::new(32, 16), &boxes, IouConvention::Exact);
+        let mask = &field.mask(Psi::default(), LevelRule::PerScale).scales[0];
+        assert_eq!(mask.count, [0, 6, 0, 0, 0, 0, 0, 0]);
+        assert_eq!((mask.mask_cells, mask.count_sum), (1, 6));
+        assert_eq!(mask.gts.iter().map(|gt| gt.cells).collect::<Vec<_>>(), [1, 1, 1]);
+    }
+
+    #[test]
+    fn the_mask_is_where_the_maps_exceed_the_threshold() {
+        let scales = [scale(&[[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]])];
+        let boxes = [BoundingBox::new(3.1, 5.7, 131.3, 94.9), BoundingBox::new(40.2, 1.4, 62.6, 40.3)];
+        for convention in IouConvention::ALL {
+            let field = IouField::compute(&scales, Size::new(192, 128), &boxes, convention);
+            for psi in [0.0, 0.25, 0.5, 0.9, 0.999_999, 1.0] {
+                let mask = &field.mask(Psi::saturating(psi), LevelRule::PerScale).scales[0];
+                let mut count = vec![0; mask.count.len()];
+                for (gt, record) in mask.gts.iter().enumerate() {
+                    for anchor in 0..3 {
+                        let map = field.map(0, gt, anchor);
+                        for (count, &iou) in count.iter_mut().zip(map.values()) {
+                            *count += i32::from(iou > record.threshold);
+                        }
+                    }
+                }
+                assert_eq!(mask.count, count, "{convention}, psi {psi}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_extent_or_is_not_finite_marks_nothing() {
+        let odd = [
+            BoundingBox::new(12.0, 4.0, 12.0, 4.0),
+            BoundingBox::new(16.0, 8.0, 8.0, 0.0),
+            BoundingBox::new(f32::NAN, 0.0, 8.0, 8.0),
+            BoundingBox::new(0.0, 0.0, f32::INFINITY, 8.0),
+        ];
+        let scales = [scale(&[[8.0, 8.0], [0.0, 8.0], [f32::NAN, 4.0]])];
+        for convention in IouConvention::ALL {
+            let field = IouField::compute(&scales, Size::new(32, 16), &odd, convention);
+            for rule in LevelRule::ALL {
+                let mask = &field.mask(Psi::saturating(0.0), rule).scales[0];
+                // Inclusive pixels give a point one pixel.
+                let point = usize::from(convention == IouConvention::Seed && rule != LevelRule::Assigned);
+                let marked = mask.gts.iter().filter(|gt| gt.cells > 0).count();
+                assert_eq!(marked, point, "{convention}, {rule}");
+                assert!(mask.gts.iter().all(|gt| gt.max_iou.is_finite() && !gt.threshold.is_nan()));
+            }
+            assert!(field.largest(0, None).values().iter().all(|iou| iou.is_finite()));
+        }
+    }
 }

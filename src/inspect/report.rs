@@ -1,16 +1,20 @@
 //! An inspection as a whole: what `distillscope inspect` writes, as JSON and as tensors.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::records::{Comparison, Tap};
-use super::scene::Scene;
+use super::scene::{Scene, file_name};
+use crate::export::figure::inspection::{self, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView};
+use crate::export::figure::{self, Figure, FigureError};
 use crate::export::tensors::{Elements, NamedTensor};
 use crate::grid::Grid;
 use crate::imitation::difference::{
-    DifferenceError, DifferenceKind, MaskedStatistics, difference, imitation_loss, masked_statistics,
+    DifferenceError, DifferenceKind, FeatureStack, MaskedStatistics, difference, imitation_loss, masked_statistics,
 };
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use crate::yolo::anchors::AnchorScale;
@@ -278,6 +282,57 @@ impl Inspection {
             ("tap", self.comparison.tap.name().to_owned()),
         ];
         (tensors, metadata.map(|(key, value)| (key.to_owned(), value)).into())
+    }
+
+    /// Every view as a figure, by name: `p3-mask`, `all-mask`, …, `overview`.
+    pub fn figures(&self, teacher: &Path, student: &Path) -> Result<Vec<(String, Figure)>, FigureError> {
+        let view = InspectionView {
+            photo: &self.scene.input,
+            image: self.scene.file_name(),
+            teacher: file_name(teacher),
+            student: file_name(student),
+            labels: self
+                .scene
+                .labels
+                .iter()
+                .map(|label| LabelView { name: label.name.clone(), bbox: label.bbox })
+                .collect(),
+            psi: self.choice.psi.get(),
+            level_rule: self.choice.rule.to_string(),
+            convention: self.choice.convention.to_string(),
+            tap: self.comparison.tap.name().to_owned(),
+            difference: format!("{}, {}", DifferenceKind::SquaredL2.label(), DifferenceKind::SquaredL2.unit()),
+            scales: (0..self.anchors.len()).map(|scale| self.scale_view(scale)).collect(),
+        };
+        // A figure is drawn in tenths of a second; they do not depend on each other.
+        inspection::figures(&view).into_par_iter().map(|(name, spec)| Ok((name, figure::render(&spec)?))).collect()
+    }
+
+    fn scale_view(&self, scale: usize) -> ScaleView {
+        let (anchors, mask) = (&self.anchors[scale], &self.mask.scales[scale]);
+        let compared = self.comparison.scale(anchors.stride);
+        let features = |stack: &Option<Arc<FeatureStack>>| {
+            stack.as_ref().map(|stack| FeatureView { norm: stack.norm(), channels: stack.channels() })
+        };
+        let difference = self.differences[scale].clone().zip(self.statistics(scale)).zip(compared);
+        ScaleView {
+            name: anchors.name(),
+            stride: anchors.stride,
+            anchors: anchors.anchors.clone(),
+            iou: self.field.largest(scale, None),
+            count: Grid::from_fn(mask.cols, mask.rows, |row, col| mask.count[row * mask.cols + col] as f32),
+            best: mask.gts.iter().map(|gt| gt.best.map(|best| (best.anchor, best.row, best.col))).collect(),
+            teacher: compared.and_then(|compared| features(&compared.teacher)),
+            student: compared.and_then(|compared| features(&compared.student)),
+            difference: difference.map(|((grid, found), compared)| DifferenceView {
+                grid,
+                adapter: compared.adapter.to_owned(),
+                mean_inside: found.mean_inside,
+                mean_outside: found.mean_outside,
+                loss: Some(imitation_loss(LAMBDA, found.sum_inside, found.cells)),
+                r2_leave_one_out: compared.fit.as_ref().map(|fit| fit.r2_leave_one_out),
+            }),
+        }
     }
 
     /// `[3, H, W]` in 0..1.

@@ -114,6 +114,7 @@ pub fn class_name(names: &[String], class: usize) -> String {
     names.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
 }
 
-fn file_name(path: &Path) -> String {
+/// The last part of a path, as text.
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

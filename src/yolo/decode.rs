@@ -53,7 +53,8 @@ pub fn undecode(decoded: &Tensor, scales: &[AnchorScale], rows: i64, cols: i64) 
         let centres = boxes.f_narrow(4, 0, 2)?.f_div_scalar(stride as f64)?;
         let centres = centres.f_sub(&cells(rows, cols, decoded.device())?)?.f_div_scalar(2.0)?;
         let sizes = boxes.f_narrow(4, 2, 2)?.f_div(&anchor_sizes(scale, decoded.device())?)?;
-        let sizes = sizes.f_clamp_min(0.0)?.f_sqrt()?.f_div_scalar(2.0)?;
+        // An anchor without a side leaves no trace of the raw value: 0 / 0.
+        let sizes = sizes.f_clamp_min(0.0)?.f_sqrt()?.f_div_scalar(2.0)?.f_nan_to_num(0.5, None, None)?;
         let sigmoids = Tensor::f_cat(&[centres, sizes, boxes.f_narrow(4, 4, outputs - 4)?], 4)?;
         let below_one = 1.0 - f64::from(f32::EPSILON) / 2.0;
         let logits = sigmoids.f_clamp(f64::from(f32::MIN_POSITIVE), below_one)?.f_logit(None)?;

@@ -102,3 +102,62 @@ fn published(channels: &[usize], focus: bool) -> Value {
     rows.push(json!([outputs, 1, "Detect", ["nc", "anchors"]]));
     json!({"backbone": backbone, "head": rows})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checkpoint::Dtype;
+    use super::*;
+
+    fn spec(size: usize, channels: &[usize], focus: bool, nc: usize) -> ModelSpec {
+        let (_, depth, width) = SIZES[size];
+        let mut yaml = published(channels, focus);
+        for (key, value) in [("nc", json!(nc)), ("anchors", json!(3))] {
+            yaml[key] = value;
+        }
+        yaml["depth_multiple"] = json!(depth);
+        yaml["width_multiple"] = json!(width);
+        ModelSpec::from_yaml(&yaml).expect("a published model")
+    }
+
+    fn tensors(spec: &ModelSpec, fused: bool) -> Vec<TensorInfo> {
+        let tensors = spec.inventory(fused, 256, 256).expect("an inventory").tensors;
+        tensors.into_iter().map(|(name, shape)| TensorInfo { name, shape, dtype: Dtype::F32 }).collect()
+    }
+
+    #[test]
+    fn the_published_rows_have_the_published_sizes() {
+        let p5 = [128, 256, 512, 1024];
+        let p6 = [128, 256, 512, 768, 1024];
+        let parameters = |size, channels: &[usize]| {
+            spec(size, channels, false, 80).inventory(false, 256, 256).expect("an inventory").parameters
+        };
+        // What YOLOv5 v7.0 prints for its configs.
+        assert_eq!([0, 1, 2, 3, 4].map(|size| parameters(size, &p5)), [1872157, 7235389, 21190557, 46563709, 86749405]);
+        assert_eq!(parameters(1, &p6), 12626620);
+        assert_eq!(spec(0, &p6, false, 80).strides(), Ok(vec![8, 16, 32, 64]));
+        assert_eq!(spec(0, &p5, false, 80).necks(), [17, 20, 23]);
+        assert_eq!(spec(0, &p6, false, 80).necks(), [23, 26, 29, 32]);
+        assert_eq!(spec(0, &p5, true, 80).backbone_taps(), Ok(Some(vec![4, 6, 9])));
+    }
+
+    #[test]
+    fn every_published_model_is_told_by_its_tensors() {
+        for channels in [&[128, 256, 512, 1024][..], &[128, 256, 512, 768, 1024]] {
+            for size in 0..SIZES.len() {
+                for (focus, fused) in [(false, false), (true, false), (false, true)] {
+                    let spec = spec(size, channels, focus, 3);
+                    assert_eq!(from_tensors(&tensors(&spec, fused), fused), Ok(spec), "{size} {channels:?} {focus}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_closest_model_is_named_where_none_fits() {
+        let mut changed = tensors(&spec(1, &[128, 256, 512, 1024], false, 3), false);
+        changed[0].shape = vec![32, 3, 5, 5];
+        let error = from_tensors(&changed, false).expect_err("no published model").to_string();
+        assert!(error.ends_with("the closest is yolov5s, 290 of its 291 tensors fit"), "{error}");
+        assert!(from_tensors(&[], false).is_err());
+    }
+}

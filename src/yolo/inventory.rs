@@ -17,7 +17,7 @@ pub struct Inventory {
     /// Trainable numbers.
     pub parameters: usize,
     /// Operations at the walk's input size, counted as YOLOv5's summary does (a multiply-add is one).
-    pub operations: u64,
+    pub operations: f64,
     /// (rows, columns) of every layer's output.
     sizes: Vec<MapSize>,
     fused: bool,
@@ -30,10 +30,11 @@ impl ModelSpec {
         for (index, layer) in self.layers.iter().enumerate() {
             let input = layer.from.first().map_or([rows, cols], |source| inventory.sizes[*source]);
             let size = inventory.layer(&format!("model.{index}"), layer, input);
+            let size = size.filter(|size| size.iter().all(|side| (1..=MAX_SIDE).contains(side)));
             let size = size.ok_or_else(|| SpecError::Row {
                 row: index,
                 module: layer.module.name().to_owned(),
-                problem: format!("does not fit a map of {}×{}", input[0], input[1]),
+                problem: format!("does not fit maps of {}×{}", input[0], input[1]),
             })?;
             inventory.sizes.push(size);
         }
@@ -73,20 +74,23 @@ impl ModelSpec {
     pub fn gflops(&self, fused: bool) -> Result<f64, SpecError> {
         let side = self.strides()?.into_iter().max().unwrap_or(32).max(32) as usize;
         let operations = self.inventory(fused, side, side)?.operations;
-        Ok(operations as f64 * 2e-9 * (640.0 / side as f64).powi(2))
+        Ok(operations * 2e-9 * (640.0 / side as f64).powi(2))
     }
 }
 
 /// Side of the input on which strides are measured, as YOLOv5 does.
 const STRIDE_INPUT: usize = 256;
 
+/// No map of a YOLOv5 is larger than its input.
+const MAX_SIDE: usize = 1 << 16;
+
 /// Cells that a kernel makes of `size` along one side.
 fn slide(size: usize, extent: usize, stride: usize, before: usize, after: usize) -> Option<usize> {
     Some((size + before + after).checked_sub(extent)? / stride + 1)
 }
 
-fn area(size: MapSize) -> u64 {
-    (size[0] * size[1]) as u64
+fn area(size: MapSize) -> f64 {
+    size[0] as f64 * size[1] as f64
 }
 
 impl Inventory {
@@ -129,7 +133,7 @@ impl Inventory {
             ModuleSpec::Sppf { inputs, outputs, .. } => self.pyramid(path, *inputs, *outputs, 3, input),
             ModuleSpec::Upsample { scale } => {
                 let output = [rows * scale, cols * scale];
-                self.operations += area(output) * channels as u64;
+                self.operations += area(output) * channels as f64;
                 Some(output)
             }
             ModuleSpec::MaxPool { kernel, stride, padding } => {
@@ -146,7 +150,7 @@ impl Inventory {
     }
 
     fn parameter(&mut self, name: String, shape: Vec<usize>) {
-        self.parameters += shape.iter().product::<usize>();
+        self.parameters = self.parameters.saturating_add(shape.iter().product());
         self.tensor(name, shape);
     }
 
@@ -155,7 +159,7 @@ impl Inventory {
         let side = |size| slide(size, extent, conv.stride, conv.padding, conv.padding);
         let output = [side(input[0])?, side(input[1])?];
         let weight = vec![conv.outputs, conv.inputs / conv.groups, conv.kernel, conv.kernel];
-        self.operations += area(output) * weight.iter().product::<usize>() as u64;
+        self.operations += area(output) * weight.iter().product::<usize>() as f64;
         self.parameter(format!("{path}.weight"), weight);
         if bias {
             self.parameter(format!("{path}.bias"), vec![conv.outputs]);
@@ -164,7 +168,7 @@ impl Inventory {
     }
 
     fn norm(&mut self, path: &str, channels: usize, size: MapSize) {
-        self.operations += 4 * area(size) * channels as u64;
+        self.operations += 4.0 * area(size) * channels as f64;
         self.parameter(format!("{path}.weight"), vec![channels]);
         self.parameter(format!("{path}.bias"), vec![channels]);
         self.tensor(format!("{path}.running_mean"), vec![channels]);
@@ -244,7 +248,7 @@ impl Inventory {
     /// A position embedding, then layers of attention and two projections; `hidden` numbers a cell throughout.
     fn transformer(&mut self, path: &str, csp: &CspSpec, size: MapSize) {
         let c = csp.hidden;
-        let per_linear = area(size) * (c * c) as u64;
+        let per_linear = area(size) * (c * c) as f64;
         self.operations += per_linear;
         self.parameter(format!("{path}.linear.weight"), vec![c, c]);
         self.parameter(format!("{path}.linear.bias"), vec![c]);
@@ -261,7 +265,7 @@ impl Inventory {
                 self.parameter(format!("{path}.{name}.weight"), vec![c, c]);
             }
             // YOLOv5's summary does not look inside the attention.
-            self.operations += 5 * per_linear;
+            self.operations += 5.0 * per_linear;
         }
     }
 

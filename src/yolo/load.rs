@@ -12,17 +12,18 @@ use super::infer;
 use super::network::{Network, NetworkError, fill};
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
 
-/// The largest YOLOv5 (x6) has 141 million.
-const MAX_NUMBERS: usize = 1 << 30;
+/// A model may be so many times as large as what the file holds; beyond that the yaml is not believed.
+const MAX_SHARE: usize = 16;
 
 pub(super) fn load(checkpoint: &Checkpoint, device: Device) -> Result<(Network, LoadReport), NetworkError> {
     let description = &checkpoint.model;
     let spec = spec_of(description, &checkpoint.tensors)?;
     let side = spec.input_multiple()? as usize;
     let wanted = spec.inventory(description.fused, side, side)?.tensors;
-    let numbers = wanted.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
-    if numbers > MAX_NUMBERS {
-        return Err(NetworkError::TooLarge(numbers));
+    let model = wanted.iter().map(|(_, shape)| shape.iter().product()).fold(0, usize::saturating_add);
+    let file = checkpoint.tensors.iter().map(TensorInfo::numel).fold(0, usize::saturating_add);
+    if model > file.saturating_mul(MAX_SHARE) {
+        return Err(NetworkError::TooLarge { model, file });
     }
     let detect = spec.layers.len() - 1;
     let (report, fitting) = compare(&wanted, &checkpoint.tensors, detect);
@@ -46,32 +47,28 @@ pub(super) fn load(checkpoint: &Checkpoint, device: Device) -> Result<(Network, 
 
 /// The spec that the yaml gives or, without one, the published model whose tensors these are; with the activations
 /// that the pickled modules really have.
-pub fn spec_of(description: &ModelDescription, tensors: &[TensorInfo]) -> Result<ModelSpec, SpecError> {
+fn spec_of(description: &ModelDescription, tensors: &[TensorInfo]) -> Result<ModelSpec, SpecError> {
     let mut spec = match &description.yaml {
         Some(yaml) => ModelSpec::from_yaml(yaml)?,
         None => infer::from_tensors(tensors, description.fused)?,
     };
     if let Some(activation) = &description.activation {
-        spec.activation = activation.clone();
+        spec.activation = supported(activation.clone())?;
     }
     for (index, layer) in spec.layers.iter_mut().enumerate() {
         if let ModuleSpec::BottleneckCsp(csp) = &mut layer.module
             && let Some(module) = description.modules.get(&format!("model.{index}.act"))
         {
-            csp.join_activation = activation_of(module);
-        }
-        let of_own = match &layer.module {
-            ModuleSpec::Conv(conv) | ModuleSpec::Focus(conv) | ModuleSpec::GhostConv(conv) => conv.activation.as_ref(),
-            ModuleSpec::BottleneckCsp(csp) => Some(&csp.join_activation),
-            _ => None,
-        };
-        if let Some(Activation::Other(name)) = of_own {
-            return Err(SpecError::Activation(name.clone()));
+            csp.join_activation = supported(activation_of(module))?;
         }
     }
-    match &spec.activation {
-        Activation::Other(name) => Err(SpecError::Activation(name.clone())),
-        _ => Ok(spec),
+    Ok(spec)
+}
+
+fn supported(activation: Activation) -> Result<Activation, SpecError> {
+    match activation {
+        Activation::Other(name) => Err(SpecError::Activation(name)),
+        known => Ok(known),
     }
 }
 
@@ -161,4 +158,49 @@ fn scales_of(checkpoint: &Checkpoint, spec: &ModelSpec) -> Result<Vec<AnchorScal
         )));
     }
     Ok(strides.into_iter().zip(anchors_px).map(|(stride, anchors)| AnchorScale { stride, anchors }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description() -> ModelDescription {
+        let yaml = serde_json::json!({
+            "nc": 1, "anchors": 1, "backbone": [[-1, 1, "Conv", [8]], [-1, 1, "BottleneckCSP", [8]]],
+            "head": [[[-1], 1, "Detect", ["nc", "anchors"]]],
+        });
+        ModelDescription { yaml: Some(yaml), ..ModelDescription::default() }
+    }
+
+    fn join_activation(description: &ModelDescription) -> Result<Activation, SpecError> {
+        match &spec_of(description, &[])?.layers[1].module {
+            ModuleSpec::BottleneckCsp(csp) => Ok(csp.join_activation.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn activations_are_those_of_the_pickled_modules() {
+        let mut description = description();
+        assert_eq!(join_activation(&description), Ok(Activation::SiLU));
+        description.activation = Some(Activation::Hardswish);
+        let leaky = ModuleInfo {
+            class: "LeakyReLU".to_owned(),
+            attributes: [("negative_slope".to_owned(), 0.1.into())].into_iter().collect(),
+        };
+        description.modules.insert("model.1.act".to_owned(), leaky);
+        assert_eq!(join_activation(&description), Ok(Activation::LeakyReLU { slope: 0.1 }));
+        assert_eq!(spec_of(&description, &[]).map(|spec| spec.activation), Ok(Activation::Hardswish));
+    }
+
+    #[test]
+    fn an_activation_that_is_not_supported_is_named() {
+        let mut described = description();
+        described.activation = Some(Activation::Other("FReLU".to_owned()));
+        assert_eq!(join_activation(&described), Err(SpecError::Activation("FReLU".to_owned())));
+        let mut described = description();
+        let module = ModuleInfo { class: "AconC".to_owned(), ..ModuleInfo::default() };
+        described.modules.insert("model.1.act".to_owned(), module);
+        assert_eq!(join_activation(&described), Err(SpecError::Activation("AconC".to_owned())));
+    }
 }

@@ -14,5 +14,6 @@ mod layers;
 mod load;
 mod model;
 pub mod network;
+mod rows;
 pub mod spec;
 mod torchscript_model;

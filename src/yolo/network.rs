@@ -25,8 +25,8 @@ pub enum NetworkError {
     NothingFits { file: usize, model: usize },
     #[error("the file's anchors do not belong to its model: {0}")]
     Anchors(String),
-    #[error("the model would have {0} numbers, more than a YOLOv5 can")]
-    TooLarge(usize),
+    #[error("the model would have {model} numbers, but the file holds {file}")]
+    TooLarge { model: usize, file: usize },
     #[error(
         "an input of shape {shape:?}: expected [batch, {channels}, height, width], both sides multiples of {multiple} px"
     )]
@@ -55,12 +55,9 @@ impl From<TchError> for NetworkError {
         };
         let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("unknown error").trim().to_owned();
         let lower = line.to_lowercase();
-        let short_of_memory =
-            ["out of memory", "can't allocate memory", "not enough memory", "cudaerrormemoryallocation"]
-                .iter()
-                .any(|sign| lower.contains(sign));
-        match short_of_memory {
-            true if lower.contains("cuda") => Self::OutOfGpuMemory(line),
+        let any = |signs: &[&str]| signs.iter().any(|sign| lower.contains(sign));
+        match any(&["out of memory", "can't allocate memory", "not enough memory", "alloc_failed"]) {
+            true if any(&["cuda", "cudnn", "cublas"]) => Self::OutOfGpuMemory(line),
             true => Self::OutOfMemory(line),
             false => Self::Torch(line),
         }
@@ -182,22 +179,21 @@ impl Network {
 
     /// Draws every weight anew as YOLOv5 does: uniform in ±1/√fan-in, batch-norms neutral, and Detect's biases set so
     /// that at first few cells claim an object. The draws come from the seed alone.
-    pub fn initialise(&self, seed: i64) -> Result<(), NetworkError> {
+    pub fn initialise(&self, seed: u64) -> Result<(), NetworkError> {
         let variables = self.var_store.variables();
         let mut names: Vec<&String> = variables.keys().collect();
         names.sort_unstable();
-        tch::manual_seed(seed);
+        let mut draws = Draws(seed);
+        for name in names {
+            let variable = &variables[name];
+            let weight = name.strip_suffix(".bias").and_then(|stem| variables.get(&format!("{stem}.weight")));
+            let fan_in = fan_in(weight.unwrap_or(variable));
+            let bound = if fan_in > 0 { (fan_in as f64).sqrt().recip() } else { 0.0 };
+            let neutral = f32::from(name.ends_with("running_var") || name.ends_with(".weight"));
+            let value = |_| if fan_in > 0 { draws.within(bound) as f32 } else { neutral };
+            fill(variable, &(0..variable.numel()).map(value).collect::<Vec<f32>>())?;
+        }
         no_grad(|| {
-            for name in names {
-                let mut variable = variables[name].shallow_clone();
-                let fan_in = match name.strip_suffix(".bias").map(|stem| variables.get(&format!("{stem}.weight"))) {
-                    Some(Some(weight)) => fan_in(weight),
-                    _ => fan_in(&variable),
-                };
-                let neutral = if name.ends_with("running_var") || name.ends_with(".weight") { 1.0 } else { 0.0 };
-                let bound = if fan_in > 0 { (fan_in as f64).sqrt().recip() } else { 0.0 };
-                let _ = if fan_in > 0 { variable.f_uniform_(-bound, bound)? } else { variable.f_fill_(neutral)? };
-            }
             for (scale, AnchorScale { stride, .. }) in self.scales.iter().enumerate() {
                 let Some(bias) = variables.get(&format!("model.{}.m.{scale}.bias", self.layers.len())) else {
                     continue;
@@ -251,6 +247,21 @@ impl Network {
             }
         }
         inputs
+    }
+}
+
+/// SplitMix64: small, and the same everywhere.
+struct Draws(u64);
+
+impl Draws {
+    /// Uniform in ±bound.
+    fn within(&mut self, bound: f64) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let unit = ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
+        (2.0 * unit - 1.0) * bound
     }
 }
 

@@ -1,0 +1,502 @@
+//! Everything a person can ask for, once: menus, buttons, keys and the palette all send these, and read from here
+//! what a command is called, what it does, which keys give it and why it cannot be had just now.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
+
+use crate::app::state::{ModelSlot, State};
+use crate::app::view::{Camera, ChannelView, ColorMapName, Hover, Layer, RangeMode, ScaleChoice};
+use crate::imitation::difference::DifferenceKind;
+use crate::imitation::mask::{IouConvention, LevelRule};
+use crate::inspect::{AdapterChoice, Role, Tap};
+use crate::worker::JobKind;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    // Files. The first six open a dialog.
+    BrowseImage,
+    BrowseLabels,
+    BrowseData,
+    BrowseFolder,
+    BrowseModel(Role),
+    BrowseAdapter,
+    OpenSample,
+    /// A file or folder by what it is: image, label, data.yaml, weights.
+    Open(PathBuf),
+    OpenImage(PathBuf),
+    /// A data.yaml or a folder.
+    OpenData(PathBuf),
+    /// Several at once, let fall on a model's card or anywhere.
+    Drop(Vec<PathBuf>, Option<Role>),
+    OpenModel(Role, PathBuf),
+    /// The answer to "teacher or student?"; `None` opens neither.
+    ChooseRole(Option<Role>),
+    CloseModel(Role),
+    ForgetRecent,
+    SelectImage(usize),
+    StepImage(isize),
+    FilterImages(String),
+    FocusSearch,
+    SetSplit(String),
+    /// The rows of the filtered list that are on screen: their thumbnails are wanted.
+    ShowRows(Range<usize>),
+    CompareAgain,
+    Cancel(JobKind),
+
+    // The mask.
+    SetPsi(f32),
+    StepPsi(f32),
+    SetRule(LevelRule),
+    SetConvention(IouConvention),
+    Solo(Option<usize>),
+    StepSolo(isize),
+
+    // What is compared.
+    SetTap(Tap),
+    SetAdapter(AdapterChoice),
+    SetDifference(DifferenceKind),
+    SetChannels(ChannelView),
+    SetInsideMask(bool),
+    SetInputSize(u32),
+    SetDevice(String),
+
+    // The view.
+    SetLayer(Layer),
+    SetScales(ScaleChoice),
+    StepScales,
+    SetOpacity(f32),
+    SetColorMap(Option<ColorMapName>),
+    SetRange(RangeMode),
+    /// Locks the colours' range as it is on screen, or lets it go.
+    ToggleRange,
+    ToggleLabels,
+    ToggleBoxes(Role),
+    SetCamera(Camera),
+    ZoomBy(f32),
+    Hover(Option<Hover>),
+
+    // The window.
+    SetTheme(ThemePreference),
+    TogglePalette,
+    ToggleMessages,
+    ClearMessages,
+    ShowLoadReport(Role),
+    ToggleKeys,
+    ToggleAbout,
+    /// Closes what lies over the window, else ends a solo.
+    Dismiss,
+    Quit,
+}
+
+/// Input sides on offer, in px.
+pub const INPUT_SIZES: [u32; 6] = [320, 416, 512, 640, 960, 1280];
+/// How far one press of a bracket moves ψ.
+pub const PSI_STEP: f32 = 0.05;
+/// How far one press of a zoom key zooms.
+const ZOOM_STEP: f32 = 1.25;
+/// Images that one press of a page key passes over.
+const PAGE: isize = 10;
+
+const fn plain(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+const fn shifted(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::SHIFT, key)
+}
+
+const fn control(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn control_shifted(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
+
+impl Command {
+    /// What a menu, the palette or the key sheet calls it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::BrowseImage => "Open image…".into(),
+            Self::BrowseLabels => "Open labels for this image…".into(),
+            Self::BrowseData => "Open dataset (data.yaml)…".into(),
+            Self::BrowseFolder => "Open folder of images…".into(),
+            Self::BrowseModel(role) => format!("Open {}…", role.name()),
+            Self::BrowseAdapter => "Use adapters of a run…".into(),
+            Self::OpenSample => "Open the sample session".into(),
+            Self::Open(path) | Self::OpenImage(path) | Self::OpenData(path) => format!("Open {}", path.display()),
+            Self::Drop(..) => "Open dropped files".into(),
+            Self::OpenModel(role, path) => format!("Open {} as {}", file_name(path), role.name()),
+            Self::ChooseRole(Some(role)) => format!("Open as {}", role.name()),
+            Self::ChooseRole(None) => "Open neither".into(),
+            Self::CloseModel(role) => format!("Close {}", role.name()),
+            Self::ForgetRecent => "Forget recent files".into(),
+            Self::SelectImage(index) => format!("Image {}", index + 1),
+            Self::StepImage(step) => match *step {
+                1 => "Next image".into(),
+                -1 => "Previous image".into(),
+                n if n > 0 => format!("{n} images on"),
+                n => format!("{} images back", n.unsigned_abs()),
+            },
+            Self::FilterImages(_) => "Search images".into(),
+            Self::FocusSearch => "Search images by name".into(),
+            Self::SetSplit(split) => format!("Split: {split}"),
+            Self::ShowRows(_) => "Show rows".into(),
+            Self::CompareAgain => "Run both models again".into(),
+            Self::Cancel(kind) => format!("Cancel: {}", kind_name(*kind)),
+
+            Self::SetPsi(psi) => format!("ψ = {psi}"),
+            Self::StepPsi(step) if *step < 0.0 => format!("ψ down by {}", -step),
+            Self::StepPsi(step) => format!("ψ up by {step}"),
+            Self::SetRule(rule) => format!("Level rule: {}", rule.name()),
+            Self::SetConvention(convention) => format!("IoU convention: {}", convention.name()),
+            Self::Solo(None) => "Show all ground truths".into(),
+            Self::Solo(Some(gt)) => format!("Solo ground truth {gt}"),
+            Self::StepSolo(step) if *step < 0 => "Solo previous ground truth".into(),
+            Self::StepSolo(_) => "Solo next ground truth".into(),
+
+            Self::SetTap(tap) => format!("Features from: {}", tap.name()),
+            Self::SetAdapter(AdapterChoice::LeastSquares) => "Adapter: least squares".into(),
+            Self::SetAdapter(AdapterChoice::None) => "Adapter: none".into(),
+            Self::SetAdapter(AdapterChoice::Run(path)) => format!("Adapter: {}", file_name(path)),
+            Self::SetDifference(kind) => format!("Difference: {}", kind.name()),
+            Self::SetChannels(ChannelView::All) => "Channels: all".into(),
+            Self::SetChannels(ChannelView::One(channel)) => format!("Channels: only {channel}"),
+            Self::SetChannels(ChannelView::Top(count)) => format!("Channels: the {count} that differ most"),
+            Self::SetInsideMask(true) => "Show features inside the mask alone".into(),
+            Self::SetInsideMask(false) => "Show features everywhere".into(),
+            Self::SetInputSize(side) => format!("Input size: {side} px"),
+            Self::SetDevice(device) => format!("Run models on: {}", device_name(device)),
+
+            Self::SetLayer(layer) => format!("Layer: {}", layer.name()),
+            Self::SetScales(ScaleChoice::All) => "Scales: all side by side".into(),
+            Self::SetScales(ScaleChoice::Stride(stride)) => {
+                format!("Scale: P{}", stride.max(&1).ilog2())
+            }
+            Self::StepScales => "Next scale".into(),
+            Self::SetOpacity(opacity) => format!("Opacity: {:.0} %", opacity * 100.0),
+            Self::SetColorMap(None) => "Colour map: the layer's own".into(),
+            Self::SetColorMap(Some(map)) => format!("Colour map: {}", map.name()),
+            Self::SetRange(RangeMode::Auto) => "Unlock the colour range".into(),
+            Self::SetRange(RangeMode::Locked { .. }) => "Lock the colour range".into(),
+            Self::ToggleRange => "Lock the colour range, or let it go".into(),
+            Self::ToggleLabels => "Ground-truth boxes".into(),
+            Self::ToggleBoxes(Role::Teacher) => "Boxes that the teacher finds".into(),
+            Self::ToggleBoxes(Role::Student) => "Boxes that the student finds".into(),
+            Self::SetCamera(Camera::Fit) => "Fit the image to the view".into(),
+            Self::SetCamera(Camera::Free { .. }) => "Move the view".into(),
+            Self::ZoomBy(factor) if *factor < 1.0 => "Zoom out".into(),
+            Self::ZoomBy(_) => "Zoom in".into(),
+            Self::Hover(_) => "Point".into(),
+
+            Self::SetTheme(ThemePreference::Light) => "Light theme".into(),
+            Self::SetTheme(ThemePreference::Dark) => "Dark theme".into(),
+            Self::SetTheme(ThemePreference::System) => "Theme of the system".into(),
+            Self::TogglePalette => "Find a command…".into(),
+            Self::ToggleMessages => "Messages".into(),
+            Self::ClearMessages => "Clear messages".into(),
+            Self::ShowLoadReport(role) => format!("Load report of the {}", role.name()),
+            Self::ToggleKeys => "Keys".into(),
+            Self::ToggleAbout => "About distillscope".into(),
+            Self::Dismiss => "Close what is on top, or end the solo".into(),
+            Self::Quit => "Quit".into(),
+        }
+    }
+
+    /// One sentence on what it does.
+    pub fn tooltip(&self) -> &'static str {
+        match self {
+            Self::BrowseImage => {
+                "JPEG, PNG, BMP, WebP or TIFF; its labels are found by YOLO's folder rule or beside it."
+            }
+            Self::BrowseLabels => "YOLO txt, Pascal VOC XML or COCO JSON, for the image on screen.",
+            Self::BrowseData => "A YOLO data.yaml: its images, splits and class names.",
+            Self::BrowseFolder => "Every image of a folder, with the labels that belong to them.",
+            Self::BrowseModel(Role::Teacher) => "YOLOv5 weights: .pt, .safetensors, or TorchScript (heads only).",
+            Self::BrowseModel(Role::Student) => "YOLOv5 weights: .pt or .safetensors.",
+            Self::BrowseAdapter => "The 1×1 or 3×3 adapters that a training run wrote.",
+            Self::OpenSample => "The images and the two models that come with the program.",
+            Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => {
+                "Opens the file by what it is."
+            }
+            Self::ChooseRole(_) => "Which of the two these weights are.",
+            Self::CloseModel(_) => "Frees the model's memory.",
+            Self::ForgetRecent => "Empties the list of recent files; the files themselves stay.",
+            Self::SelectImage(_) | Self::StepImage(_) => "Moves through the image list.",
+            Self::FilterImages(_) | Self::FocusSearch => "Shows the images whose path contains the text.",
+            Self::SetSplit(_) => "Lists another part of the dataset.",
+            Self::ShowRows(_) => "Asks for the thumbnails of these rows.",
+            Self::CompareAgain => "Repeats the forward passes and the adapter's fit on this image.",
+            Self::Cancel(_) => "Stops this work at its next step; what is loaded stays.",
+            Self::SetPsi(_) | Self::StepPsi(_) => {
+                "The threshold: cells with an IoU above ψ times the largest one are imitated."
+            }
+            Self::SetRule(_) => "Which scales a ground truth marks.",
+            Self::SetConvention(_) => "How the overlap of an anchor and a box is measured.",
+            Self::Solo(None) => "Ends the solo: every ground truth counts again.",
+            Self::Solo(Some(_)) | Self::StepSolo(_) => "Shows the IoU and the mask of one ground truth alone.",
+            Self::SetTap(tap) => tap.explanation(),
+            Self::SetAdapter(AdapterChoice::LeastSquares) => {
+                "The linear 1×1 map that fits this image best: what remains cannot be explained linearly."
+            }
+            Self::SetAdapter(AdapterChoice::None) => {
+                "Subtracts as they are; teacher and student must have the same channels."
+            }
+            Self::SetAdapter(AdapterChoice::Run(_)) => "The adapters that a run has trained.",
+            Self::SetDifference(_) => "How the two feature vectors of a cell are set against each other.",
+            Self::SetChannels(_) => "Which channels the feature maps and the difference show.",
+            Self::SetInsideMask(_) => "Feature maps and differences inside the imitation mask alone, or everywhere.",
+            Self::SetInputSize(_) => "Side of the square that the image is letterboxed into; both models see it.",
+            Self::SetDevice(_) => "Moves both models.",
+            Self::SetLayer(layer) => layer.explanation(),
+            Self::SetScales(_) | Self::StepScales => {
+                "One scale large, or all side by side: zoom and pointer are linked."
+            }
+            Self::SetOpacity(_) => "How strongly the map covers the image.",
+            Self::SetColorMap(_) => "All maps on offer are perceptually even and safe for colour-blind eyes.",
+            Self::SetRange(_) | Self::ToggleRange => {
+                "Keeps the colours' range from image to image, so that they can be compared."
+            }
+            Self::ToggleLabels => "The labelled boxes, in their colours.",
+            Self::ToggleBoxes(_) => "What this model detects on the image, after non-maximum suppression.",
+            Self::SetCamera(_) => "The whole input, centred; a double click does the same.",
+            Self::ZoomBy(_) => "The mouse wheel does the same, around the pointer.",
+            Self::Hover(_) => "Reads the values under the pointer.",
+            Self::SetTheme(_) => "How the window is coloured; data keeps its colours.",
+            Self::TogglePalette => "Type a few letters of what you want to do.",
+            Self::ToggleMessages => "Everything that went wrong or is worth knowing, with the newest on top.",
+            Self::ClearMessages => "Empties the list of messages.",
+            Self::ShowLoadReport(_) => "Every tensor that was loaded, missing, unexpected or of another shape.",
+            Self::ToggleKeys => "All keys on one sheet.",
+            Self::ToggleAbout => "Version and licence.",
+            Self::Dismiss => "Esc steps back.",
+            Self::Quit => "Ends the program; settings are kept.",
+        }
+    }
+
+    /// The keys that give it, the first one for display.
+    pub fn shortcuts(&self) -> &'static [KeyboardShortcut] {
+        const LAYERS: [KeyboardShortcut; 7] = [
+            plain(Key::Num1),
+            plain(Key::Num2),
+            plain(Key::Num3),
+            plain(Key::Num4),
+            plain(Key::Num5),
+            plain(Key::Num6),
+            plain(Key::Num7),
+        ];
+        match self {
+            Self::BrowseImage => const { &[control(Key::O)] },
+            Self::BrowseData => const { &[control(Key::D)] },
+            Self::BrowseFolder => const { &[control_shifted(Key::O)] },
+            Self::BrowseLabels => const { &[control(Key::L)] },
+            Self::BrowseModel(Role::Teacher) => const { &[control(Key::T)] },
+            Self::BrowseModel(Role::Student) => const { &[control(Key::U)] },
+            Self::FocusSearch => const { &[control(Key::F)] },
+            Self::StepImage(1) => const { &[plain(Key::ArrowRight), plain(Key::ArrowDown)] },
+            Self::StepImage(-1) => const { &[plain(Key::ArrowLeft), plain(Key::ArrowUp)] },
+            Self::StepImage(PAGE) => const { &[plain(Key::PageDown)] },
+            Self::StepImage(step) if *step == -PAGE => const { &[plain(Key::PageUp)] },
+            Self::CompareAgain => const { &[plain(Key::F5)] },
+            Self::StepPsi(step) if *step == PSI_STEP => const { &[plain(Key::CloseBracket)] },
+            Self::StepPsi(step) if *step == -PSI_STEP => const { &[plain(Key::OpenBracket)] },
+            Self::StepSolo(1) => const { &[plain(Key::S)] },
+            Self::StepSolo(-1) => const { &[shifted(Key::S)] },
+            Self::SetLayer(layer) => Layer::ALL
+                .iter()
+                .position(|other| other == layer)
+                .and_then(|index| LAYERS.get(index))
+                .map_or(&[], std::slice::from_ref),
+            Self::StepScales => const { &[plain(Key::G)] },
+            Self::SetInsideMask(_) => const { &[plain(Key::I)] },
+            Self::ToggleRange => const { &[plain(Key::R)] },
+            Self::ToggleLabels => const { &[plain(Key::L)] },
+            Self::ToggleBoxes(Role::Teacher) => const { &[plain(Key::T)] },
+            Self::ToggleBoxes(Role::Student) => const { &[plain(Key::U)] },
+            Self::SetCamera(Camera::Fit) => const { &[plain(Key::F), plain(Key::Num0)] },
+            // A plus may need the shift key, and an equals sign is a plus without it.
+            Self::ZoomBy(factor) if *factor > 1.0 => {
+                const { &[plain(Key::Plus), plain(Key::Equals), shifted(Key::Plus), shifted(Key::Equals)] }
+            }
+            Self::ZoomBy(_) => const { &[plain(Key::Minus)] },
+            Self::TogglePalette => const { &[control(Key::K), control(Key::P)] },
+            Self::ToggleMessages => const { &[control(Key::M)] },
+            Self::ToggleKeys => const { &[plain(Key::F1)] },
+            Self::Dismiss => const { &[plain(Key::Escape)] },
+            Self::Quit => const { &[control(Key::Q)] },
+            _ => &[],
+        }
+    }
+
+    /// Why it cannot be had just now; `None` when it can.
+    pub fn disabled(&self, state: &State) -> Option<&'static str> {
+        let no_scene = || state.scene.is_none().then_some("Open an image first.");
+        let no_boxes = || {
+            no_scene().or_else(|| {
+                state.scene.as_ref().is_some_and(|scene| scene.labels.is_empty()).then_some("This image has no labels.")
+            })
+        };
+        let absent = |role: Role| match state.model(role) {
+            ModelSlot::Ready { .. } | ModelSlot::Loading { .. } => None,
+            _ if role == Role::Teacher => Some("Open a teacher first."),
+            _ => Some("Open a student first."),
+        };
+        let unready =
+            |role: Role| absent(role).or_else(|| state.card(role).is_none().then_some("The model is still loading."));
+        match self {
+            Self::BrowseLabels => no_scene(),
+            Self::OpenSample => state.sample.is_none().then_some("The sample data does not lie beside the program."),
+            Self::ForgetRecent => state.recent.is_empty().then_some("There are no recent files."),
+            Self::StepImage(_) => (state.dataset.shown.len() < 2).then_some("The list has no other image."),
+            Self::CloseModel(role) => {
+                matches!(state.model(*role), ModelSlot::Empty).then_some("No model is open here.")
+            }
+            Self::ShowLoadReport(role) => unready(*role),
+            Self::CompareAgain => no_scene().or_else(|| {
+                Role::ALL.iter().all(|role| unready(*role).is_some()).then_some("Open a teacher or a student first.")
+            }),
+            Self::Solo(Some(_)) | Self::StepSolo(_) => no_boxes(),
+            Self::Solo(None) => state.solo.is_none().then_some("No ground truth is soloed."),
+            Self::ToggleBoxes(role) => absent(*role),
+            Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
+            Self::SetLayer(Layer::Student) => absent(Role::Student),
+            Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
+            Self::ToggleRange => {
+                matches!(state.view.layer, Layer::Image | Layer::Anchors).then_some("This layer has no colour range.")
+            }
+            Self::ClearMessages => state.messages.is_empty().then_some("There are no messages."),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a choice that is in force: a check mark in menus.
+    pub fn is_on(&self, state: &State) -> bool {
+        match self {
+            Self::SetRule(rule) => state.rule == *rule,
+            Self::SetConvention(convention) => state.convention == *convention,
+            Self::SetTap(tap) => state.tap == *tap,
+            Self::SetAdapter(adapter) => state.adapter == *adapter,
+            Self::SetDifference(kind) => state.view.difference == *kind,
+            Self::SetInputSize(side) => state.input_side == *side,
+            Self::SetDevice(device) => state.device_choice == *device,
+            Self::SetLayer(layer) => state.view.layer == *layer,
+            Self::SetScales(scales) => state.view.scales == *scales,
+            Self::SetColorMap(map) => state.view.color_map == *map,
+            Self::ToggleLabels => state.view.labels,
+            Self::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes,
+            Self::ToggleBoxes(Role::Student) => state.view.student_boxes,
+            Self::ToggleRange => matches!(state.view.range, RangeMode::Locked { .. }),
+            Self::SetTheme(theme) => state.theme == *theme,
+            Self::SetSplit(split) => state.dataset.split() == Some(split),
+            _ => false,
+        }
+    }
+
+    /// Everything the palette offers and the keys give, in the order of the menus.
+    pub fn catalogue(state: &State) -> Vec<Self> {
+        let mut all = vec![Self::BrowseImage, Self::BrowseFolder, Self::BrowseData, Self::BrowseLabels];
+        all.extend(Role::ALL.map(Self::BrowseModel));
+        all.push(Self::BrowseAdapter);
+        all.push(Self::OpenSample);
+        all.extend(state.recent.iter().cloned().map(Self::Open));
+        all.extend(Role::ALL.map(Self::CloseModel));
+        all.extend(Role::ALL.map(Self::ShowLoadReport));
+        all.extend([1, -1, PAGE, -PAGE].map(Self::StepImage));
+        all.push(Self::FocusSearch);
+        all.extend(state.dataset.splits().iter().cloned().map(Self::SetSplit));
+        all.push(Self::CompareAgain);
+        all.extend(state.activities.iter().map(|activity| Self::Cancel(activity.kind)));
+
+        all.extend([PSI_STEP, -PSI_STEP].map(Self::StepPsi));
+        all.extend(LevelRule::ALL.map(Self::SetRule));
+        all.extend(IouConvention::ALL.map(Self::SetConvention));
+        all.extend([1, -1].map(Self::StepSolo));
+        all.push(Self::Solo(None));
+        all.extend(Tap::ALL.map(Self::SetTap));
+        all.extend([AdapterChoice::LeastSquares, AdapterChoice::None].map(Self::SetAdapter));
+        all.extend(DifferenceKind::ALL.map(Self::SetDifference));
+        all.extend([ChannelView::All, ChannelView::One(0), ChannelView::Top(8)].map(Self::SetChannels));
+        all.push(Self::SetInsideMask(!state.view.inside_mask));
+        all.extend(INPUT_SIZES.map(Self::SetInputSize));
+        all.extend(state.device_choices().into_iter().map(Self::SetDevice));
+
+        all.extend(Layer::ALL.map(Self::SetLayer));
+        all.push(Self::SetScales(ScaleChoice::All));
+        all.extend(state.strides().map(|stride| Self::SetScales(ScaleChoice::Stride(stride))));
+        all.push(Self::StepScales);
+        all.push(Self::SetColorMap(None));
+        all.extend(ColorMapName::ALL.map(|map| Self::SetColorMap(Some(map))));
+        all.extend([Self::ToggleRange, Self::ToggleLabels]);
+        all.extend(Role::ALL.map(Self::ToggleBoxes));
+        all.push(Self::SetCamera(Camera::Fit));
+        all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
+        all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
+        all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
+        all.extend([Self::ToggleKeys, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
+        all
+    }
+}
+
+/// A device choice as a person reads it.
+pub fn device_name(choice: &str) -> String {
+    match choice {
+        "auto" => "the GPU if there is one".to_owned(),
+        other => other.to_ascii_uppercase(),
+    }
+}
+
+/// What a kind of work is called in the status line.
+pub const fn kind_name(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Scene => "opening the image",
+        JobKind::Field => "measuring the anchors",
+        JobKind::Load(Role::Teacher) => "loading the teacher",
+        JobKind::Load(Role::Student) => "loading the student",
+        JobKind::Device => "moving the models",
+        JobKind::Compare => "running the models",
+        JobKind::List => "listing images",
+        JobKind::Thumbnail => "thumbnails",
+    }
+}
+
+/// The last part of a path, or all of it where it has none.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_commands_share_a_key() {
+        let mut taken: Vec<(KeyboardShortcut, String)> = Vec::new();
+        for command in Command::catalogue(&State::default()) {
+            for shortcut in command.shortcuts() {
+                let other = taken.iter().find(|(key, _)| key == shortcut);
+                assert!(other.is_none(), "{shortcut:?}: {} and {other:?}", command.label());
+                taken.push((*shortcut, command.label()));
+            }
+        }
+        assert!(taken.len() > 40, "{}", taken.len());
+    }
+
+    #[test]
+    fn every_command_on_offer_has_a_name_of_its_own_and_says_what_it_does() {
+        let mut labels = std::collections::BTreeSet::new();
+        for command in Command::catalogue(&State::default()) {
+            assert!(command.tooltip().ends_with('.'), "{command:?}");
+            assert!(labels.insert(command.label()), "two commands are called {}", command.label());
+        }
+    }
+
+    #[test]
+    fn without_an_image_what_needs_one_says_so() {
+        let state = State::default();
+        assert_eq!(Command::StepSolo(1).disabled(&state), Some("Open an image first."));
+        assert_eq!(Command::SetLayer(Layer::Difference).disabled(&state), Some("Open a teacher first."));
+        assert_eq!(Command::BrowseImage.disabled(&state), None);
+    }
+}

@@ -1,0 +1,284 @@
+//! The window's own errands on the disk and the desktop, away from the UI thread: file dialogs, a look at what a
+//! path is, and writing the settings.
+
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use crate::dataset::IMAGE_EXTENSIONS;
+use crate::export::atomic;
+use crate::inspect::Role;
+
+/// What a file dialog is to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Image,
+    Labels,
+    Data,
+    Folder,
+    Model(Role),
+    Adapter,
+}
+
+impl Wanted {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Image => "Open an image",
+            Self::Labels => "Open labels",
+            Self::Data => "Open a dataset",
+            Self::Folder => "Open a folder of images",
+            Self::Model(Role::Teacher) => "Open the teacher's weights",
+            Self::Model(Role::Student) => "Open the student's weights",
+            Self::Adapter => "Open the adapters of a run",
+        }
+    }
+
+    fn filter(self) -> Option<(&'static str, &'static [&'static str])> {
+        match self {
+            Self::Image => Some(("Images", &IMAGE_EXTENSIONS)),
+            Self::Labels => Some(("Labels", &["txt", "xml", "json"])),
+            Self::Data => Some(("data.yaml", &["yaml", "yml"])),
+            Self::Folder => None,
+            Self::Model(_) => Some(("YOLOv5 weights", &["pt", "pth", "safetensors", "torchscript"])),
+            Self::Adapter => Some(("Adapters", &["safetensors"])),
+        }
+    }
+}
+
+/// What a path is, by its name and a look at the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathKind {
+    Image,
+    Labels,
+    Data,
+    Folder,
+    Weights { bytes: u64 },
+    Adapter,
+    Missing,
+    Unknown,
+}
+
+/// Looks at a path.
+pub fn kind_of(path: &Path) -> PathKind {
+    let Ok(metadata) = std::fs::metadata(path) else { return PathKind::Missing };
+    if metadata.is_dir() {
+        return PathKind::Folder;
+    }
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    match extension.as_str() {
+        image if IMAGE_EXTENSIONS.contains(&image) => PathKind::Image,
+        "txt" | "xml" | "json" => PathKind::Labels,
+        "yaml" | "yml" => PathKind::Data,
+        "safetensors" if path.file_stem().is_some_and(|stem| stem == "adapter") => PathKind::Adapter,
+        "pt" | "pth" | "safetensors" | "torchscript" => PathKind::Weights { bytes: metadata.len() },
+        _ => PathKind::Unknown,
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Errand {
+    Pick(Wanted),
+    /// Looks at what was dropped, `onto` a model's card or anywhere.
+    Look {
+        paths: Vec<PathBuf>,
+        onto: Option<Role>,
+    },
+    Write {
+        path: PathBuf,
+        text: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Picked(Wanted, PathBuf),
+    Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
+    Failed { what: String, message: String },
+}
+
+/// Runs errands, each on a thread of its own but for writes, which keep their order.
+pub struct Desk {
+    answers: Sender<Answer>,
+    inbox: Receiver<Answer>,
+    writes: Option<Sender<(PathBuf, String)>>,
+    writer: Option<thread::JoinHandle<()>>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Desk {
+    /// `wake` is called whenever an answer is waiting.
+    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        let (answers, inbox) = channel();
+        let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(wake);
+        let (writes, jobs) = channel::<(PathBuf, String)>();
+        let (failures, woken) = (answers.clone(), Arc::clone(&wake));
+        let writer = thread::Builder::new().name("settings".into()).spawn(move || {
+            for (path, text) in jobs {
+                if let Err(message) = write(&path, &text) {
+                    // Nobody listens any more when the window has gone.
+                    let _ = failures.send(Answer::Failed { what: "the settings".into(), message });
+                    woken();
+                }
+            }
+        });
+        Self { answers, inbox, writes: Some(writes), writer: writer.ok(), wake }
+    }
+
+    pub fn ask(&self, errand: Errand) {
+        match errand {
+            Errand::Write { path, text } => {
+                if let Some(writes) = &self.writes {
+                    let _ = writes.send((path, text));
+                }
+            }
+            // The dialog is made here, because macOS wants that on the main thread, and waited for elsewhere.
+            Errand::Pick(wanted) => {
+                let mut dialog = rfd::AsyncFileDialog::new().set_title(wanted.title());
+                if let Some((name, extensions)) = wanted.filter() {
+                    dialog = dialog.add_filter(name, extensions).add_filter("All files", &["*"]);
+                }
+                let asked = Instant::now();
+                match wanted {
+                    Wanted::Folder => {
+                        let picked = dialog.pick_folder();
+                        self.spawn(move || picked_answer(wanted, asked, block_on(picked)));
+                    }
+                    _ => {
+                        let picked = dialog.pick_file();
+                        self.spawn(move || picked_answer(wanted, asked, block_on(picked)));
+                    }
+                }
+            }
+            Errand::Look { paths, onto } => self.spawn(move || {
+                let found = paths.into_iter().map(|path| (kind_of(&path), path)).map(|(kind, path)| (path, kind));
+                Some(Answer::Looked { found: found.collect(), onto })
+            }),
+        }
+    }
+
+    pub fn try_recv(&self) -> Option<Answer> {
+        self.inbox.try_recv().ok()
+    }
+
+    fn spawn(&self, errand: impl FnOnce() -> Option<Answer> + Send + 'static) {
+        let (answers, wake) = (self.answers.clone(), Arc::clone(&self.wake));
+        let started = thread::Builder::new().name("errand".into()).spawn(move || {
+            if let Some(answer) = errand() {
+                let _ = answers.send(answer);
+                wake();
+            }
+        });
+        if let Err(error) = started {
+            let _ = self.answers.send(Answer::Failed { what: "a thread".into(), message: error.to_string() });
+        }
+    }
+}
+
+impl Drop for Desk {
+    /// Waits for the last write: a settings file of a few kilobytes.
+    fn drop(&mut self) {
+        self.writes = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    }
+    atomic::write(path, text.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// No person closes a dialog in that time: it never opened.
+const INSTANT: Duration = Duration::from_millis(250);
+
+fn picked_answer(wanted: Wanted, asked: Instant, picked: Option<rfd::FileHandle>) -> Option<Answer> {
+    match picked {
+        Some(file) => Some(Answer::Picked(wanted, file.path().to_path_buf())),
+        None if asked.elapsed() < INSTANT => Some(Answer::Failed {
+            what: "the file dialog".into(),
+            message: "the desktop offers no file dialog (xdg-desktop-portal or zenity); \
+                      drop files on the window, or name them on the command line"
+                .into(),
+        }),
+        None => None,
+    }
+}
+
+/// Waits for a future on this thread.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_known_by_its_name_and_the_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kind = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "1234").expect("written");
+            kind_of(&path)
+        };
+        assert_eq!(kind("A.JPG"), PathKind::Image);
+        assert_eq!([kind("a.txt"), kind("a.xml"), kind("a.json")], [PathKind::Labels; 3]);
+        assert_eq!(kind("data.yml"), PathKind::Data);
+        assert_eq!(kind("best.torchscript.pt"), PathKind::Weights { bytes: 4 });
+        assert_eq!(kind("best.torchscript"), PathKind::Weights { bytes: 4 });
+        assert_eq!(kind("adapter.safetensors"), PathKind::Adapter);
+        assert_eq!([kind("notes.docx"), kind("Makefile")], [PathKind::Unknown; 2]);
+        assert_eq!(kind_of(folder.path()), PathKind::Folder);
+        assert_eq!(kind_of(&folder.path().join("gone.jpg")), PathKind::Missing);
+    }
+
+    #[test]
+    fn the_last_write_is_done_when_the_desk_is_left() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("deep/settings.toml");
+        let desk = Desk::new(|| {});
+        for text in ["first", "last"] {
+            desk.ask(Errand::Write { path: path.clone(), text: text.into() });
+        }
+        drop(desk);
+        assert_eq!(std::fs::read_to_string(path).expect("a file"), "last");
+    }
+
+    #[test]
+    fn a_future_is_waited_for() {
+        let (sender, receiver) = channel();
+        let late = std::future::poll_fn(move |context| match receiver.try_recv() {
+            Ok(value) => Poll::Ready(value),
+            Err(_) => {
+                let (sender, waker) = (sender.clone(), context.waker().clone());
+                thread::spawn(move || {
+                    let _ = sender.send(7);
+                    waker.wake();
+                });
+                Poll::Pending
+            }
+        });
+        assert_eq!(block_on(late), 7);
+    }
+}

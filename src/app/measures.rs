@@ -1,0 +1,290 @@
+//! Numbers that follow from a comparison and a mask: the difference maps behind the read-outs, and the loss.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::app::view::ChannelView;
+use crate::grid::Grid;
+use crate::imitation::difference::{
+    DifferenceKind, FeatureStack, channel_errors, difference, imitation_loss, masked_statistics, top_channels,
+};
+use crate::imitation::mask::{ImitationMask, ScaleMask};
+use crate::inspect::{Comparison, Role, ScaleComparison};
+use crate::yolo::anchors::AnchorScale;
+
+/// What is measured on one scale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScaleMeasures {
+    pub stride: u32,
+    /// Σc (s − t)² at every cell; absent where the two cannot be subtracted.
+    squared: Option<Grid>,
+    /// The chosen difference where it is another.
+    chosen: Option<Grid>,
+    /// The channels that the read-outs cover.
+    channels: Channels,
+    /// At λ = 1; `None` without a difference or a mask.
+    pub loss: Option<f64>,
+    /// Of the chosen difference, over the cells of the mask and the others.
+    pub mean_inside: Option<f64>,
+    pub mean_outside: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Channels {
+    All,
+    Some(Vec<usize>),
+}
+
+/// What is measured on every scale of a comparison.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    comparison: Arc<Comparison>,
+    kind: DifferenceKind,
+    view: ChannelView,
+    pub scales: Vec<ScaleMeasures>,
+}
+
+impl Measures {
+    /// The maps of a comparison: a few milliseconds at 640 px. [`Measures::weigh`] adds what depends on the mask.
+    pub fn new(comparison: &Arc<Comparison>, kind: DifferenceKind, view: ChannelView) -> Self {
+        let scales = comparison.scales.iter().map(|scale| measure(scale, kind, view)).collect();
+        Self { comparison: Arc::clone(comparison), kind, view, scales }
+    }
+
+    /// Whether these are the measures of that comparison, seen that way.
+    pub fn is_of(&self, comparison: &Arc<Comparison>, kind: DifferenceKind, view: ChannelView) -> bool {
+        Arc::ptr_eq(&self.comparison, comparison) && (self.kind, self.view) == (kind, view)
+    }
+
+    /// Sums up inside and outside the mask; quick enough for every step of a slider.
+    pub fn weigh(&mut self, anchors: &[AnchorScale], mask: Option<&ImitationMask>) {
+        for measured in &mut self.scales {
+            (measured.loss, measured.mean_inside, measured.mean_outside) = (None, None, None);
+            let at = anchors.iter().position(|scale| scale.stride == measured.stride);
+            let Some(mask) = at.and_then(|at| mask?.scales.get(at)) else { continue };
+            let fits = |grid: &&Grid| (grid.height(), grid.width()) == (mask.rows, mask.cols);
+            if let Some(squared) = measured.squared.as_ref().filter(fits) {
+                let inside = masked_statistics(squared, &mask.count);
+                measured.loss = Some(imitation_loss(1.0, inside.sum_inside, inside.cells));
+            }
+            if let Some(shown) = measured.difference().filter(fits) {
+                let statistics = masked_statistics(shown, &mask.count);
+                measured.mean_inside = statistics.mean_inside;
+                measured.mean_outside = statistics.mean_outside;
+            }
+        }
+    }
+
+    pub fn scale(&self, stride: u32) -> Option<&ScaleMeasures> {
+        self.scales.iter().find(|scale| scale.stride == stride)
+    }
+
+    /// The loss of all scales at λ = 1; `None` where no scale has one.
+    pub fn total_loss(&self) -> Option<f64> {
+        let losses = self.scales.iter().filter_map(|scale| scale.loss);
+        losses.fold(None, |total, loss| Some(total.unwrap_or(0.0) + loss))
+    }
+
+    /// Teacher, student and difference at a cell, as the layers show them.
+    pub fn at(&self, stride: u32, row: usize, col: usize) -> CellValues {
+        let (Some(scale), Some(measured)) = (self.comparison.scale(stride), self.scale(stride)) else {
+            return CellValues::default();
+        };
+        let adapted = scale.adapted.as_deref();
+        // A channel by number is the teacher's: only there the two can be set side by side.
+        let student = match measured.channels {
+            Channels::All => scale.student.as_deref(),
+            Channels::Some(_) => adapted.or(scale.student.as_deref()),
+        };
+        let teacher = scale.teacher.as_deref();
+        CellValues {
+            teacher: teacher.and_then(|features| strength(features, &measured.channels, row, col)),
+            student: student.and_then(|features| strength(features, &measured.channels, row, col)),
+            difference: match &measured.channels {
+                Channels::All => measured.difference().and_then(|grid| grid.get(row, col)),
+                Channels::Some(channels) => teacher.zip(adapted).and_then(|(t, s)| apart(t, s, channels, row, col)),
+            },
+        }
+    }
+
+    /// Whether one signed channel is read, and not a norm over several.
+    pub const fn is_signed(&self) -> bool {
+        matches!(self.view, ChannelView::One(_))
+    }
+}
+
+/// What is read at one cell; `None` where there is nothing to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CellValues {
+    pub teacher: Option<f32>,
+    pub student: Option<f32>,
+    pub difference: Option<f32>,
+}
+
+impl CellValues {
+    pub const fn of(&self, role: Role) -> Option<f32> {
+        match role {
+            Role::Teacher => self.teacher,
+            Role::Student => self.student,
+        }
+    }
+}
+
+impl ScaleMeasures {
+    fn difference(&self) -> Option<&Grid> {
+        self.chosen.as_ref().or(self.squared.as_ref())
+    }
+}
+
+fn measure(scale: &ScaleComparison, kind: DifferenceKind, view: ChannelView) -> ScaleMeasures {
+    let teacher = scale.teacher.as_deref();
+    let pair = teacher.zip(scale.adapted.as_deref());
+    let of = |kind, pair: Option<(&FeatureStack, &FeatureStack)>| pair.and_then(|(t, s)| difference(kind, t, s).ok());
+    let chosen = match kind {
+        DifferenceKind::SquaredL2 => None,
+        DifferenceKind::Attention => of(kind, teacher.zip(scale.student.as_deref())),
+        DifferenceKind::L1 | DifferenceKind::Cosine => of(kind, pair),
+    };
+    let channels = match view {
+        ChannelView::All => Channels::All,
+        ChannelView::One(channel) => Channels::Some(vec![channel]),
+        ChannelView::Top(k) => {
+            let errors = pair.and_then(|(t, s)| channel_errors(t, s, None).ok());
+            Channels::Some(errors.map(|errors| top_channels(&errors, k)).unwrap_or_default())
+        }
+    };
+    ScaleMeasures {
+        stride: scale.stride,
+        squared: of(DifferenceKind::SquaredL2, pair),
+        chosen,
+        channels,
+        loss: None,
+        mean_inside: None,
+        mean_outside: None,
+    }
+}
+
+fn value(features: &FeatureStack, channel: usize, row: usize, col: usize) -> Option<f32> {
+    if channel >= features.channels() || row >= features.rows() || col >= features.cols() {
+        return None;
+    }
+    features.values().get((channel * features.rows() + row) * features.cols() + col).copied()
+}
+
+/// One channel's value, or the L2 norm over several.
+fn strength(features: &FeatureStack, channels: &Channels, row: usize, col: usize) -> Option<f32> {
+    let norm = |channels: &mut dyn Iterator<Item = usize>| {
+        let squares = channels.map(|channel| value(features, channel, row, col).map(|v| v * v));
+        squares.sum::<Option<f32>>().map(f32::sqrt)
+    };
+    match channels {
+        Channels::All => norm(&mut Range { start: 0, end: features.channels() }),
+        Channels::Some(channels) => match channels.as_slice() {
+            [] => None,
+            [channel] => value(features, *channel, row, col),
+            several => norm(&mut several.iter().copied()),
+        },
+    }
+}
+
+/// Student minus teacher in one channel, or the squared distance over several.
+fn apart(teacher: &FeatureStack, student: &FeatureStack, channels: &[usize], row: usize, col: usize) -> Option<f32> {
+    let step = |&channel: &usize| Some(value(student, channel, row, col)? - value(teacher, channel, row, col)?);
+    match channels {
+        [] => None,
+        [channel] => step(channel),
+        several => several.iter().map(|channel| step(channel).map(|d| d * d)).sum(),
+    }
+}
+
+/// A cell's place in the map of a scale: `None` outside of it.
+pub fn cell_at(scale: &AnchorScale, mask: &ScaleMask, x: f32, y: f32) -> Option<(usize, usize)> {
+    if !(x >= 0.0 && y >= 0.0) {
+        return None;
+    }
+    let stride = scale.stride.max(1) as f32;
+    let (row, col) = ((y / stride) as usize, (x / stride) as usize);
+    (row < mask.rows && col < mask.cols).then_some((row, col))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::Tap;
+
+    /// One scale of stride 32 with 1 × 2 cells and two channels.
+    fn comparison() -> Arc<Comparison> {
+        let stack = |values: [f32; 4]| Some(Arc::new(FeatureStack::new(2, 1, 2, values.to_vec()).expect("2 x 1 x 2")));
+        Arc::new(Comparison {
+            tap: Tap::Neck,
+            scales: vec![ScaleComparison {
+                stride: 32,
+                teacher: stack([3.0, 1.0, 4.0, 1.0]),
+                student: stack([0.0, 5.0, 6.0, 0.0]),
+                adapted: stack([1.0, 1.0, 4.0, 3.0]),
+                adapter: "least-squares",
+                fit: None,
+                teacher_head: None,
+                student_head: None,
+            }],
+            teacher_detections: None,
+            student_detections: None,
+            teacher_seconds: None,
+            student_seconds: None,
+            notes: Vec::new(),
+        })
+    }
+
+    fn anchors() -> Vec<AnchorScale> {
+        vec![AnchorScale { stride: 32, anchors: vec![[32.0, 32.0]] }]
+    }
+
+    fn mask(count: [i32; 2]) -> ImitationMask {
+        let cells = count.iter().filter(|hits| **hits > 0).count();
+        let scale = ScaleMask { rows: 1, cols: 2, count: count.to_vec(), gts: vec![], mask_cells: cells, count_sum: 0 };
+        ImitationMask { scales: vec![scale] }
+    }
+
+    #[test]
+    fn the_loss_is_half_the_mean_squared_distance_inside_the_mask() {
+        let mut measures = Measures::new(&comparison(), DifferenceKind::SquaredL2, ChannelView::All);
+        // Cell 0: (1−3)² + (4−4)² = 4; cell 1: (1−1)² + (3−1)² = 4.
+        measures.weigh(&anchors(), Some(&mask([1, 0])));
+        assert_eq!((measures.total_loss(), measures.scales[0].mean_outside), (Some(2.0), Some(4.0)));
+        measures.weigh(&anchors(), Some(&mask([0, 0])));
+        assert_eq!(measures.total_loss(), Some(0.0), "an empty mask costs nothing");
+        measures.weigh(&anchors(), None);
+        assert_eq!(measures.total_loss(), None);
+    }
+
+    #[test]
+    fn the_loss_keeps_to_squares_whatever_difference_is_shown() {
+        let mut measures = Measures::new(&comparison(), DifferenceKind::L1, ChannelView::All);
+        measures.weigh(&anchors(), Some(&mask([1, 0])));
+        assert_eq!((measures.total_loss(), measures.scales[0].mean_inside), (Some(2.0), Some(2.0)));
+    }
+
+    #[test]
+    fn a_cell_reads_norms_or_one_channel() {
+        let all = Measures::new(&comparison(), DifferenceKind::SquaredL2, ChannelView::All).at(32, 0, 0);
+        assert_eq!(all, CellValues { teacher: Some(5.0), student: Some(6.0), difference: Some(4.0) });
+        let one = Measures::new(&comparison(), DifferenceKind::SquaredL2, ChannelView::One(0)).at(32, 0, 0);
+        assert_eq!(one, CellValues { teacher: Some(3.0), student: Some(1.0), difference: Some(-2.0) });
+        let far = Measures::new(&comparison(), DifferenceKind::SquaredL2, ChannelView::One(9)).at(32, 0, 0);
+        assert_eq!(far, CellValues::default());
+        let worst = Measures::new(&comparison(), DifferenceKind::SquaredL2, ChannelView::Top(2)).at(32, 0, 1);
+        assert_eq!(worst.difference, Some(4.0));
+        assert_eq!(
+            Measures::new(&comparison(), DifferenceKind::L1, ChannelView::All).at(8, 0, 0),
+            CellValues::default()
+        );
+    }
+
+    #[test]
+    fn a_point_outside_the_input_has_no_cell() {
+        let (scale, mask) = (&anchors()[0], mask([0, 0]));
+        let at = |x, y| cell_at(scale, &mask.scales[0], x, y);
+        assert_eq!([at(31.9, 0.0), at(32.0, 31.0)], [Some((0, 0)), Some((0, 1))]);
+        assert_eq!([at(-0.1, 0.0), at(64.0, 0.0), at(f32::NAN, 0.0)], [None; 3]);
+    }
+}

@@ -1,0 +1,280 @@
+//! The window: its state, what a person can ask of it, and how a command or a report changes it.
+//!
+//! A frame has two halves. [`App::tick`] takes in what the workers and the desk have to say, for a few milliseconds
+//! at most; [`App::draw`] lets [`crate::ui`] draw the state and carries out the commands that come back. State is
+//! changed in `update`, `reports` and `wants` alone, and those neither draw nor wait.
+
+mod command;
+mod dataset;
+mod desk;
+mod icon;
+mod keys;
+mod measures;
+mod messages;
+mod reports;
+mod settings;
+mod state;
+mod update;
+pub mod view;
+mod wants;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+pub use command::{Command, INPUT_SIZES, PSI_STEP, device_name, file_name, kind_name};
+pub use dataset::{Dataset, Thumbnail};
+pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
+pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};
+pub use messages::{Level, Message, Messages, ago};
+pub use reports::receive;
+pub use settings::{Settings, ThemeSetting, WindowLayout};
+pub use state::{Activity, AnchorOwner, MaskAnchors, ModelSlot, Overlay, Sample, State};
+pub use update::{Effect, answered, apply};
+pub use wants::default_anchors;
+
+use crate::ui;
+use crate::worker::{Job, JobKind, Report, Worker};
+
+/// What the command line says of the window.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub image: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+    pub teacher: Option<PathBuf>,
+    pub student: Option<PathBuf>,
+    /// "auto", "cpu", "cuda" or "cuda:N"; empty is "auto".
+    pub device: String,
+}
+
+/// Who does the long work. The program has [`Worker`]; tests have one that does nothing.
+pub trait Backend {
+    fn send(&self, job: Job);
+    fn cancel(&self, kind: JobKind);
+    fn try_recv(&self) -> Option<Report>;
+}
+
+impl Backend for Worker {
+    fn send(&self, job: Job) {
+        self.send(job);
+    }
+
+    fn cancel(&self, kind: JobKind) {
+        self.cancel(kind);
+    }
+
+    fn try_recv(&self) -> Option<Report> {
+        self.try_recv()
+    }
+}
+
+/// How long a frame may take in reports.
+const REPORT_BUDGET: Duration = Duration::from_millis(3);
+/// Seconds between two looks at whether the settings have changed.
+const SETTINGS_INTERVAL: f64 = 5.0;
+
+pub struct App<B> {
+    pub state: State,
+    backend: B,
+    desk: Desk,
+    memory: ui::Memory,
+    layout: WindowLayout,
+    settings_path: Option<PathBuf>,
+    saved: Settings,
+    next_save: f64,
+    start: Instant,
+}
+
+impl<B: Backend> App<B> {
+    /// `settings_path`: where settings are written; `None` keeps them nowhere.
+    pub fn new(
+        ctx: &egui::Context,
+        backend: B,
+        settings: Settings,
+        settings_path: Option<PathBuf>,
+        options: &Options,
+    ) -> Self {
+        let device = if options.device.is_empty() { "auto".to_owned() } else { options.device.clone() };
+        ui::style::install(ctx);
+        ctx.set_theme(egui::ThemePreference::from(settings.theme));
+        let state = State {
+            theme: settings.theme.into(),
+            recent: settings.recent.clone(),
+            view: settings.view,
+            sample: Sample::find(),
+            device_choice: device.clone(),
+            ..State::default()
+        };
+        let wake = ctx.clone();
+        let mut app = Self {
+            state,
+            backend,
+            desk: Desk::new(move || wake.request_repaint()),
+            memory: ui::Memory::default(),
+            layout: settings.window,
+            settings_path,
+            saved: settings,
+            next_save: SETTINGS_INTERVAL,
+            start: Instant::now(),
+        };
+        app.open(ctx, options, device);
+        app
+    }
+
+    fn open(&mut self, ctx: &egui::Context, options: &Options, device: String) {
+        let mut commands = Vec::new();
+        commands.extend(options.data.clone().map(Command::OpenData));
+        commands.extend(options.image.clone().map(Command::OpenImage));
+        commands.extend(options.teacher.clone().map(|path| Command::OpenModel(crate::inspect::Role::Teacher, path)));
+        commands.extend(options.student.clone().map(|path| Command::OpenModel(crate::inspect::Role::Student, path)));
+        if commands.is_empty() {
+            commands.push(Command::OpenSample);
+        }
+        // A device that was named is taken before the models are loaded onto another; to find out which one is
+        // there can take seconds, so "auto" comes after the files have said what they are.
+        let place = if device == "auto" { commands.len() } else { 0 };
+        commands.insert(place, Command::SetDevice(device));
+        for command in commands {
+            self.run(ctx, command);
+        }
+    }
+
+    /// Shows a message as if something here had gone wrong.
+    pub fn tell(&mut self, ctx: &egui::Context, what: &str, message: String) {
+        let effects = answered(&mut self.state, Answer::Failed { what: what.to_owned(), message });
+        self.carry_out(ctx, effects);
+    }
+
+    /// Takes in what has happened elsewhere.
+    pub fn tick(&mut self, ctx: &egui::Context) {
+        self.state.now = self.start.elapsed().as_secs_f64();
+        let begin = Instant::now();
+        while let Some(report) = self.backend.try_recv() {
+            let effects = receive(&mut self.state, report);
+            self.carry_out(ctx, effects);
+            if begin.elapsed() > REPORT_BUDGET {
+                ctx.request_repaint();
+                break;
+            }
+        }
+        while let Some(answer) = self.desk.try_recv() {
+            let effects = answered(&mut self.state, answer);
+            self.carry_out(ctx, effects);
+        }
+        if self.state.dataset.is_searching() {
+            self.state.dataset.search_on();
+            ctx.request_repaint();
+        }
+        if self.state.now >= self.next_save {
+            self.save_settings(ctx);
+        }
+    }
+
+    /// Draws the window and carries out what is asked for in it.
+    pub fn draw(&mut self, ui: &mut egui::Ui) {
+        let ctx = ui.ctx().clone();
+        let mut commands = keys::pressed(&ctx, &self.state);
+        commands.extend(ui::show(ui, &self.state, &mut self.memory, self.layout));
+        for command in commands {
+            if let Some(command) = self.memory.resolve(command, &self.state) {
+                self.run(&ctx, command);
+            }
+        }
+        // The spinner turns by itself; the time left does not.
+        if !self.state.activities.is_empty() {
+            ctx.request_repaint_after(Duration::from_millis(250));
+        }
+    }
+
+    fn run(&mut self, ctx: &egui::Context, command: Command) {
+        let effects = apply(&mut self.state, command);
+        self.carry_out(ctx, effects);
+    }
+
+    fn carry_out(&mut self, ctx: &egui::Context, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(job) => self.backend.send(job),
+                Effect::Cancel(kind) => self.backend.cancel(kind),
+                Effect::Ask(errand) => self.desk.ask(errand),
+                Effect::Toast { level, text, remedy } => self.memory.toasts.add(level, &text, remedy),
+                Effect::SetTheme(theme) => ctx.set_theme(theme),
+                Effect::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            }
+        }
+    }
+
+    /// Settings as they are now.
+    fn settings(&self, ctx: &egui::Context) -> Settings {
+        let mut window = self.memory.layout(self.layout);
+        ctx.input(|input| {
+            let viewport = input.viewport();
+            window.maximized = viewport.maximized.unwrap_or(false);
+            if let Some(size) = viewport.inner_rect.map(|rect| rect.size()).filter(|_| !window.maximized) {
+                (window.width, window.height) = (size.x, size.y);
+            }
+        });
+        Settings { theme: self.state.theme.into(), recent: self.state.recent.clone(), view: self.state.view, window }
+    }
+
+    fn save_settings(&mut self, ctx: &egui::Context) {
+        self.next_save = self.state.now + SETTINGS_INTERVAL;
+        let settings = self.settings(ctx);
+        let Some(path) = self.settings_path.clone().filter(|_| settings != self.saved) else { return };
+        match settings.to_toml() {
+            Ok(text) => self.desk.ask(Errand::Write { path, text }),
+            Err(error) => tracing::warn!(%error, "the settings cannot be written as TOML"),
+        }
+        self.saved = settings;
+    }
+}
+
+/// An [`App`] in eframe's hands.
+struct Window {
+    app: App<Worker>,
+    ctx: egui::Context,
+}
+
+impl eframe::App for Window {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.app.tick(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.app.draw(ui);
+    }
+
+    fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
+        self.app.save_settings(&self.ctx);
+    }
+}
+
+/// Opens the window and returns when it is closed.
+pub fn run(options: Options) -> anyhow::Result<()> {
+    let path = Settings::path();
+    let (settings, complaint) = path.as_deref().map_or_else(Default::default, Settings::read);
+    let layout = settings.window;
+    let native = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("distillscope")
+            .with_app_id("distillscope")
+            .with_icon(icon::icon())
+            .with_inner_size([layout.width, layout.height])
+            .with_min_inner_size(WindowLayout::MIN)
+            .with_maximized(layout.maximized)
+            .with_drag_and_drop(true),
+        renderer: eframe::Renderer::Glow,
+        ..eframe::NativeOptions::default()
+    };
+    let made = move |creation: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, Box<dyn std::error::Error + Send + Sync>> {
+        let ctx = creation.egui_ctx.clone();
+        let wake = ctx.clone();
+        let worker = Worker::start(move || wake.request_repaint())?;
+        let mut app = App::new(&ctx, worker, settings, path, &options);
+        if let Some(complaint) = complaint {
+            app.tell(&ctx, "settings", complaint);
+        }
+        Ok(Box::new(Window { app, ctx }))
+    };
+    eframe::run_native("distillscope", native, Box::new(made))
+        .map_err(|error| anyhow::anyhow!("the window cannot be opened: {error}"))
+}

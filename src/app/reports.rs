@@ -1,0 +1,252 @@
+//! How a worker's report changes the state. A report that answers an older question than the newest is dropped.
+
+use std::sync::Arc;
+
+use crate::app::command::{Command, file_name};
+use crate::app::messages::Level;
+use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, State};
+use crate::app::update::{Effect, models_changed, select, tell, tell_with};
+use crate::app::view::Camera;
+use crate::app::wants;
+use crate::dataset::Warning;
+use crate::inspect::{Role, Scene};
+use crate::worker::{DatasetBrief, JobKind, ModelBrief, ModelCard, Report};
+
+/// Warnings of one file that are listed; the rest is counted.
+const LISTED_WARNINGS: usize = 20;
+
+/// Takes in a report.
+pub fn receive(state: &mut State, report: Report) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    take(state, report, &mut effects);
+    wants::follow(state, &mut effects);
+    effects
+}
+
+fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
+    match report {
+        // Thumbnails come and go by the dozen: no work to tell of.
+        Report::Started { kind: JobKind::Thumbnail, .. } => {}
+        Report::Started { kind, what } => {
+            state.activities.retain(|activity| activity.kind != kind);
+            let started = state.now;
+            state.activities.push(Activity { kind, what, stage: String::new(), fraction: None, started });
+        }
+        Report::Progress { kind, stage, fraction } => {
+            if let Some(activity) = state.activities.iter_mut().find(|activity| activity.kind == kind) {
+                activity.stage = stage;
+                activity.fraction = fraction.filter(|fraction| fraction.is_finite()).map(|f| f.clamp(0.0, 1.0));
+            }
+        }
+        Report::Finished { kind } => state.activities.retain(|activity| activity.kind != kind),
+        Report::Failed { kind, what, message } => failed(state, kind, what, message, effects),
+        Report::Scene(scene) => scene_arrived(state, scene, effects),
+        Report::Field { scene, anchors, convention, field } => {
+            if state.requested.field == Some(FieldKey { scene, anchors, convention }) {
+                state.field = Some(field);
+            }
+        }
+        Report::Described { role, brief } => described(state, role, brief),
+        Report::Loaded { role, card } => loaded(state, role, card, effects),
+        Report::Compared { scene, tap, adapter, comparison } => {
+            let key = CompareKey { scene, tap, adapter, models: state.models_version };
+            let closed = |role, found: bool| found && state.card(role).is_none();
+            let stale = state.requested.compare.as_ref() != Some(&key)
+                || closed(Role::Teacher, comparison.teacher_detections.is_some())
+                || closed(Role::Student, comparison.student_detections.is_some());
+            if !stale {
+                state.comparison = Some(comparison);
+                state.comparison_error = None;
+            }
+        }
+        Report::Device(status) => {
+            if state.device.as_ref() != Some(&status) {
+                // The first one only says where the models are.
+                if state.device.is_some() {
+                    state.models_version += 1;
+                }
+                state.device = Some(status);
+            }
+        }
+        Report::Dataset(brief) => listed(state, brief, effects),
+        Report::Images { images, done } => {
+            // Before its description, a batch belongs to an older list.
+            if state.dataset.brief.is_some() {
+                let from = state.dataset.images().len();
+                state.dataset.extend(images, done);
+                settle_selection(state, from);
+            }
+        }
+        Report::Thumbnail { image, picture, labels } => state.dataset.insert_thumbnail(image, picture, labels),
+    }
+}
+
+fn failed(state: &mut State, kind: JobKind, what: String, message: String, effects: &mut Vec<Effect>) {
+    match kind {
+        JobKind::Scene => state.scene_error = Some(message.clone()),
+        JobKind::Load(role) => {
+            if let ModelSlot::Loading { path, .. } = state.model(role) {
+                let path = path.clone();
+                *state.model_mut(role) = ModelSlot::Failed { path, message: message.clone() };
+                models_changed(state);
+            }
+        }
+        JobKind::Compare => {
+            state.comparison = None;
+            state.comparison_error = Some(message.clone());
+        }
+        JobKind::List => state.dataset.listing = false,
+        JobKind::Field | JobKind::Device | JobKind::Thumbnail => {}
+    }
+    let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
+    let remedy =
+        (on_gpu && message.to_lowercase().contains("out of memory")).then(|| Command::SetDevice("cpu".to_owned()));
+    tell_with(state, Level::Error, what, message, remedy, effects);
+}
+
+fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>) {
+    let asked = state.requested.scene.as_ref();
+    if asked.is_none_or(|asked| asked.image != scene.path || asked.input != scene.input_size()) {
+        return;
+    }
+    let before = state.scene.take();
+    let same_picture =
+        before.as_ref().is_some_and(|before| before.path == scene.path && before.letterbox == scene.letterbox);
+    if !same_picture {
+        state.camera = Camera::Fit;
+        state.hover = None;
+    }
+    if !same_picture || before.is_some_and(|before| before.labels.len() != scene.labels.len()) {
+        state.solo = None;
+    }
+    state.scene_error = None;
+    warn(state, &scene.warnings, effects);
+    state.scene = Some(scene);
+}
+
+/// Lists warnings one by one, and shows one line for all of them.
+fn warn(state: &mut State, warnings: &[Warning], effects: &mut Vec<Effect>) {
+    let Some(first) = warnings.first() else { return };
+    let mut quiet = Vec::new();
+    if warnings.len() > LISTED_WARNINGS {
+        let text = format!("{} more warnings like these", warnings.len() - LISTED_WARNINGS);
+        tell(state, Level::Warning, file_name(&first.file), text, &mut quiet);
+    }
+    // The newest is on top: the first line of the file ends there.
+    for warning in warnings.iter().take(LISTED_WARNINGS).rev() {
+        let line = warning.line.map(|line| format!(":{line}")).unwrap_or_default();
+        let what = format!("{}{line}", file_name(&warning.file));
+        tell(state, Level::Warning, what, warning.message.clone(), &mut quiet);
+    }
+    if quiet.is_empty() {
+        return;
+    }
+    let more = match warnings.len() {
+        1 => String::new(),
+        count => format!(" (and {} more, see Messages)", count - 1),
+    };
+    let line = first.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let text = format!("{}{line}: {}{more}", file_name(&first.file), first.message);
+    effects.push(Effect::Toast { level: Level::Warning, text, remedy: None });
+}
+
+fn described(state: &mut State, role: Role, brief: ModelBrief) {
+    if let ModelSlot::Loading { path, brief: slot } = state.model_mut(role)
+        && *path == brief.path
+    {
+        *slot = Some(brief);
+    }
+}
+
+fn loaded(state: &mut State, role: Role, card: Arc<ModelCard>, effects: &mut Vec<Effect>) {
+    let expected = match state.model(role) {
+        ModelSlot::Loading { path, .. } => *path == card.path,
+        // Moved to another device.
+        ModelSlot::Ready { card: before } => before.path == card.path,
+        ModelSlot::Empty | ModelSlot::Failed { .. } => false,
+    };
+    if !expected {
+        return;
+    }
+    for warning in &card.warnings {
+        tell(state, Level::Warning, file_name(&card.path), warning.clone(), effects);
+    }
+    *state.model_mut(role) = ModelSlot::Ready { card };
+    models_changed(state);
+}
+
+fn listed(state: &mut State, brief: DatasetBrief, effects: &mut Vec<Effect>) {
+    if state.dataset.source.as_ref() != Some(&brief.source) {
+        return;
+    }
+    warn(state, &brief.warnings, effects);
+    state.dataset.brief = Some(brief);
+}
+
+/// Opens the first image of a fresh list, or finds the one that is open among those that have just come.
+fn settle_selection(state: &mut State, from: usize) {
+    if state.dataset.selected.is_some() {
+        return;
+    }
+    if state.dataset.open_first && !state.dataset.images().is_empty() {
+        state.dataset.open_first = false;
+        select(state, 0);
+    } else if let Some(index) = state.image.as_ref().and_then(|image| state.dataset.position(image, from)) {
+        state.dataset.select(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::DeviceStatus;
+
+    fn failed(kind: JobKind, message: &str) -> Report {
+        Report::Failed { kind, what: "the comparison".into(), message: message.into() }
+    }
+
+    #[test]
+    fn a_full_gpu_offers_the_cpu() {
+        let mut state = State::default();
+        let gpu = DeviceStatus { label: "CUDA:0".into(), reason: "a GPU".into(), cuda_devices: 1 };
+        receive(&mut state, Report::Device(gpu));
+        let effects = receive(&mut state, failed(JobKind::Compare, "CUDA out of memory: tried to allocate 2 GiB"));
+        let remedy = Some(Command::SetDevice("cpu".into()));
+        assert_eq!(state.messages.get(0).and_then(|message| message.remedy.clone()), remedy);
+        assert!(matches!(&effects[..], [Effect::Toast { remedy: offered, .. }] if *offered == remedy));
+        receive(&mut state, failed(JobKind::Compare, "channels differ"));
+        assert_eq!(state.messages.get(0).and_then(|message| message.remedy.clone()), None);
+    }
+
+    #[test]
+    fn work_is_shown_from_its_start_to_its_end() {
+        let mut state = State { now: 3.0, ..State::default() };
+        let kind = JobKind::List;
+        receive(&mut state, Report::Progress { kind, stage: "early".into(), fraction: None });
+        assert!(state.activities.is_empty(), "progress of what never began");
+        receive(&mut state, Report::Started { kind, what: "d".into() });
+        receive(&mut state, Report::Started { kind: JobKind::Thumbnail, what: "t".into() });
+        receive(&mut state, Report::Progress { kind, stage: "reading".into(), fraction: Some(f32::NAN) });
+        let activity = state.activities.first().expect("an activity");
+        assert_eq!((activity.started, activity.fraction, state.activities.len()), (3.0, None, 1));
+        receive(&mut state, Report::Finished { kind });
+        assert!(state.activities.is_empty());
+    }
+
+    #[test]
+    fn many_warnings_of_one_file_are_one_toast_and_a_bounded_list() {
+        let mut state = State::default();
+        state.dataset.begin("data.yaml".into());
+        let warning =
+            |line| Warning { file: "labels/a.txt".into(), line: Some(line), message: format!("bad line {line}") };
+        let brief = DatasetBrief {
+            source: "data.yaml".into(),
+            warnings: (1..=50).map(warning).collect(),
+            ..Default::default()
+        };
+        let effects = receive(&mut state, Report::Dataset(brief));
+        assert_eq!(effects.len(), 1);
+        assert_eq!(state.messages.len(), LISTED_WARNINGS + 1);
+        assert_eq!(state.messages.get(0).expect("a message").what, "a.txt:1");
+    }
+}

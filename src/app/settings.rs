@@ -1,0 +1,189 @@
+//! What is kept from one start to the next, as a TOML file in the platform's folder for settings.
+//!
+//! Reading is tolerant: what is missing takes its default, and a broken file costs a message, never a start. Writing
+//! is whole or not at all.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::view::{RangeMode, ViewSettings};
+
+/// More than any settings file needs.
+const MAX_BYTES: u64 = 256 * 1024;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThemeSetting {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+impl From<egui::ThemePreference> for ThemeSetting {
+    fn from(theme: egui::ThemePreference) -> Self {
+        match theme {
+            egui::ThemePreference::System => Self::System,
+            egui::ThemePreference::Light => Self::Light,
+            egui::ThemePreference::Dark => Self::Dark,
+        }
+    }
+}
+
+impl From<ThemeSetting> for egui::ThemePreference {
+    fn from(theme: ThemeSetting) -> Self {
+        match theme {
+            ThemeSetting::System => Self::System,
+            ThemeSetting::Light => Self::Light,
+            ThemeSetting::Dark => Self::Dark,
+        }
+    }
+}
+
+/// Sizes in points.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WindowLayout {
+    pub width: f32,
+    pub height: f32,
+    pub maximized: bool,
+    pub left_panel: f32,
+    pub right_panel: f32,
+}
+
+impl WindowLayout {
+    pub const MIN: [f32; 2] = [960.0, 600.0];
+    const MAX: f32 = 16_384.0;
+
+    /// Sizes that a window can have, whatever the file says.
+    fn checked(self) -> Self {
+        let side = |value: f32, least: f32, most: f32, default: f32| {
+            if value.is_finite() { value.clamp(least, most) } else { default }
+        };
+        let default = Self::default();
+        Self {
+            width: side(self.width, Self::MIN[0], Self::MAX, default.width),
+            height: side(self.height, Self::MIN[1], Self::MAX, default.height),
+            maximized: self.maximized,
+            left_panel: side(self.left_panel, 200.0, 480.0, default.left_panel),
+            right_panel: side(self.right_panel, 320.0, 560.0, default.right_panel),
+        }
+    }
+}
+
+impl Default for WindowLayout {
+    fn default() -> Self {
+        Self { width: 1440.0, height: 900.0, maximized: false, left_panel: 256.0, right_panel: 384.0 }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub theme: ThemeSetting,
+    /// Newest first.
+    pub recent: Vec<PathBuf>,
+    pub view: ViewSettings,
+    pub window: WindowLayout,
+}
+
+impl Settings {
+    pub const MAX_RECENT: usize = 12;
+
+    /// Where they lie; `None` where the platform has no such folder.
+    pub fn path() -> Option<PathBuf> {
+        Some(directories::ProjectDirs::from("", "", "distillscope")?.config_dir().join("settings.toml"))
+    }
+
+    /// Reads a file; defaults without one, and with a sentence where it is broken.
+    pub fn read(path: &Path) -> (Self, Option<String>) {
+        let mut text = String::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+        let broken = |cause: String| {
+            let message = format!("{}: {cause}; the defaults are used, and replace it on exit", path.display());
+            (Self::default(), Some(message))
+        };
+        match read {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Self::default(), None),
+            Err(error) => broken(error.to_string()),
+            Ok(_) => match toml::from_str::<Self>(&text) {
+                Ok(settings) => (settings.checked(), None),
+                Err(error) => broken(error.message().to_owned()),
+            },
+        }
+    }
+
+    fn checked(mut self) -> Self {
+        self.recent.truncate(Self::MAX_RECENT);
+        self.window = self.window.checked();
+        let opacity = self.view.opacity;
+        self.view.opacity = if opacity.is_finite() { opacity.clamp(0.0, 1.0) } else { ViewSettings::default().opacity };
+        self
+    }
+
+    /// As it is written. A locked range is not kept: on another day it would colour other maps.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        let view = ViewSettings { range: RangeMode::Auto, ..self.view };
+        toml::to_string_pretty(&Self { view, ..self.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::view::{ChannelView, ColorMapName, Layer, ScaleChoice};
+
+    fn read(text: &str) -> (Settings, Option<String>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("settings.toml");
+        std::fs::write(&path, text).expect("written");
+        Settings::read(&path)
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let settings = Settings {
+            theme: ThemeSetting::Dark,
+            recent: vec!["/a/图像.jpg".into()],
+            view: ViewSettings {
+                layer: Layer::Difference,
+                scales: ScaleChoice::Stride(16),
+                color_map: Some(ColorMapName::BlueRed),
+                channels: ChannelView::Top(8),
+                ..ViewSettings::default()
+            },
+            window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
+        };
+        assert_eq!(read(&settings.to_toml().expect("toml")), (settings, None));
+    }
+
+    #[test]
+    fn a_locked_range_is_not_kept() {
+        let mut settings = Settings::default();
+        settings.view.range = RangeMode::Locked { low: 0.0, high: 1.0 };
+        assert_eq!(read(&settings.to_toml().expect("toml")).0.view.range, RangeMode::Auto);
+    }
+
+    #[test]
+    fn a_broken_file_gives_defaults_and_a_message() {
+        for text in ["theme = 7", "not toml at all [", "\u{0}", "[view]\nlayer = \"sideways\""] {
+            let (settings, message) = read(text);
+            assert_eq!(settings, Settings::default(), "{text}");
+            assert!(message.expect("a message").contains("settings.toml"), "{text}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(Settings::read(folder.path()).1.is_some(), "a folder is no settings file");
+    }
+
+    #[test]
+    fn what_is_missing_or_absurd_takes_its_default() {
+        assert_eq!(read(""), (Settings::default(), None));
+        let (settings, message) = read("[view]\nopacity = nan\n[window]\nwidth = 1e30\nleft_panel = nan");
+        assert_eq!(message, None);
+        assert_eq!(settings.view.opacity, 0.6);
+        assert_eq!((settings.window.width, settings.window.left_panel), (16_384.0, 256.0));
+        assert_eq!(Settings::read(Path::new("/no/such/file")), (Settings::default(), None));
+    }
+}

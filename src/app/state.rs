@@ -1,0 +1,332 @@
+//! What the window knows: plain values that panels draw and that only [`crate::app::update`] changes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use egui::ThemePreference;
+
+use crate::app::dataset::Dataset;
+use crate::app::measures::Measures;
+use crate::app::messages::Messages;
+use crate::app::view::{Camera, Hover, ViewSettings};
+use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
+use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
+use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
+use crate::yolo::anchors::AnchorScale;
+
+/// What stands in a model's place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ModelSlot {
+    #[default]
+    Empty,
+    /// `brief` as soon as the file has said what it is.
+    Loading {
+        path: PathBuf,
+        brief: Option<ModelBrief>,
+    },
+    Ready {
+        card: Arc<ModelCard>,
+    },
+    Failed {
+        path: PathBuf,
+        message: String,
+    },
+}
+
+impl ModelSlot {
+    /// The anchors, as soon as they are known.
+    pub fn anchors(&self) -> Option<&[AnchorScale]> {
+        match self {
+            Self::Loading { brief: Some(brief), .. } => Some(&brief.anchors),
+            Self::Ready { card } => Some(&card.anchors),
+            _ => None,
+        }
+    }
+
+    pub fn names(&self) -> Option<&[String]> {
+        match self {
+            Self::Loading { brief: Some(brief), .. } => Some(&brief.names),
+            Self::Ready { card } => Some(&card.names),
+            _ => None,
+        }
+    }
+
+    pub const fn is_free(&self) -> bool {
+        matches!(self, Self::Empty | Self::Failed { .. })
+    }
+}
+
+/// Whose anchors the mask is built from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnchorOwner {
+    Model(Role),
+    /// No model is open: YOLOv5's own for COCO.
+    Default,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaskAnchors {
+    pub scales: Vec<AnchorScale>,
+    pub owner: AnchorOwner,
+    /// A sentence where teacher and student differ.
+    pub note: Option<String>,
+}
+
+/// Work under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    pub kind: JobKind,
+    pub what: String,
+    pub stage: String,
+    /// 0..=1; `None` where it cannot be known.
+    pub fraction: Option<f32>,
+    /// On the clock of [`State::now`].
+    pub started: f64,
+}
+
+impl Activity {
+    /// Seconds left at the pace so far; `None` before there is a pace.
+    pub fn seconds_left(&self, now: f64) -> Option<f64> {
+        let fraction = f64::from(self.fraction.filter(|fraction| *fraction > 0.05 && *fraction < 1.0)?);
+        let elapsed = now - self.started;
+        (elapsed > 1.0).then(|| elapsed * (1.0 - fraction) / fraction)
+    }
+}
+
+/// The session that comes with the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    pub data: PathBuf,
+    pub teacher: Option<PathBuf>,
+    pub student: Option<PathBuf>,
+}
+
+impl Sample {
+    /// Looks beside the executable, in the current folder, and where the program was built.
+    pub fn find() -> Option<Self> {
+        let executable = std::env::current_exe().ok();
+        let beside = executable.as_deref().and_then(Path::parent).map(Path::to_path_buf);
+        let places = [beside, std::env::current_dir().ok(), Some(env!("CARGO_MANIFEST_DIR").into())];
+        places.into_iter().flatten().find_map(|place| Self::at(&place.join("sample_data")))
+    }
+
+    fn at(folder: &Path) -> Option<Self> {
+        let data = folder.join("data.yaml");
+        let weights = |role: Role| {
+            let mut files = ["safetensors", "pt"].into_iter().map(|e| format!("models/{}.{e}", role.name()));
+            files.find_map(|name| Some(folder.join(name)).filter(|path| path.is_file()))
+        };
+        data.is_file().then(|| Self { data, teacher: weights(Role::Teacher), student: weights(Role::Student) })
+    }
+}
+
+/// What lies over the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    Palette,
+    Keys,
+    About,
+    Report(Role),
+}
+
+/// What the models were last asked to compare.
+#[derive(Clone, Debug)]
+pub struct CompareKey {
+    pub scene: Arc<Scene>,
+    pub tap: Tap,
+    pub adapter: AdapterChoice,
+    /// [`State::models_version`].
+    pub models: u64,
+}
+
+impl PartialEq for CompareKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.scene, &other.scene)
+            && (self.tap, &self.adapter, self.models) == (other.tap, &other.adapter, other.models)
+    }
+}
+
+/// What the IoU maps were last asked for.
+#[derive(Clone, Debug)]
+pub struct FieldKey {
+    pub scene: Arc<Scene>,
+    pub anchors: Vec<AnchorScale>,
+    pub convention: IouConvention,
+}
+
+impl PartialEq for FieldKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.scene, &other.scene) && (&self.anchors, self.convention) == (&other.anchors, other.convention)
+    }
+}
+
+/// What the mask was made from.
+#[derive(Clone, Debug)]
+pub struct MaskKey {
+    pub field: Arc<IouField>,
+    pub psi: Psi,
+    pub rule: LevelRule,
+}
+
+impl PartialEq for MaskKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.field, &other.field) && (self.psi, self.rule) == (other.psi, other.rule)
+    }
+}
+
+/// The newest request of each kind: what is wanted is set against it, and an answer to anything else is stale.
+#[derive(Clone, Debug, Default)]
+pub struct Requested {
+    pub scene: Option<SceneRequest>,
+    pub field: Option<FieldKey>,
+    pub compare: Option<CompareKey>,
+}
+
+#[derive(Debug)]
+pub struct State {
+    /// Seconds since the start.
+    pub now: f64,
+    pub dataset: Dataset,
+    pub(super) models: [ModelSlot; 2],
+    /// Grows whenever a model or the device changes.
+    pub models_version: u64,
+
+    /// The image that is wanted; [`State::scene`] follows.
+    pub image: Option<PathBuf>,
+    pub labels: LabelSource,
+    pub scene: Option<Arc<Scene>>,
+    pub scene_error: Option<String>,
+    pub solo: Option<usize>,
+
+    pub anchors: Option<MaskAnchors>,
+    pub field: Option<Arc<IouField>>,
+    pub mask: Option<Arc<ImitationMask>>,
+    pub(super) mask_key: Option<MaskKey>,
+    /// Grows with every new mask.
+    pub mask_version: u64,
+    pub psi: Psi,
+    pub rule: LevelRule,
+    pub convention: IouConvention,
+
+    pub tap: Tap,
+    pub adapter: AdapterChoice,
+    /// Side of the square input that is asked for, in px; rounded up to whole cells of the largest stride.
+    pub input_side: u32,
+    pub comparison: Option<Arc<Comparison>>,
+    pub comparison_error: Option<String>,
+    pub measures: Option<Measures>,
+
+    pub view: ViewSettings,
+    pub camera: Camera,
+    pub hover: Option<Hover>,
+
+    pub device: Option<DeviceStatus>,
+    pub device_choice: String,
+    pub activities: Vec<Activity>,
+    pub messages: Messages,
+    pub messages_open: bool,
+    pub overlay: Option<Overlay>,
+    /// Weights of which only a person can say whose they are.
+    pub undecided: Vec<PathBuf>,
+    /// Grows when the search field is to take the keyboard.
+    pub search_requests: u64,
+
+    pub theme: ThemePreference,
+    /// Newest first.
+    pub recent: Vec<PathBuf>,
+    pub sample: Option<Sample>,
+    pub requested: Requested,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            now: 0.0,
+            dataset: Dataset::default(),
+            models: Default::default(),
+            models_version: 0,
+            image: None,
+            labels: LabelSource::Beside,
+            scene: None,
+            scene_error: None,
+            solo: None,
+            anchors: None,
+            field: None,
+            mask: None,
+            mask_key: None,
+            mask_version: 0,
+            psi: Psi::default(),
+            rule: LevelRule::default(),
+            convention: IouConvention::default(),
+            tap: Tap::default(),
+            adapter: AdapterChoice::default(),
+            input_side: 640,
+            comparison: None,
+            comparison_error: None,
+            measures: None,
+            view: ViewSettings::default(),
+            camera: Camera::default(),
+            hover: None,
+            device: None,
+            device_choice: "auto".to_owned(),
+            activities: Vec::new(),
+            messages: Messages::default(),
+            messages_open: false,
+            overlay: None,
+            undecided: Vec::new(),
+            search_requests: 0,
+            theme: ThemePreference::System,
+            recent: Vec::new(),
+            sample: None,
+            requested: Requested::default(),
+        }
+    }
+}
+
+impl State {
+    pub const fn model(&self, role: Role) -> &ModelSlot {
+        &self.models[role as usize]
+    }
+
+    pub(super) const fn model_mut(&mut self, role: Role) -> &mut ModelSlot {
+        &mut self.models[role as usize]
+    }
+
+    /// The card of a model that is loaded.
+    pub fn card(&self, role: Role) -> Option<&Arc<ModelCard>> {
+        match self.model(role) {
+            ModelSlot::Ready { card } => Some(card),
+            _ => None,
+        }
+    }
+
+    pub fn activity(&self, kind: JobKind) -> Option<&Activity> {
+        self.activities.iter().find(|activity| activity.kind == kind)
+    }
+
+    /// The scales of the mask; none before the first field.
+    pub fn scales(&self) -> &[AnchorScale] {
+        self.anchors.as_ref().map_or(&[], |anchors| &anchors.scales)
+    }
+
+    pub fn strides(&self) -> impl Iterator<Item = u32> + '_ {
+        self.scales().iter().map(|scale| scale.stride)
+    }
+
+    /// The choices for [`crate::app::Command::SetDevice`].
+    pub fn device_choices(&self) -> Vec<String> {
+        let cuda = self.device.as_ref().map_or(0, |device| device.cuda_devices);
+        let mut choices = vec!["auto".to_owned(), "cpu".to_owned()];
+        choices.extend((0..cuda).map(|index| format!("cuda:{index}")));
+        choices
+    }
+
+    /// Class names in the data's order: the dataset's, else the student's, else the teacher's.
+    pub fn names(&self) -> &[String] {
+        let of_data = Some(self.dataset.names()).filter(|names| !names.is_empty());
+        of_data
+            .or_else(|| self.model(Role::Student).names())
+            .or_else(|| self.model(Role::Teacher).names())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,396 @@
+//! How a command changes the state, and what has to be done outside because of it.
+//!
+//! Nothing here draws, waits or touches a file: effects are returned and [`crate::app::App`] carries them out. What
+//! follows from the state (which scene, which maps, which comparison) is not asked for case by case: after every
+//! change [`crate::app::wants`] sets what is wanted against what was last requested.
+
+use std::path::{Path, PathBuf};
+
+use crate::app::command::{Command, file_name};
+use crate::app::desk::{Answer, Errand, PathKind, Wanted};
+use crate::app::messages::{Level, Message};
+use crate::app::settings::Settings;
+use crate::app::state::{ModelSlot, Overlay, State};
+use crate::app::view::{RangeMode, ScaleChoice};
+use crate::app::wants;
+use crate::imitation::mask::Psi;
+use crate::inspect::{AdapterChoice, LabelSource, Role};
+use crate::worker::{Job, JobKind};
+
+/// What is to be done outside the state.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    Send(Job),
+    Cancel(JobKind),
+    Ask(Errand),
+    Toast { level: Level, text: String, remedy: Option<Command> },
+    SetTheme(egui::ThemePreference),
+    Quit,
+}
+
+/// Carries out a command.
+pub fn apply(state: &mut State, command: Command) -> Vec<Effect> {
+    if command.disabled(state).is_some() {
+        return Vec::new();
+    }
+    let mut effects = Vec::new();
+    change(state, command, &mut effects);
+    wants::follow(state, &mut effects);
+    effects
+}
+
+/// Takes in what the desk found out.
+pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match answer {
+        Answer::Picked(wanted, path) => picked(state, wanted, path, &mut effects),
+        Answer::Looked { found, onto } => open_all(state, found, onto, &mut effects),
+        Answer::Failed { what, message } => tell(state, Level::Error, what, message, &mut effects),
+    }
+    wants::follow(state, &mut effects);
+    effects
+}
+
+/// Adds a message to the list and shows it for a while.
+pub(super) fn tell(
+    state: &mut State,
+    level: Level,
+    what: impl Into<String>,
+    text: impl Into<String>,
+    effects: &mut Vec<Effect>,
+) {
+    tell_with(state, level, what, text, None, effects);
+}
+
+pub(super) fn tell_with(
+    state: &mut State,
+    level: Level,
+    what: impl Into<String>,
+    text: impl Into<String>,
+    remedy: Option<Command>,
+    effects: &mut Vec<Effect>,
+) {
+    let (what, text) = (what.into(), text.into());
+    let toast = format!("{what}: {text}");
+    let at = state.now;
+    if state.messages.add(Message { level, what, text, at, times: 1, remedy: remedy.clone() }) {
+        effects.push(Effect::Toast { level, text: toast, remedy });
+    }
+}
+
+fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
+    match command {
+        Command::BrowseImage => effects.push(Effect::Ask(Errand::Pick(Wanted::Image))),
+        Command::BrowseLabels => effects.push(Effect::Ask(Errand::Pick(Wanted::Labels))),
+        Command::BrowseData => effects.push(Effect::Ask(Errand::Pick(Wanted::Data))),
+        Command::BrowseFolder => effects.push(Effect::Ask(Errand::Pick(Wanted::Folder))),
+        Command::BrowseModel(role) => effects.push(Effect::Ask(Errand::Pick(Wanted::Model(role)))),
+        Command::BrowseAdapter => effects.push(Effect::Ask(Errand::Pick(Wanted::Adapter))),
+        Command::OpenSample => open_sample(state, effects),
+        Command::Open(path) => effects.push(Effect::Ask(Errand::Look { paths: vec![path], onto: None })),
+        Command::OpenImage(path) => {
+            open_image(state, path, effects);
+            state.dataset.open_first = false;
+        }
+        Command::OpenData(path) => open_list(state, path, effects),
+        Command::Drop(paths, onto) => effects.push(Effect::Ask(Errand::Look { paths, onto })),
+        Command::OpenModel(role, path) => open_model(state, role, path, effects),
+        Command::ChooseRole(role) => {
+            if !state.undecided.is_empty() {
+                let path = state.undecided.remove(0);
+                if let Some(role) = role {
+                    open_model(state, role, path, effects);
+                }
+            }
+        }
+        Command::CloseModel(role) => {
+            *state.model_mut(role) = ModelSlot::Empty;
+            models_changed(state);
+            effects.push(Effect::Send(Job::Unload { role }));
+        }
+        Command::ForgetRecent => state.recent.clear(),
+        Command::SelectImage(index) => select(state, index),
+        Command::StepImage(step) => {
+            if let Some(index) = state.dataset.stepped(step) {
+                select(state, index);
+            }
+        }
+        Command::FilterImages(filter) => state.dataset.set_filter(filter),
+        Command::FocusSearch => state.search_requests += 1,
+        Command::SetSplit(split) => {
+            if let Some(source) = state.dataset.source.clone() {
+                list(state, source, Some(split), effects);
+                state.dataset.open_first = true;
+            }
+        }
+        Command::ShowRows(rows) => {
+            let now = state.now;
+            let wanted = state.dataset.ask_thumbnails(rows, now);
+            effects.extend(wanted.into_iter().map(|image| Effect::Send(Job::Thumbnail(image))));
+        }
+        Command::CompareAgain => {
+            state.requested.compare = None;
+            state.comparison_error = None;
+        }
+        Command::Cancel(kind) => {
+            effects.push(Effect::Cancel(kind));
+            state.activities.retain(|activity| activity.kind != kind);
+            if let JobKind::Load(role) = kind
+                && matches!(state.model(role), ModelSlot::Loading { .. })
+            {
+                *state.model_mut(role) = ModelSlot::Empty;
+                models_changed(state);
+                effects.push(Effect::Send(Job::Unload { role }));
+            }
+            if kind == JobKind::Scene {
+                // What is on screen is what is wanted again.
+                state.image = state.scene.as_ref().map(|scene| scene.path.clone());
+                let shown = state.image.as_ref().and_then(|image| state.dataset.position(image, 0));
+                state.dataset.selected = shown;
+            }
+            if kind == JobKind::Compare {
+                state.comparison_error = Some("cancelled; F5 runs both models again".to_owned());
+            }
+            if kind == JobKind::List {
+                state.dataset.listing = false;
+            }
+        }
+
+        Command::SetPsi(psi) => state.psi = Psi::saturating(psi),
+        // Steps land on the grid of steps, whatever the slider has left.
+        Command::StepPsi(step) => {
+            let psi = state.psi.get() + step;
+            state.psi = Psi::saturating((psi * 100.0).round() / 100.0);
+        }
+        Command::SetRule(rule) => state.rule = rule,
+        Command::SetConvention(convention) => state.convention = convention,
+        Command::Solo(solo) => state.solo = solo.filter(|gt| *gt < labels(state)),
+        Command::StepSolo(step) => state.solo = stepped_solo(state, step),
+
+        Command::SetTap(tap) => state.tap = tap,
+        Command::SetAdapter(adapter) => state.adapter = adapter,
+        Command::SetDifference(kind) => state.view.difference = kind,
+        Command::SetChannels(channels) => state.view.channels = channels,
+        Command::SetInsideMask(inside) => state.view.inside_mask = inside,
+        Command::SetInputSize(side) => state.input_side = side.clamp(32, 4096),
+        Command::SetDevice(choice) => {
+            effects.push(Effect::Send(Job::Device(choice.clone())));
+            state.device_choice = choice;
+        }
+
+        Command::SetLayer(layer) => state.view.layer = layer,
+        Command::SetScales(scales) => state.view.scales = scales,
+        Command::StepScales => state.view.scales = next_scales(state),
+        Command::SetOpacity(opacity) if opacity.is_finite() => state.view.opacity = opacity.clamp(0.0, 1.0),
+        Command::SetOpacity(_) => {}
+        Command::SetColorMap(map) => state.view.color_map = map,
+        Command::SetRange(RangeMode::Locked { low, high }) if !(low.is_finite() && high.is_finite()) => {}
+        Command::SetRange(range) => state.view.range = range,
+        Command::ToggleLabels => state.view.labels ^= true,
+        Command::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes ^= true,
+        Command::ToggleBoxes(Role::Student) => state.view.student_boxes ^= true,
+        Command::SetCamera(camera) => state.camera = camera,
+        // What these mean depends on the screen: the ui has turned them into a camera and a range.
+        Command::ZoomBy(_) | Command::ToggleRange => {}
+        Command::Hover(hover) => state.hover = hover,
+
+        Command::SetTheme(theme) => {
+            state.theme = theme;
+            effects.push(Effect::SetTheme(theme));
+        }
+        Command::TogglePalette => toggle(state, Overlay::Palette),
+        Command::ToggleKeys => toggle(state, Overlay::Keys),
+        Command::ToggleAbout => toggle(state, Overlay::About),
+        Command::ShowLoadReport(role) => toggle(state, Overlay::Report(role)),
+        Command::ToggleMessages => {
+            state.messages_open ^= true;
+            state.messages.unread = 0;
+        }
+        Command::ClearMessages => state.messages.clear(),
+        Command::Dismiss => {
+            if state.overlay.take().is_none() && !std::mem::take(&mut state.messages_open) {
+                state.solo = None;
+            }
+        }
+        Command::Quit => effects.push(Effect::Quit),
+    }
+}
+
+fn toggle(state: &mut State, overlay: Overlay) {
+    state.overlay = if state.overlay == Some(overlay) { None } else { Some(overlay) };
+}
+
+fn labels(state: &State) -> usize {
+    state.scene.as_ref().map_or(0, |scene| scene.labels.len())
+}
+
+/// Through the ground truths one by one, then all of them again.
+fn stepped_solo(state: &State, step: isize) -> Option<usize> {
+    let count = labels(state);
+    let places = isize::try_from(count + 1).unwrap_or(1);
+    let place = state.solo.map_or(0, |gt| isize::try_from(gt + 1).unwrap_or(0));
+    let next = (place + step).rem_euclid(places);
+    usize::try_from(next).ok()?.checked_sub(1)
+}
+
+fn next_scales(state: &State) -> ScaleChoice {
+    let strides: Vec<u32> = state.strides().collect();
+    let next = match state.view.scales {
+        ScaleChoice::All => strides.first(),
+        ScaleChoice::Stride(stride) => {
+            strides.iter().position(|other| *other == stride).and_then(|at| strides.get(at + 1))
+        }
+    };
+    next.map_or(ScaleChoice::All, |stride| ScaleChoice::Stride(*stride))
+}
+
+/// A model has come, gone or moved: what was compared is no longer what would be.
+pub(super) fn models_changed(state: &mut State) {
+    state.models_version += 1;
+    state.comparison = None;
+    state.comparison_error = None;
+}
+
+fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Effect>) {
+    match wanted {
+        Wanted::Image => open_image(state, path, effects),
+        Wanted::Labels => open_labels(state, path, effects),
+        Wanted::Data | Wanted::Folder => open_list(state, path, effects),
+        Wanted::Model(role) => open_model(state, role, path, effects),
+        Wanted::Adapter => state.adapter = AdapterChoice::Run(path),
+    }
+}
+
+/// Opens several things at once: the list first, then the image, then what belongs to it.
+fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Role>, effects: &mut Vec<Effect>) {
+    let mut images = Vec::new();
+    let mut labels = Vec::new();
+    let mut lists = Vec::new();
+    let mut weights = Vec::new();
+    for (path, kind) in found {
+        match kind {
+            PathKind::Image => images.push(path),
+            PathKind::Labels => labels.push(path),
+            PathKind::Data | PathKind::Folder => lists.push(path),
+            PathKind::Weights { bytes } => weights.push((bytes, path)),
+            PathKind::Adapter => state.adapter = AdapterChoice::Run(path),
+            PathKind::Missing => {
+                let known = state.recent.len();
+                state.recent.retain(|recent| *recent != path);
+                let gone = if state.recent.len() < known { "; it is off the list of recent files" } else { "" };
+                let text = format!("{} is not there (any more){gone}", path.display());
+                tell(state, Level::Error, file_name(&path), text, effects);
+            }
+            PathKind::Unknown => {
+                let text = "cannot be opened here; drop images, labels (txt, xml, json), a data.yaml, a folder, \
+                            or weights (pt, safetensors, torchscript)";
+                tell(state, Level::Error, file_name(&path), text, effects);
+            }
+        }
+    }
+    if let Some(path) = lists.into_iter().next() {
+        open_list(state, path, effects);
+        state.dataset.open_first = images.is_empty();
+    }
+    match images.as_slice() {
+        [] => {}
+        [image] => open_image(state, image.clone(), effects),
+        [first, ..] => {
+            effects.push(Effect::Cancel(JobKind::List));
+            state.dataset.begin(first.clone());
+            state.dataset.extend(images.clone(), true);
+            select(state, 0);
+        }
+    }
+    if let Some(path) = labels.into_iter().next() {
+        open_labels(state, path, effects);
+    }
+    // Of two models that arrive together the larger one is the teacher.
+    weights.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+    let mut onto = onto;
+    for (_, path) in weights {
+        match onto.take().or_else(|| Role::ALL.into_iter().find(|role| state.model(*role).is_free())) {
+            Some(role) => open_model(state, role, path, effects),
+            None => state.undecided.push(path),
+        }
+    }
+}
+
+fn remember(state: &mut State, path: &Path) {
+    state.recent.retain(|recent| recent != path);
+    state.recent.insert(0, path.to_path_buf());
+    state.recent.truncate(Settings::MAX_RECENT);
+}
+
+fn list(state: &mut State, source: PathBuf, split: Option<String>, effects: &mut Vec<Effect>) {
+    state.dataset.begin(source.clone());
+    effects.push(Effect::Send(Job::List { source, split }));
+}
+
+fn open_list(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
+    remember(state, &path);
+    list(state, path, None, effects);
+    state.dataset.open_first = true;
+}
+
+fn open_image(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
+    remember(state, &path);
+    if let Some(index) = state.dataset.position(&path, 0) {
+        return select(state, index);
+    }
+    // A list that is still on its way may hold the image; else its neighbours are listed.
+    if !state.dataset.listing {
+        list(state, path.clone(), None, effects);
+    }
+    show_image(state, path);
+}
+
+fn open_labels(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
+    if state.image.is_some() {
+        state.labels = LabelSource::File(path);
+    } else {
+        tell(state, Level::Error, file_name(&path), "these are labels; open their image first", effects);
+    }
+}
+
+fn open_model(state: &mut State, role: Role, path: PathBuf, effects: &mut Vec<Effect>) {
+    remember(state, &path);
+    load(state, role, path, effects);
+}
+
+fn load(state: &mut State, role: Role, path: PathBuf, effects: &mut Vec<Effect>) {
+    *state.model_mut(role) = ModelSlot::Loading { path: path.clone(), brief: None };
+    models_changed(state);
+    effects.push(Effect::Send(Job::Load { role, path }));
+}
+
+/// The sample session: its dataset and its two models.
+fn open_sample(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(sample) = state.sample.clone() else { return };
+    list(state, sample.data, None, effects);
+    state.dataset.open_first = true;
+    for (role, path) in [(Role::Teacher, sample.teacher), (Role::Student, sample.student)] {
+        if let Some(path) = path {
+            load(state, role, path, effects);
+        }
+    }
+}
+
+pub(super) fn select(state: &mut State, index: usize) {
+    if let Some(image) = state.dataset.image(index).cloned() {
+        state.dataset.select(index);
+        show_image(state, image);
+    }
+}
+
+fn show_image(state: &mut State, image: PathBuf) {
+    if state.image.as_ref() == Some(&image) {
+        return;
+    }
+    // One COCO file labels every image; any other belongs to the image that it was opened for.
+    let keeps = matches!(&state.labels, LabelSource::File(path) if path.extension().is_some_and(|e| e == "json"));
+    if !keeps {
+        state.labels = LabelSource::Beside;
+    }
+    state.image = Some(image);
+}

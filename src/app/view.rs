@@ -1,0 +1,163 @@
+//! How the scene is looked at: plain settings that the canvas draws by and commands change.
+
+use serde::{Deserialize, Serialize};
+
+use crate::imitation::difference::DifferenceKind;
+
+/// The one map that lies over the image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// The image with its boxes alone.
+    Image,
+    /// Every anchor shape at the pointed or chosen cell, and the grid of cells.
+    Anchors,
+    /// Largest IoU of a cell's anchors with the ground truths (or the soloed one).
+    Iou,
+    /// Anchor hits per cell above the threshold.
+    #[default]
+    Mask,
+    Teacher,
+    Student,
+    Difference,
+}
+
+impl Layer {
+    pub const ALL: [Self; 7] =
+        [Self::Image, Self::Anchors, Self::Iou, Self::Mask, Self::Teacher, Self::Student, Self::Difference];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Image => "Image",
+            Self::Anchors => "Anchors",
+            Self::Iou => "IoU",
+            Self::Mask => "Mask",
+            Self::Teacher => "Teacher",
+            Self::Student => "Student",
+            Self::Difference => "Difference",
+        }
+    }
+
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Image => "The image and its boxes, with nothing over them.",
+            Self::Anchors => "The grid of cells, and every anchor shape at the cell under the pointer.",
+            Self::Iou => "The largest IoU of each cell's anchors with the ground truths.",
+            Self::Mask => "The cells that are imitated, and how many anchors hit each.",
+            Self::Teacher => "Strength of the teacher's features.",
+            Self::Student => "Strength of the student's features.",
+            Self::Difference => "Where the student's features differ from the teacher's.",
+        }
+    }
+}
+
+/// One scale large, or all side by side and linked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ScaleChoice {
+    #[default]
+    All,
+    /// The scale of this stride.
+    Stride(u32),
+}
+
+/// Which channels a feature map shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ChannelView {
+    /// L2 norm over all channels (teacher, student), the chosen difference over all channels (difference).
+    #[default]
+    All,
+    One(usize),
+    /// The k channels with the largest error.
+    Top(usize),
+}
+
+/// Where the colours of a map begin and end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub enum RangeMode {
+    /// Each map's own finite range.
+    #[default]
+    Auto,
+    /// The same for every image and scale until unlocked: the way to compare.
+    Locked { low: f32, high: f32 },
+}
+
+/// A colour map by name; `None` in [`ViewSettings::color_map`] is the layer's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ColorMapName {
+    Cividis,
+    Viridis,
+    Inferno,
+    Magma,
+    BlueRed,
+}
+
+impl ColorMapName {
+    pub const ALL: [Self; 5] = [Self::Cividis, Self::Viridis, Self::Inferno, Self::Magma, Self::BlueRed];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cividis => "cividis",
+            Self::Viridis => "viridis",
+            Self::Inferno => "inferno",
+            Self::Magma => "magma",
+            Self::BlueRed => "blue–red",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ViewSettings {
+    pub layer: Layer,
+    pub scales: ScaleChoice,
+    /// Of the heatmap over the image, 0..=1.
+    pub opacity: f32,
+    pub color_map: Option<ColorMapName>,
+    pub range: RangeMode,
+    pub labels: bool,
+    pub teacher_boxes: bool,
+    pub student_boxes: bool,
+    pub difference: DifferenceKind,
+    pub channels: ChannelView,
+    /// Show feature maps and differences inside the mask alone.
+    pub inside_mask: bool,
+}
+
+impl Default for ViewSettings {
+    fn default() -> Self {
+        Self {
+            layer: Layer::default(),
+            scales: ScaleChoice::default(),
+            opacity: 0.6,
+            color_map: None,
+            range: RangeMode::default(),
+            labels: true,
+            teacher_boxes: false,
+            student_boxes: false,
+            difference: DifferenceKind::default(),
+            channels: ChannelView::default(),
+            inside_mask: false,
+        }
+    }
+}
+
+/// The part of the input that the canvas shows, shared by all linked panes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Camera {
+    /// The whole input, centred.
+    #[default]
+    Fit,
+    /// `center` in input px; `zoom` in screen points per input px.
+    Free { center: [f32; 2], zoom: f32 },
+}
+
+/// What the pointer is over: written by the canvas in one frame, read by the panels in the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hover {
+    /// Input px.
+    pub x: f32,
+    pub y: f32,
+    /// The scale whose pane the pointer is in; in a one-scale view that scale.
+    pub stride: u32,
+}

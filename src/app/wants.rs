@@ -1,0 +1,192 @@
+//! What follows from the state: which jobs are wanted, and what is recomputed at once.
+//!
+//! Each thing has a key made of all that it depends on. When the key differs from the one last requested, a new
+//! request goes out; an answer that does not fit the newest key is stale, and [`crate::app::reports`] drops it.
+
+use std::sync::Arc;
+
+use crate::app::measures::Measures;
+use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, State};
+use crate::app::update::Effect;
+use crate::geometry::Size;
+use crate::inspect::{Role, SceneRequest, mask_anchors};
+use crate::worker::Job;
+use crate::yolo::anchors::AnchorScale;
+
+/// YOLOv5's anchors for COCO, in input px: what n, s, m, l and x start from.
+pub fn default_anchors() -> Vec<AnchorScale> {
+    [
+        (8, [[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]]),
+        (16, [[30.0, 61.0], [62.0, 45.0], [59.0, 119.0]]),
+        (32, [[116.0, 90.0], [156.0, 198.0], [373.0, 326.0]]),
+    ]
+    .map(|(stride, anchors)| AnchorScale { stride, anchors: anchors.to_vec() })
+    .to_vec()
+}
+
+/// Brings requests and everything computed here into line with the state.
+pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
+    follow_anchors(state);
+    follow_scene(state, effects);
+    follow_field(state, effects);
+    follow_comparison(state, effects);
+    follow_mask(state);
+    follow_measures(state);
+}
+
+fn follow_anchors(state: &mut State) {
+    let anchors_of = |role| state.model(role).anchors();
+    let known = mask_anchors(anchors_of(Role::Teacher), anchors_of(Role::Student));
+    let next = match known {
+        Some((scales, note)) => {
+            let owner = if anchors_of(Role::Student).is_some() { Role::Student } else { Role::Teacher };
+            MaskAnchors { scales: scales.to_vec(), owner: AnchorOwner::Model(owner), note }
+        }
+        // A file that is being opened says in milliseconds which anchors it has.
+        None if Role::ALL.iter().any(|role| matches!(state.model(*role), ModelSlot::Loading { .. })) => return,
+        None => MaskAnchors { scales: default_anchors(), owner: AnchorOwner::Default, note: None },
+    };
+    if state.anchors.as_ref() != Some(&next) {
+        state.anchors = Some(next);
+    }
+}
+
+/// The input that both models can take: whole cells of the largest stride of either.
+fn input_size(state: &State) -> Size {
+    let of_models = Role::ALL.into_iter().filter_map(|role| state.model(role).anchors()).flatten();
+    let largest = of_models.map(|scale| scale.stride).max().unwrap_or(32).clamp(1, 1024);
+    Size::square(state.input_side.next_multiple_of(largest))
+}
+
+fn follow_scene(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(image) = state.image.clone() else { return };
+    let request =
+        SceneRequest { image, labels: state.labels.clone(), names: state.names().to_vec(), input: input_size(state) };
+    if state.requested.scene.as_ref() != Some(&request) {
+        state.scene_error = None;
+        state.requested.scene = Some(request.clone());
+        effects.push(Effect::Send(Job::Scene(request)));
+    }
+}
+
+fn follow_field(state: &mut State, effects: &mut Vec<Effect>) {
+    let (Some(scene), Some(anchors)) = (&state.scene, &state.anchors) else { return };
+    let key = FieldKey { scene: Arc::clone(scene), anchors: anchors.scales.clone(), convention: state.convention };
+    if state.requested.field.as_ref() == Some(&key) {
+        return;
+    }
+    let FieldKey { scene, anchors, convention } = key.clone();
+    // Maps of other boxes or anchors would be read as this scene's.
+    if state
+        .requested
+        .field
+        .as_ref()
+        .is_none_or(|old| !Arc::ptr_eq(&old.scene, &key.scene) || old.anchors != key.anchors)
+    {
+        state.field = None;
+    }
+    state.requested.field = Some(key);
+    effects.push(Effect::Send(Job::Field { scene, anchors, convention }));
+}
+
+fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(scene) = &state.scene else { return };
+    if Role::ALL.iter().all(|role| state.card(*role).is_none()) {
+        state.requested.compare = None;
+        return;
+    }
+    let key = CompareKey {
+        scene: Arc::clone(scene),
+        tap: state.tap,
+        adapter: state.adapter.clone(),
+        models: state.models_version,
+    };
+    if state.requested.compare.as_ref() == Some(&key) {
+        return;
+    }
+    // Features of another image never lie over this one.
+    if state.requested.compare.as_ref().is_none_or(|old| !Arc::ptr_eq(&old.scene, &key.scene)) {
+        state.comparison = None;
+    }
+    state.comparison_error = None;
+    let CompareKey { scene, tap, adapter, .. } = key.clone();
+    state.requested.compare = Some(key);
+    effects.push(Effect::Send(Job::Compare { scene, tap, adapter }));
+}
+
+fn follow_measures(state: &mut State) {
+    let Some(comparison) = &state.comparison else {
+        state.measures = None;
+        return;
+    };
+    let (kind, channels) = (state.view.difference, state.view.channels);
+    if !state.measures.as_ref().is_some_and(|measures| measures.is_of(comparison, kind, channels)) {
+        let mut measures = Measures::new(comparison, kind, channels);
+        measures.weigh(state.anchors.as_ref().map_or(&[], |anchors| &anchors.scales), state.mask.as_deref());
+        state.measures = Some(measures);
+    }
+}
+
+/// The mask for the settings as they are: at most a millisecond, so it is done in the frame in which ψ moves.
+fn follow_mask(state: &mut State) {
+    let key = state.field.clone().map(|field| MaskKey { field, psi: state.psi, rule: state.rule });
+    if state.mask_key == key {
+        return;
+    }
+    state.mask = key.as_ref().map(|key| Arc::new(key.field.mask(key.psi, key.rule)));
+    state.mask_key = key;
+    state.mask_version += 1;
+    let anchors = state.anchors.as_ref().map_or(&[] as &[AnchorScale], |anchors| &anchors.scales);
+    if let Some(measures) = &mut state.measures {
+        measures.weigh(anchors, state.mask.as_deref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::ModelBrief;
+
+    fn loading(anchors: Vec<AnchorScale>) -> ModelSlot {
+        let brief = ModelBrief { path: "m.pt".into(), names: vec!["a".into()], anchors };
+        ModelSlot::Loading { path: "m.pt".into(), brief: Some(brief) }
+    }
+
+    #[test]
+    fn the_input_is_whole_cells_of_the_largest_stride_of_either_model() {
+        let mut state = State { input_side: 416, ..State::default() };
+        assert_eq!(input_size(&state), Size::square(416));
+        *state.model_mut(Role::Teacher) = loading(vec![AnchorScale { stride: 64, anchors: vec![] }]);
+        assert_eq!(input_size(&state), Size::square(448));
+        // What a file claims is bounded.
+        *state.model_mut(Role::Student) = loading(vec![AnchorScale { stride: u32::MAX, anchors: vec![] }]);
+        assert_eq!(input_size(&state), Size::square(1024));
+    }
+
+    #[test]
+    fn anchors_are_the_students_then_the_teachers_then_the_defaults() {
+        let mut state = State::default();
+        let scale = |w| vec![AnchorScale { stride: 8, anchors: vec![[w, w]] }];
+        let owner = |state: &mut State| {
+            follow(state, &mut Vec::new());
+            state.anchors.as_ref().map(|anchors| (anchors.owner, anchors.note.is_some()))
+        };
+        assert_eq!(owner(&mut state), Some((AnchorOwner::Default, false)));
+        *state.model_mut(Role::Teacher) = loading(scale(10.0));
+        assert_eq!(owner(&mut state), Some((AnchorOwner::Model(Role::Teacher), false)));
+        *state.model_mut(Role::Student) = loading(scale(20.0));
+        assert_eq!(owner(&mut state), Some((AnchorOwner::Model(Role::Student), true)));
+    }
+
+    #[test]
+    fn the_same_wish_is_sent_once() {
+        let mut state = State { image: Some("a.jpg".into()), ..State::default() };
+        let mut effects = Vec::new();
+        follow(&mut state, &mut effects);
+        follow(&mut state, &mut effects);
+        assert_eq!(effects.len(), 1, "{effects:?}");
+        state.input_side = 320;
+        follow(&mut state, &mut effects);
+        assert_eq!(effects.len(), 2);
+    }
+}

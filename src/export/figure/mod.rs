@@ -1,0 +1,250 @@
+//! Figures for papers and talks: one SVG each, and the PNG made from it.
+//!
+//! A [`FigureSpec`] says what is shown: panels with a photograph, a map over it, boxes and a colour bar; a title,
+//! facts and a legend around them. [`render`] lays it out. [`inspection`] knows which figures an inspection has. Text
+//! is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
+
+pub mod inspection;
+mod layout;
+mod picture;
+mod text;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
+use resvg::{tiny_skia, usvg};
+use thiserror::Error;
+
+use super::colormap::ColorMap;
+use crate::geometry::BoundingBox;
+use crate::grid::Grid;
+
+/// Longest side of a PNG in px.
+const MAX_SIDE: f32 = 16_384.0;
+
+/// Okabe and Ito's colours without black, for ground truths in order.
+const OKABE_ITO: [[u8; 3]; 7] =
+    [[230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0], [204, 121, 167]];
+
+/// The colour of the k-th ground truth.
+pub const fn ground_truth_color(k: usize) -> [u8; 3] {
+    OKABE_ITO[k % OKABE_ITO.len()]
+}
+
+#[derive(Debug, Error)]
+pub enum FigureError {
+    #[error("a picture of the figure cannot be encoded: {0}")]
+    Picture(#[from] ImageError),
+    #[error("the figure cannot be drawn: {0}")]
+    Draw(#[from] usvg::Error),
+    #[error("a PNG of {width} x {height} px is too large; the limit is {MAX_SIDE} px a side")]
+    TooLarge { width: f32, height: f32 },
+}
+
+/// What a figure shows.
+#[derive(Clone, Debug)]
+pub struct FigureSpec<'a> {
+    pub title: String,
+    /// Settings and sources, in a line or more under the title.
+    pub facts: Vec<String>,
+    pub panels: Vec<Panel<'a>>,
+    /// Panels a row.
+    pub columns: usize,
+    /// Long side of a panel in figure units, at most; the photograph is scaled by a round factor.
+    pub panel_side: f32,
+    pub legend: Vec<LegendEntry>,
+}
+
+/// One picture of a figure.
+#[derive(Clone, Debug)]
+pub struct Panel<'a> {
+    pub title: String,
+    /// A dot before the title: teacher, student and their difference have their colours.
+    pub accent: Option<[u8; 3]>,
+    /// Smaller, under the title.
+    pub note: String,
+    /// The network's input; all coordinates are its pixels.
+    pub photo: &'a RgbImage,
+    /// Shown without its colours, which then belong to the map alone.
+    pub grey: bool,
+    pub map: Option<Heatmap>,
+    pub region: Option<Region>,
+    pub outlines: Vec<Outline>,
+}
+
+/// A map over the photograph, with a colour bar.
+#[derive(Clone, Debug)]
+pub struct Heatmap {
+    pub grid: Grid,
+    /// Input px per cell.
+    pub stride: u32,
+    pub colors: ColorMap,
+    /// Values at the two ends of the colours; `None`: the map's own finite range.
+    pub range: Option<(f32, f32)>,
+    /// Of the map over the photograph, 0..=1.
+    pub opacity: f32,
+    /// What is shown, with its unit: the colour bar's label.
+    pub quantity: String,
+    /// Counts: the colour bar is in steps.
+    pub integer: bool,
+    /// Cells of value 0 or less let the photograph through.
+    pub hide_zero: bool,
+}
+
+/// Cells whose common outline is drawn, row by row.
+#[derive(Clone, Debug)]
+pub struct Region {
+    pub rows: usize,
+    pub cols: usize,
+    /// Input px per cell.
+    pub stride: u32,
+    pub inside: Vec<bool>,
+}
+
+/// A box drawn over the photograph.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Input px.
+    pub bbox: BoundingBox,
+    pub color: [u8; 3],
+    pub dashed: bool,
+    /// A tag beside the box: the first of these texts that finds room; none where none does.
+    pub tags: Vec<String>,
+}
+
+/// What a legend's sign looks like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Sign {
+    Box([u8; 3]),
+    Dashed([u8; 3]),
+    /// The outline of a [`Region`].
+    Region,
+    Fill([u8; 3]),
+    /// Text alone.
+    None,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegendEntry {
+    pub sign: Sign,
+    pub text: String,
+}
+
+/// A figure that has been laid out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    pub svg: String,
+    /// Figure units.
+    pub width: f32,
+    pub height: f32,
+}
+
+/// Lays a figure out as SVG.
+pub fn render(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
+    layout::figure(spec)
+}
+
+impl Figure {
+    /// The figure as PNG with `scale` pixels a figure unit.
+    pub fn png(&self, scale: f32) -> Result<Vec<u8>, FigureError> {
+        let (width, height) = ((self.width * scale).ceil(), (self.height * scale).ceil());
+        let too_large = || FigureError::TooLarge { width, height };
+        if !(width >= 1.0 && height >= 1.0 && width <= MAX_SIDE && height <= MAX_SIDE) {
+            return Err(too_large());
+        }
+        let tree = usvg::Tree::from_str(&self.svg, &text::options())?;
+        let mut pixmap = tiny_skia::Pixmap::new(width as u32, height as u32).ok_or_else(too_large)?;
+        pixmap.fill(tiny_skia::Color::WHITE);
+        resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixmap.as_mut());
+        // On an opaque ground premultiplied colours are the colours.
+        let pixels: Vec<u8> = pixmap.data().chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]).collect();
+        let mut png = Vec::new();
+        PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth).write_image(
+            &pixels,
+            pixmap.width(),
+            pixmap.height(),
+            ExtendedColorType::Rgb8,
+        )?;
+        Ok(png)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A figure of one grey 64 × 32 photograph under an opaque map of two cells.
+    fn small(photo: &RgbImage, values: [f32; 2]) -> FigureSpec<'_> {
+        FigureSpec {
+            title: "A <title> & more".to_owned(),
+            facts: vec!["ψ = 0.5".to_owned()],
+            panels: vec![Panel {
+                title: "P5".to_owned(),
+                accent: None,
+                note: String::new(),
+                photo,
+                grey: true,
+                map: Some(Heatmap {
+                    grid: Grid::from_values(2, 1, values.to_vec()).expect("2 x 1"),
+                    stride: 32,
+                    colors: ColorMap::Viridis,
+                    range: None,
+                    opacity: 1.0,
+                    quantity: "anything".to_owned(),
+                    integer: false,
+                    hide_zero: false,
+                }),
+                region: None,
+                outlines: vec![Outline {
+                    bbox: BoundingBox::new(2.0, 2.0, 10.0, 10.0),
+                    color: ground_truth_color(0),
+                    dashed: false,
+                    tags: vec!["細胞 0".to_owned()],
+                }],
+            }],
+            columns: 1,
+            panel_side: 256.0,
+            legend: vec![LegendEntry { sign: Sign::Region, text: "mask".to_owned() }],
+        }
+    }
+
+    fn decode(png: &[u8]) -> RgbImage {
+        image::load_from_memory(png).expect("a PNG").to_rgb8()
+    }
+
+    #[test]
+    fn cells_have_the_colours_of_their_values() {
+        let photo = RgbImage::from_pixel(64, 32, image::Rgb([90, 120, 150]));
+        let figure = render(&small(&photo, [1.0, 3.0])).expect("a figure");
+        for scale in [1.0, 2.0] {
+            let png = decode(&figure.png(scale).expect("a PNG"));
+            assert_eq!(png.width(), (figure.width * scale) as u32);
+            // The picture is 256 × 128 units, its left edge at the margin: cells are 128 units a side.
+            let row = (0..png.height()).rev().find(|&y| png.get_pixel(png.width() / 4, y).0 == [0xfd, 0xe7, 0x25]);
+            let count = |color: [u8; 3]| png.pixels().filter(|pixel| pixel.0 == color).count() as f32;
+            assert!(row.is_some() || count([0xfd, 0xe7, 0x25]) > 0.0);
+            let cell = (128.0 * scale) * (128.0 * scale);
+            // The high cell is bare; box and tag lie on the low one. The colour bar adds a few pixels at its ends.
+            assert!((count([0xfd, 0xe7, 0x25]) - cell).abs() < 0.02 * cell, "{}", count([0xfd, 0xe7, 0x25]) / cell);
+            let low = count([0x44, 0x01, 0x54]);
+            assert!(low > 0.8 * cell && low < cell, "{}", low / cell);
+        }
+    }
+
+    #[test]
+    fn a_figure_is_the_same_every_time_and_well_formed() {
+        let photo = RgbImage::from_pixel(64, 32, image::Rgb([90, 120, 150]));
+        let [first, second] = [0, 1].map(|_| render(&small(&photo, [1.0, f32::NAN])).expect("a figure"));
+        assert_eq!(first, second);
+        assert!(first.svg.contains("A &lt;title&gt; &amp; more"));
+        assert_eq!(first.png(1.0).expect("a PNG"), second.png(1.0).expect("a PNG"));
+    }
+
+    #[test]
+    fn a_png_of_senseless_size_is_refused() {
+        let photo = RgbImage::new(64, 32);
+        let figure = render(&small(&photo, [0.0, 0.0])).expect("a figure");
+        for scale in [0.0, -1.0, 1e9, f32::NAN] {
+            assert!(matches!(figure.png(scale), Err(FigureError::TooLarge { .. })), "{scale}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Pixels inside an SVG: photographs and maps as PNG data URIs.
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
+
+use super::Heatmap;
+
+/// Longest side in px to which a map is enlarged, so that viewers that smooth images still show cells.
+const MAP_SIDE: usize = 640;
+
+/// A PNG of `width × height` px, 3 or 4 bytes each, as a data URI.
+fn data_uri(pixels: &[u8], width: u32, height: u32, color: ExtendedColorType) -> Result<String, ImageError> {
+    let mut png = Vec::new();
+    PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(pixels, width, height, color)?;
+    Ok(format!("data:image/png;base64,{}", base64(&png)))
+}
+
+/// The photograph, in grey where colours are to belong to a map alone.
+pub(super) fn photo_uri(photo: &RgbImage, grey: bool) -> Result<String, ImageError> {
+    let (width, height) = photo.dimensions();
+    if grey {
+        let grey = image::imageops::grayscale(photo);
+        return data_uri(grey.as_raw(), width, height, ExtendedColorType::L8);
+    }
+    data_uri(photo.as_raw(), width, height, ExtendedColorType::Rgb8)
+}
+
+/// The map's colours, each cell a square of whole pixels; hidden cells are transparent.
+pub(super) fn map_uri(map: &Heatmap, range: (f32, f32)) -> Result<String, ImageError> {
+    let (width, height) = (map.grid.width(), map.grid.height());
+    let factor = (MAP_SIDE / width.max(height).max(1)).max(1);
+    let mut pixels = Vec::with_capacity(width * height * factor * factor * 4);
+    for line in map.grid.values().chunks_exact(width.max(1)) {
+        let start = pixels.len();
+        for &value in line {
+            let [r, g, b] = map.colors.color(value, range);
+            let alpha = if map.hide_zero && value <= 0.0 { 0 } else { 255 };
+            for _ in 0..factor {
+                pixels.extend_from_slice(&[r, g, b, alpha]);
+            }
+        }
+        let end = pixels.len();
+        for _ in 1..factor {
+            pixels.extend_from_within(start..end);
+        }
+    }
+    data_uri(&pixels, (width * factor) as u32, (height * factor) as u32, ExtendedColorType::Rgba8)
+}
+
+/// RFC 4648 base64 with padding.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let part = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = part(0) << 16 | part(1) << 8 | part(2);
+        for digit in 0..4 {
+            let value = bits >> (18 - 6 * digit) & 63;
+            text.push(if digit <= chunk.len() { char::from(DIGITS[value as usize]) } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_of_the_rfc() {
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("\u{ff}", "w78=")];
+        for (plain, encoded) in cases {
+            assert_eq!(base64(plain.as_bytes()), encoded);
+        }
+    }
+}

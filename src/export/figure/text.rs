@@ -1,0 +1,204 @@
+//! Letters and numbers of a figure: the bundled fonts, how wide a text is, three significant digits.
+
+use std::sync::{Arc, OnceLock};
+
+use resvg::usvg::{self, fontdb};
+
+/// What a viewer that lacks the bundled font falls back to stands behind it.
+pub(super) const FAMILY: &str = "Roboto, sans-serif";
+
+/// A text and how it is set.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Text {
+    pub content: String,
+    /// Font size in figure units.
+    pub size: f32,
+    pub bold: bool,
+}
+
+impl Text {
+    pub fn new(content: impl Into<String>, size: f32) -> Self {
+        Self { content: content.into(), size, bold: false }
+    }
+
+    pub fn bold(content: impl Into<String>, size: f32) -> Self {
+        Self { bold: true, ..Self::new(content, size) }
+    }
+
+    /// The element with its baseline starting at (x, y); `anchor` is start, middle or end.
+    pub fn svg(&self, x: f32, y: f32, fill: &str, anchor: &str) -> String {
+        let weight = if self.bold { " font-weight=\"700\"" } else { "" };
+        let anchor = if anchor == "start" { String::new() } else { format!(" text-anchor=\"{anchor}\"") };
+        format!(
+            "<text x=\"{x:.2}\" y=\"{y:.2}\" font-size=\"{}\"{weight}{anchor} fill=\"{fill}\">{}</text>\n",
+            self.size,
+            escape(&self.content)
+        )
+    }
+
+    /// Shortened with an ellipsis until it is no wider than `width`.
+    pub fn fitted(mut self, width: f32) -> Self {
+        let mut kept = self.content.chars().count();
+        let mut found = self.width();
+        let full: Vec<char> = self.content.chars().collect();
+        while found > width && kept > 1 {
+            let guess = (kept as f32 * width / found) as usize;
+            kept = guess.clamp(1, kept - 1);
+            self.content = full[..kept].iter().collect::<String>().trim_end().to_owned() + "…";
+            found = self.width();
+        }
+        self
+    }
+
+    pub fn width(&self) -> f32 {
+        widths(std::slice::from_ref(self))[0]
+    }
+}
+
+/// Advance widths, measured by the renderer itself, so that fallback fonts count as they are drawn.
+pub(super) fn widths(texts: &[Text]) -> Vec<f32> {
+    let mut svg =
+        format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\" font-family=\"{FAMILY}\">");
+    for (index, text) in texts.iter().enumerate() {
+        svg += &format!("<g id=\"t{index}\">{}</g>", text.svg(0.0, 0.0, "#000", "start"));
+    }
+    svg += "</svg>";
+    let tree = usvg::Tree::from_str(&svg, &options());
+    (0..texts.len())
+        .map(|index| {
+            let node = tree.as_ref().ok().and_then(|tree| tree.node_by_id(&format!("t{index}")));
+            node.map_or(0.0, |node| node.bounding_box().right().max(0.0))
+        })
+        .collect()
+}
+
+/// Parsing options that know the bundled fonts and nothing of the machine.
+pub(super) fn options() -> usvg::Options<'static> {
+    static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
+    let fonts = FONTS.get_or_init(|| {
+        let mut fonts = fontdb::Database::new();
+        for font in [
+            include_bytes!("../../../assets/fonts/Roboto-Regular.ttf").as_slice(),
+            include_bytes!("../../../assets/fonts/Roboto-Bold.ttf").as_slice(),
+            include_bytes!("../../../assets/fonts/DroidSansFallbackFull.ttf").as_slice(),
+        ] {
+            fonts.load_font_source(fontdb::Source::Binary(Arc::new(font)));
+        }
+        fonts.set_sans_serif_family("Roboto");
+        Arc::new(fonts)
+    });
+    usvg::Options { fontdb: Arc::clone(fonts), font_family: "Roboto".to_owned(), ..usvg::Options::default() }
+}
+
+/// Text as XML content or attribute value; characters that XML forbids become replacement characters.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\t' | '\n' | '\r' => escaped.push(' '),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Three significant digits, a real minus sign.
+pub(super) fn significant(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    let sign = if value < 0.0 { "−" } else { "" };
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    // Rounding first settles to which decade 9.996 belongs.
+    let rounded = format!("{size:.2e}");
+    let (digits, exponent) = rounded.split_once('e').unwrap_or((&rounded, "0"));
+    match exponent.parse::<i32>() {
+        Ok(decade @ -4..=2) => format!("{sign}{size:.*}", (2 - decade).unsigned_abs() as usize),
+        Ok(decade @ 3..=5) => {
+            let unit = 10_f64.powi(decade - 2);
+            format!("{sign}{:.0}", (size / unit).round() * unit)
+        }
+        _ => format!("{sign}{digits}e{}", exponent.replace('-', "−")),
+    }
+}
+
+/// Round numbers strictly inside a range, about `wanted` of them, and how they are written.
+pub(super) fn round_ticks(low: f64, high: f64, wanted: usize) -> Vec<(f64, String)> {
+    let span = high - low;
+    if !(span > 0.0 && span.is_finite()) || wanted == 0 {
+        return Vec::new();
+    }
+    let raw = span / wanted as f64;
+    let decade = 10_f64.powi(raw.log10().floor() as i32);
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&step| step >= raw * 0.999).unwrap_or(raw);
+    let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
+    let first = (low / step).ceil() as i64;
+    let last = (high / step).floor() as i64;
+    (first..=last.min(first.saturating_add(32)))
+        .map(|k| k as f64 * step)
+        .filter(|&tick| tick > low && tick < high)
+        .map(|tick| {
+            let plain = tick == 0.0 || (1e-4..1e6).contains(&tick.abs());
+            (tick, if plain { format!("{tick:.decimals$}").replace('-', "−") } else { significant(tick) })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_come_from_the_bundled_fonts() {
+        let sizes = ["0", "1", "8", "00", "漢字", "ψ", ""].map(|text| Text::new(text, 20.0));
+        let found = widths(&sizes);
+        // Roboto's figures are 1151 of 2048 units wide, all of them.
+        let figure = 20.0 * 1151.0 / 2048.0;
+        for width in &found[..3] {
+            assert!((width - figure).abs() < 0.05, "{found:?}");
+        }
+        assert!((found[3] - 2.0 * figure).abs() < 0.05);
+        // Two ideographs of one em each.
+        assert!((found[4] - 40.0).abs() < 0.5, "{found:?}");
+        assert!(found[5] > 5.0 && found[6] == 0.0);
+    }
+
+    #[test]
+    fn a_long_text_ends_in_an_ellipsis_and_fits() {
+        let text = Text::new("a very long file name of an image, really.jpg", 12.0);
+        assert!(text.width() > 100.0);
+        let fitted = text.clone().fitted(100.0);
+        assert!(fitted.width() <= 100.0 && fitted.content.ends_with('…'), "{fitted:?}");
+        assert!(fitted.width() > 80.0, "not shorter than it must be: {fitted:?}");
+        assert_eq!(text.clone().fitted(1000.0), text);
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        assert_eq!(escape("<a href=\"x\">&\n\u{1}"), "&lt;a href=&quot;x&quot;&gt;&amp; \u{fffd}");
+    }
+
+    #[test]
+    fn ticks_are_round_and_inside() {
+        let labels = |low, high| round_ticks(low, high, 4).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+        assert_eq!(labels(0.0, 0.836), ["0.5"]);
+        assert_eq!(labels(0.0, 0.8), ["0.2", "0.4", "0.6"]);
+        assert_eq!(labels(-1.0, 1.0), ["−0.5", "0.0", "0.5"]);
+        assert_eq!(labels(3.0, 41.0), ["10", "20", "30", "40"]);
+        assert!(labels(1.0, 1.0).is_empty() && labels(f64::NAN, 1.0).is_empty());
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let written = [0.0, 0.5, 12.345, 1234.0, -0.012_34, 1.0e-7, 4.656e7].map(significant);
+        assert_eq!(written, ["0", "0.500", "12.3", "1230", "−0.0123", "1.00e−7", "4.66e7"]);
+    }
+}

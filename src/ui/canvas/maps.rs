@@ -1,0 +1,384 @@
+//! Which map a pane shows: its values, what they are called, and what stands in their way.
+//!
+//! A [`Source`] names everything that a map is made from, so that the canvas computes it once and not each frame.
+//! Weak pointers name the records: their address cannot be taken by another while they are held, and they keep no
+//! features in memory.
+
+use std::sync::{Arc, Weak};
+
+use crate::app::view::{ChannelView, ColorMapName, Layer};
+use crate::grid::Grid;
+use crate::imitation::difference::{
+    DifferenceError, DifferenceKind, FeatureStack, channel_difference, channel_errors, difference, squared_over,
+    top_channels,
+};
+use crate::imitation::mask::{AnchorCell, IouField};
+use crate::inspect::{Comparison, Role, ScaleComparison};
+use crate::ui::canvas::CanvasModel;
+use crate::ui::canvas::outline::{Edge, outline};
+
+/// A shared record, told from every other one.
+#[derive(Clone, Debug)]
+pub struct Identity<T>(Weak<T>);
+
+impl<T> Identity<T> {
+    pub fn of(record: &Arc<T>) -> Self {
+        Self(Arc::downgrade(record))
+    }
+}
+
+impl<T> PartialEq for Identity<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
+}
+
+/// The mask that is shown: of all ground truths, or of the soloed one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MaskId {
+    version: u64,
+    field: Option<Identity<IouField>>,
+    solo: Option<usize>,
+}
+
+impl MaskId {
+    pub fn of(model: &CanvasModel<'_>) -> Self {
+        Self { version: model.mask_version, field: model.field.map(Identity::of), solo: model.solo }
+    }
+}
+
+/// The shown mask of one scale.
+#[derive(Clone, Debug)]
+pub struct ShownMask {
+    pub rows: usize,
+    pub cols: usize,
+    /// Anchor hits a cell, row by row.
+    pub count: Vec<i32>,
+    pub cells: usize,
+    pub edges: Vec<Edge>,
+}
+
+impl ShownMask {
+    /// `None` without a mask on this scale.
+    pub fn of(model: &CanvasModel<'_>, scale: usize) -> Option<Self> {
+        let mask = model.mask?.scales.get(scale)?;
+        let (rows, cols) = (mask.rows, mask.cols);
+        let count = match model.solo {
+            None => mask.count.clone(),
+            Some(gt) => {
+                let field = model.field.filter(|field| scale < field.scales() && gt < field.gts())?;
+                let threshold = mask.gts.get(gt)?.threshold;
+                let anchors = model.anchors.get(scale)?.anchors.len();
+                let hits = |row, col| {
+                    let above = |&anchor: &usize| field.iou(scale, gt, AnchorCell { anchor, row, col }) > threshold;
+                    (0..anchors).filter(above).count() as i32
+                };
+                (0..rows).flat_map(|row| (0..cols).map(move |col| hits(row, col))).collect()
+            }
+        };
+        let edges = outline(rows, cols, |cell| count[cell] > 0);
+        let cells = count.iter().filter(|&&hits| hits > 0).count();
+        Some(Self { rows, cols, count, cells, edges })
+    }
+
+    pub fn contains(&self, cell: usize) -> bool {
+        self.count.get(cell).is_some_and(|&hits| hits > 0)
+    }
+
+    pub fn fits(&self, rows: usize, cols: usize) -> bool {
+        (self.rows, self.cols) == (rows, cols)
+    }
+}
+
+/// What a map's values are made from: two equal sources give the same values.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    Iou { field: Identity<IouField>, solo: Option<usize> },
+    Count(MaskId),
+    Features { comparison: Identity<Comparison>, role: Role, channels: ChannelView },
+    Difference { comparison: Identity<Comparison>, kind: DifferenceKind, channels: ChannelView },
+}
+
+impl Source {
+    /// `Ok(None)` for a layer without a map; else the sentence that says what is missing.
+    pub fn of(model: &CanvasModel<'_>) -> Result<Option<Self>, &'static str> {
+        let view = model.view;
+        let labelled = || {
+            let empty = model.scene.is_none_or(|scene| scene.labels.is_empty());
+            if empty { "This image has no labels, so nothing is imitated." } else { "The masks are being computed…" }
+        };
+        let compared = || model.comparison.ok_or("Appears as soon as the models have seen this image.");
+        let features = |role| {
+            let comparison = Identity::of(compared()?);
+            Ok(Some(Self::Features { comparison, role, channels: view.channels }))
+        };
+        match view.layer {
+            Layer::Image | Layer::Anchors => Ok(None),
+            Layer::Iou => {
+                let field = model.field.filter(|field| field.gts() > 0).ok_or_else(labelled)?;
+                Ok(Some(Self::Iou { field: Identity::of(field), solo: model.solo }))
+            }
+            Layer::Mask => {
+                let boxes = model.scene.is_some_and(|scene| !scene.labels.is_empty());
+                model.mask.filter(|_| boxes).ok_or_else(labelled)?;
+                Ok(Some(Self::Count(MaskId::of(model))))
+            }
+            Layer::Teacher => features(Role::Teacher),
+            Layer::Student => features(Role::Student),
+            Layer::Difference => Ok(Some(Self::Difference {
+                comparison: Identity::of(compared()?),
+                kind: view.difference,
+                channels: view.channels,
+            })),
+        }
+    }
+
+    /// The values on one scale, or what is missing.
+    pub fn grid(&self, model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) -> Result<Grid, &'static str> {
+        match self {
+            Self::Iou { solo, .. } => {
+                let field = model.field.filter(|field| scale < field.scales()).ok_or(NO_SCALE)?;
+                Ok(field.largest(scale, *solo))
+            }
+            Self::Count(_) => {
+                let mask = mask.ok_or(NO_SCALE)?;
+                let values = mask.count.iter().map(|&hits| hits as f32).collect();
+                Grid::from_values(mask.cols, mask.rows, values).ok_or(NO_SCALE)
+            }
+            Self::Features { role, channels, .. } => feature_grid(compared_scale(model, scale)?, *role, *channels),
+            Self::Difference { kind, channels, .. } => difference_grid(compared_scale(model, scale)?, *kind, *channels),
+        }
+    }
+}
+
+const NO_SCALE: &str = "The models have no map at this scale.";
+const NO_TEACHER: &str = "No teacher features at this scale.";
+const NO_STUDENT: &str = "No student features at this scale.";
+const NO_ADAPTER: &str = "Teacher and student channels differ: choose an adapter, or the attention difference.";
+const NO_CHANNEL: &str = "There are fewer channels at this scale.";
+
+fn compared_scale<'m>(model: &CanvasModel<'m>, scale: usize) -> Result<&'m ScaleComparison, &'static str> {
+    let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
+    model.comparison.and_then(|comparison| comparison.scale(stride)).ok_or(NO_SCALE)
+}
+
+/// Teacher and student in the same channels.
+fn pair(scale: &ScaleComparison) -> Result<(&FeatureStack, &FeatureStack), &'static str> {
+    let teacher = scale.teacher.as_deref().ok_or(NO_TEACHER)?;
+    scale.student.as_deref().ok_or(NO_STUDENT)?;
+    Ok((teacher, scale.adapted.as_deref().ok_or(NO_ADAPTER)?))
+}
+
+fn explained(_: DifferenceError) -> &'static str {
+    "Teacher and student maps differ in size at this scale."
+}
+
+/// The channels of largest error.
+fn worst(scale: &ScaleComparison, k: usize) -> Result<Vec<usize>, &'static str> {
+    let (teacher, student) = pair(scale)?;
+    let errors = channel_errors(teacher, student, None).map_err(explained)?;
+    Ok(top_channels(&errors, k))
+}
+
+fn feature_grid(scale: &ScaleComparison, role: Role, channels: ChannelView) -> Result<Grid, &'static str> {
+    let own = match role {
+        Role::Teacher => scale.teacher.as_deref().ok_or(NO_TEACHER)?,
+        Role::Student => scale.student.as_deref().ok_or(NO_STUDENT)?,
+    };
+    // A channel by number is the teacher's: only there the two can be set side by side.
+    let aligned = match role {
+        Role::Teacher => own,
+        Role::Student => scale.adapted.as_deref().unwrap_or(own),
+    };
+    match channels {
+        ChannelView::All => Ok(own.norm()),
+        ChannelView::One(channel) => aligned.channel(channel).ok_or(NO_CHANNEL),
+        ChannelView::Top(k) => Ok(aligned.norm_of(&worst(scale, k)?)),
+    }
+}
+
+fn difference_grid(scale: &ScaleComparison, kind: DifferenceKind, channels: ChannelView) -> Result<Grid, &'static str> {
+    match (channels, kind) {
+        (ChannelView::All, DifferenceKind::Attention) => {
+            let teacher = scale.teacher.as_deref().ok_or(NO_TEACHER)?;
+            let student = scale.student.as_deref().ok_or(NO_STUDENT)?;
+            difference(kind, teacher, student).map_err(explained)
+        }
+        (ChannelView::All, _) => {
+            let (teacher, student) = pair(scale)?;
+            difference(kind, teacher, student).map_err(explained)
+        }
+        (ChannelView::One(channel), _) => {
+            let (teacher, student) = pair(scale)?;
+            if channel >= teacher.channels() {
+                return Err(NO_CHANNEL);
+            }
+            channel_difference(channel, teacher, student).map_err(explained)
+        }
+        (ChannelView::Top(k), _) => {
+            let (teacher, student) = pair(scale)?;
+            squared_over(&worst(scale, k)?, teacher, student).map_err(explained)
+        }
+    }
+}
+
+/// How a layer's values are coloured and called.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scheme {
+    pub map: ColorMapName,
+    /// Values have a sign: the range is symmetric around 0.
+    pub signed: bool,
+    /// The range begins at 0 whatever the smallest value is.
+    pub from_zero: bool,
+    /// Cells of value 0 show the image.
+    pub zero_is_clear: bool,
+    /// Low values let the image through.
+    pub fades: bool,
+    pub unit: &'static str,
+}
+
+/// `None` for a layer without a map.
+pub fn scheme(
+    layer: Layer,
+    kind: DifferenceKind,
+    channels: ChannelView,
+    chosen: Option<ColorMapName>,
+) -> Option<Scheme> {
+    let one = matches!(channels, ChannelView::One(_));
+    let (own, signed, unit) = match layer {
+        Layer::Image | Layer::Anchors => return None,
+        Layer::Iou => (ColorMapName::Cividis, false, "IoU"),
+        Layer::Mask => (ColorMapName::Viridis, false, "anchor hits"),
+        Layer::Teacher | Layer::Student if one => (ColorMapName::BlueRed, true, "f"),
+        Layer::Teacher | Layer::Student => (ColorMapName::Inferno, false, "‖f‖₂"),
+        Layer::Difference if one => (ColorMapName::BlueRed, true, "s − t"),
+        Layer::Difference => {
+            let kind = if channels == ChannelView::All { kind } else { DifferenceKind::SquaredL2 };
+            (ColorMapName::Magma, false, kind.unit())
+        }
+    };
+    let over_image = matches!(layer, Layer::Iou | Layer::Mask);
+    Some(Scheme {
+        map: chosen.unwrap_or(own),
+        signed,
+        from_zero: over_image || (layer == Layer::Difference && !signed),
+        zero_is_clear: over_image,
+        fades: layer == Layer::Iou,
+        unit,
+    })
+}
+
+/// What the map shows, for the head of its pane.
+pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) -> String {
+    let view = model.view;
+    let channels = match view.channels {
+        ChannelView::All => String::new(),
+        ChannelView::One(channel) => format!("channel {channel} · "),
+        ChannelView::Top(k) => format!("top {k} channels · "),
+    };
+    let tap = model.comparison.map_or("", |comparison| comparison.tap.name());
+    let adapted = |uses_adapter: bool| {
+        let found = compared_scale(model, scale).ok().filter(|found| uses_adapter && found.adapted.is_some());
+        found.map_or(String::new(), |found| match found.adapter {
+            "none" => " · no adapter".to_owned(),
+            adapter => format!(" · {adapter}"),
+        })
+    };
+    let of_channels = view.channels != ChannelView::All;
+    match view.layer {
+        Layer::Image => String::new(),
+        Layer::Anchors => "anchors".to_owned(),
+        Layer::Iou => match model.solo.and_then(|gt| model.scene?.labels.get(gt)) {
+            Some(label) => format!("IoU with {}", label.name),
+            None => "largest IoU".to_owned(),
+        },
+        Layer::Mask => match mask {
+            Some(mask) if mask.cells == 1 => "mask · 1 cell".to_owned(),
+            Some(mask) => format!("mask · {} cells", mask.cells),
+            None => "mask".to_owned(),
+        },
+        Layer::Teacher | Layer::Student | Layer::Difference if model.comparison.is_none() => {
+            view.layer.name().to_lowercase()
+        }
+        Layer::Teacher => format!("teacher · {channels}{tap}"),
+        Layer::Student => format!("student · {channels}{tap}{}", adapted(of_channels)),
+        // Its colour and its unit say that it is the difference.
+        Layer::Difference => {
+            format!("{channels}{tap}{}", adapted(of_channels || view.difference != DifferenceKind::Attention))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(values: &[f32]) -> Option<Arc<FeatureStack>> {
+        let stack = FeatureStack::new(2, 1, values.len() / 2, values.to_vec()).expect("two channels");
+        Some(Arc::new(stack))
+    }
+
+    /// Two channels over two cells. The student's own features are ten times its adapted ones.
+    fn scale() -> ScaleComparison {
+        ScaleComparison {
+            stride: 8,
+            teacher: stack(&[3.0, 0.0, 4.0, 1.0]),
+            student: stack(&[30.0, 0.0, 0.0, 0.0]),
+            adapted: stack(&[3.0, 0.0, 0.0, 0.0]),
+            adapter: "least-squares",
+            fit: None,
+            teacher_head: None,
+            student_head: None,
+        }
+    }
+
+    fn values(grid: Result<Grid, &'static str>) -> Vec<f32> {
+        grid.expect("a map").values().to_vec()
+    }
+
+    #[test]
+    fn features_are_norms_over_the_models_own_channels() {
+        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::All)), [5.0, 1.0]);
+        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::All)), [30.0, 0.0]);
+    }
+
+    #[test]
+    fn a_channel_by_number_is_the_teachers_in_both() {
+        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::One(0))), [3.0, 0.0]);
+        assert_eq!(feature_grid(&scale(), Role::Teacher, ChannelView::One(2)), Err(NO_CHANNEL));
+    }
+
+    #[test]
+    fn the_worst_channel_is_where_they_differ() {
+        // Channel 0 agrees, channel 1 is off by 4 and 1.
+        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::Top(1))), [4.0, 1.0]);
+        let kind = DifferenceKind::default();
+        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::Top(1))), [16.0, 1.0]);
+        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::One(1))), [-4.0, -1.0]);
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let kind = DifferenceKind::default();
+        let no_adapter = ScaleComparison { adapted: None, ..scale() };
+        assert_eq!(difference_grid(&no_adapter, kind, ChannelView::All), Err(NO_ADAPTER));
+        assert!(difference_grid(&no_adapter, DifferenceKind::Attention, ChannelView::All).is_ok());
+        let no_student = ScaleComparison { student: None, adapted: None, ..scale() };
+        assert_eq!(difference_grid(&no_student, kind, ChannelView::All), Err(NO_STUDENT));
+        assert_eq!(feature_grid(&no_student, Role::Student, ChannelView::All), Err(NO_STUDENT));
+    }
+
+    #[test]
+    fn signed_values_take_the_diverging_map_until_another_is_chosen() {
+        let of = |layer, channels, chosen| scheme(layer, DifferenceKind::L1, channels, chosen).expect("a map");
+        let signed = of(Layer::Difference, ChannelView::One(3), None);
+        assert_eq!((signed.map, signed.signed, signed.unit), (ColorMapName::BlueRed, true, "s − t"));
+        let all = of(Layer::Difference, ChannelView::All, None);
+        assert_eq!((all.map, all.unit), (ColorMapName::Magma, DifferenceKind::L1.unit()));
+        // The worst channels are always told apart by squared distance.
+        assert_eq!(of(Layer::Difference, ChannelView::Top(4), None).unit, DifferenceKind::SquaredL2.unit());
+        let chosen = of(Layer::Iou, ChannelView::All, Some(ColorMapName::Magma));
+        assert_eq!((chosen.map, chosen.zero_is_clear), (ColorMapName::Magma, true));
+        assert_eq!(scheme(Layer::Anchors, DifferenceKind::L1, ChannelView::All, None), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! FEATURES: where they are taken, how the student's become the teacher's, and how the two are set apart.
+
+use egui::{Button, ComboBox, RichText, Sense, Ui};
+
+use crate::app::view::ChannelView;
+use crate::app::{Command, State, file_name};
+use crate::imitation::difference::DifferenceKind;
+use crate::inspect::{AdapterChoice, Role, Tap};
+use crate::ui::palette::Palette;
+use crate::ui::table::{self, Cell, Column};
+use crate::ui::widgets::{self, Panel, named, note};
+use crate::worker::JobKind;
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let state = panel.state;
+    named(ui, "Tap", "Where in the networks the features are taken.", |ui| {
+        for tap in Tap::ALL {
+            panel.command(ui, Command::SetTap(tap), Button::selectable(state.tap == tap, tap.name()));
+        }
+    });
+    named(ui, "Adapter", "How student channels become teacher channels.", |ui| adapter(ui, panel));
+    named(ui, "Difference", "How the two feature vectors of a cell are set against each other.", |ui| {
+        let shown = ComboBox::from_id_salt("difference").selected_text(state.view.difference.label()).width(112.0);
+        let shown = shown.show_ui(ui, |ui| {
+            for kind in DifferenceKind::ALL {
+                let response = ui.selectable_label(state.view.difference == kind, kind.label());
+                if response.on_hover_text(kind.explanation()).clicked() {
+                    panel.push(Command::SetDifference(kind));
+                }
+            }
+        });
+        shown.response.on_hover_text(state.view.difference.explanation());
+        let mut inside = state.view.inside_mask;
+        let help = Command::SetInsideMask(inside).tooltip();
+        if ui.checkbox(&mut inside, "inside the mask").on_hover_text(help).changed() {
+            panel.push(Command::SetInsideMask(inside));
+        }
+    });
+    named(ui, "Channels", Command::SetChannels(ChannelView::All).tooltip(), |ui| channels(ui, panel));
+    if let Some(error) = &state.comparison_error {
+        ui.add(egui::Label::new(RichText::new(error).color(Palette::of(ui).error)).wrap());
+        if let Some(remedy) = state.messages.get(0).and_then(|message| message.remedy.clone()) {
+            let label = remedy.label();
+            panel.button(ui, remedy, label);
+        }
+    }
+    if state.comparison.is_some() {
+        summary(ui, state);
+    } else {
+        note(ui, waiting(state));
+    }
+}
+
+fn waiting(state: &State) -> &'static str {
+    let (teacher, student) = (state.card(Role::Teacher).is_some(), state.card(Role::Student).is_some());
+    if state.activity(JobKind::Compare).is_some() {
+        "The models are looking at the image…"
+    } else if state.scene.is_none() {
+        "Open an image to see features."
+    } else if !teacher && !student {
+        "Open a teacher and a student to see features and their difference."
+    } else {
+        ""
+    }
+}
+
+fn adapter(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let state = panel.state;
+    let current = match &state.adapter {
+        AdapterChoice::LeastSquares => "least squares".to_owned(),
+        AdapterChoice::None => "none".to_owned(),
+        AdapterChoice::Run(path) => file_name(path),
+    };
+    let shown = ComboBox::from_id_salt("adapter").selected_text(current).width(112.0).show_ui(ui, |ui| {
+        for (choice, name) in [(AdapterChoice::LeastSquares, "least squares"), (AdapterChoice::None, "none")] {
+            let command = Command::SetAdapter(choice);
+            let response = ui.selectable_label(command.is_on(state), name).on_hover_text(command.tooltip());
+            if response.clicked() {
+                panel.push(command);
+            }
+        }
+        if ui.selectable_label(false, "of a run…").on_hover_text(Command::BrowseAdapter.tooltip()).clicked() {
+            panel.push(Command::BrowseAdapter);
+        }
+    });
+    shown.response.on_hover_text(Command::SetAdapter(state.adapter.clone()).tooltip());
+}
+
+fn channels(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let view = panel.state.view.channels;
+    let choices = [
+        ("all", ChannelView::All, "Norms and distances over every channel."),
+        ("one", ChannelView::One(0), "One channel with its sign."),
+        ("top", ChannelView::Top(8), "The channels that differ most."),
+    ];
+    for (name, choice, help) in choices {
+        let on = std::mem::discriminant(&view) == std::mem::discriminant(&choice);
+        if ui.selectable_label(on, name).on_hover_text(help).clicked() && !on {
+            panel.push(Command::SetChannels(choice));
+        }
+    }
+    let most = most_channels(panel.state);
+    match view {
+        ChannelView::All => {}
+        ChannelView::One(channel) => {
+            let mut channel = channel;
+            let value = egui::DragValue::new(&mut channel).range(0..=most.saturating_sub(1)).speed(0.2);
+            if ui.add(value).on_hover_text("Which of the teacher's channels: drag, or click and type.").changed() {
+                panel.push(Command::SetChannels(ChannelView::One(channel)));
+            }
+        }
+        ChannelView::Top(count) => {
+            let mut count = count;
+            let value = egui::DragValue::new(&mut count).range(1..=most.max(1)).speed(0.2);
+            if ui.add(value).on_hover_text("How many channels: drag, or click and type.").changed() {
+                panel.push(Command::SetChannels(ChannelView::Top(count)));
+            }
+        }
+    }
+}
+
+/// Channels of the widest scale.
+fn most_channels(state: &State) -> usize {
+    let scales = state.comparison.iter().flat_map(|comparison| &comparison.scales);
+    scales
+        .filter_map(|scale| scale.teacher.as_ref().or(scale.student.as_ref()))
+        .map(|f| f.channels())
+        .max()
+        .unwrap_or(1024)
+}
+
+/// What is shown, in a sentence, and how well the student explains the teacher.
+fn summary(ui: &mut Ui, state: &State) {
+    let Some(comparison) = &state.comparison else { return };
+    let palette = Palette::of(ui);
+    let adapter = comparison.scales.iter().find(|scale| scale.adapted.is_some()).map(|scale| scale.adapter);
+    let tap = comparison.tap.name();
+    let text = match (adapter, state.view.difference) {
+        (_, DifferenceKind::Attention) => format!("Shown: attention at the {tap}, without an adapter."),
+        (Some("least-squares"), _) => {
+            format!("Shown: what of the teacher's {tap} the best linear map of the student's cannot explain here.")
+        }
+        (Some("trained"), _) => format!("Shown: the teacher's {tap} against the student's through a run's adapter."),
+        (Some(_), _) => format!("Shown: the teacher's {tap} against the student's as they are."),
+        (None, _) => format!("Shown: the {tap}; the two cannot be subtracted."),
+    };
+    note(ui, &text);
+    let columns = [
+        Column::text("", 36.0, ""),
+        Column::number("teacher", 56.0, "Channels of the teacher at this scale."),
+        Column::number("student", 56.0, "Channels of the student at this scale."),
+        Column::number("R²", 52.0, "Share of the teacher's variance that the adapter explains on this image's cells."),
+        Column::number(
+            "R² l.o.o.",
+            56.0,
+            "The same with each cell left out of the fit that predicts it: the honest figure.",
+        ),
+        Column::number("inside", 0.0, "Mean difference inside the mask."),
+        Column::number("outside", 52.0, "Mean difference outside the mask."),
+    ];
+    table::header(ui, &columns, None);
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        for scale in &comparison.scales {
+            let measured = state.measures.as_ref().and_then(|measures| measures.scale(scale.stride));
+            let channels = |features: Option<usize>| features.map_or_else(Cell::none, |n| Cell::new(n.to_string()));
+            let name = format!("P{}", scale.stride.max(1).ilog2());
+            let row = [
+                Cell::new(&name),
+                channels(scale.teacher.as_ref().map(|f| f.channels())).color(palette.teacher),
+                channels(scale.student.as_ref().map(|f| f.channels())).color(palette.student),
+                Cell::number(scale.fit.as_ref().map(|fit| fit.r2)),
+                Cell::number(scale.fit.as_ref().map(|fit| fit.r2_leave_one_out)),
+                Cell::number(measured.and_then(|m| m.mean_inside)).color(palette.difference),
+                Cell::number(measured.and_then(|m| m.mean_outside)).color(palette.difference),
+            ];
+            table::row(ui, &columns, &row, false, Sense::hover(), &format!("{name} features"));
+        }
+    });
+    if let Some(fit) = comparison.scales.iter().filter_map(|scale| scale.fit.as_ref()).min_by_key(|fit| fit.cells) {
+        note(ui, &format!("The smallest scale was fitted on {}.", widgets::counted(fit.cells, "cell", "cells")));
+    }
+    let seconds = |role: &str, seconds: Option<f64>| seconds.map(|s| format!("{role} {s:.2} s"));
+    let times: Vec<String> =
+        [seconds("teacher", comparison.teacher_seconds), seconds("student", comparison.student_seconds)]
+            .into_iter()
+            .flatten()
+            .collect();
+    if !times.is_empty() {
+        note(ui, &format!("Forward passes: {}.", times.join(", ")));
+    }
+    for text in &comparison.notes {
+        ui.add(egui::Label::new(RichText::new(text).small().color(palette.warning)).wrap());
+    }
+}

@@ -1,0 +1,72 @@
+//! Numbers as the window writes them: three significant digits, a real minus sign, nothing hidden.
+
+/// Three significant digits: `0.0123`, `1.23`, `123`, `1230`; `1.23e−5` and `1.23e8` far from one.
+pub fn significant(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    let sign = if value < 0.0 { "−" } else { "" };
+    let size = value.abs();
+    if size.is_infinite() {
+        return format!("{sign}∞");
+    }
+    if size == 0.0 {
+        return "0".to_owned();
+    }
+    // Rounding first settles to which decade 9.996 belongs.
+    let rounded = format!("{size:.2e}");
+    let Some((digits, exponent)) = rounded.split_once('e') else { return rounded };
+    match exponent.parse::<i32>() {
+        Ok(decade @ -4..=2) => format!("{sign}{size:.*}", (2 - decade).unsigned_abs() as usize),
+        Ok(decade @ 3..=5) => {
+            let unit = 10_f64.powi(decade - 2);
+            format!("{sign}{:.0}", (size / unit).round() * unit)
+        }
+        _ => format!("{sign}{digits}e{}", exponent.replace('-', "−")),
+    }
+}
+
+/// A number on an axis: as [`significant`] writes it, without zeros at the end of its decimals.
+pub fn tick(value: f64) -> String {
+    let text = significant(value);
+    if text.contains('e') || !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_significant_digits_at_every_size() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (1.0, "1.00"),
+            (0.5, "0.500"),
+            (12.345, "12.3"),
+            (123.6, "124"),
+            (999.6, "1000"),
+            (9.996, "10.0"),
+            (1234.0, "1230"),
+            (46_563_709.0, "4.66e7"),
+            (0.012_34, "0.0123"),
+            (0.000_123_4, "0.000123"),
+            (0.000_012_34, "1.23e−5"),
+            (-2.5, "−2.50"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "∞"),
+            (f64::NEG_INFINITY, "−∞"),
+        ] {
+            assert_eq!(significant(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn ticks_end_without_zeros() {
+        assert_eq!([0.0, 12.0, -3.0, 5.5, 0.25, 100.0].map(tick), ["0", "12", "−3", "5.5", "0.25", "100"]);
+        assert_eq!(tick(1.2e-7), "1.20e−7");
+    }
+}

@@ -1,0 +1,108 @@
+//! MASK and TOTALS: ψ and its rules, live, and what they add up to.
+
+use egui::{Button, Sense, Ui};
+
+use crate::app::{AnchorOwner, Command, State};
+use crate::imitation::mask::{IouConvention, LevelRule};
+use crate::ui::format::significant;
+use crate::ui::palette::Palette;
+use crate::ui::table::{self, Cell, Column};
+use crate::ui::widgets::{self, Panel, named, note};
+
+pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let state = panel.state;
+    named(ui, "ψ", Command::SetPsi(0.5).tooltip(), |ui| {
+        // Rounded as the slider rounds, which would else report a change of its own.
+        let mut psi = (f64::from(state.psi.get()) * 100.0).round() / 100.0;
+        ui.spacing_mut().slider_width = (ui.available_width() - 72.0).max(64.0);
+        let slider = egui::Slider::new(&mut psi, 0.0..=1.0).step_by(0.01).fixed_decimals(2);
+        let response = ui.add(slider).on_hover_text(Command::SetPsi(0.5).tooltip());
+        response.widget_info(|| egui::WidgetInfo::slider(true, psi, "ψ"));
+        if response.changed() {
+            panel.push(Command::SetPsi(psi as f32));
+        }
+    });
+    named(ui, "Level rule", Command::SetRule(state.rule).tooltip(), |ui| {
+        for rule in LevelRule::ALL {
+            let button = Button::selectable(state.rule == rule, rule.name());
+            panel.command(ui, Command::SetRule(rule), button).on_hover_text(rule.explanation());
+        }
+    });
+    note(ui, state.rule.explanation());
+    named(ui, "IoU", Command::SetConvention(state.convention).tooltip(), |ui| {
+        for convention in IouConvention::ALL {
+            let button = Button::selectable(state.convention == convention, convention.name());
+            let command = Command::SetConvention(convention);
+            panel.command(ui, command, button).on_hover_text(convention.explanation());
+        }
+    });
+    note(ui, state.convention.explanation());
+    note(ui, &anchors(state));
+    if let Some(text) = state.anchors.as_ref().and_then(|anchors| anchors.note.as_ref()) {
+        let text = egui::RichText::new(format!("Note: {text}.")).small().color(Palette::of(ui).warning);
+        ui.add(egui::Label::new(text).wrap());
+    }
+}
+
+/// Whose anchors these are, in a sentence.
+fn anchors(state: &State) -> String {
+    let Some(anchors) = &state.anchors else { return "The models are being opened; their anchors follow.".to_owned() };
+    let count: usize = anchors.scales.iter().map(|scale| scale.anchors.len()).sum();
+    let scales = widgets::counted(anchors.scales.len(), "scale", "scales");
+    match anchors.owner {
+        AnchorOwner::Model(role) => format!("{count} anchors on {scales}, the {}'s.", role.name()),
+        AnchorOwner::Default => {
+            format!("{count} anchors on {scales}: YOLOv5's defaults for COCO, because no model is open.")
+        }
+    }
+}
+
+pub fn totals(ui: &mut Ui, state: &State) {
+    let palette = Palette::of(ui);
+    let Some(mask) = &state.mask else {
+        note(ui, "Masks appear with an image.");
+        return;
+    };
+    let columns = [
+        Column::text("", 52.0, ""),
+        Column::number("map", 60.0, "Cells of the map: rows × columns."),
+        Column::number("mask", 60.0, "Cells inside the mask: N."),
+        Column::number("share", 60.0, "The mask's share of the map."),
+        Column::number("hits", 60.0, "Anchor hits, added up over the cells: the count map's sum."),
+        Column::number("loss", 0.0, "Imitation loss at λ = 1: half the mean squared L2 distance inside the mask."),
+    ];
+    table::header(ui, &columns, None);
+    let loss_of = |stride| state.measures.as_ref().and_then(|measures| measures.scale(stride)?.loss);
+    let (mut map, mut inside, mut hits) = (0, 0, 0);
+    let share = |cells: usize, of: usize| {
+        if of == 0 { "–".to_owned() } else { format!("{} %", significant(100.0 * cells as f64 / of as f64)) }
+    };
+    ui.spacing_mut().item_spacing.y = 0.0;
+    for (scale, mask) in state.scales().iter().zip(&mask.scales) {
+        let cells = mask.rows * mask.cols;
+        (map, inside, hits) = (map + cells, inside + mask.mask_cells, hits + mask.count_sum);
+        let row = [
+            Cell::new(scale.name()),
+            Cell::new(widgets::grouped(cells)),
+            Cell::new(widgets::grouped(mask.mask_cells)),
+            Cell::new(share(mask.mask_cells, cells)),
+            Cell::new(mask.count_sum.to_string()),
+            Cell::number(loss_of(scale.stride)).color(palette.difference),
+        ];
+        let name = format!("{}: {} mask cells", scale.name(), mask.mask_cells);
+        table::row(ui, &columns, &row, false, Sense::hover(), &name);
+    }
+    let total = state.measures.as_ref().and_then(|measures| measures.total_loss());
+    let row = [
+        Cell::new("all").strong(),
+        Cell::new(widgets::grouped(map)).strong(),
+        Cell::new(widgets::grouped(inside)).strong(),
+        Cell::new(share(inside, map)).strong(),
+        Cell::new(hits.to_string()).strong(),
+        Cell::number(total).strong().color(palette.difference),
+    ];
+    table::row(ui, &columns, &row, false, Sense::hover(), &format!("all scales: {inside} mask cells"));
+    if state.solo.is_some() {
+        note(ui, "Over all ground truths; the solo changes what is shown, not what is imitated.");
+    }
+}

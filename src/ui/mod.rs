@@ -1,0 +1,186 @@
+//! Widgets and panels: they draw the state and return commands. Nothing here changes the state, waits, or computes
+//! more than what a frame can carry; what is kept between frames ([`Memory`]) is how things are shown, not what.
+
+pub mod canvas;
+pub mod colorbar;
+mod features;
+mod finder;
+pub mod format;
+mod images;
+mod imitation;
+mod models;
+mod overlays;
+pub mod palette;
+mod pointer;
+pub mod style;
+mod table;
+mod toasts;
+mod toolbar;
+mod top;
+mod truths;
+mod widgets;
+
+use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
+
+use crate::app::view::RangeMode;
+use crate::app::{Command, Overlay, State, WindowLayout, file_name};
+use crate::inspect::Role;
+
+/// What the panels keep between frames: textures, scroll positions, what is being typed.
+#[derive(Default)]
+pub struct Memory {
+    images: images::ImageList,
+    cards: models::CardRects,
+    finder: finder::Finder,
+    pub toasts: toasts::Toasts,
+    sort: Option<table::Sort>,
+    canvas: canvas::Canvas,
+    /// Widths of the left and the right panel.
+    panels: [Option<f32>; 2],
+}
+
+impl Memory {
+    /// A command in terms of what is on screen: only the canvas knows the view and the colours' range there.
+    pub fn resolve(&self, command: Command, state: &State) -> Option<Command> {
+        match command {
+            Command::ZoomBy(factor) => self.canvas.zoomed(factor).map(Command::SetCamera),
+            Command::ToggleRange => match state.view.range {
+                RangeMode::Locked { .. } => Some(Command::SetRange(RangeMode::Auto)),
+                RangeMode::Auto => {
+                    self.canvas.range().map(|(low, high)| Command::SetRange(RangeMode::Locked { low, high }))
+                }
+            },
+            command => Some(command),
+        }
+    }
+
+    /// The layout as it is on screen.
+    pub fn layout(&self, before: WindowLayout) -> WindowLayout {
+        let [left, right] = self.panels;
+        WindowLayout {
+            left_panel: left.unwrap_or(before.left_panel),
+            right_panel: right.unwrap_or(before.right_panel),
+            ..before
+        }
+    }
+}
+
+/// Draws the whole window and returns what is asked for in it.
+pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayout) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let mut panel = widgets::Panel { state, commands: &mut commands };
+    dropped(ui, &mut panel, memory);
+    let padded = |ui: &Ui, margin: Margin| Frame::side_top_panel(ui.style()).inner_margin(margin);
+
+    let bar = padded(ui, Margin::symmetric(8, 4));
+    Panel::top("menu").frame(bar).show(ui, |ui| top::show(ui, &mut panel));
+
+    let side = padded(ui, Margin::same(8));
+    let left = Panel::left("images and models")
+        .frame(side)
+        .default_size(layout.left_panel)
+        .size_range(200.0..=480.0)
+        .show(ui, |ui| {
+            let cards = Frame::NONE.inner_margin(Margin { top: 8, ..Margin::ZERO });
+            Panel::bottom("models").frame(cards).resizable(false).show_separator_line(false).show(ui, |ui| {
+                models::show(ui, &mut panel, &mut memory.cards);
+            });
+            CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
+        });
+    let right = Panel::right("inspector").frame(side).default_size(layout.right_panel).size_range(320.0..=560.0).show(
+        ui,
+        |ui| {
+            ScrollArea::vertical()
+                .auto_shrink([false, false])
+                .show(ui, |ui| inspector(ui, &mut panel, &mut memory.sort));
+        },
+    );
+    memory.panels = [left.response.rect.width(), right.response.rect.width()].map(Some);
+
+    let center = Frame::NONE.fill(palette::Palette::of(ui).canvas);
+    CentralPanel::no_frame().frame(center).show(ui, |ui| {
+        let bar = padded(ui, Margin::symmetric(8, 8));
+        Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel));
+        let corner = ui.max_rect().right_bottom() - egui::vec2(16.0, 16.0);
+        let message = canvas_message(state);
+        panel.commands.extend(memory.canvas.show(ui, &canvas_model(state, message.as_deref())));
+        toasts::show(ui, state, &mut memory.toasts, corner, panel.commands);
+    });
+
+    overlays::show(ui, &mut panel);
+    if state.overlay == Some(Overlay::Palette) {
+        finder::show(ui, &mut panel, &mut memory.finder);
+    } else {
+        memory.finder.close();
+    }
+    commands
+}
+
+/// What the canvas draws.
+fn canvas_model<'a>(state: &'a State, message: Option<&'a str>) -> canvas::CanvasModel<'a> {
+    canvas::CanvasModel {
+        scene: state.scene.as_ref(),
+        anchors: state.scales(),
+        field: state.field.as_ref(),
+        mask: state.mask.as_deref(),
+        mask_version: state.mask_version,
+        comparison: state.comparison.as_ref(),
+        view: &state.view,
+        camera: state.camera,
+        hover: state.hover,
+        solo: state.solo,
+        message,
+    }
+}
+
+/// What is under way or went wrong in the middle of the window.
+fn canvas_message(state: &State) -> Option<String> {
+    if let Some(error) = &state.scene_error {
+        return Some(error.clone());
+    }
+    let image = state.image.as_deref()?;
+    let shown = state.scene.as_ref().is_some_and(|scene| scene.path == image);
+    (!shown).then(|| format!("Opening {}…", file_name(image)))
+}
+
+/// The right panel.
+fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>) {
+    let state = panel.state;
+    widgets::section(ui, "UNDER THE POINTER", |ui| pointer::show(ui, state));
+    widgets::section(ui, "MASK", |ui| imitation::mask(ui, panel));
+    widgets::section(ui, "FEATURES", |ui| features::show(ui, panel));
+    let truths = state.scene.as_ref().map_or(0, |scene| scene.labels.len());
+    let title = format!("GROUND TRUTHS ({truths})");
+    widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
+    widgets::section(ui, "TOTALS", |ui| imitation::totals(ui, state));
+}
+
+/// Files that were let fall on the window, and the frame that says that they can be.
+fn dropped(ui: &Ui, panel: &mut widgets::Panel<'_>, memory: &Memory) {
+    let (paths, hovering, at) = ui.ctx().input(|input| {
+        let paths: Vec<_> = input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect();
+        (paths, !input.raw.hovered_files.is_empty(), input.pointer.latest_pos())
+    });
+    let onto = at.and_then(|at| {
+        Role::ALL.into_iter().find(|role| memory.cards[*role as usize].is_some_and(|card| card.contains(at)))
+    });
+    if !paths.is_empty() {
+        panel.push(Command::Drop(paths, onto));
+    }
+    if hovering {
+        let palette = palette::Palette::of(ui);
+        let layer = egui::LayerId::new(egui::Order::Foreground, Id::unique("drop"));
+        let painter = ui.ctx().layer_painter(layer);
+        let whole = ui.ctx().content_rect();
+        painter.rect_filled(whole, 0.0, palette.canvas.gamma_multiply(0.7));
+        let target = onto.and_then(|role| memory.cards[role as usize]).unwrap_or_else(|| whole.shrink(16.0));
+        let stroke = egui::Stroke::new(2.0, palette.accent);
+        painter.rect_stroke(target, 8.0, stroke, egui::StrokeKind::Inside);
+        let text = match onto {
+            Some(role) => format!("Drop weights to make them the {}", role.name()),
+            None => "Drop images, labels, a data.yaml, a folder or weights".to_owned(),
+        };
+        let font = egui::FontId::new(palette::TITLE, style::bold());
+        painter.text(whole.center(), egui::Align2::CENTER_CENTER, text, font, palette.text);
+    }
+}

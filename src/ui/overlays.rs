@@ -1,0 +1,233 @@
+//! What lies over the window for a while: messages, keys, a load report, the question whose weights these are.
+
+use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
+
+use crate::app::view::Layer;
+use crate::app::{Command, Level, Overlay, State, ago, file_name};
+use crate::inspect::Role;
+use crate::ui::palette::{self, Palette};
+use crate::ui::widgets::{self, Panel, note};
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+    match panel.state.overlay {
+        Some(Overlay::Keys) => sheet(ui, panel, "Keys", Command::ToggleKeys, 720.0, |ui, _| keys(ui)),
+        Some(Overlay::About) => sheet(ui, panel, "distillscope", Command::ToggleAbout, 400.0, |ui, _| about(ui)),
+        Some(Overlay::Report(role)) => {
+            let title = format!("Load report of the {}", role.name());
+            sheet(ui, panel, &title, Command::ShowLoadReport(role), 640.0, |ui, state| report(ui, state, role));
+        }
+        Some(Overlay::Palette) | None => {}
+    }
+    if let Some(path) = panel.state.undecided.first() {
+        question(ui, panel, &file_name(path));
+    }
+    if panel.state.messages_open {
+        messages(ui, panel);
+    }
+}
+
+/// A sheet with a title and a way out.
+fn sheet(
+    ui: &mut Ui,
+    panel: &mut Panel<'_>,
+    title: &str,
+    close: Command,
+    width: f32,
+    add: impl FnOnce(&mut Ui, &State),
+) {
+    let state = panel.state;
+    let frame = Frame::window(ui.style()).inner_margin(24);
+    let response = Modal::new(Id::unique(title)).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_width(width);
+        let closed = ui
+            .horizontal(|ui| {
+                ui.label(RichText::new(title).heading());
+                let right = egui::Layout::right_to_left(egui::Align::Center);
+                ui.with_layout(right, |ui| ui.button("Close").clicked()).inner
+            })
+            .inner;
+        ui.add_space(palette::UNIT);
+        add(ui, state);
+        closed
+    });
+    if response.inner || response.backdrop_response.clicked() {
+        panel.push(close);
+    }
+}
+
+/// All keys, grouped; read from the commands themselves.
+fn keys(ui: &mut Ui) {
+    let groups: [(&str, &[Command]); 4] = [
+        (
+            "Files",
+            &[
+                Command::BrowseImage,
+                Command::BrowseFolder,
+                Command::BrowseData,
+                Command::BrowseLabels,
+                Command::BrowseModel(Role::Teacher),
+                Command::BrowseModel(Role::Student),
+                Command::StepImage(1),
+                Command::StepImage(-1),
+                Command::StepImage(10),
+                Command::StepImage(-10),
+                Command::FocusSearch,
+            ],
+        ),
+        (
+            "Mask",
+            &[
+                Command::StepPsi(crate::app::PSI_STEP),
+                Command::StepPsi(-crate::app::PSI_STEP),
+                Command::StepSolo(1),
+                Command::StepSolo(-1),
+                Command::CompareAgain,
+                Command::SetInsideMask(true),
+            ],
+        ),
+        (
+            "View",
+            &[
+                Command::SetLayer(Layer::Image),
+                Command::SetLayer(Layer::Anchors),
+                Command::SetLayer(Layer::Iou),
+                Command::SetLayer(Layer::Mask),
+                Command::SetLayer(Layer::Teacher),
+                Command::SetLayer(Layer::Student),
+                Command::SetLayer(Layer::Difference),
+                Command::StepScales,
+                Command::ToggleLabels,
+                Command::ToggleBoxes(Role::Teacher),
+                Command::ToggleBoxes(Role::Student),
+                Command::SetCamera(crate::app::view::Camera::Fit),
+                Command::ZoomBy(2.0),
+                Command::ZoomBy(0.5),
+            ],
+        ),
+        (
+            "Window",
+            &[Command::TogglePalette, Command::ToggleMessages, Command::ToggleKeys, Command::Dismiss, Command::Quit],
+        ),
+    ];
+    ui.columns(2, |columns| {
+        for (index, (title, commands)) in groups.into_iter().enumerate() {
+            let ui = &mut columns[usize::from(index >= 2)];
+            ui.label(widgets::strong(title));
+            egui::Grid::new(title).num_columns(2).min_col_width(104.0).show(ui, |ui| {
+                for command in commands {
+                    let shortcuts = command.shortcuts().iter().take(2);
+                    let text: Vec<String> = shortcuts.map(|shortcut| widgets::keys(ui, shortcut)).collect();
+                    ui.label(RichText::new(text.join("  ")).color(Palette::of(ui).accent));
+                    ui.label(command.label());
+                    ui.end_row();
+                }
+            });
+            ui.add_space(palette::UNIT);
+        }
+    });
+    note(ui, "Wheel: zoom around the pointer. Drag: move. Double click: fit.");
+}
+
+fn about(ui: &mut Ui) {
+    ui.label(concat!("Version ", env!("CARGO_PKG_VERSION")));
+    ui.label("An instrument for fine-grained feature imitation: it shows what a YOLOv5 teacher would teach a YOLOv5 student, and where.");
+    ui.add_space(palette::UNIT);
+    ui.label("The method: Wang, Yuan, Zhang and Feng, Distilling Object Detectors with Fine-grained Feature Imitation, CVPR 2019.");
+    ui.add_space(palette::UNIT);
+    ui.label("Licence: MIT or Apache-2.0, as you choose. Fonts: Roboto and Droid Sans Fallback, Apache-2.0.");
+}
+
+fn report(ui: &mut Ui, state: &State, role: Role) {
+    let Some(card) = state.card(role) else {
+        note(ui, "The model is no longer open.");
+        return;
+    };
+    note(ui, &card.path.display().to_string());
+    if ui.button("Copy").on_hover_text("Copies the whole report.").clicked() {
+        ui.ctx().copy_text(card.report.clone());
+    }
+    ScrollArea::both().max_height(400.0).auto_shrink([false, true]).show(ui, |ui| {
+        ui.add(Label::new(RichText::new(&card.report).monospace()).selectable(true).extend());
+    });
+}
+
+fn question(ui: &mut Ui, panel: &mut Panel<'_>, name: &str) {
+    let frame = Frame::window(ui.style()).inner_margin(24);
+    let response = Modal::new(Id::unique("whose weights")).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_width(400.0);
+        ui.label(RichText::new("Teacher or student?").heading());
+        ui.add_space(palette::UNIT);
+        ui.label(format!("Both places are taken. Which model does {name} replace?"));
+        ui.add_space(palette::UNIT);
+        ui.horizontal(|ui| {
+            for role in Role::ALL {
+                let color = Palette::of(ui).role(role);
+                let text = widgets::strong(format!("Replace the {}", role.name())).color(color);
+                panel.button(ui, Command::ChooseRole(Some(role)), text);
+            }
+            panel.button(ui, Command::ChooseRole(None), "Neither");
+        });
+    });
+    if response.should_close() {
+        panel.push(Command::ChooseRole(None));
+    }
+}
+
+fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let state = panel.state;
+    let mut open = true;
+    let window = egui::Window::new("Messages")
+        .open(&mut open)
+        .collapsible(false)
+        .default_size(vec2(520.0, 360.0))
+        .pivot(Align2::RIGHT_TOP)
+        .default_pos(ui.ctx().content_rect().right_top() + vec2(-16.0, 48.0));
+    window.show(ui.ctx(), |ui| {
+        if state.messages.is_empty() {
+            note(ui, "Nothing has gone wrong.");
+            return;
+        }
+        ui.horizontal(|ui| {
+            panel.button(ui, Command::ClearMessages, "Clear");
+            if ui.button("Copy all").on_hover_text("Copies every message as text.").clicked() {
+                let lines: Vec<String> =
+                    state.messages.iter().map(|m| format!("{}: {}: {}", m.level.name(), m.what, m.text)).collect();
+                ui.ctx().copy_text(lines.join("\n"));
+            }
+        });
+        ui.separator();
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+            for message in state.messages.iter() {
+                let palette = Palette::of(ui);
+                let color = match message.level {
+                    Level::Info => palette.text_weak,
+                    Level::Warning => palette.warning,
+                    Level::Error => palette.error,
+                };
+                ui.horizontal(|ui| {
+                    widgets::dot(ui, color);
+                    ui.label(widgets::strong(&message.what).color(color));
+                    let mut when = ago(state.now - message.at);
+                    if message.times > 1 {
+                        when = format!("{when}, {} times", message.times);
+                    }
+                    ui.label(RichText::new(when).small().weak());
+                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                        if ui.add(Button::new("Copy").small()).on_hover_text("Copies this message.").clicked() {
+                            ui.ctx().copy_text(format!("{}: {}", message.what, message.text));
+                        }
+                        if let Some(remedy) = &message.remedy {
+                            let label = remedy.label();
+                            panel.button(ui, remedy.clone(), label);
+                        }
+                    });
+                });
+                ui.add(Label::new(&message.text).wrap().selectable(true));
+                ui.add_space(palette::UNIT);
+            }
+        });
+    });
+    if !open {
+        panel.push(Command::ToggleMessages);
+    }
+}

@@ -1,0 +1,77 @@
+//! What lies over the image: layers in one row, how they are shown in the next.
+
+use egui::{Button, ComboBox, RichText, Ui};
+
+use crate::app::Command;
+use crate::app::view::{Camera, ColorMapName, Layer, RangeMode, ScaleChoice};
+use crate::inspect::Role;
+use crate::ui::palette::Palette;
+use crate::ui::widgets::Panel;
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+    ui.spacing_mut().button_padding.x = 6.0;
+    ui.spacing_mut().item_spacing.x = 4.0;
+    ui.horizontal_wrapped(|ui| {
+        let palette = Palette::of(ui);
+        for layer in Layer::ALL {
+            let color = match layer {
+                Layer::Teacher => palette.teacher,
+                Layer::Student => palette.student,
+                Layer::Difference => palette.difference,
+                _ => palette.text,
+            };
+            panel.choice(ui, Command::SetLayer(layer), RichText::new(layer.name()).color(color));
+        }
+        ui.separator();
+        let locked = matches!(panel.state.view.range, RangeMode::Locked { .. });
+        let text = if locked { "Range locked" } else { "Lock range" };
+        panel.command(ui, Command::ToggleRange, Button::selectable(locked, text));
+        panel.button(ui, Command::SetCamera(Camera::Fit), "Fit");
+    });
+    ui.horizontal_wrapped(|ui| {
+        panel.choice(ui, Command::SetScales(ScaleChoice::All), "All");
+        for scale in panel.state.scales() {
+            panel.choice(ui, Command::SetScales(ScaleChoice::Stride(scale.stride)), scale.name());
+        }
+        ui.separator();
+        ui.label(RichText::new("Boxes").weak());
+        boxes(ui, panel, Command::ToggleLabels, "labels", Palette::of(ui).text);
+        for role in Role::ALL {
+            boxes(ui, panel, Command::ToggleBoxes(role), role.name(), Palette::of(ui).role(role));
+        }
+        ui.separator();
+        opacity(ui, panel);
+        color_map(ui, panel);
+    });
+}
+
+fn boxes(ui: &mut Ui, panel: &mut Panel<'_>, command: Command, text: &str, color: egui::Color32) {
+    let (name, on) = (command.label(), command.is_on(panel.state));
+    let response = panel.choice(ui, command, RichText::new(text).color(color));
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, on, &name));
+}
+
+fn opacity(ui: &mut Ui, panel: &mut Panel<'_>) {
+    // Rounded as the slider rounds, which would else report a change of its own.
+    let mut percent = (panel.state.view.opacity * 100.0).round();
+    ui.spacing_mut().slider_width = 64.0;
+    let slider = egui::Slider::new(&mut percent, 0.0..=100.0).fixed_decimals(0).suffix(" %");
+    let response = ui.add(slider).on_hover_text(Command::SetOpacity(1.0).tooltip());
+    response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(percent), "Opacity"));
+    if response.changed() {
+        panel.push(Command::SetOpacity(percent / 100.0));
+    }
+}
+
+fn color_map(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let name = |map: Option<ColorMapName>| map.map_or("own map", ColorMapName::name);
+    let current = panel.state.view.color_map;
+    let shown = ComboBox::from_id_salt("color map").selected_text(name(current)).width(80.0).show_ui(ui, |ui| {
+        for map in std::iter::once(None).chain(ColorMapName::ALL.map(Some)) {
+            if ui.selectable_label(current == map, name(map)).clicked() && current != map {
+                panel.push(Command::SetColorMap(map));
+            }
+        }
+    });
+    shown.response.on_hover_text(Command::SetColorMap(None).tooltip());
+}

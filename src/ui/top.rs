@@ -1,0 +1,189 @@
+//! The menu bar: menus, the way to the command finder, and what is going on.
+
+use egui::containers::menu::MenuBar;
+use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
+
+use crate::app::view::{Camera, Layer, ScaleChoice};
+use crate::app::{Activity, Command, INPUT_SIZES, Overlay, State, file_name, kind_name};
+use crate::inspect::Role;
+use crate::ui::palette::Palette;
+use crate::ui::widgets::{Panel, keys};
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+    MenuBar::new().ui(ui, |ui| {
+        ui.menu_button("File", |ui| file(ui, panel));
+        ui.menu_button("View", |ui| view(ui, panel));
+        ui.menu_button("Help", |ui| help(ui, panel));
+        ui.separator();
+        finder(ui, panel);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            theme(ui, panel);
+            messages(ui, panel);
+            device(ui, panel.state);
+            activities(ui, panel);
+        });
+    });
+}
+
+fn file(ui: &mut Ui, panel: &mut Panel<'_>) {
+    panel.entry(ui, Command::BrowseImage);
+    panel.entry(ui, Command::BrowseFolder);
+    panel.entry(ui, Command::BrowseData);
+    panel.entry(ui, Command::BrowseLabels);
+    ui.separator();
+    panel.entry(ui, Command::BrowseModel(Role::Teacher));
+    panel.entry(ui, Command::BrowseModel(Role::Student));
+    panel.entry(ui, Command::BrowseAdapter);
+    ui.separator();
+    ui.menu_button("Recent", |ui| {
+        for path in &panel.state.recent {
+            let button = Button::new(file_name(path));
+            if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
+                panel.commands.push(Command::Open(path.clone()));
+                ui.close();
+            }
+        }
+        if panel.state.recent.is_empty() {
+            ui.weak("What you open is kept here.");
+        } else {
+            ui.separator();
+            panel.entry(ui, Command::ForgetRecent);
+        }
+    });
+    panel.entry(ui, Command::OpenSample);
+    ui.separator();
+    panel.entry(ui, Command::Quit);
+}
+
+fn view(ui: &mut Ui, panel: &mut Panel<'_>) {
+    for layer in Layer::ALL {
+        panel.entry(ui, Command::SetLayer(layer));
+    }
+    ui.separator();
+    panel.entry(ui, Command::SetScales(ScaleChoice::All));
+    for stride in panel.state.strides() {
+        panel.entry(ui, Command::SetScales(ScaleChoice::Stride(stride)));
+    }
+    panel.entry(ui, Command::StepScales);
+    ui.separator();
+    panel.entry(ui, Command::ToggleLabels);
+    for role in Role::ALL {
+        panel.entry(ui, Command::ToggleBoxes(role));
+    }
+    ui.separator();
+    panel.entry(ui, Command::SetCamera(Camera::Fit));
+    ui.menu_button("Input size", |ui| {
+        for side in INPUT_SIZES {
+            panel.entry(ui, Command::SetInputSize(side));
+        }
+    });
+    panel.entry(ui, Command::CompareAgain);
+    ui.separator();
+    for theme in [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark] {
+        panel.entry(ui, Command::SetTheme(theme));
+    }
+    panel.entry(ui, Command::ToggleMessages);
+}
+
+fn help(ui: &mut Ui, panel: &mut Panel<'_>) {
+    panel.entry(ui, Command::TogglePalette);
+    panel.entry(ui, Command::ToggleKeys);
+    panel.entry(ui, Command::ToggleAbout);
+}
+
+fn finder(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let shortcut = Command::TogglePalette.shortcuts().first().map(|shortcut| keys(ui, shortcut));
+    let open = panel.state.overlay == Some(Overlay::Palette);
+    let button = Button::new(RichText::new("Find a command…").weak())
+        .shortcut_text(shortcut.unwrap_or_default())
+        .min_size(egui::vec2(256.0, 24.0))
+        .fill(Palette::of(ui).raised)
+        .stroke(egui::Stroke::new(1.0, Palette::of(ui).hairline))
+        .selected(open);
+    panel.command(ui, Command::TogglePalette, button);
+}
+
+fn theme(ui: &mut Ui, panel: &mut Panel<'_>) {
+    // What a click gives is the other one of the two.
+    let (text, next) = if ui.visuals().dark_mode {
+        ("Light theme", ThemePreference::Light)
+    } else {
+        ("Dark theme", ThemePreference::Dark)
+    };
+    let response = panel.button(ui, Command::SetTheme(next), text);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Switch theme"));
+}
+
+fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let (all, unread) = (panel.state.messages.len(), panel.state.messages.unread);
+    let text = if all == 0 { "Messages".to_owned() } else { format!("Messages {all}") };
+    let color = if unread > 0 { Palette::of(ui).warning } else { Palette::of(ui).text };
+    let button = Button::new(RichText::new(text).color(color)).selected(panel.state.messages_open);
+    panel.command(ui, Command::ToggleMessages, button);
+}
+
+fn device(ui: &mut Ui, state: &State) {
+    let Some(device) = &state.device else { return };
+    let palette = Palette::of(ui);
+    let color = if device.label.starts_with("CUDA") { palette.good } else { palette.text_weak };
+    ui.label(RichText::new(&device.label).color(color)).on_hover_text(&device.reason);
+    ui.separator();
+}
+
+fn activities(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let state = panel.state;
+    let Some(activity) = state.activities.first() else { return };
+    let cancel = Command::Cancel(activity.kind);
+    let response = panel.command(ui, cancel.clone(), Button::new("×").frame(false));
+    let name = cancel.label();
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    let others = state.activities.len() - 1;
+    if others > 0 {
+        ui.label(RichText::new(format!("+{others}")).weak()).on_hover_ui(|ui| {
+            for activity in state.activities.iter().skip(1) {
+                ui.label(describe(activity, state.now));
+            }
+        });
+    }
+    let text = describe(activity, state.now);
+    ui.add(egui::Label::new(&text).truncate()).on_hover_text(&activity.what);
+    ui.spinner();
+}
+
+/// "loading the teacher · reading the weights · 40 % · 3 s left".
+fn describe(activity: &Activity, now: f64) -> String {
+    let mut text = kind_name(activity.kind).to_owned();
+    if !activity.stage.is_empty() {
+        text = format!("{text} · {}", activity.stage);
+    }
+    if let Some(fraction) = activity.fraction {
+        text = format!("{text} · {:.0} %", fraction * 100.0);
+    }
+    match activity.seconds_left(now) {
+        Some(left) if left >= 60.0 => format!("{text} · {:.0} min left", (left / 60.0).ceil()),
+        Some(left) => format!("{text} · {:.0} s left", left.ceil()),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::JobKind;
+
+    #[test]
+    fn an_activity_says_how_long_it_still_takes() {
+        let activity = |fraction| Activity {
+            kind: JobKind::Load(Role::Teacher),
+            what: "l.pt".into(),
+            stage: "reading the weights".into(),
+            fraction,
+            started: 10.0,
+        };
+        assert_eq!(describe(&activity(None), 12.0), "loading the teacher · reading the weights");
+        // A quarter in 2 s leaves three quarters: 6 s.
+        assert!(describe(&activity(Some(0.25)), 12.0).ends_with("25 % · 6 s left"));
+        assert!(describe(&activity(Some(0.1)), 40.0).ends_with("10 % · 5 min left"));
+        assert!(describe(&activity(Some(0.01)), 12.0).ends_with("1 %"));
+    }
+}

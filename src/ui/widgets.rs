@@ -1,0 +1,180 @@
+//! Small pieces that several panels share. Each draws and pushes commands; none changes the state.
+
+use egui::{
+    Button, CollapsingHeader, Color32, FontId, Frame, Key, KeyboardShortcut, Margin, ModifierNames, Response, RichText,
+    Ui, Widget, WidgetText,
+};
+
+use crate::app::{Command, State};
+use crate::ui::palette::{self, Palette};
+use crate::ui::style;
+
+/// What every panel is given: the state to draw, and where its commands go.
+pub struct Panel<'a> {
+    pub state: &'a State,
+    pub commands: &'a mut Vec<Command>,
+}
+
+impl Panel<'_> {
+    pub fn push(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+}
+
+/// Tooltip of a command: what it does, its keys, and why it cannot be had.
+fn explain(ui: &mut Ui, command: &Command, state: &State) {
+    ui.label(command.tooltip());
+    if let Some(reason) = command.disabled(state) {
+        ui.label(RichText::new(reason).color(Palette::of(ui).warning));
+    }
+    if let Some(shortcut) = command.shortcuts().first() {
+        ui.label(RichText::new(keys(ui, shortcut)).small().weak());
+    }
+}
+
+impl Panel<'_> {
+    /// A widget that sends a command when it is clicked, disabled while the command is.
+    pub fn command(&mut self, ui: &mut Ui, command: Command, widget: impl Widget) -> Response {
+        let state = self.state;
+        let response = ui.add_enabled(command.disabled(state).is_none(), widget);
+        let response = response
+            .on_hover_ui(|ui| explain(ui, &command, state))
+            .on_disabled_hover_ui(|ui| explain(ui, &command, state));
+        if response.clicked() {
+            self.push(command);
+        }
+        response
+    }
+
+    /// The same as a plain button.
+    pub fn button(&mut self, ui: &mut Ui, command: Command, text: impl Into<WidgetText>) -> Response {
+        self.command(ui, command, Button::new(text.into()))
+    }
+
+    /// One of a row of choices.
+    pub fn choice(&mut self, ui: &mut Ui, command: Command, text: impl Into<WidgetText>) -> Response {
+        let on = command.is_on(self.state);
+        self.command(ui, command, Button::selectable(on, text.into()))
+    }
+
+    /// A menu entry: label, keys, and a check mark where it is in force.
+    pub fn entry(&mut self, ui: &mut Ui, command: Command) {
+        let keys = command.shortcuts().first().map(|shortcut| keys(ui, shortcut));
+        let mut button = Button::new(command.label()).selected(command.is_on(self.state));
+        if let Some(keys) = keys {
+            button = button.shortcut_text(keys);
+        }
+        if self.command(ui, command, button).clicked() {
+            ui.close();
+        }
+    }
+}
+
+/// A part of a panel that folds away.
+pub fn section(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
+    section_as(ui, title, title, add);
+}
+
+/// The same, with a title that can change.
+pub fn section_as(ui: &mut Ui, id: &str, title: &str, add: impl FnOnce(&mut Ui)) {
+    let text = RichText::new(title).font(FontId::new(palette::SMALL, style::bold())).color(Palette::of(ui).text_weak);
+    let header = CollapsingHeader::new(text).id_salt(id).default_open(true);
+    header.show_unindented(ui, |ui| {
+        add(ui);
+        ui.add_space(palette::HALF);
+    });
+    ui.separator();
+}
+
+/// Text in the bold face.
+pub fn strong(text: impl Into<String>) -> RichText {
+    RichText::new(text).font(FontId::new(palette::BODY, style::bold()))
+}
+
+/// A sentence of explanation below a control.
+pub fn note(ui: &mut Ui, text: &str) {
+    ui.label(RichText::new(text).size(palette::SMALL + 1.0).color(Palette::of(ui).text_weak));
+}
+
+/// A name before a control, in a column of its own.
+pub fn named(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        let (rect, response) = ui.allocate_exact_size(egui::vec2(72.0, 24.0), egui::Sense::hover());
+        let font = FontId::proportional(palette::BODY);
+        let color = Palette::of(ui).text_weak;
+        ui.painter().text(rect.left_center(), egui::Align2::LEFT_CENTER, name, font, color);
+        if !help.is_empty() {
+            response.on_hover_text(help);
+        }
+        add(ui);
+    });
+}
+
+/// Something that lies on a panel.
+pub fn card(ui: &Ui) -> Frame {
+    let palette = Palette::of(ui);
+    Frame::new()
+        .fill(palette.raised)
+        .stroke(egui::Stroke::new(1.0, palette.hairline))
+        .corner_radius(6)
+        .inner_margin(Margin::symmetric(12, 8))
+}
+
+/// A filled dot, as a sign of who or how.
+pub fn dot(ui: &mut Ui, color: Color32) -> Response {
+    let (rect, response) = ui.allocate_exact_size(egui::vec2(10.0, 16.0), egui::Sense::hover());
+    ui.painter().circle_filled(rect.center(), 4.0, color);
+    response
+}
+
+/// Keys as they are printed on a keyboard: "Ctrl+O", "]", "→".
+pub fn keys(ui: &Ui, shortcut: &KeyboardShortcut) -> String {
+    let sign = match shortcut.logical_key {
+        Key::ArrowRight => "→",
+        Key::ArrowLeft => "←",
+        Key::ArrowUp => "↑",
+        Key::ArrowDown => "↓",
+        Key::Escape => "Esc",
+        Key::PageDown => "Page down",
+        Key::PageUp => "Page up",
+        Key::OpenBracket => "[",
+        Key::CloseBracket => "]",
+        Key::Plus => "+",
+        Key::Equals => "=",
+        Key::Minus => "−",
+        key => key.name(),
+    };
+    let names = if ui.ctx().os().is_mac() { ModifierNames::SYMBOLS } else { ModifierNames::NAMES };
+    let modifiers = names.format(&shortcut.modifiers, ui.ctx().os().is_mac());
+    if modifiers.is_empty() { sign.to_owned() } else { format!("{modifiers}{}{sign}", names.concat) }
+}
+
+/// "1 box", "7 boxes".
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(count)) }
+}
+
+/// A whole number with its thousands apart.
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_like_prose() {
+        assert_eq!(counted(1, "box", "boxes"), "1 box");
+        assert_eq!(counted(0, "box", "boxes"), "0 boxes");
+        assert_eq!([999, 1000, 1_234_567].map(grouped), ["999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,184 @@
+//! The networks and the suppression of boxes against values that YOLOv5 v7.0 computed (`golden/network.py`).
+//!
+//! Weights, inputs and predictions follow from names by [`network_common::numbers`], as in the generator: nothing but results
+//! is stored.
+
+use std::collections::HashMap;
+
+use distillscope::yolo::decode::{NmsOptions, decode, detect, non_max_suppression, undecode};
+use distillscope::yolo::network::{Network, NetworkError};
+use distillscope::yolo::spec::ModelSpec;
+use tch::{Device, Kind, Tensor, no_grad};
+
+mod network_common;
+use network_common::{Case, check, golden, input, numbers};
+
+fn weight(name: &str, shape: &[i64]) -> Vec<f32> {
+    let fan_in = shape.iter().skip(1).product::<i64>() as f64;
+    let gain = if shape.len() == 4 { 1.35 } else { 0.5 };
+    let value = |u: f64| match shape.len() {
+        1 if name.ends_with(".weight") || name.ends_with("running_var") => 0.5 + u,
+        1 => 0.4 * (u - 0.5),
+        _ => (2.0 * u - 1.0) * gain * (3.0 / fan_in).sqrt(),
+    };
+    numbers(name, shape.iter().product::<i64>() as usize).into_iter().map(|u| value(u) as f32).collect()
+}
+
+fn network(case: &Case) -> Network {
+    let spec = ModelSpec::from_yaml(&case.yaml).expect("a spec");
+    let network = Network::build(&spec, Device::Cpu).expect("a network");
+    let variables: HashMap<String, Tensor> = network.var_store().variables();
+    for (name, variable) in variables {
+        let shape = variable.size();
+        no_grad(|| variable.shallow_clone().copy_(&Tensor::from_slice(&weight(&name, &shape)).view(shape.as_slice())));
+    }
+    network
+}
+
+#[test]
+fn every_family_computes_what_the_reference_computes() {
+    for case in golden().cases {
+        let forward = no_grad(|| network(&case).forward_t(&input(case.input), false)).expect("a forward pass");
+        for (kind, ours, expected) in [
+            ("backbone", &forward.backbone, &case.backbone),
+            ("neck", &forward.necks, &case.necks),
+            ("head", &forward.heads, &case.heads),
+        ] {
+            assert_eq!(ours.len(), expected.len(), "{} {kind}", case.name);
+            for (scale, (ours, expected)) in ours.iter().zip(expected).enumerate() {
+                check(&format!("{} {kind} {scale}", case.name), ours, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn strides_anchors_and_sizes_are_the_references() {
+    for case in golden().cases {
+        let network = network(&case);
+        let strides: Vec<u32> = network.scales().iter().map(|scale| scale.stride).collect();
+        let anchors: Vec<_> = network.scales().iter().map(|scale| scale.anchors.clone()).collect();
+        assert_eq!((strides, anchors), (case.strides, case.anchors), "{}", case.name);
+        assert_eq!(network.parameters(), case.parameters, "{}", case.name);
+        let gflops = network.gflops().expect("a count");
+        assert!((gflops - case.gflops).abs() < 1e-9, "{}: {gflops} instead of {}", case.name, case.gflops);
+    }
+}
+
+#[test]
+fn the_inventory_on_paper_is_what_gets_built() {
+    for case in golden().cases {
+        let network = network(&case);
+        let inventory = network.spec().inventory(false, 256, 256).expect("an inventory");
+        assert_eq!(inventory.tensors.len(), case.tensors, "{}", case.name);
+        let built = network.var_store().variables();
+        assert_eq!(built.len(), inventory.tensors.len(), "{}", case.name);
+        for (name, shape) in inventory.tensors {
+            let built: Vec<usize> = built[&name].size().iter().map(|n| *n as usize).collect();
+            assert_eq!(built, shape, "{} {name}", case.name);
+        }
+    }
+}
+
+#[test]
+fn heads_decode_to_the_references_boxes_and_back() {
+    for case in golden().cases {
+        let network = network(&case);
+        let heads = no_grad(|| network.forward_t(&input(case.input), false)).expect("a forward pass").heads;
+        let decoded = decode(&heads, network.scales()).expect("boxes");
+        check(&format!("{} decoded", case.name), &decoded, &case.decoded);
+        let [rows, cols] = case.input;
+        let back = undecode(&decoded, network.scales(), rows, cols).expect("heads");
+        for (back, head) in back.iter().zip(&heads) {
+            assert_eq!(back.isfinite().all().int64_value(&[]), 1, "{}", case.name);
+            if case.anchors.iter().flatten().flatten().any(|side| *side == 0.0) {
+                continue; // An anchor without a side loses the raw value.
+            }
+            // Beyond ±8 a float32 probability holds less than three digits of its logit.
+            let near = head.abs().lt(8.0).logical_and(&back.abs().lt(9.0));
+            let error = ((back - head).abs() * near).max().double_value(&[]);
+            assert!(error < 0.01, "{}: {error}", case.name);
+        }
+    }
+}
+
+#[test]
+fn suppression_keeps_the_references_boxes() {
+    for case in golden().nms {
+        let mut rows: Vec<f32> = Vec::new();
+        for row in numbers(&case.name, case.count * (5 + case.nc)).chunks_exact(5 + case.nc) {
+            let centre = |i: usize| (row[i] * 4.0).floor() * 150.0 + 60.0 + row[i + 2] * 40.0;
+            let side = |i: usize| 40.0 + row[i] * 80.0;
+            let bbox = [centre(0), centre(1), side(2), side(3)];
+            rows.extend(bbox.iter().chain(&row[4..]).map(|v| *v as f32));
+        }
+        let options = NmsOptions {
+            confidence: case.conf_thres,
+            iou: case.iou_thres,
+            multi_label: case.multi_label,
+            max_detections: case.max_det,
+        };
+        let kept = non_max_suppression(&rows, case.nc, &options);
+        assert_eq!(kept.len(), case.kept.len(), "{}", case.name);
+        for (ours, expected) in kept.iter().zip(&case.kept) {
+            let [x1, y1, x2, y2] = ours.bbox.as_xyxy();
+            let ours = [x1, y1, x2, y2, ours.score, ours.class as f32];
+            assert!(
+                ours.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-3),
+                "{}: {ours:?} {expected:?}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_batch_in_train_mode_updates_the_statistics_and_has_a_gradient() {
+    let case = &golden().cases[0];
+    let network = network(case);
+    let mean = || network.var_store().variables()["model.0.bn.running_mean"].copy();
+    let before = mean();
+    let batch = Tensor::cat(&[input(case.input), input(case.input).flip([3])], 0);
+    let heads = network.forward_t(&batch, true).expect("a forward pass").heads;
+    assert_eq!(heads[0].size()[0], 2);
+    heads.iter().map(|head| head.square().mean(Kind::Float)).fold(Tensor::from(0.0f32), |a, b| a + b).backward();
+    assert_ne!(mean(), before);
+    for (name, variable) in network.var_store().variables() {
+        let statistic = name.contains("running_");
+        assert_eq!(variable.grad().defined(), !statistic, "{name}");
+    }
+}
+
+#[test]
+fn initialisation_follows_the_seed_and_claims_few_objects() {
+    let case = &golden().cases[0];
+    let network = network(case);
+    let weights = || network.var_store().variables()["model.2.cv1.conv.weight"].copy();
+    network.initialise(1).expect("weights");
+    let first = weights();
+    network.initialise(2).expect("weights");
+    assert_ne!(weights(), first);
+    network.initialise(1).expect("weights");
+    assert_eq!(weights(), first);
+    // Uniform in ±1/√fan-in.
+    let bound = 1.0 / (first.size()[1] as f64).sqrt();
+    let largest = first.abs().max().double_value(&[]);
+    assert!(largest <= bound && largest > 0.8 * bound);
+    let heads = no_grad(|| network.forward_t(&input(case.input), false)).expect("a forward pass").heads;
+    for (head, scale) in heads.iter().zip(network.scales()) {
+        let expected = 8.0 / (640.0 / f64::from(scale.stride)).powi(2);
+        let mean = head.select(4, 4).mean(Kind::Double).exp().double_value(&[]);
+        assert!((mean / expected).ln().abs() < 1.0, "{}: {mean} instead of about {expected}", scale.name());
+    }
+    assert_eq!(detect(&heads, network.scales(), &NmsOptions::for_viewing()).expect("boxes"), []);
+}
+
+#[test]
+fn an_input_that_does_not_fit_is_refused_in_words() {
+    let network = network(&golden().cases[0]);
+    for shape in [[1, 3, 100, 64], [1, 1, 64, 64], [1, 3, 0, 64]] {
+        let error = network.forward_t(&Tensor::zeros(shape, (Kind::Float, Device::Cpu)), false).expect_err("no input");
+        assert!(matches!(error, NetworkError::Input { multiple: 32, .. }), "{error}");
+        assert!(error.to_string().contains("multiples of 32 px"), "{error}");
+    }
+}
