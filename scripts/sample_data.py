@@ -519,7 +519,7 @@ def main(icon_file, out):
             scene, rows = picture(name, icons)
             for folder in ("images", "labels"):
                 (out / folder / part).mkdir(parents=True, exist_ok=True)
-            scene.finish().save(out / "images" / part / f"{name}.jpg", quality=88, optimize=True)
+            scene.finish().save(out / "images" / part / f"{name}.jpg", quality=85, optimize=True)
             lines = [f"{c} {(x0 + x1) / 2 / scene.w:.6f} {(y0 + y1) / 2 / scene.h:.6f} {(x1 - x0) / scene.w:.6f} {(y1 - y0) / scene.h:.6f}" for c, x0, y0, x1, y1, *_ in rows]
             (out / "labels" / part / f"{name}.txt").write_text("\n".join(lines) + "\n")
     names = "".join(f"  {i}: {n}\n" for i, n in enumerate(CLASSES))

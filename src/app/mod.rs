@@ -232,6 +232,9 @@ impl<B: Backend> App<B> {
 struct Window {
     app: App<Worker>,
     ctx: egui::Context,
+    opened: Instant,
+    /// The first frame with a mask has been told to the log (`DISTILLSCOPE_LOG=info`): the figure of a start.
+    told: bool,
 }
 
 impl eframe::App for Window {
@@ -241,6 +244,11 @@ impl eframe::App for Window {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.app.draw(ui);
+        if !self.told && self.app.state.mask.is_some() {
+            self.told = true;
+            let loading = self.app.state.comparison.is_none();
+            tracing::info!(milliseconds = self.opened.elapsed().as_millis(), loading, "image, labels and masks drawn");
+        }
     }
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
@@ -250,6 +258,7 @@ impl eframe::App for Window {
 
 /// Opens the window and returns when it is closed.
 pub fn run(options: Options) -> anyhow::Result<()> {
+    let opened = Instant::now();
     let path = Settings::path();
     let (settings, complaint) = path.as_deref().map_or_else(Default::default, Settings::read);
     let layout = settings.window;
@@ -273,7 +282,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         if let Some(complaint) = complaint {
             app.tell(&ctx, "settings", complaint);
         }
-        Ok(Box::new(Window { app, ctx }))
+        Ok(Box::new(Window { app, ctx, opened, told: false }))
     };
     eframe::run_native("distillscope", native, Box::new(made))
         .map_err(|error| anyhow::anyhow!("the window cannot be opened: {error}"))
