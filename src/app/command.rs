@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use crate::app::state::{ModelSlot, State};
-use crate::app::view::{Camera, ChannelView, ColorMapName, Hover, Layer, RangeMode, ScaleChoice};
+use crate::app::view::{Camera, ChannelView, Hover, Layer, RangeMode, ScaleChoice};
+use crate::export::colormap::ColorMap;
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{AdapterChoice, Role, Tap};
@@ -67,7 +68,7 @@ pub enum Command {
     SetScales(ScaleChoice),
     StepScales,
     SetOpacity(f32),
-    SetColorMap(Option<ColorMapName>),
+    SetColorMap(Option<ColorMap>),
     SetRange(RangeMode),
     /// Locks the colours' range as it is on screen, or lets it go.
     ToggleRange,
@@ -427,7 +428,7 @@ impl Command {
         all.extend(state.strides().map(|stride| Self::SetScales(ScaleChoice::Stride(stride))));
         all.push(Self::StepScales);
         all.push(Self::SetColorMap(None));
-        all.extend(ColorMapName::ALL.map(|map| Self::SetColorMap(Some(map))));
+        all.extend(ColorMap::ALL.map(|map| Self::SetColorMap(Some(map))));
         all.extend([Self::ToggleRange, Self::ToggleLabels]);
         all.extend(Role::ALL.map(Self::ToggleBoxes));
         all.push(Self::SetCamera(Camera::Fit));

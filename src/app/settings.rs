@@ -133,7 +133,8 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::view::{ChannelView, ColorMapName, Layer, ScaleChoice};
+    use crate::app::view::{ChannelView, Layer, ScaleChoice};
+    use crate::export::colormap::ColorMap;
 
     fn read(text: &str) -> (Settings, Option<String>) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -150,7 +151,7 @@ mod tests {
             view: ViewSettings {
                 layer: Layer::Difference,
                 scales: ScaleChoice::Stride(16),
-                color_map: Some(ColorMapName::BlueRed),
+                color_map: Some(ColorMap::BlueRed),
                 channels: ChannelView::Top(8),
                 ..ViewSettings::default()
             },

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::export::colormap::ColorMap;
 use crate::imitation::difference::DifferenceKind;
 
 /// The one map that lies over the image.
@@ -81,31 +82,6 @@ pub enum RangeMode {
     Locked { low: f32, high: f32 },
 }
 
-/// A colour map by name; `None` in [`ViewSettings::color_map`] is the layer's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ColorMapName {
-    Cividis,
-    Viridis,
-    Inferno,
-    Magma,
-    BlueRed,
-}
-
-impl ColorMapName {
-    pub const ALL: [Self; 5] = [Self::Cividis, Self::Viridis, Self::Inferno, Self::Magma, Self::BlueRed];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cividis => "cividis",
-            Self::Viridis => "viridis",
-            Self::Inferno => "inferno",
-            Self::Magma => "magma",
-            Self::BlueRed => "blue–red",
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ViewSettings {
@@ -113,7 +89,8 @@ pub struct ViewSettings {
     pub scales: ScaleChoice,
     /// Of the heatmap over the image, 0..=1.
     pub opacity: f32,
-    pub color_map: Option<ColorMapName>,
+    /// `None` is the layer's own.
+    pub color_map: Option<ColorMap>,
     pub range: RangeMode,
     pub labels: bool,
     pub teacher_boxes: bool,

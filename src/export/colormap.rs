@@ -6,7 +6,7 @@ use colorous::Gradient;
 use serde::{Deserialize, Serialize};
 
 /// Shown where a value is not finite: a colour that no map has.
-pub const NOT_FINITE: [u8; 3] = [0, 255, 0];
+pub const NOT_FINITE: [u8; 3] = [255, 0, 255];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,7 +4,7 @@
 
 use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
 
-use crate::app::view::ColorMapName;
+use crate::export::colormap::ColorMap;
 use crate::ui::format::tick;
 use crate::ui::palette::{self, Palette};
 
@@ -16,7 +16,7 @@ const PIECES: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 pub struct ColorBar<'a> {
-    pub map: ColorMapName,
+    pub map: ColorMap,
     pub low: f32,
     pub high: f32,
     pub unit: &'a str,

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use egui::Color32;
 
-use crate::app::view::ColorMapName;
+use crate::export::colormap::{self, ColorMap};
 use crate::inspect::Role;
 
 /// The grid on which everything stands, in points.
@@ -22,7 +22,10 @@ pub const BODY: f32 = 13.0;
 pub const TITLE: f32 = 20.0;
 
 /// A value that is not finite, in any map: no map contains this colour.
-pub const NOT_FINITE: Color32 = Color32::from_rgb(255, 0, 255);
+pub const NOT_FINITE: Color32 = {
+    let [r, g, b] = colormap::NOT_FINITE;
+    Color32::from_rgb(r, g, b)
+};
 
 /// Behind a line or a letter that must be read over any photograph.
 pub const CASING: Color32 = Color32::from_black_alpha(160);
@@ -136,28 +139,10 @@ fn luminance(color: Color32) -> f32 {
 }
 
 /// The colours of a map from its low to its high end.
-pub fn color_map(name: ColorMapName) -> &'static [Color32; 256] {
-    static MAPS: LazyLock<[[Color32; 256]; 5]> = LazyLock::new(|| {
-        [colorous::CIVIDIS, colorous::VIRIDIS, colorous::INFERNO, colorous::MAGMA, colorous::RED_BLUE].map(|gradient| {
-            std::array::from_fn(|i| {
-                let color = gradient.eval_rational(i, 256);
-                Color32::from_rgb(color.r, color.g, color.b)
-            })
-        })
-    });
-    // The diverging gradient runs from red to blue; negative is blue here.
-    static BLUE_RED: LazyLock<[Color32; 256]> = LazyLock::new(|| {
-        let mut map = MAPS[4];
-        map.reverse();
-        map
-    });
-    match name {
-        ColorMapName::Cividis => &MAPS[0],
-        ColorMapName::Viridis => &MAPS[1],
-        ColorMapName::Inferno => &MAPS[2],
-        ColorMapName::Magma => &MAPS[3],
-        ColorMapName::BlueRed => &BLUE_RED,
-    }
+pub fn color_map(map: ColorMap) -> &'static [Color32; 256] {
+    static MAPS: LazyLock<[[Color32; 256]; 5]> =
+        LazyLock::new(|| ColorMap::ALL.map(|map| map.table().map(|[r, g, b]| Color32::from_rgb(r, g, b))));
+    &MAPS[map as usize]
 }
 
 #[cfg(test)]
@@ -210,25 +195,19 @@ mod tests {
 
     #[test]
     fn maps_run_from_dark_to_light_and_the_signed_one_from_blue_to_red() {
-        for name in [ColorMapName::Cividis, ColorMapName::Viridis, ColorMapName::Inferno, ColorMapName::Magma] {
+        for name in [ColorMap::Cividis, ColorMap::Viridis, ColorMap::Inferno, ColorMap::Magma] {
             let map = color_map(name);
             let steps = map.windows(2).filter(|pair| luminance(pair[1]) >= luminance(pair[0]) - 1e-3).count();
             assert_eq!(steps, 255, "{name:?}");
         }
-        let signed = color_map(ColorMapName::BlueRed);
+        let signed = color_map(ColorMap::BlueRed);
         assert!(signed[0].b() > signed[0].r() && signed[255].r() > signed[255].b());
         assert!(luminance(signed[128]) > 0.8);
     }
 
     #[test]
     fn no_map_contains_the_colour_of_what_is_not_finite() {
-        for name in [
-            ColorMapName::Cividis,
-            ColorMapName::Viridis,
-            ColorMapName::Inferno,
-            ColorMapName::Magma,
-            ColorMapName::BlueRed,
-        ] {
+        for name in ColorMap::ALL {
             let near = |c: &Color32| c.r() > 225 && c.g() < 60 && c.b() > 225;
             assert!(!color_map(name).iter().any(near), "{name:?}");
         }

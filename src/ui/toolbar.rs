@@ -3,7 +3,8 @@
 use egui::{Button, ComboBox, RichText, Ui};
 
 use crate::app::Command;
-use crate::app::view::{Camera, ColorMapName, Layer, RangeMode, ScaleChoice};
+use crate::app::view::{Camera, Layer, RangeMode, ScaleChoice};
+use crate::export::colormap::ColorMap;
 use crate::inspect::Role;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::Panel;
@@ -64,10 +65,10 @@ fn opacity(ui: &mut Ui, panel: &mut Panel<'_>) {
 }
 
 fn color_map(ui: &mut Ui, panel: &mut Panel<'_>) {
-    let name = |map: Option<ColorMapName>| map.map_or("own map", ColorMapName::name);
+    let name = |map: Option<ColorMap>| map.map_or("own map", ColorMap::name);
     let current = panel.state.view.color_map;
     let shown = ComboBox::from_id_salt("color map").selected_text(name(current)).width(80.0).show_ui(ui, |ui| {
-        for map in std::iter::once(None).chain(ColorMapName::ALL.map(Some)) {
+        for map in std::iter::once(None).chain(ColorMap::ALL.map(Some)) {
             if ui.selectable_label(current == map, name(map)).clicked() && current != map {
                 panel.push(Command::SetColorMap(map));
             }

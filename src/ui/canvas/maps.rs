@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::app::view::{ChannelView, ColorMapName, Layer};
+use crate::app::view::{ChannelView, Layer};
+use crate::export::colormap::ColorMap;
 use crate::grid::Grid;
 use crate::imitation::difference::{
     DifferenceError, DifferenceKind, FeatureStack, channel_difference, channel_errors, difference, squared_over,
@@ -225,7 +226,7 @@ fn difference_grid(scale: &ScaleComparison, kind: DifferenceKind, channels: Chan
 /// How a layer's values are coloured and called.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scheme {
-    pub map: ColorMapName,
+    pub map: ColorMap,
     /// Values have a sign: the range is symmetric around 0.
     pub signed: bool,
     /// The range begins at 0 whatever the smallest value is.
@@ -238,23 +239,18 @@ pub struct Scheme {
 }
 
 /// `None` for a layer without a map.
-pub fn scheme(
-    layer: Layer,
-    kind: DifferenceKind,
-    channels: ChannelView,
-    chosen: Option<ColorMapName>,
-) -> Option<Scheme> {
+pub fn scheme(layer: Layer, kind: DifferenceKind, channels: ChannelView, chosen: Option<ColorMap>) -> Option<Scheme> {
     let one = matches!(channels, ChannelView::One(_));
     let (own, signed, unit) = match layer {
         Layer::Image | Layer::Anchors => return None,
-        Layer::Iou => (ColorMapName::Cividis, false, "IoU"),
-        Layer::Mask => (ColorMapName::Viridis, false, "anchor hits"),
-        Layer::Teacher | Layer::Student if one => (ColorMapName::BlueRed, true, "f"),
-        Layer::Teacher | Layer::Student => (ColorMapName::Inferno, false, "‖f‖₂"),
-        Layer::Difference if one => (ColorMapName::BlueRed, true, "s − t"),
+        Layer::Iou => (ColorMap::Cividis, false, "IoU"),
+        Layer::Mask => (ColorMap::Viridis, false, "anchor hits"),
+        Layer::Teacher | Layer::Student if one => (ColorMap::BlueRed, true, "f"),
+        Layer::Teacher | Layer::Student => (ColorMap::Inferno, false, "‖f‖₂"),
+        Layer::Difference if one => (ColorMap::BlueRed, true, "s − t"),
         Layer::Difference => {
             let kind = if channels == ChannelView::All { kind } else { DifferenceKind::SquaredL2 };
-            (ColorMapName::Magma, false, kind.unit())
+            (ColorMap::Magma, false, kind.unit())
         }
     };
     let over_image = matches!(layer, Layer::Iou | Layer::Mask);
@@ -372,13 +368,13 @@ mod tests {
     fn signed_values_take_the_diverging_map_until_another_is_chosen() {
         let of = |layer, channels, chosen| scheme(layer, DifferenceKind::L1, channels, chosen).expect("a map");
         let signed = of(Layer::Difference, ChannelView::One(3), None);
-        assert_eq!((signed.map, signed.signed, signed.unit), (ColorMapName::BlueRed, true, "s − t"));
+        assert_eq!((signed.map, signed.signed, signed.unit), (ColorMap::BlueRed, true, "s − t"));
         let all = of(Layer::Difference, ChannelView::All, None);
-        assert_eq!((all.map, all.unit), (ColorMapName::Magma, DifferenceKind::L1.unit()));
+        assert_eq!((all.map, all.unit), (ColorMap::Magma, DifferenceKind::L1.unit()));
         // The worst channels are always told apart by squared distance.
         assert_eq!(of(Layer::Difference, ChannelView::Top(4), None).unit, DifferenceKind::SquaredL2.unit());
-        let chosen = of(Layer::Iou, ChannelView::All, Some(ColorMapName::Magma));
-        assert_eq!((chosen.map, chosen.zero_is_clear), (ColorMapName::Magma, true));
+        let chosen = of(Layer::Iou, ChannelView::All, Some(ColorMap::Magma));
+        assert_eq!((chosen.map, chosen.zero_is_clear), (ColorMap::Magma, true));
         assert_eq!(scheme(Layer::Anchors, DifferenceKind::L1, ChannelView::All, None), None);
     }
 }

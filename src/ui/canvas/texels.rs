@@ -89,7 +89,8 @@ pub fn photograph(picture: &image::RgbImage, limit: usize) -> ColorImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::view::{ChannelView, ColorMapName, Layer};
+    use crate::app::view::{ChannelView, Layer};
+    use crate::export::colormap::ColorMap;
     use crate::imitation::difference::DifferenceKind;
     use crate::ui::canvas::maps::scheme;
 
@@ -107,7 +108,7 @@ mod tests {
         let grid = row(&[2.0, 3.0, 4.0]);
         let range = range(&grid, &scheme, RangeMode::Auto, |_| true);
         assert_eq!(range, (2.0, 4.0));
-        let colors = palette::color_map(ColorMapName::Inferno);
+        let colors = palette::color_map(ColorMap::Inferno);
         let pixels = paint(&grid, &scheme, range, None::<fn(usize) -> bool>).pixels;
         assert_eq!(pixels, [colors[0], colors[128], colors[255]]);
     }
@@ -130,7 +131,7 @@ mod tests {
         assert_eq!(range(&grid, &scheme, RangeMode::Auto, |_| true), (-3.0, 3.0));
         assert_eq!(range(&grid, &scheme, RangeMode::Locked { low: -5.0, high: 2.0 }, |_| true), (-5.0, 5.0));
         let pixels = paint(&grid, &scheme, (-3.0, 3.0), None::<fn(usize) -> bool>).pixels;
-        assert_eq!(pixels[1], palette::color_map(ColorMapName::BlueRed)[128]);
+        assert_eq!(pixels[1], palette::color_map(ColorMap::BlueRed)[128]);
     }
 
     #[test]
@@ -139,7 +140,7 @@ mod tests {
         let grid = row(&[0.0, 1.0, 9.0]);
         assert_eq!(range(&grid, &scheme, RangeMode::Auto, |_| true), (0.0, 9.0));
         let pixels = paint(&grid, &scheme, (0.0, 3.0), None::<fn(usize) -> bool>).pixels;
-        let colors = palette::color_map(ColorMapName::Viridis);
+        let colors = palette::color_map(ColorMap::Viridis);
         assert_eq!(pixels, [Color32::TRANSPARENT, colors[85], colors[255]]);
     }
 
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(range(&row(&[f32::NAN]), &scheme, RangeMode::Auto, |_| true), (0.0, 1.0));
         let huge = row(&[-f32::MAX, f32::MAX]);
         let pixels = paint(&huge, &scheme, (-f32::MAX, f32::MAX), None::<fn(usize) -> bool>).pixels;
-        assert_eq!(pixels[1], palette::color_map(ColorMapName::Inferno)[255]);
+        assert_eq!(pixels[1], palette::color_map(ColorMap::Inferno)[255]);
     }
 
     #[test]
