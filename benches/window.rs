@@ -1,0 +1,177 @@
+//! UI-thread time of one frame of the whole window at 1600 × 1000 points: 100 boxes on a 640 px input, feature maps of
+//! yolov5l's size, reports, panels, canvas and tessellation included, the GPU's work not.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use distillscope::app::view::Layer;
+use distillscope::app::{App, Backend, Command, Options, Settings, apply, default_anchors};
+use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::imitation::difference::{DifferenceKind, FeatureStack};
+use distillscope::imitation::mask::{IouConvention, IouField};
+use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
+use distillscope::worker::{Job, JobKind, ModelCard, Report};
+
+const INPUT: Size = Size::square(640);
+
+/// Reports that the bench hands over; jobs go nowhere.
+#[derive(Clone, Default)]
+struct Handed(Rc<RefCell<VecDeque<Report>>>);
+
+impl Handed {
+    fn hand(&self, report: Report) {
+        self.0.borrow_mut().push_back(report);
+    }
+}
+
+impl Backend for Handed {
+    fn send(&self, _: Job) {}
+
+    fn cancel(&self, _: JobKind) {}
+
+    fn try_recv(&self) -> Option<Report> {
+        self.0.borrow_mut().pop_front()
+    }
+}
+
+fn scene() -> Arc<Scene> {
+    let picture = Arc::new(image::RgbImage::from_fn(640, 640, |x, y| image::Rgb([x as u8, y as u8, 7])));
+    let labels = (0..100_usize).map(|k| {
+        let (x, y) = (32.0 + (k % 10) as f32 * 60.0, 32.0 + (k / 10) as f32 * 60.0);
+        let bbox = BoundingBox::from_center(x, y, 10.0 + k as f32 * 2.0, 20.0 + k as f32);
+        SceneLabel { class: k % 3, name: format!("class {k}"), bbox }
+    });
+    Arc::new(Scene {
+        path: "bench.jpg".into(),
+        size: INPUT,
+        letterbox: Letterbox::fit(INPUT, INPUT, true),
+        input: Arc::clone(&picture),
+        display: picture,
+        labels: labels.collect(),
+        warnings: Vec::new(),
+    })
+}
+
+fn comparison() -> Arc<Comparison> {
+    let stack = |stride: u32, step: f32| {
+        let (channels, side) = (32 * stride as usize, (640 / stride) as usize);
+        let values = (0..channels * side * side).map(|i| (i as f32 * step).sin()).collect();
+        FeatureStack::new(channels, side, side, values).map(Arc::new).ok()
+    };
+    let scales = [8, 16, 32].map(|stride| ScaleComparison {
+        stride,
+        teacher: stack(stride, 0.37),
+        student: stack(stride, 0.41),
+        adapted: stack(stride, 0.43),
+        adapter: "least-squares",
+        fit: None,
+        teacher_head: None,
+        student_head: None,
+    });
+    Arc::new(Comparison {
+        tap: Tap::Neck,
+        scales: scales.to_vec(),
+        teacher_detections: Some(Vec::new()),
+        student_detections: Some(Vec::new()),
+        teacher_seconds: None,
+        student_seconds: None,
+        notes: Vec::new(),
+    })
+}
+
+fn card(path: &str) -> Arc<ModelCard> {
+    Arc::new(ModelCard {
+        path: path.into(),
+        file_bytes: 1,
+        format: "PyTorch checkpoint".to_owned(),
+        names: Vec::new(),
+        anchors: default_anchors(),
+        parameters: 1,
+        gflops: None,
+        tensors_loaded: 1,
+        tensors_total: 1,
+        seconds: 0.0,
+        report: String::new(),
+        warnings: Vec::new(),
+    })
+}
+
+fn frames(criterion: &mut Criterion) {
+    let ctx = egui::Context::default();
+    let backend = Handed::default();
+    let options = Options {
+        image: Some("bench.jpg".into()),
+        teacher: Some("l.pt".into()),
+        student: Some("s.pt".into()),
+        device: "auto".to_owned(),
+        ..Options::default()
+    };
+    let mut app = App::new(&ctx, backend.clone(), Settings::default(), None, &options);
+    let scene = scene();
+    let anchors = default_anchors();
+    let field = Arc::new(IouField::compute(&anchors, INPUT, &scene.boxes(), IouConvention::Exact));
+    backend.hand(Report::Loaded { role: Role::Teacher, card: card("l.pt") });
+    backend.hand(Report::Loaded { role: Role::Student, card: card("s.pt") });
+    backend.hand(Report::Scene(Arc::clone(&scene)));
+    backend.hand(Report::Field { scene: Arc::clone(&scene), anchors, convention: IouConvention::Exact, field });
+    backend.hand(Report::Compared {
+        scene,
+        tap: Tap::Neck,
+        adapter: AdapterChoice::LeastSquares,
+        comparison: comparison(),
+    });
+
+    let mut time = 0.0;
+    let mut frame = |app: &mut App<Handed>, events: Vec<egui::Event>| {
+        time += 1.0 / 60.0;
+        let input = egui::RawInput {
+            screen_rect: Some(egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1600.0, 1000.0))),
+            time: Some(time),
+            max_texture_side: Some(16384),
+            events,
+            ..egui::RawInput::default()
+        };
+        let output = ctx.run_ui(input, |ui| {
+            app.tick(&ctx);
+            app.draw(ui);
+        });
+        ctx.tessellate(output.shapes, 1.0)
+    };
+    for _ in 0..5 {
+        frame(&mut app, Vec::new());
+    }
+    assert!(app.state.mask.is_some() && app.state.comparison.is_some(), "the bench draws an empty window");
+
+    let mut step = 0_usize;
+    criterion.bench_function("window/frame at rest", |bench| bench.iter(|| frame(&mut app, Vec::new())));
+    criterion.bench_function("window/frame, the pointer moves", |bench| {
+        bench.iter(|| {
+            step += 1;
+            let at = egui::pos2(400.0 + (step % 300) as f32, 300.0);
+            frame(&mut app, vec![egui::Event::PointerMoved(at)])
+        });
+    });
+    for layer in [Layer::Mask, Layer::Difference] {
+        apply(&mut app.state, Command::SetLayer(layer));
+        criterion.bench_function(&format!("window/frame, psi moves, {}", layer.name()), |bench| {
+            bench.iter(|| {
+                step += 1;
+                apply(&mut app.state, Command::SetPsi((step % 100) as f32 / 100.0));
+                frame(&mut app, Vec::new())
+            });
+        });
+    }
+    criterion.bench_function("window/frame, another kind of difference", |bench| {
+        bench.iter(|| {
+            step += 1;
+            apply(&mut app.state, Command::SetDifference(DifferenceKind::ALL[step % 4]));
+            frame(&mut app, Vec::new())
+        });
+    });
+}
+
+criterion_group!(benches, frames);
+criterion_main!(benches);
