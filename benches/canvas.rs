@@ -1,68 +1,18 @@
 //! UI-thread time of one frame of the canvas: 100 boxes on a 640 px input, three panes, 1000 × 640 points, layout
 //! and tessellation included, the GPU's work not.
 
+mod common;
+
 use std::hint::black_box;
 use std::sync::Arc;
 
+use common::{INPUT, comparison, scene};
 use criterion::{Criterion, criterion_group, criterion_main};
 use distillscope::app::view::{Camera, Hover, Layer, ViewSettings};
-use distillscope::geometry::{BoundingBox, Letterbox, Size};
-use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{Comparison, ScaleComparison, Scene, SceneLabel, Tap};
 use distillscope::ui::canvas::{Canvas, CanvasModel};
 use distillscope::ui::style;
 use distillscope::yolo::anchors::AnchorScale;
-
-const INPUT: Size = Size::square(640);
-
-fn scene() -> Arc<Scene> {
-    let picture = Arc::new(image::RgbImage::from_pixel(1280, 960, image::Rgb([90, 120, 60])));
-    let size = Size::new(1280, 960);
-    let labels = (0..100_usize).map(|k| {
-        let (x, y) = ((k * 61 % 600) as f32 + 20.0, (k * 97 % 440) as f32 + 100.0);
-        let bbox = BoundingBox::from_center(x, y, 12.0 + (k * 7 % 90) as f32, 12.0 + (k * 13 % 70) as f32);
-        SceneLabel { class: k, name: format!("class {k}"), bbox }
-    });
-    Arc::new(Scene {
-        path: "bench.jpg".into(),
-        size,
-        letterbox: Letterbox::fit(size, INPUT, true),
-        input: Arc::clone(&picture),
-        display: picture,
-        labels: labels.collect(),
-        warnings: Vec::new(),
-    })
-}
-
-/// yolov5l's neck: 256, 512 and 1024 channels.
-fn comparison() -> Arc<Comparison> {
-    let stack = |stride: u32, seed: u32| {
-        let (channels, side) = (32 * stride as usize, (640 / stride) as usize);
-        let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) ^ seed) as f32 / u32::MAX as f32;
-        let values = (0..channels * side * side).map(value).collect();
-        FeatureStack::new(channels, side, side, values).map(Arc::new).ok()
-    };
-    let scales = [8, 16, 32].map(|stride| ScaleComparison {
-        stride,
-        teacher: stack(stride, 1),
-        student: stack(stride, 2),
-        adapted: stack(stride, 3),
-        adapter: "least-squares",
-        fit: None,
-        teacher_head: None,
-        student_head: None,
-    });
-    Arc::new(Comparison {
-        tap: Tap::Neck,
-        scales: scales.to_vec(),
-        teacher_detections: None,
-        student_detections: None,
-        teacher_seconds: None,
-        student_seconds: None,
-        notes: Vec::new(),
-    })
-}
 
 fn frames(criterion: &mut Criterion) {
     let scene = scene();

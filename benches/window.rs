@@ -1,21 +1,21 @@
 //! UI-thread time of one frame of the whole window at 1600 × 1000 points: 100 boxes on a 640 px input, feature maps of
 //! yolov5l's size, reports, panels, canvas and tessellation included, the GPU's work not.
 
+mod common;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use common::{INPUT, comparison, scene};
 use criterion::{Criterion, criterion_group, criterion_main};
 use distillscope::app::view::Layer;
 use distillscope::app::{App, Backend, Command, Options, Settings, apply, default_anchors};
-use distillscope::geometry::{BoundingBox, Letterbox, Size};
-use distillscope::imitation::difference::{DifferenceKind, FeatureStack};
+use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField};
-use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
+use distillscope::inspect::{AdapterChoice, Role, Tap};
 use distillscope::worker::{Job, JobKind, ModelCard, Report};
-
-const INPUT: Size = Size::square(640);
 
 /// Reports that the bench hands over; jobs go nowhere.
 #[derive(Clone, Default)]
@@ -35,51 +35,6 @@ impl Backend for Handed {
     fn try_recv(&self) -> Option<Report> {
         self.0.borrow_mut().pop_front()
     }
-}
-
-fn scene() -> Arc<Scene> {
-    let picture = Arc::new(image::RgbImage::from_fn(640, 640, |x, y| image::Rgb([x as u8, y as u8, 7])));
-    let labels = (0..100_usize).map(|k| {
-        let (x, y) = (32.0 + (k % 10) as f32 * 60.0, 32.0 + (k / 10) as f32 * 60.0);
-        let bbox = BoundingBox::from_center(x, y, 10.0 + k as f32 * 2.0, 20.0 + k as f32);
-        SceneLabel { class: k % 3, name: format!("class {k}"), bbox }
-    });
-    Arc::new(Scene {
-        path: "bench.jpg".into(),
-        size: INPUT,
-        letterbox: Letterbox::fit(INPUT, INPUT, true),
-        input: Arc::clone(&picture),
-        display: picture,
-        labels: labels.collect(),
-        warnings: Vec::new(),
-    })
-}
-
-fn comparison() -> Arc<Comparison> {
-    let stack = |stride: u32, step: f32| {
-        let (channels, side) = (32 * stride as usize, (640 / stride) as usize);
-        let values = (0..channels * side * side).map(|i| (i as f32 * step).sin()).collect();
-        FeatureStack::new(channels, side, side, values).map(Arc::new).ok()
-    };
-    let scales = [8, 16, 32].map(|stride| ScaleComparison {
-        stride,
-        teacher: stack(stride, 0.37),
-        student: stack(stride, 0.41),
-        adapted: stack(stride, 0.43),
-        adapter: "least-squares",
-        fit: None,
-        teacher_head: None,
-        student_head: None,
-    });
-    Arc::new(Comparison {
-        tap: Tap::Neck,
-        scales: scales.to_vec(),
-        teacher_detections: Some(Vec::new()),
-        student_detections: Some(Vec::new()),
-        teacher_seconds: None,
-        student_seconds: None,
-        notes: Vec::new(),
-    })
 }
 
 fn card(path: &str) -> Arc<ModelCard> {

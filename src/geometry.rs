@@ -149,12 +149,6 @@ impl Letterbox {
         let (x2, y2) = self.point_to_input(b.x2, b.y2);
         BoundingBox::new(x1, y1, x2, y2)
     }
-
-    pub fn to_image(&self, b: &BoundingBox) -> BoundingBox {
-        let (x1, y1) = self.point_to_image(b.x1, b.y1);
-        let (x2, y2) = self.point_to_image(b.x2, b.y2);
-        BoundingBox::new(x1, y1, x2, y2)
-    }
 }
 
 #[cfg(test)]

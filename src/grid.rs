@@ -53,14 +53,6 @@ impl Grid {
     pub fn finite_range(&self) -> Option<(f32, f32)> {
         finite_range(&self.values)
     }
-
-    /// The value as if each cell were a square: `x` and `y` in 0..1 across the map.
-    pub fn sample_nearest(&self, x: f32, y: f32) -> Option<f32> {
-        if !(0.0..1.0).contains(&x) || !(0.0..1.0).contains(&y) {
-            return None;
-        }
-        self.get((y * self.height as f32) as usize, (x * self.width as f32) as usize)
-    }
 }
 
 /// Smallest and largest finite value of a slice; `None` when there is none.
@@ -88,13 +80,5 @@ mod tests {
         let grid = Grid::from_values(2, 2, vec![f32::NAN, -1.0, f32::INFINITY, 4.0]).expect("2 x 2");
         assert_eq!(grid.finite_range(), Some((-1.0, 4.0)));
         assert_eq!(finite_range(&[f32::NAN]), None);
-    }
-
-    #[test]
-    fn nearest_sampling_keeps_cells_square() {
-        let grid = Grid::from_values(2, 1, vec![5.0, 7.0]).expect("2 x 1");
-        assert_eq!(grid.sample_nearest(0.49, 0.99), Some(5.0));
-        assert_eq!(grid.sample_nearest(0.5, 0.0), Some(7.0));
-        assert_eq!(grid.sample_nearest(1.0, 0.0), None);
     }
 }

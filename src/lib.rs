@@ -9,6 +9,7 @@
 //! Plain numbers:
 //! - [`geometry`]: boxes, IoU, and the one transform between image px and input px.
 //! - [`grid`]: one scalar map, what a heatmap shows.
+//! - [`format`]: numbers as a person reads them.
 //!
 //! Data and models:
 //! - [`dataset`]: images, labels (YOLO, VOC, COCO), data.yaml, listings.
@@ -37,6 +38,7 @@ pub mod cli;
 pub mod dataset;
 pub mod device;
 pub mod export;
+pub mod format;
 pub mod geometry;
 pub mod grid;
 pub mod imitation;

@@ -13,11 +13,12 @@ struct Rule {
 
 const MODELS: &[&str] = &["geometry", "grid", "dataset", "yolo", "imitation", "inspect", "device", "export"];
 const WINDOW: &[&str] =
-    &["geometry", "grid", "dataset", "yolo", "imitation", "inspect", "worker", "export", "app", "ui"];
+    &["geometry", "grid", "format", "dataset", "yolo", "imitation", "inspect", "worker", "export", "app", "ui"];
 
 const RULES: &[Rule] = &[
     Rule { part: "geometry.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "grid.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
+    Rule { part: "format.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "device.rs", may_use: &[], never: &["egui", "eframe"] },
     Rule { part: "dataset", may_use: &["geometry", "dataset"], never: &["tch", "egui", "eframe"] },
     Rule { part: "yolo", may_use: &["geometry", "export", "yolo"], never: &["egui", "eframe", "std::thread"] },
@@ -27,7 +28,7 @@ const RULES: &[Rule] = &[
         never: &["egui", "eframe", "std::thread"],
     },
     Rule { part: "inspect", may_use: MODELS, never: &["egui", "eframe", "std::thread"] },
-    Rule { part: "export", may_use: &["geometry", "grid", "export"], never: &["egui", "eframe", "tch"] },
+    Rule { part: "export", may_use: &["geometry", "grid", "format", "export"], never: &["egui", "eframe", "tch"] },
     Rule {
         part: "worker",
         may_use: &["geometry", "dataset", "yolo", "imitation", "inspect", "device", "worker"],

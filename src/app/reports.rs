@@ -85,8 +85,13 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
     match kind {
         JobKind::Scene => state.scene_error = Some(message.clone()),
         JobKind::Load(role) => {
-            if let ModelSlot::Loading { path, .. } = state.model(role) {
-                let path = path.clone();
+            // A model that is ready fails when it is loaded anew on another device.
+            let path = match state.model(role) {
+                ModelSlot::Loading { path, .. } => Some(path.clone()),
+                ModelSlot::Ready { card } => Some(card.path.clone()),
+                ModelSlot::Empty | ModelSlot::Failed { .. } => None,
+            };
+            if let Some(path) = path {
                 *state.model_mut(role) = ModelSlot::Failed { path, message: message.clone() };
                 models_changed(state);
             }
@@ -199,7 +204,7 @@ fn settle_selection(state: &mut State, from: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::DeviceStatus;
+    use crate::worker::{DeviceStatus, ModelCard};
 
     fn failed(kind: JobKind, message: &str) -> Report {
         Report::Failed { kind, what: "the comparison".into(), message: message.into() }
@@ -216,6 +221,28 @@ mod tests {
         assert!(matches!(&effects[..], [Effect::Toast { remedy: offered, .. }] if *offered == remedy));
         receive(&mut state, failed(JobKind::Compare, "channels differ"));
         assert_eq!(state.messages.get(0).and_then(|message| message.remedy.clone()), None);
+    }
+
+    #[test]
+    fn a_model_that_another_device_cannot_hold_is_no_longer_ready() {
+        let mut state = State::default();
+        let card = ModelCard {
+            path: "l.pt".into(),
+            file_bytes: 1,
+            format: String::new(),
+            names: Vec::new(),
+            anchors: Vec::new(),
+            parameters: 1,
+            gflops: None,
+            tensors_loaded: 1,
+            tensors_total: 1,
+            seconds: 0.0,
+            report: String::new(),
+            warnings: Vec::new(),
+        };
+        *state.model_mut(Role::Teacher) = ModelSlot::Ready { card: card.into() };
+        receive(&mut state, failed(JobKind::Load(Role::Teacher), "CUDA out of memory"));
+        assert!(matches!(state.model(Role::Teacher), ModelSlot::Failed { path, .. } if path.as_os_str() == "l.pt"));
     }
 
     #[test]

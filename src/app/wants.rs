@@ -9,7 +9,7 @@ use crate::app::measures::Measures;
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, State};
 use crate::app::update::Effect;
 use crate::geometry::Size;
-use crate::inspect::{Role, SceneRequest, mask_anchors};
+use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
 use crate::worker::Job;
 use crate::yolo::anchors::AnchorScale;
 
@@ -54,8 +54,7 @@ fn follow_anchors(state: &mut State) {
 /// The input that both models can take: whole cells of the largest stride of either.
 fn input_size(state: &State) -> Size {
     let of_models = Role::ALL.into_iter().filter_map(|role| state.model(role).anchors()).flatten();
-    let largest = of_models.map(|scale| scale.stride).max().unwrap_or(32).clamp(1, 1024);
-    Size::square(state.input_side.next_multiple_of(largest))
+    Size::square(state.input_side.next_multiple_of(input_multiple(of_models)))
 }
 
 fn follow_scene(state: &mut State, effects: &mut Vec<Effect>) {

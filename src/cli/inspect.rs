@@ -84,10 +84,11 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let (device, status) = args.model.device()?;
     let teacher = checkpoint::open(&args.teacher)?;
     let student = checkpoint::open(&args.student)?;
-    let (anchors, note) = inspect::mask_anchors(Some(&teacher.scales()), Some(&student.scales()))
+    let (of_teacher, of_student) = (teacher.scales(), student.scales());
+    let multiple = inspect::input_multiple(of_teacher.iter().chain(&of_student));
+    let (anchors, note) = inspect::mask_anchors(Some(&of_teacher), Some(&of_student))
         .map(|(anchors, note)| (anchors.to_vec(), note))
         .context("neither model says its anchors")?;
-    let stride = anchors.iter().map(|scale| scale.stride).max().unwrap_or(32);
     let names = match &args.data {
         Some(data) => dataset::DataYaml::load(data)?.names,
         None => student.model.names.clone(),
@@ -96,7 +97,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
         image: args.image.clone(),
         labels: args.labels.clone().map_or(LabelSource::Beside, LabelSource::File),
         names,
-        input: super::round_up_to_stride(args.imgsz, stride),
+        input: super::round_up_to_stride(args.imgsz, multiple),
     })?);
     for warning in &scene.warnings {
         eprintln!("distillscope: warning: {warning}");

@@ -11,6 +11,8 @@ mod report;
 mod scene;
 
 pub use compare::{CompareError, CompareRequest, Probe, compare, probe};
-pub use records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, mask_anchors};
+pub use records::{
+    AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple, mask_anchors,
+};
 pub use report::{Inspection, InspectionReport, MaskChoice};
 pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};

@@ -143,6 +143,11 @@ impl Comparison {
     }
 }
 
+/// What both sides of an input are multiples of: the largest stride of either model. A file's claim is bounded.
+pub fn input_multiple<'a>(scales: impl IntoIterator<Item = &'a AnchorScale>) -> u32 {
+    scales.into_iter().map(|scale| scale.stride).max().unwrap_or(32).clamp(1, 1024)
+}
+
 /// The anchors that the mask is built from: the student's, else the teacher's. A sentence where the two differ.
 pub fn mask_anchors<'a>(
     teacher: Option<&'a [AnchorScale]>,
@@ -152,4 +157,20 @@ pub fn mask_anchors<'a>(
     let differ = matches!((teacher, student), (Some(t), Some(s)) if t != s);
     let note = differ.then(|| "teacher and student have different anchors; the mask uses the student's".to_owned());
     Some((chosen, note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_fits_the_largest_stride_of_either_model() {
+        let scales = |strides: &[u32]| -> Vec<AnchorScale> {
+            strides.iter().map(|&stride| AnchorScale { stride, anchors: Vec::new() }).collect()
+        };
+        let (teacher, student) = (scales(&[8, 16, 32, 64]), scales(&[8, 16, 32]));
+        assert_eq!(input_multiple(teacher.iter().chain(&student)), 64);
+        assert_eq!(input_multiple(&student), 32);
+        assert_eq!(input_multiple(&scales(&[])), 32);
+    }
 }

@@ -5,7 +5,7 @@
 use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
 
 use crate::export::colormap::ColorMap;
-use crate::ui::format::tick;
+use crate::format::tick;
 use crate::ui::palette::{self, Palette};
 
 /// Points that a bar with its numbers takes in height.

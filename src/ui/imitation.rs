@@ -3,8 +3,8 @@
 use egui::{Button, Sense, Ui};
 
 use crate::app::{AnchorOwner, Command, State};
+use crate::format::significant;
 use crate::imitation::mask::{IouConvention, LevelRule};
-use crate::ui::format::significant;
 use crate::ui::palette::Palette;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, named, note};

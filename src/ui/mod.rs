@@ -5,7 +5,6 @@ pub mod canvas;
 pub mod colorbar;
 mod features;
 mod finder;
-pub mod format;
 mod images;
 mod imitation;
 mod models;

@@ -4,8 +4,8 @@ use egui::{Align, ScrollArea, Sense, Ui};
 
 use crate::app::view::Hover;
 use crate::app::{State, cell_at};
+use crate::format::significant;
 use crate::imitation::mask::{AnchorCell, IouField, ScaleMask};
-use crate::ui::format::significant;
 use crate::ui::palette::{self, Palette};
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets;

@@ -48,7 +48,7 @@ impl Cell {
 
     /// A number, or a dash where there is none.
     pub fn number(value: Option<f64>) -> Self {
-        value.map_or_else(Self::none, |value| Self::new(crate::ui::format::significant(value)))
+        value.map_or_else(Self::none, |value| Self::new(crate::format::significant(value)))
     }
 
     pub fn none() -> Self {

@@ -3,8 +3,8 @@
 use egui::{ScrollArea, Sense, Ui};
 
 use crate::app::{Command, State};
+use crate::format::significant;
 use crate::inspect::SceneLabel;
-use crate::ui::format::significant;
 use crate::ui::palette;
 use crate::ui::table::{self, Cell, Column, Sort};
 use crate::ui::widgets::{Panel, note};

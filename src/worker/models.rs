@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Desk;
-use super::protocol::{DeviceStatus, Job, ModelBrief, ModelCard, Report};
+use super::protocol::{DeviceStatus, Job, JobKind, ModelBrief, ModelCard, Report};
 use crate::device::{self, DeviceChoice};
 use crate::inspect::{self, AdapterChoice, CompareRequest, Probe, Role, Scene, Tap};
 use crate::yolo::checkpoint;
@@ -128,7 +128,9 @@ impl Models {
             let path = slot.path.clone();
             drop(slot);
             if let Err(message) = self.load(role, &path, desk) {
-                desk.failed(format!("the {}", role.name()), message);
+                // The model's own failure, so that its card says so.
+                let what = format!("the {}", role.name());
+                desk.report(Report::Failed { kind: JobKind::Load(role), what, message });
             }
         }
     }

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use tch::Device;
 
 use super::anchors::AnchorScale;
-use super::checkpoint::{
-    Activation, Checkpoint, Dtype, LoadReport, ModelDescription, ModuleInfo, ShapeMismatch, TensorInfo,
-};
+use super::checkpoint::{Activation, Checkpoint, Dtype, LoadReport, ModelDescription, ShapeMismatch, TensorInfo};
 use super::infer;
 use super::network::{Network, NetworkError, fill};
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
@@ -59,7 +57,7 @@ fn spec_of(description: &ModelDescription, tensors: &[TensorInfo]) -> Result<Mod
         if let ModuleSpec::BottleneckCsp(csp) = &mut layer.module
             && let Some(module) = description.modules.get(&format!("model.{index}.act"))
         {
-            csp.join_activation = supported(activation_of(module))?;
+            csp.join_activation = supported(module.activation())?;
         }
     }
     Ok(spec)
@@ -69,22 +67,6 @@ fn supported(activation: Activation) -> Result<Activation, SpecError> {
     match activation {
         Activation::Other(name) => Err(SpecError::Activation(name)),
         known => Ok(known),
-    }
-}
-
-fn activation_of(module: &ModuleInfo) -> Activation {
-    match module.class.as_str() {
-        "SiLU" => Activation::SiLU,
-        "ReLU" => Activation::ReLU,
-        "ReLU6" => Activation::ReLU6,
-        "Hardswish" => Activation::Hardswish,
-        "Mish" => Activation::Mish,
-        "Identity" => Activation::Identity,
-        "LeakyReLU" => {
-            let slope = module.attributes.get("negative_slope").and_then(serde_json::Value::as_f64);
-            Activation::LeakyReLU { slope: slope.unwrap_or(0.01) }
-        }
-        other => Activation::Other(other.to_owned()),
     }
 }
 
@@ -163,6 +145,7 @@ fn scales_of(checkpoint: &Checkpoint, spec: &ModelSpec) -> Result<Vec<AnchorScal
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yolo::checkpoint::ModuleInfo;
 
     fn description() -> ModelDescription {
         let yaml = serde_json::json!({

@@ -241,19 +241,16 @@ pub fn parse_activation(text: &str) -> Result<Activation, SpecError> {
     let unknown = || SpecError::Activation(text.to_owned());
     let text_without_module = text.trim().trim_start_matches("torch.").trim_start_matches("nn.");
     let (name, arguments) = text_without_module.split_once('(').ok_or_else(unknown)?;
-    Ok(match name {
-        "SiLU" => Activation::SiLU,
-        "ReLU" => Activation::ReLU,
-        "ReLU6" => Activation::ReLU6,
-        "Hardswish" => Activation::Hardswish,
-        "Mish" => Activation::Mish,
-        "Identity" => Activation::Identity,
+    let slope = match name {
         "LeakyReLU" => {
             let first = arguments.split([',', ')']).next().unwrap_or_default();
             let number = first.trim().trim_start_matches("negative_slope").trim_start_matches([' ', '=']);
-            let slope = if number.is_empty() { 0.01 } else { number.parse().map_err(|_| unknown())? };
-            Activation::LeakyReLU { slope }
+            if number.is_empty() { Activation::DEFAULT_SLOPE } else { number.parse().map_err(|_| unknown())? }
         }
-        _ => return Err(unknown()),
-    })
+        _ => Activation::DEFAULT_SLOPE,
+    };
+    match Activation::named(name, slope) {
+        Activation::Other(_) => Err(unknown()),
+        known => Ok(known),
+    }
 }

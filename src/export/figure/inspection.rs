@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::layout::not_finite_entry;
 use super::{FigureSpec, Heatmap, LegendEntry, Outline, Panel, Region, Sign, ground_truth_color};
 use crate::export::colormap::ColorMap;
-use crate::export::figure::text::significant;
+use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
 

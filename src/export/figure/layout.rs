@@ -1,9 +1,10 @@
 //! Where everything in a figure stands, and its SVG.
 
 use super::picture::{map_uri, photo_uri};
-use super::text::{FAMILY, Text, escape, round_ticks, significant, widths};
+use super::text::{FAMILY, Text, escape, round_ticks, widths};
 use super::{Figure, FigureError, FigureSpec, Heatmap, LegendEntry, Outline, Panel, Region, Sign};
 use crate::export::colormap::{ColorMap, NOT_FINITE};
+use crate::format::significant;
 
 const MARGIN: f32 = 24.0;
 const GAP: f32 = 24.0;

@@ -1,8 +1,10 @@
-//! Letters and numbers of a figure: the bundled fonts, how wide a text is, three significant digits.
+//! Letters and numbers of a figure: the bundled fonts, how wide a text is, round numbers.
 
 use std::sync::{Arc, OnceLock};
 
 use resvg::usvg::{self, fontdb};
+
+use crate::format::significant;
 
 /// What a viewer that lacks the bundled font falls back to stands behind it.
 pub(super) const FAMILY: &str = "Roboto, sans-serif";
@@ -105,29 +107,6 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Three significant digits, a real minus sign.
-pub(super) fn significant(value: f64) -> String {
-    if !value.is_finite() {
-        return value.to_string();
-    }
-    let sign = if value < 0.0 { "−" } else { "" };
-    let size = value.abs();
-    if size == 0.0 {
-        return "0".to_owned();
-    }
-    // Rounding first settles to which decade 9.996 belongs.
-    let rounded = format!("{size:.2e}");
-    let (digits, exponent) = rounded.split_once('e').unwrap_or((&rounded, "0"));
-    match exponent.parse::<i32>() {
-        Ok(decade @ -4..=2) => format!("{sign}{size:.*}", (2 - decade).unsigned_abs() as usize),
-        Ok(decade @ 3..=5) => {
-            let unit = 10_f64.powi(decade - 2);
-            format!("{sign}{:.0}", (size / unit).round() * unit)
-        }
-        _ => format!("{sign}{digits}e{}", exponent.replace('-', "−")),
-    }
 }
 
 /// Round numbers strictly inside a range, about `wanted` of them, and how they are written.

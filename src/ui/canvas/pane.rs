@@ -6,6 +6,7 @@
 use egui::{Align2, Color32, FontId, Painter, Rect, TextureHandle, TextureId, TextureOptions, pos2, vec2};
 
 use crate::app::view::{Hover, Layer, RangeMode};
+use crate::format::significant;
 use crate::geometry::Size;
 use crate::grid::Grid;
 use crate::imitation::mask::AnchorCell;
@@ -16,7 +17,6 @@ use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::{Projection, fit_zoom};
 use crate::ui::canvas::texels;
 use crate::ui::colorbar::{self, ColorBar};
-use crate::ui::format::significant;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::yolo::anchors::AnchorScale;

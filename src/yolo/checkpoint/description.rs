@@ -108,6 +108,25 @@ pub enum Activation {
     Other(String),
 }
 
+impl Activation {
+    /// By the class's name in `torch.nn`; `slope` is that of a LeakyReLU.
+    pub fn named(class: &str, slope: f64) -> Self {
+        match class {
+            "SiLU" => Self::SiLU,
+            "ReLU" => Self::ReLU,
+            "ReLU6" => Self::ReLU6,
+            "LeakyReLU" => Self::LeakyReLU { slope },
+            "Hardswish" => Self::Hardswish,
+            "Mish" => Self::Mish,
+            "Identity" => Self::Identity,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// torch's own default for a LeakyReLU.
+    pub const DEFAULT_SLOPE: f64 = 0.01;
+}
+
 /// One `torch.nn.Module` of a pickled model.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModuleInfo {
@@ -117,6 +136,14 @@ pub struct ModuleInfo {
     /// `groups`, `eps`, `momentum`, `negative_slope`, `scale_factor`, `mode`, `d`, `add` and the like.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, serde_json::Value>,
+}
+
+impl ModuleInfo {
+    /// The activation that this module is.
+    pub fn activation(&self) -> Activation {
+        let slope = self.attributes.get("negative_slope").and_then(serde_json::Value::as_f64);
+        Activation::named(&self.class, slope.unwrap_or(Activation::DEFAULT_SLOPE))
+    }
 }
 
 /// What a checkpoint says about its model besides the weights.

@@ -94,7 +94,7 @@ fn detection_model(pickled: &Pickled<'_>, root: Id) -> Result<(ModelDescription,
     model.activation = modules
         .iter()
         .filter(|(path, _)| model.modules.get(path).is_some_and(|module| module.class == "Conv"))
-        .filter_map(|(path, _)| model.modules.get(&format!("{path}.act")).map(activation))
+        .filter_map(|(path, _)| model.modules.get(&format!("{path}.act")).map(ModuleInfo::activation))
         .find(|activation| *activation != Activation::Identity);
     Ok((model, tensors))
 }
@@ -145,19 +145,4 @@ fn module_info(pickled: &Pickled<'_>, module: Id, budget: &mut Budget) -> Module
         .filter_map(|name| Some(((*name).to_owned(), pickled.json(pickled.attribute(module, name)?, budget)?)))
         .collect();
     ModuleInfo { class, attributes }
-}
-
-fn activation(module: &ModuleInfo) -> Activation {
-    match module.class.as_str() {
-        "SiLU" => Activation::SiLU,
-        "ReLU" => Activation::ReLU,
-        "ReLU6" => Activation::ReLU6,
-        "LeakyReLU" => Activation::LeakyReLU {
-            slope: module.attributes.get("negative_slope").and_then(Value::as_f64).unwrap_or(0.01),
-        },
-        "Hardswish" => Activation::Hardswish,
-        "Mish" => Activation::Mish,
-        "Identity" => Activation::Identity,
-        other => Activation::Other(other.to_owned()),
-    }
 }

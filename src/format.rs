@@ -1,4 +1,4 @@
-//! Numbers as the window writes them: three significant digits, a real minus sign, nothing hidden.
+//! Numbers as the window and the figures write them: three significant digits, a real minus sign, nothing hidden.
 
 /// Three significant digits: `0.0123`, `1.23`, `123`, `1230`; `1.23e−5` and `1.23e8` far from one.
 pub fn significant(value: f64) -> String {
