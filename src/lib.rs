@@ -10,13 +10,15 @@
 //! - [`geometry`]: boxes, IoU, and the one transform between image px and input px.
 //! - [`grid`]: one scalar map, what a heatmap shows.
 //! - [`format`]: numbers as a person reads them.
+//! - [`draws`]: random numbers that follow from (seed, epoch, index).
 //!
 //! Data and models:
-//! - [`dataset`]: images, labels (YOLO, VOC, COCO), data.yaml, listings.
+//! - [`dataset`]: images, labels (YOLO, VOC, COCO), data.yaml, listings, augmentation, training batches.
 //! - [`yolo`]: checkpoints (read as data, nothing in them is run), model spec, layers, network, decode and NMS.
 //! - [`imitation`]: IoU → threshold → mask, differences between features, the least-squares adapter.
 //! - [`device`]: CUDA or CPU, and why.
 //! - [`inspect`]: one image and two models → plain grids and tables.
+//! - [`train`]: a distillation run: configuration, loop, events, records, evaluation.
 //!
 //! Outside:
 //! - [`worker`]: long work on named threads; jobs in, reports out, the newest request wins.
@@ -27,7 +29,7 @@
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!
-//! - No tensor leaves [`inspect`]: workers send grids and records.
+//! - No tensor leaves [`inspect`] or [`train`]: workers send grids and records.
 //! - `ui` changes no state, it returns commands; `app` and `ui` never name `tch`.
 //! - The UI thread waits for nothing: no file, no model, no dialog.
 //! - Nothing in a checkpoint is executed, and no size in a file is believed before it is checked.
@@ -37,12 +39,14 @@ pub mod app;
 pub mod cli;
 pub mod dataset;
 pub mod device;
+pub mod draws;
 pub mod export;
 pub mod format;
 pub mod geometry;
 pub mod grid;
 pub mod imitation;
 pub mod inspect;
+pub mod train;
 pub mod ui;
 pub mod worker;
 pub mod yolo;

@@ -5,12 +5,15 @@
 //! [`DatasetError`]. Boxes leave this module in image px, pixels as 8-bit RGB. Nothing here downloads, writes, or
 //! knows of a network's tensors.
 
+mod augment;
+mod batches;
 mod data_yaml;
 mod image;
 mod jpeg;
 mod label;
 mod listing;
 mod resize;
+mod samples;
 mod text;
 
 use std::fmt;
@@ -22,9 +25,12 @@ use thiserror::Error;
 use crate::geometry::Size;
 
 pub use self::image::{MAX_PIXELS, decode, image_size, letterbox, shrink_to, thumbnail};
+pub use augment::Augmentation;
+pub use batches::{BatchImage, BatchOptions, Batches, TrainBatch};
 pub use data_yaml::{DataYaml, Split};
 pub use label::{Label, Labels, find_labels, label_count, labels_for_image};
 pub use listing::{IMAGE_EXTENSIONS, Listing, is_image, list_images};
+pub use samples::{Sample, Samples};
 
 /// Why a file or a folder cannot be used.
 #[derive(Debug, Error)]
@@ -54,11 +60,35 @@ pub enum DatasetError {
     NoSplit { path: PathBuf, split: Split },
     #[error("{}: '{split}: {entry}' was not found; tried {}", path.display(), join(tried))]
     SplitNotFound { path: PathBuf, split: Split, entry: String, tried: Vec<PathBuf> },
+    #[error(
+        "{}: class {class}, but the data has {classes} classes (0 to {}); correct the label or the names in data.yaml",
+        path.display(), classes.saturating_sub(1)
+    )]
+    UnknownClass { path: PathBuf, class: usize, classes: usize },
+    #[error("{}: '{split}' has no image that can be used ({skipped} were left out)", path.display())]
+    EmptySplit { path: PathBuf, split: Split, skipped: usize },
 }
 
 impl DatasetError {
     fn read(path: &Path, cause: io::Error) -> Self {
         Self::Read { path: path.to_owned(), cause }
+    }
+
+    /// The file that is to blame, and what is wrong with it without the file's name.
+    fn blame(self, image: &Path) -> Warning {
+        let text = self.to_string();
+        let path = match &self {
+            Self::Read { path, .. }
+            | Self::NotAFile { path }
+            | Self::FileTooLarge { path, .. }
+            | Self::Image { path, .. }
+            | Self::ImageSize { path, .. }
+            | Self::FloatImage { path }
+            | Self::Coco { path, .. } => path.clone(),
+            _ => image.to_owned(),
+        };
+        let message = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
+        Warning { file: path, line: None, message }
     }
 }
 

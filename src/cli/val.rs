@@ -1,0 +1,1 @@
+//! `distillscope val`: mAP of a model on a split.

@@ -1,0 +1,97 @@
+//! A split as training and evaluation use it: every image with its size and its ground truths.
+//!
+//! Headers and label files are read here, once, before anything starts; pixels are not. What cannot be used is left
+//! out with a warning that names it, but a class that the data does not have is an error: such a run would train
+//! towards nothing.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::{DataYaml, DatasetError, Label, Split, Warning, find_labels, image_size, labels_for_image, list_images};
+use crate::geometry::Size;
+
+/// Images between two reports of progress.
+const CHUNK: usize = 256;
+
+/// One image and its ground truths.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub image: PathBuf,
+    /// As decoded, EXIF orientation applied.
+    pub size: Size,
+    /// Image px; empty for a background.
+    pub labels: Vec<Label>,
+}
+
+/// The images of a split in upstream's order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Class names by index.
+    pub names: Vec<String>,
+    pub samples: Vec<Sample>,
+    /// What was left out or put right.
+    pub warnings: Vec<Warning>,
+    /// Images that were left out.
+    pub skipped: usize,
+}
+
+impl Samples {
+    /// Reads a split. `progress` hears how many images of how many are read, and may break it off; what is read by
+    /// then is given back.
+    pub fn load(
+        data: &DataYaml,
+        split: Split,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Self, DatasetError> {
+        let mut images = Vec::new();
+        let listing = list_images(&data.sources(split)?, &mut |batch| {
+            images.extend_from_slice(batch);
+            ControlFlow::Continue(())
+        })?;
+        let mut samples = Self { names: data.names.clone(), warnings: listing.warnings, ..Self::default() };
+        for (index, chunk) in images.chunks(CHUNK).enumerate() {
+            if progress(index * CHUNK, images.len()).is_break() {
+                return Ok(samples);
+            }
+            let read: Vec<_> = chunk.par_iter().map(|image| read(image, &data.names)).collect();
+            for (image, outcome) in chunk.iter().zip(read) {
+                match outcome {
+                    Ok((sample, warnings)) => {
+                        samples.samples.push(sample);
+                        samples.warnings.extend(warnings);
+                    }
+                    Err(error @ DatasetError::UnknownClass { .. }) => return Err(error),
+                    Err(error) => {
+                        let Warning { file, line, message } = error.blame(image);
+                        samples.skipped += 1;
+                        samples.warnings.push(Warning { file, line, message: format!("left out: {message}") });
+                    }
+                }
+            }
+        }
+        if samples.samples.is_empty() {
+            return Err(DatasetError::EmptySplit { path: data.file.clone(), split, skipped: samples.skipped });
+        }
+        Ok(samples)
+    }
+
+    /// Ground truths over all images.
+    pub fn labels(&self) -> usize {
+        self.samples.iter().map(|sample| sample.labels.len()).sum()
+    }
+}
+
+fn read(image: &Path, names: &[String]) -> Result<(Sample, Vec<Warning>), DatasetError> {
+    let size = image_size(image)?;
+    let labels = labels_for_image(image, None, size, names)?;
+    if let Some(label) = labels.labels.iter().find(|label| label.class >= names.len()) {
+        return Err(DatasetError::UnknownClass {
+            path: labels.source.or_else(|| find_labels(image)).unwrap_or_else(|| image.to_owned()),
+            class: label.class,
+            classes: names.len(),
+        });
+    }
+    Ok((Sample { image: image.to_owned(), size, labels: labels.labels }, labels.warnings))
+}

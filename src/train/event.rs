@@ -1,0 +1,171 @@
+//! Everything that a run ever says: plain records, no tensor. Files, the window and the terminal live on these alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::Evaluation;
+use crate::grid::Grid;
+
+/// With imitation, or its twin without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arm {
+    Imitation,
+    Baseline,
+}
+
+impl Arm {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Imitation => "imitation",
+            Self::Baseline => "baseline",
+        }
+    }
+}
+
+/// Which run of a campaign speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RunId {
+    pub seed: u64,
+    pub arm: Arm,
+}
+
+/// What is known before the first step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunSummary {
+    /// The run's folder.
+    pub folder: PathBuf,
+    pub steps: u64,
+    pub steps_per_epoch: u64,
+    /// The step that comes next: 0, or where a resumed run goes on.
+    pub first_step: u64,
+    /// "P3" …
+    pub scales: Vec<String>,
+    pub images: usize,
+    pub labels: usize,
+    pub val_images: usize,
+    pub device: String,
+}
+
+/// One step: a batch forward and backward. Losses are per image, as YOLOv5 logs them: times their gain, before the
+/// factor of the batch size.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// From 0.
+    pub step: u64,
+    pub epoch: u32,
+    /// Box + objectness + class + imitation.
+    pub total: f64,
+    #[serde(rename = "box")]
+    pub box_loss: f64,
+    pub objectness: f64,
+    pub class: f64,
+    /// Per scale, λ included; empty where no teacher is.
+    pub imitation: Vec<f64>,
+    /// The same with λ = 1: how far student and teacher are apart.
+    pub distance: Vec<f64>,
+    pub lambda: f64,
+    /// Cells in the mask per scale, over the batch.
+    pub mask_cells: Vec<u64>,
+    /// ‖∇imitation‖ / ‖∇detection‖ where it was measured in this step.
+    pub gradient_ratio: Option<f64>,
+    /// Of the batch-norms and biases, of the weights, of the adapters.
+    pub learning_rate: f64,
+    pub momentum: f64,
+    /// Norm of the whole gradient before clipping, where the optimizer stepped.
+    pub gradient_norm: Option<f64>,
+    pub images: usize,
+    /// Wall time.
+    pub seconds: f64,
+    /// Of which the model waited for its batch.
+    pub waited: f64,
+}
+
+/// What stands at the end of an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EpochRecord {
+    /// From 0.
+    pub epoch: u32,
+    /// Steps done.
+    pub step: u64,
+    /// Means over the epoch, the fields of [`StepRecord`].
+    pub mean: StepRecord,
+    pub learning_rates: [f64; 3],
+    /// `None` where this epoch was not evaluated.
+    pub evaluation: Option<Evaluation>,
+    /// Whether it is the best so far.
+    pub best: bool,
+}
+
+/// The difference maps of one image at one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    pub step: u64,
+    pub image: PathBuf,
+    /// Squared L2 over the channels per cell, after the adapter, per scale.
+    pub scales: Vec<SnapshotScale>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotScale {
+    pub stride: u32,
+    pub difference: Grid,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    Finished,
+    /// By a person; it can be resumed.
+    Stopped,
+    /// With what is wrong; it can be resumed where a checkpoint was written.
+    Failed(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEvent {
+    Started(Arc<RunSummary>),
+    /// What it is at outside its steps ("fitting the adapters"), and how far.
+    Stage {
+        what: String,
+        fraction: Option<f32>,
+    },
+    Step(StepRecord),
+    Epoch(Box<EpochRecord>),
+    Snapshot(Arc<Snapshot>),
+    Warning(String),
+    /// `last` is on disk with everything up to this step.
+    Saved {
+        step: u64,
+    },
+    Ended(Outcome),
+}
+
+/// What others may do to a run while it runs.
+#[derive(Debug, Default)]
+pub struct RunControl {
+    pause: AtomicBool,
+    stop: AtomicBool,
+}
+
+impl RunControl {
+    pub fn pause(&self, on: bool) {
+        self.pause.store(on, Ordering::Relaxed);
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.pause.load(Ordering::Relaxed)
+    }
+
+    /// Ends the run after the step in hand, with a checkpoint.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
