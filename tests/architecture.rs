@@ -26,7 +26,7 @@ const RULES: &[Rule] = &[
     Rule { part: "yolo", may_use: &["geometry", "draws", "export", "yolo"], never: &["egui", "eframe", "std::thread"] },
     Rule {
         part: "imitation",
-        may_use: &["geometry", "grid", "yolo", "imitation"],
+        may_use: &["geometry", "grid", "draws", "yolo", "imitation"],
         never: &["egui", "eframe", "std::thread"],
     },
     Rule { part: "inspect", may_use: MODELS, never: &["egui", "eframe", "std::thread"] },

@@ -62,6 +62,12 @@ impl LeastSquares {
         tch::no_grad(|| fit(&rows(student, "student")?, &rows(teacher, "teacher")?))
     }
 
+    /// From cells that were picked: `[N, Cs]` and `[N, Ct]`.
+    pub fn fit_cells(student: &Tensor, teacher: &Tensor) -> Result<Self, AdapterError> {
+        let map = |cells: &Tensor| cells.f_transpose(0, 1)?.f_unsqueeze(0)?.f_unsqueeze(-1);
+        Self::fit(&[&map(student)?], &[&map(teacher)?])
+    }
+
     /// `[B, Cs, H, W]` → `[B, Ct, H, W]`.
     pub fn apply(&self, student: &Tensor) -> Result<Tensor, AdapterError> {
         let device = student.device();

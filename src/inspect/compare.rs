@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use image::RgbImage;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
@@ -31,8 +31,8 @@ pub enum CompareError {
     Run(String),
 }
 
-impl From<tch::TchError> for CompareError {
-    fn from(error: tch::TchError) -> Self {
+impl From<TchError> for CompareError {
+    fn from(error: TchError) -> Self {
         Self::Network(NetworkError::from(error))
     }
 }
@@ -79,11 +79,7 @@ impl Probe {
         let Some(index) = self.scales.iter().position(|scale| scale.stride == stride) else {
             return Ok(None);
         };
-        match tap {
-            Tap::Neck => Ok(self.forward.necks.get(index).map(Tensor::shallow_clone)),
-            Tap::Backbone => Ok(self.forward.backbone.get(index).map(Tensor::shallow_clone)),
-            Tap::Head => self.forward.heads.get(index).map(head_as_channels).transpose(),
-        }
+        Ok(tapped(&self.forward, tap, index)?)
     }
 
     fn head(&self, stride: u32) -> Result<Option<Arc<HeadMap>>, CompareError> {
@@ -100,10 +96,18 @@ impl Probe {
     }
 }
 
-/// `[1, A, H, W, O]` → `[1, A·O, H, W]`.
-fn head_as_channels(head: &Tensor) -> Result<Tensor, CompareError> {
-    let (batch, anchors, rows, cols, outputs) = head.size5()?;
-    Ok(head.f_permute([0, 1, 4, 2, 3])?.f_reshape([batch, anchors * outputs, rows, cols])?)
+/// The features `[B, C, H, W]` of the `index`-th scale at a tap; `None` where the model does not give them. A head's
+/// anchors and outputs are its channels.
+pub fn tapped(forward: &Forward, tap: Tap, index: usize) -> Result<Option<Tensor>, TchError> {
+    let head_as_channels = |head: &Tensor| {
+        let (batch, anchors, rows, cols, outputs) = head.size5()?;
+        head.f_permute([0, 1, 4, 2, 3])?.f_reshape([batch, anchors * outputs, rows, cols])
+    };
+    match tap {
+        Tap::Neck => Ok(forward.necks.get(index).map(Tensor::shallow_clone)),
+        Tap::Backbone => Ok(forward.backbone.get(index).map(Tensor::shallow_clone)),
+        Tap::Head => forward.heads.get(index).map(head_as_channels).transpose(),
+    }
 }
 
 /// Sets the probes of teacher and student against each other, scale by scale. Either may be missing.

@@ -1,11 +1,25 @@
 //! Short distillation runs: what is asked for, the loop, what it says, what it leaves behind.
 //!
-//! [`config`] is what a person chooses and what a run's folder keeps; [`hyp`] are YOLOv5's hyperparameters; [`run`] is
-//! the loop, from top to bottom; [`event`] is all that it ever says; [`record`] turns events into files and [`evaluate`]
-//! a network into mAP. The loop never learns who is listening.
+//! A [`config`] is what a person chooses and what a run's folder keeps, with YOLOv5's [`hyp`]erparameters in it;
+//! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom. Beside it stand what
+//! depends on the step alone ([`schedule`]), the teacher's side of a step ([`distil`]), [`optimizer`], [`average`] (EMA) and
+//! the [`state`] that a run goes on from. [`event`] is all that a run ever says, [`record`] turns events into files,
+//! [`evaluate`] a network into mAP, and [`campaign`] runs twins. The loop never learns who is listening.
 
+pub mod average;
+pub mod campaign;
 pub mod config;
+pub mod distil;
+mod error;
 pub mod evaluate;
 pub mod event;
 pub mod hyp;
+pub mod optimizer;
+pub mod output;
+pub mod plan;
 pub mod record;
+pub mod run;
+pub mod schedule;
+pub mod state;
+
+pub use error::TrainError;

@@ -55,6 +55,34 @@ pub(super) fn from_tensors(tensors: &[TensorInfo], fused: bool) -> Result<ModelS
     Err(SpecError::Unrecognised(format!("the closest is {name}, {found} of its {wanted} tensors fit")))
 }
 
+/// The yaml of a published model by its name, `yolov5n` to `yolov5x` or `yolov5n6` to `yolov5x6`, with YOLOv5's anchors.
+pub(super) fn by_name(name: &str, nc: usize) -> Option<Value> {
+    let size = name.strip_prefix("yolov5")?;
+    let (size, channels): (&str, &[usize]) = match size.strip_suffix('6') {
+        Some(size) => (size, &[128, 256, 512, 768, 1024]),
+        None => (size, &[128, 256, 512, 1024]),
+    };
+    let (_, depth, width) = SIZES.into_iter().find(|(known, ..)| *known == size)?;
+    let mut yaml = published(channels, false);
+    yaml["nc"] = json!(nc);
+    yaml["depth_multiple"] = json!(depth);
+    yaml["width_multiple"] = json!(width);
+    yaml["anchors"] = match channels.len() {
+        4 => json!([
+            [10, 13, 16, 30, 33, 23],
+            [30, 61, 62, 45, 59, 119],
+            [116, 90, 156, 198, 373, 326]
+        ]),
+        _ => json!([
+            [19, 27, 44, 40, 38, 94],
+            [96, 68, 86, 152, 180, 137],
+            [140, 301, 303, 264, 238, 542],
+            [436, 615, 739, 380, 925, 792]
+        ]),
+    };
+    Some(yaml)
+}
+
 /// The rows of the published P5 (four channel counts) or P6 (five) model; `focus`: as v5 had it.
 fn published(channels: &[usize], focus: bool) -> Value {
     let top = channels.len() - 1;

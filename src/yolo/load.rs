@@ -14,8 +14,33 @@ use super::spec::{ModelSpec, ModuleSpec, SpecError};
 const MAX_SHARE: usize = 16;
 
 pub(super) fn load(checkpoint: &Checkpoint, device: Device) -> Result<(Network, LoadReport), NetworkError> {
+    let spec = spec_of(&checkpoint.model, &checkpoint.tensors)?;
+    let names = (0..spec.nc).map(|class| match checkpoint.model.names.get(class) {
+        Some(name) => name.clone(),
+        None => format!("class {class}"),
+    });
+    load_spec(checkpoint, &spec, names.collect(), None, device)
+}
+
+pub(super) fn load_for_classes(
+    checkpoint: &Checkpoint,
+    names: &[String],
+    seed: u64,
+    device: Device,
+) -> Result<(Network, LoadReport), NetworkError> {
+    let spec = spec_of(&checkpoint.model, &checkpoint.tensors)?.with_classes(names.len());
+    load_spec(checkpoint, &spec, names.to_vec(), Some(seed), device)
+}
+
+/// `seed`: what the file lacks is drawn from it; without one it stays zero.
+fn load_spec(
+    checkpoint: &Checkpoint,
+    spec: &ModelSpec,
+    names: Vec<String>,
+    seed: Option<u64>,
+    device: Device,
+) -> Result<(Network, LoadReport), NetworkError> {
     let description = &checkpoint.model;
-    let spec = spec_of(description, &checkpoint.tensors)?;
     let side = spec.input_multiple()? as usize;
     let wanted = spec.inventory(description.fused, side, side)?.tensors;
     let model = wanted.iter().map(|(_, shape)| shape.iter().product()).fold(0, usize::saturating_add);
@@ -28,18 +53,17 @@ pub(super) fn load(checkpoint: &Checkpoint, device: Device) -> Result<(Network, 
     if fitting.is_empty() {
         return Err(NetworkError::NothingFits { file: checkpoint.tensors.len(), model: wanted.len() });
     }
-    let mut network = Network::build_fused(&spec, description.fused, device)?;
+    let mut network = Network::build_fused(spec, description.fused, device)?;
+    network.set_names_and_scales(names, scales_of(checkpoint, spec)?);
+    if let Some(seed) = seed {
+        network.initialise(seed)?;
+    }
     let variables = network.var_store().variables();
     for name in fitting {
         if let Some(variable) = variables.get(name) {
             fill(variable, &checkpoint.read_f32(name)?)?;
         }
     }
-    let names = (0..spec.nc).map(|class| match description.names.get(class) {
-        Some(name) => name.clone(),
-        None => format!("class {class}"),
-    });
-    network.set_names_and_scales(names.collect(), scales_of(checkpoint, &spec)?);
     Ok((network, report))
 }
 

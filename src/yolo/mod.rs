@@ -5,6 +5,7 @@
 //! are plain numbers that the window may name.
 
 pub mod anchors;
+pub mod assign;
 pub mod checkpoint;
 pub mod decode;
 pub mod detection;
@@ -12,6 +13,7 @@ mod infer;
 pub mod inventory;
 mod layers;
 mod load;
+pub mod loss;
 mod model;
 pub mod network;
 mod rows;

@@ -12,6 +12,7 @@ use super::checkpoint::{Checkpoint, CheckpointError, LoadReport};
 use super::layers::{Detect, Layer, Site};
 use super::load;
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
+use crate::draws::Draws;
 
 pub use super::model::Model;
 
@@ -139,7 +140,30 @@ impl Network {
         load::load(checkpoint, device)
     }
 
-    pub(super) fn set_names_and_scales(&mut self, names: Vec<String>, scales: Vec<AnchorScale>) {
+    /// As [`Network::load`], for a data set with these classes: where the file has another number of them, Detect's
+    /// tensors do not fit and are drawn from `seed`, as is everything else that the file lacks.
+    pub fn load_for_classes(
+        checkpoint: &Checkpoint,
+        names: &[String],
+        seed: u64,
+        device: Device,
+    ) -> Result<(Self, LoadReport), NetworkError> {
+        load::load_for_classes(checkpoint, names, seed, device)
+    }
+
+    /// Another network of the same spec, names and anchors on the same device, its weights zero.
+    pub fn twin(&self) -> Result<Self, NetworkError> {
+        let mut twin = Self::build_fused(&self.spec, self.fused, self.device())?;
+        twin.set_names_and_scales(self.names.clone(), self.scales.clone());
+        Ok(twin)
+    }
+
+    /// Whether batch-norms are folded into their convolutions: such a network can be run, but hardly trained.
+    pub fn is_fused(&self) -> bool {
+        self.fused
+    }
+
+    pub fn set_names_and_scales(&mut self, names: Vec<String>, scales: Vec<AnchorScale>) {
         self.names = names;
         self.scales = scales;
     }
@@ -183,14 +207,14 @@ impl Network {
         let variables = self.var_store.variables();
         let mut names: Vec<&String> = variables.keys().collect();
         names.sort_unstable();
-        let mut draws = Draws(seed);
+        let mut draws = Draws::of(&[seed, 0x1417]);
         for name in names {
             let variable = &variables[name];
             let weight = name.strip_suffix(".bias").and_then(|stem| variables.get(&format!("{stem}.weight")));
             let fan_in = fan_in(weight.unwrap_or(variable));
             let bound = if fan_in > 0 { (fan_in as f64).sqrt().recip() } else { 0.0 };
             let neutral = f32::from(name.ends_with("running_var") || name.ends_with(".weight"));
-            let value = |_| if fan_in > 0 { draws.within(bound) as f32 } else { neutral };
+            let value = |_| if fan_in > 0 { draws.uniform(-bound, bound) as f32 } else { neutral };
             fill(variable, &(0..variable.numel()).map(value).collect::<Vec<f32>>())?;
         }
         no_grad(|| {
@@ -247,21 +271,6 @@ impl Network {
             }
         }
         inputs
-    }
-}
-
-/// SplitMix64: small, and the same everywhere.
-struct Draws(u64);
-
-impl Draws {
-    /// Uniform in ±bound.
-    fn within(&mut self, bound: f64) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        let unit = ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64;
-        (2.0 * unit - 1.0) * bound
     }
 }
 

@@ -222,6 +222,20 @@ impl ModelSpec {
         Self::from_yaml(&yaml)
     }
 
+    /// The yaml of a published model (`yolov5n` … `yolov5x6`) for `nc` classes; `None` for any other name.
+    pub fn published_yaml(name: &str, nc: usize) -> Option<Value> {
+        super::infer::by_name(name, nc)
+    }
+
+    /// The same model for another number of classes.
+    pub fn with_classes(mut self, nc: usize) -> Self {
+        self.nc = nc;
+        if let Some(ModuleSpec::Detect { outputs, .. }) = self.layers.last_mut().map(|layer| &mut layer.module) {
+            *outputs = 5 + nc;
+        }
+        self
+    }
+
     /// The layers that Detect reads: the neck tap of every scale.
     pub fn necks(&self) -> &[usize] {
         self.layers.last().map_or(&[], |detect| &detect.from)

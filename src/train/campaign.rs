@@ -1,0 +1,240 @@
+//! A run and its twins: for each seed the imitation and the same without, one after the other, and what came of it.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::TrainError;
+use super::config::{Campaign, RunConfig};
+use super::event::{Arm, Outcome, RunControl, RunEvent, RunId};
+use super::plan::RunPlan;
+use super::run::{RunFolder, run as run_one};
+use crate::export::atomic;
+
+/// How one run of a campaign ended; the rows of `comparison.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    pub seed: u64,
+    /// λ at the end; 0 for a twin.
+    pub lambda: f64,
+    /// Of the last epoch.
+    pub map50: f64,
+    pub map50_95: f64,
+    /// The best of any epoch.
+    pub best_map50_95: f64,
+    /// Distance of the features, summed over the scales: means of the first and the last epoch. `None` for a twin.
+    pub imitation_first: Option<f64>,
+    pub imitation_last: Option<f64>,
+    pub seconds: f64,
+}
+
+/// `comparison.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub runs: Vec<RunResult>,
+    /// mAP50-95 with imitation minus without, mean over the seeds; `None` before a pair is complete.
+    pub difference: Option<f64>,
+    /// Its sample standard deviation; `None` below two pairs.
+    pub spread: Option<f64>,
+}
+
+impl Comparison {
+    /// Pairs by seed; a run of λ = 0 is a twin.
+    pub fn of(runs: Vec<RunResult>) -> Self {
+        let differences: Vec<f64> = runs
+            .iter()
+            .filter(|run| run.imitation_first.is_some())
+            .filter_map(|run| {
+                let twin = runs.iter().find(|twin| twin.imitation_first.is_none() && twin.seed == run.seed)?;
+                Some(run.map50_95 - twin.map50_95)
+            })
+            .collect();
+        let n = differences.len() as f64;
+        let difference = (n > 0.0).then(|| differences.iter().sum::<f64>() / n);
+        let spread = difference.filter(|_| n > 1.0).map(|mean| {
+            (differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
+        });
+        Self { runs, difference, spread }
+    }
+}
+
+/// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
+pub fn run(
+    campaign: &Campaign,
+    control: &RunControl,
+    emit: &mut dyn FnMut(RunId, RunEvent),
+) -> Result<(), TrainError> {
+    let campaign = if campaign.resume { resumed(campaign)? } else { campaign.clone() };
+    let runs = runs(&campaign);
+    if !campaign.resume {
+        for (_, folder) in &runs {
+            if RunFolder::new(folder).config().exists() {
+                return Err(TrainError::Exists(folder.clone()));
+            }
+        }
+    }
+    if runs.len() > 1 {
+        std::fs::create_dir_all(&campaign.out)
+            .map_err(|cause| TrainError::Read { path: campaign.out.display().to_string(), cause })?;
+        let text = toml::to_string(&campaign).map_err(|error| TrainError::Config(error.to_string()))?;
+        atomic::write(&campaign.out.join(CAMPAIGN), text.as_bytes())?;
+    }
+    let mut results: Vec<RunResult> = Vec::new();
+    for (id, folder) in &runs {
+        if control.is_stopped() {
+            break;
+        }
+        let result_file = folder.join("result.json");
+        if campaign.resume
+            && let Ok(text) = std::fs::read_to_string(&result_file)
+            && let Ok(result) = serde_json::from_str(&text)
+        {
+            results.push(result);
+            continue;
+        }
+        let config = RunConfig { seed: id.seed, ..campaign.config.clone() };
+        let Some(result) = one(&config, *id, folder, campaign.resume, control, emit)? else { break };
+        atomic::write_json(&result_file, &result)?;
+        results.push(result);
+        if runs.len() > 1 {
+            atomic::write_json(&campaign.out.join("comparison.json"), &Comparison::of(results.clone()))?;
+        }
+    }
+    Ok(())
+}
+
+const CAMPAIGN: &str = "campaign.toml";
+
+/// One run to its end; `None` where it was stopped.
+fn one(
+    config: &RunConfig,
+    id: RunId,
+    folder: &Path,
+    resume: bool,
+    control: &RunControl,
+    emit: &mut dyn FnMut(RunId, RunEvent),
+) -> Result<Option<RunResult>, TrainError> {
+    let folder = RunFolder::new(folder);
+    let mut emit = |event| emit(id, event);
+    let mut progress = |what: &str, fraction| {
+        emit(RunEvent::Stage { what: what.to_owned(), fraction });
+        if control.is_stopped() { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+    };
+    let plan = match RunPlan::make(config, id.arm == Arm::Imitation, &mut progress) {
+        Ok(Some(plan)) => plan,
+        Ok(None) => {
+            emit(RunEvent::Ended(Outcome::Stopped));
+            return Ok(None);
+        }
+        Err(error) => {
+            emit(RunEvent::Ended(Outcome::Failed(error.to_string())));
+            return Err(error);
+        }
+    };
+    let mut result = RunResult { seed: id.seed, ..RunResult::default() };
+    let mut watch = |event: RunEvent| {
+        match &event {
+            RunEvent::Step(step) => {
+                result.lambda = step.lambda;
+                result.seconds += step.seconds;
+            }
+            RunEvent::Epoch(epoch) => {
+                if !epoch.mean.distance.is_empty() {
+                    let distance = epoch.mean.distance.iter().sum();
+                    result.imitation_first = result.imitation_first.or(Some(distance));
+                    result.imitation_last = Some(distance);
+                }
+                if let Some(evaluation) = &epoch.evaluation {
+                    (result.map50, result.map50_95) = (evaluation.map50, evaluation.map50_95);
+                    result.best_map50_95 = result.best_map50_95.max(evaluation.map50_95);
+                }
+            }
+            _ => {}
+        }
+        emit(event);
+    };
+    let outcome = run_one(plan, &folder, resume && folder.state().exists(), control, &mut watch)?;
+    Ok((outcome == Outcome::Finished).then_some(result))
+}
+
+/// Every run of a campaign and its folder, in order.
+fn runs(campaign: &Campaign) -> Vec<(RunId, PathBuf)> {
+    let mut runs = Vec::new();
+    let many = campaign.paired || campaign.seeds > 1;
+    for seed in (0..u64::from(campaign.seeds.max(1))).map(|i| campaign.config.seed.wrapping_add(i)) {
+        let arms: &[Arm] = match (campaign.config.teacher.is_some(), campaign.paired) {
+            (true, true) => &[Arm::Imitation, Arm::Baseline],
+            (true, false) => &[Arm::Imitation],
+            (false, _) => &[Arm::Baseline],
+        };
+        for &arm in arms {
+            let folder = match (many, campaign.seeds > 1) {
+                (false, _) => campaign.out.clone(),
+                (true, false) => campaign.out.join(arm.name()),
+                (true, true) => campaign.out.join(format!("{}-{seed}", arm.name())),
+            };
+            runs.push((RunId { seed, arm }, folder));
+        }
+    }
+    runs
+}
+
+/// The campaign that lies in a folder: what it says of itself, not what is asked for now.
+fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
+    let file = campaign.out.join(CAMPAIGN);
+    let single = RunFolder::new(&campaign.out).config();
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })
+    };
+    let fails = |path: &Path, error: toml::de::Error| TrainError::State { path: path.to_owned(), what: error.to_string() };
+    if file.exists() {
+        let kept: Campaign = toml::from_str(&read(&file)?).map_err(|error| fails(&file, error))?;
+        return Ok(Campaign { out: campaign.out.clone(), resume: true, ..kept });
+    }
+    let config: RunConfig = toml::from_str(&read(&single)?).map_err(|error| fails(&single, error))?;
+    Ok(Campaign { config, paired: false, seeds: 1, ..campaign.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(seed: u64, imitation: bool, map: f64) -> RunResult {
+        let first = imitation.then_some(1.0);
+        RunResult { seed, map50_95: map, imitation_first: first, imitation_last: first, ..RunResult::default() }
+    }
+
+    #[test]
+    fn pairs_are_compared_by_seed() {
+        let runs = vec![
+            result(0, true, 0.50),
+            result(0, false, 0.48),
+            result(1, false, 0.47),
+            result(1, true, 0.53),
+            result(2, true, 0.9),
+        ];
+        let comparison = Comparison::of(runs);
+        // 0.02 and 0.06: mean 0.04, sample standard deviation 0.02 · √2.
+        assert!((comparison.difference.unwrap() - 0.04).abs() < 1e-12);
+        assert!((comparison.spread.unwrap() - 0.02 * 2.0_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(Comparison::of(vec![result(0, true, 0.5)]).difference, None);
+    }
+
+    #[test]
+    fn folders_follow_what_is_asked_for() {
+        let campaign = |paired, seeds| Campaign {
+            config: RunConfig { teacher: Some("t.pt".into()), seed: 4, ..RunConfig::default() },
+            out: "out".into(),
+            paired,
+            seeds,
+            resume: false,
+        };
+        let folders = |paired, seeds| -> Vec<String> {
+            runs(&campaign(paired, seeds)).iter().map(|(_, folder)| folder.display().to_string()).collect()
+        };
+        assert_eq!(folders(false, 1), ["out"]);
+        assert_eq!(folders(true, 1), ["out/imitation", "out/baseline"]);
+        assert_eq!(folders(true, 2), ["out/imitation-4", "out/baseline-4", "out/imitation-5", "out/baseline-5"]);
+    }
+}

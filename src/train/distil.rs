@@ -1,0 +1,320 @@
+//! The teacher's side of a step: its features, the masks, the adapters, and the distance of each scale.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use tch::{Device, Kind, TchError, Tensor, no_grad};
+
+use super::TrainError;
+use super::config::{AdapterStart, ImitationConfig, Norm};
+use crate::dataset::TrainBatch;
+use crate::export::tensors::{self, NamedTensor};
+use crate::geometry::Size;
+use crate::imitation::adapter::LeastSquares;
+use crate::imitation::loss::{Adapter, BatchMask, MaskRule, batch_masks, distance, masked_squares};
+use crate::imitation::mask::Psi;
+use crate::inspect::{Tap, tapped};
+use crate::yolo::anchors::AnchorScale;
+use crate::yolo::network::{Forward, Model, Network};
+
+/// Cells that a fit looks at, at most; more tell it nothing new.
+const MAX_FIT_CELLS: i64 = 20_000;
+
+/// One scale that both models have.
+#[derive(Debug)]
+struct Pair {
+    name: String,
+    /// Places in the two models' scales.
+    student: usize,
+    teacher: usize,
+    /// `None` at the tap head.
+    adapter: Option<Adapter>,
+    /// What each channel's difference is multiplied by, [1, C, 1, 1].
+    weight: Option<Tensor>,
+}
+
+/// Teacher and adapters.
+#[derive(Debug)]
+pub struct Distiller {
+    teacher: Model,
+    tap: Tap,
+    rule: MaskRule,
+    norm: Norm,
+    scales: Vec<AnchorScale>,
+    pairs: Vec<Pair>,
+}
+
+/// One batch as the teacher sees it, without gradient.
+#[derive(Debug)]
+pub struct Lesson {
+    /// The teacher's features per pair.
+    features: Vec<Tensor>,
+    masks: Vec<BatchMask>,
+}
+
+impl Lesson {
+    pub fn cells(&self) -> Vec<u64> {
+        self.masks.iter().map(|mask| mask.count).collect()
+    }
+}
+
+impl Distiller {
+    /// Pairs the scales; the adapters start at random, [`Distiller::fit`] replaces them.
+    pub fn new(
+        teacher: Model,
+        student: &Network,
+        config: &ImitationConfig,
+        input: Size,
+        seed: u64,
+    ) -> Result<Self, TrainError> {
+        let device = student.device();
+        let probe = Tensor::f_zeros([1, 3, i64::from(input.height), i64::from(input.width)], (Kind::Float, device))?;
+        let (of_student, of_teacher) =
+            no_grad(|| Ok::<_, TrainError>((student.forward_t(&probe, false)?, teacher.forward(&probe)?)))?;
+        let mut pairs = Vec::new();
+        for (index, scale) in student.scales().iter().enumerate() {
+            let Some(other) = teacher.scales().iter().position(|other| other.stride == scale.stride) else { continue };
+            let (s, t) = (tapped(&of_student, config.tap, index)?, tapped(&of_teacher, config.tap, other)?);
+            let (Some(s), Some(t)) = (s, t) else {
+                let which = if of_teacher.necks.is_empty() { "teacher" } else { "student" };
+                return Err(TrainError::Config(format!(
+                    "the {which} gives no {} features; choose another tap",
+                    config.tap.name()
+                )));
+            };
+            let (from, to) = (s.size()[1], t.size()[1]);
+            let adapter = match config.tap {
+                Tap::Head if from != to => {
+                    return Err(TrainError::Config(format!(
+                        "{}: the student's head has {from} outputs a cell and the teacher's {to}; the tap head needs the \
+                         same anchors and classes in both",
+                        scale.name()
+                    )));
+                }
+                Tap::Head => None,
+                Tap::Neck | Tap::Backbone => {
+                    let kernel = i64::from(config.adapter_kernel);
+                    Some(Adapter::random(from, to, kernel, seed.wrapping_add(u64::from(scale.stride)), device)?)
+                }
+            };
+            pairs.push(Pair { name: scale.name(), student: index, teacher: other, adapter, weight: None });
+        }
+        if pairs.is_empty() {
+            return Err(TrainError::Config("teacher and student have no stride in common".to_owned()));
+        }
+        Ok(Self {
+            teacher,
+            tap: config.tap,
+            rule: MaskRule {
+                psi: Psi::new(config.psi)?,
+                level: config.level_rule,
+                convention: config.iou,
+            },
+            norm: config.norm,
+            scales: student.scales().to_vec(),
+            pairs,
+        })
+    }
+
+    /// "P3" …, in the order of every list here.
+    pub fn names(&self) -> Vec<String> {
+        self.pairs.iter().map(|pair| pair.name.clone()).collect()
+    }
+
+    /// The strides, in the same order.
+    pub fn strides(&self) -> Vec<u32> {
+        self.pairs.iter().map(|pair| self.scales[pair.student].stride).collect()
+    }
+
+    /// Adapter tensors under their names in `adapter.safetensors`.
+    pub fn parameters(&self) -> Vec<(String, Tensor)> {
+        let mut named = Vec::new();
+        for pair in &self.pairs {
+            if let Some(adapter) = &pair.adapter {
+                let scale = pair.name.to_lowercase();
+                named.push((format!("{scale}.weight"), adapter.weight.shallow_clone()));
+                named.push((format!("{scale}.bias"), adapter.bias.shallow_clone()));
+            }
+        }
+        named
+    }
+
+    /// The tensors that do not train but belong to the run: the channels' weights.
+    pub fn constants(&self) -> Vec<(String, Tensor)> {
+        let weight = |pair: &Pair| {
+            pair.weight.as_ref().map(|w| (format!("{}.channel_weight", pair.name.to_lowercase()), w.shallow_clone()))
+        };
+        self.pairs.iter().filter_map(weight).collect()
+    }
+
+    /// Takes back what [`Distiller::parameters`] and [`Distiller::constants`] gave.
+    pub fn restore(&mut self, state: &HashMap<String, Tensor>) -> Result<(), TchError> {
+        for pair in &mut self.pairs {
+            let scale = pair.name.to_lowercase();
+            if let Some(adapter) = &mut pair.adapter {
+                for (what, tensor) in [("weight", &mut adapter.weight), ("bias", &mut adapter.bias)] {
+                    if let Some(found) = state.get(&format!("{scale}.{what}")) {
+                        no_grad(|| tensor.f_copy_(found))?;
+                    }
+                }
+            }
+            if let Some(found) = state.get(&format!("{scale}.channel_weight")) {
+                pair.weight = Some(found.f_to_device(self.teacher.device())?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the adapters so that `inspect --adapter RUN` reads them.
+    pub fn write_adapters(&self, path: &Path) -> Result<(), TrainError> {
+        let named = self.parameters().into_iter().chain(self.constants());
+        let named = named.map(|(name, tensor)| plain(name, &tensor)).collect::<Result<Vec<_>, TchError>>()?;
+        let metadata = HashMap::from([("tap".to_owned(), self.tap.name().to_owned())]);
+        tensors::write(path, &named, &metadata).map_err(|error| TrainError::Config(error.to_string()))
+    }
+
+    /// The teacher in eval mode without gradient, and each image's mask from its own boxes.
+    pub fn teach(&self, input: &Tensor, batch: &TrainBatch) -> Result<Lesson, TrainError> {
+        let forward = no_grad(|| self.teacher.forward(input))?;
+        let features = self.pairs.iter().map(|pair| self.feature(&forward, pair.teacher)).collect::<Result<_, _>>()?;
+        let boxes: Vec<_> =
+            batch.images.iter().map(|image| image.labels.iter().map(|label| label.bbox).collect()).collect();
+        let scales: Vec<_> = self.pairs.iter().map(|pair| self.scales[pair.student].clone()).collect();
+        // The rule "global" looks at every scale of the student, also at one that the teacher lacks.
+        let masks = if scales.len() == self.scales.len() {
+            batch_masks(&boxes, &scales, batch.input, self.rule, input.device())?
+        } else {
+            let mut all: Vec<_> = batch_masks(&boxes, &self.scales, batch.input, self.rule, input.device())?
+                .into_iter()
+                .map(Some)
+                .collect();
+            self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect()
+        };
+        Ok(Lesson { features, masks })
+    }
+
+    fn feature(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
+        tapped(forward, self.tap, index)?
+            .ok_or_else(|| TrainError::Config(format!("a model stopped giving {} features", self.tap.name())))
+    }
+
+    /// Per scale the loss at λ = 1, scalars with gradient on the student and its adapters.
+    pub fn distances(&self, student: &Forward, lesson: &Lesson) -> Result<Vec<Tensor>, TrainError> {
+        let all: u64 = lesson.masks.iter().map(|mask| mask.count).sum();
+        let mut distances = Vec::with_capacity(self.pairs.len());
+        for ((pair, teacher), mask) in self.pairs.iter().zip(&lesson.features).zip(&lesson.masks) {
+            let adapted = self.adapted(pair, &self.feature(student, pair.student)?)?;
+            let squares = masked_squares(&adapted, teacher, &mask.cells, pair.weight.as_ref())?;
+            let cells = match self.norm {
+                Norm::PerScale => mask.count,
+                Norm::AllScales if mask.count == 0 => 0,
+                Norm::AllScales => all,
+            };
+            distances.push(distance(&squares, cells)?);
+        }
+        Ok(distances)
+    }
+
+    fn adapted(&self, pair: &Pair, student: &Tensor) -> Result<Tensor, TchError> {
+        match &pair.adapter {
+            Some(adapter) => adapter.apply(student),
+            None => Ok(student.shallow_clone()),
+        }
+    }
+
+    /// Σc (adapter(s) − t)² of every cell of one image, [H, W] per scale, on the CPU.
+    pub fn difference_maps(&self, student: &Network, input: &Tensor) -> Result<Vec<Tensor>, TrainError> {
+        no_grad(|| {
+            let (of_student, of_teacher) = (student.forward_t(input, false)?, self.teacher.forward(input)?);
+            let map = |pair: &Pair| {
+                let adapted = self.adapted(pair, &self.feature(&of_student, pair.student)?)?;
+                let mut difference = adapted.f_sub(&self.feature(&of_teacher, pair.teacher)?)?;
+                if let Some(weight) = &pair.weight {
+                    difference = difference.f_mul(weight)?;
+                }
+                let axis: &[i64] = &[0, 1];
+                Ok(difference.f_square()?.f_sum_dim_intlist(axis, false, Kind::Float)?.f_to_device(Device::Cpu)?)
+            };
+            self.pairs.iter().map(map).collect()
+        })
+    }
+
+    /// Starts the adapters and the channels' weights from what both models say of some training batches: masked cells
+    /// first, filled up with others where those are few.
+    pub fn fit(
+        &mut self,
+        student: &Network,
+        config: &ImitationConfig,
+        batches: &[(Tensor, TrainBatch)],
+        progress: &mut dyn FnMut(f32),
+    ) -> Result<(), TrainError> {
+        let share = (MAX_FIT_CELLS / batches.len().max(1) as i64).max(1);
+        let mut cells: Vec<[Vec<Tensor>; 2]> = self.pairs.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+        for (index, (input, batch)) in batches.iter().enumerate() {
+            let lesson = self.teach(input, batch)?;
+            let forward = no_grad(|| student.forward_t(input, false))?;
+            for (pair, (kept, (teacher, mask))) in
+                self.pairs.iter().zip(cells.iter_mut().zip(lesson.features.iter().zip(&lesson.masks)))
+            {
+                let chosen = chosen_cells(mask, share)?;
+                let rows = |features: &Tensor| {
+                    let channels = features.size()[1];
+                    let rows = features.f_permute([0, 2, 3, 1])?.f_reshape([-1, channels])?;
+                    rows.f_index_select(0, &chosen.f_to_device(features.device())?)?.f_to_device(Device::Cpu)
+                };
+                kept[0].push(no_grad(|| rows(&self.feature(&forward, pair.student)?).map_err(TrainError::from))?);
+                kept[1].push(no_grad(|| rows(teacher))?);
+            }
+            progress((index + 1) as f32 / batches.len() as f32);
+        }
+        for (pair, [of_student, of_teacher]) in self.pairs.iter_mut().zip(&cells) {
+            if of_teacher.is_empty() {
+                continue;
+            }
+            let (s, t) = (Tensor::f_cat(of_student, 0)?, Tensor::f_cat(of_teacher, 0)?);
+            if let (Some(adapter), AdapterStart::LeastSquares { .. }) = (&mut pair.adapter, config.adapter_start) {
+                let fit = LeastSquares::fit_cells(&s, &t)
+                    .map_err(|source| TrainError::Adapter { scale: pair.name.clone(), source })?;
+                let device = adapter.weight.device();
+                *adapter = Adapter::fitted(&fit, i64::from(config.adapter_kernel), device)?;
+            }
+            if config.normalise {
+                let axis: &[i64] = &[0];
+                let spread = t.f_std_dim(axis, false, false)?.f_clamp_min(1e-3)?;
+                let device = self.teacher.device();
+                pair.weight = Some(spread.f_reciprocal()?.f_view([1, -1, 1, 1])?.f_to_device(device)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Flat indices of at most `most` cells of a batch's maps, evenly spread: those in the mask, then others up to a quarter
+/// of `most`.
+fn chosen_cells(mask: &BatchMask, most: i64) -> Result<Tensor, TchError> {
+    let flat = mask.cells.f_to_device(Device::Cpu)?.f_reshape([-1])?;
+    let spread = |indices: Tensor, most: i64| -> Result<Tensor, TchError> {
+        let n = indices.numel() as i64;
+        if n <= most {
+            return Ok(indices);
+        }
+        let at: Vec<i64> = (0..most).map(|i| i * n / most).collect();
+        indices.f_index_select(0, &Tensor::f_from_slice(&at)?)
+    };
+    let inside = spread(flat.f_gt(0.0)?.f_nonzero()?.f_reshape([-1])?, most)?;
+    let wanted = most / 4 - inside.numel() as i64;
+    if wanted <= 0 {
+        return Ok(inside);
+    }
+    let outside = spread(flat.f_le(0.0)?.f_nonzero()?.f_reshape([-1])?, wanted)?;
+    Tensor::f_cat(&[inside, outside], 0)
+}
+
+/// A tensor as it is written to disk.
+pub(super) fn plain(name: String, tensor: &Tensor) -> Result<NamedTensor, TchError> {
+    let shape: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
+    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
+    let mut values = vec![0.0; flat.numel()];
+    flat.f_copy_data(&mut values, flat.numel())?;
+    Ok(NamedTensor::f32(name, shape, values))
+}

@@ -1,0 +1,62 @@
+//! What can go wrong with a run.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::evaluate::EvaluateError;
+use super::hyp::HypError;
+use super::record::RecordError;
+use crate::dataset::DatasetError;
+use crate::export::atomic::WriteError;
+use crate::imitation::adapter::AdapterError;
+use crate::imitation::mask::MaskError;
+use crate::yolo::checkpoint::CheckpointError;
+use crate::yolo::network::NetworkError;
+use crate::yolo::spec::SpecError;
+
+#[derive(Debug, Error)]
+pub enum TrainError {
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Hyp(#[from] HypError),
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    #[error("adapter at {scale}: {source}")]
+    Adapter { scale: String, source: AdapterError },
+    #[error("device: {0}")]
+    Device(String),
+    #[error("{0}")]
+    Config(String),
+    #[error("{path}: cannot be read: {cause}")]
+    Read { path: String, cause: io::Error },
+    #[error("{}: not a run's state: {what}", path.display())]
+    State { path: PathBuf, what: String },
+    #[error("{}: already holds a run; choose another folder, or resume it", .0.display())]
+    Exists(PathBuf),
+    #[error(
+        "step {step}: the {term} is {value}; the run stopped, weights/last holds the weights before this step. A lower \
+         lr0, a longer warm-up or a smaller lambda usually helps"
+    )]
+    NonFinite { step: u64, term: String, value: f64 },
+}
+
+impl From<tch::TchError> for TrainError {
+    fn from(error: tch::TchError) -> Self {
+        Self::Network(NetworkError::from(error))
+    }
+}

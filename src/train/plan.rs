@@ -1,0 +1,269 @@
+//! From what a person asks for to what can run: files read, models loaded, contradictions found, before anything starts.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use tch::Device;
+
+use super::TrainError;
+use super::config::{Length, RunConfig};
+use crate::dataset::{Batches, DataYaml, Samples, Split};
+use crate::device::{self, DeviceStatus};
+use crate::geometry::Size;
+use crate::inspect::{Tap, input_multiple};
+use crate::yolo::checkpoint::{self, Checkpoint, Format, ModelDescription};
+use crate::yolo::network::{Model, Network};
+use crate::yolo::spec::ModelSpec;
+
+/// A run that can begin.
+pub struct RunPlan {
+    /// As asked for, with the image size rounded up to what both models take.
+    pub config: RunConfig,
+    pub device: Device,
+    pub status: DeviceStatus,
+    pub input: Size,
+    pub train: Arc<Samples>,
+    /// The data's val split; its train split where it has no other.
+    pub val: Arc<Samples>,
+    pub student: Student,
+    /// None in a run without imitation.
+    pub teacher: Option<Model>,
+    pub steps_per_epoch: u64,
+    pub steps: u64,
+    pub warnings: Vec<String>,
+}
+
+/// The student as it starts.
+pub struct Student {
+    pub network: Network,
+    /// What a written checkpoint says of itself.
+    pub description: ModelDescription,
+    /// The `.pt` into which the trained weights can be put back.
+    pub source: Option<Checkpoint>,
+}
+
+impl RunPlan {
+    /// `with_teacher` false leaves the teacher out: the twin with λ = 0.
+    pub fn make(
+        config: &RunConfig,
+        with_teacher: bool,
+        progress: &mut dyn FnMut(&str, Option<f32>) -> ControlFlow<()>,
+    ) -> Result<Option<Self>, TrainError> {
+        check(config)?;
+        if let Some(threads) = config.threads {
+            tch::set_num_threads(i32::from(threads));
+        }
+        let device = config.device.parse().map_err(|error: device::DeviceError| TrainError::Device(error.to_string()))?;
+        let (device, status) = device::resolve(device).map_err(|error| TrainError::Device(error.to_string()))?;
+
+        let data = DataYaml::load(&config.data)?;
+        if data.names.is_empty() {
+            return Err(TrainError::Config(format!("{}: has no class names", config.data.display())));
+        }
+        let mut stopped = false;
+        let mut load = |split: Split| {
+            Samples::load(&data, split, &mut |done, total| {
+                let flow = progress(&format!("reading {split}"), Some(done as f32 / total.max(1) as f32));
+                stopped |= flow.is_break();
+                flow
+            })
+        };
+        let train = Arc::new(load(Split::Train)?);
+        let mut warnings: Vec<String> = train.warnings.iter().map(ToString::to_string).collect();
+        let val = if data.has(Split::Val) {
+            let val = Arc::new(load(Split::Val)?);
+            warnings.extend(val.warnings.iter().map(ToString::to_string));
+            val
+        } else {
+            warnings.push(format!("{}: no val split; mAP is measured on the training images", config.data.display()));
+            Arc::clone(&train)
+        };
+        if stopped || progress("loading the models", None).is_break() {
+            return Ok(None);
+        }
+
+        let student = Student::load(config, &data.names, device, &mut warnings)?;
+        let teacher = match (&config.teacher, with_teacher) {
+            (Some(path), true) => Some(load_teacher(path, &student.network, config.imitation.tap, device, &mut warnings)?),
+            _ => None,
+        };
+        let mut multiple = student.network.spec().input_multiple()?;
+        // The twin gets the same input, so the teacher's stride counts although the teacher is not loaded.
+        let teacher_scales = match (&teacher, &config.teacher) {
+            (Some(teacher), _) => teacher.scales().to_vec(),
+            (None, Some(path)) => checkpoint::open(path)?.scales(),
+            (None, None) => Vec::new(),
+        };
+        if !teacher_scales.is_empty() {
+            multiple = multiple.max(input_multiple(&teacher_scales));
+        }
+        let side = config.imgsz.next_multiple_of(multiple);
+        if side != config.imgsz {
+            warnings.push(format!("image size {} is no multiple of {multiple}; using {side}", config.imgsz));
+        }
+        let config = RunConfig { imgsz: side, ..config.clone() };
+        let steps_per_epoch = Batches::per_epoch(train.samples.len(), config.batch) as u64;
+        let steps = match config.length {
+            Length::Epochs(epochs) => u64::from(epochs) * steps_per_epoch,
+            Length::Steps(steps) => steps,
+        };
+        Ok(Some(Self {
+            input: Size::square(side),
+            config,
+            device,
+            status,
+            train,
+            val,
+            student,
+            teacher,
+            steps_per_epoch,
+            steps,
+            warnings,
+        }))
+    }
+}
+
+fn check(config: &RunConfig) -> Result<(), TrainError> {
+    config.hyp.check()?;
+    let fails = |what: String| Err(TrainError::Config(what));
+    if config.batch == 0 || config.nominal_batch == 0 {
+        return fails("batch and nominal batch must be at least 1".to_owned());
+    }
+    if !(32..=8192).contains(&config.imgsz) {
+        return fails(format!("image size {} px; 32 to 8192 are possible", config.imgsz));
+    }
+    if matches!(config.length, Length::Epochs(0) | Length::Steps(0)) {
+        return fails("a run has at least one step".to_owned());
+    }
+    if !matches!(config.imitation.adapter_kernel, 1 | 3) {
+        return fails(format!("an adapter's kernel is 1 or 3, not {}", config.imitation.adapter_kernel));
+    }
+    let weight = match config.imitation.lambda {
+        super::config::Lambda::Fixed(value) | super::config::Lambda::GradientRatio(value) => value,
+    };
+    if !(weight >= 0.0 && weight.is_finite()) {
+        return fails(format!("lambda is {weight}; a number not below 0 is needed"));
+    }
+    if !(config.imitation.adapter_lr >= 0.0 && config.imitation.adapter_lr.is_finite()) {
+        return fails(format!("adapter_lr is {}; a number not below 0 is needed", config.imitation.adapter_lr));
+    }
+    Ok(())
+}
+
+impl Student {
+    fn load(
+        config: &RunConfig,
+        names: &[String],
+        device: Device,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, TrainError> {
+        let path = &config.student;
+        if let Some(yaml) = model_yaml(path, names.len())? {
+            let mut network = Network::build(&ModelSpec::from_yaml(&yaml)?, device)?;
+            let scales = network.scales().to_vec();
+            network.set_names_and_scales(names.to_vec(), scales);
+            network.initialise(config.seed)?;
+            let description = ModelDescription { yaml: Some(yaml), ..describe(&network, ModelDescription::default()) };
+            return Ok(Self { network, description, source: None });
+        }
+        let source = checkpoint::open(path)?;
+        if source.format == Format::TorchScript {
+            return Err(TrainError::Config(format!(
+                "{}: TorchScript cannot be trained; give the .pt that it was exported from",
+                path.display()
+            )));
+        }
+        let (network, report) = Network::load_for_classes(&source, names, config.seed, device)?;
+        if network.is_fused() {
+            return Err(TrainError::Config(format!(
+                "{}: its batch-norms are folded into the convolutions; a student needs the unfused checkpoint",
+                path.display()
+            )));
+        }
+        let same_classes = source.model.nc == names.len();
+        if config.from_scratch {
+            network.initialise(config.seed)?;
+        } else if !report.is_complete() {
+            warnings.push(format!("{}: {report}", path.display()));
+        }
+        if same_classes && source.model.names != names {
+            warnings.push(format!(
+                "{}: its classes are called {}, the data's {}; the data's are used",
+                path.display(),
+                source.model.names.join(", "),
+                names.join(", ")
+            ));
+        }
+        let mut description = describe(&network, source.model.clone());
+        if let Some(yaml) = &mut description.yaml {
+            yaml["nc"] = names.len().into();
+        }
+        let is_pt = source.format == Format::PyTorch;
+        if is_pt && !same_classes {
+            warnings.push(format!(
+                "{}: the data has another number of classes, so the result is written as safetensors alone",
+                path.display()
+            ));
+        }
+        Ok(Self { network, description, source: (is_pt && same_classes).then_some(source) })
+    }
+}
+
+/// The description with the network's own classes and anchors.
+fn describe(network: &Network, base: ModelDescription) -> ModelDescription {
+    ModelDescription {
+        names: network.names().to_vec(),
+        nc: network.names().len(),
+        anchors_px: network.scales().iter().map(|scale| scale.anchors.clone()).collect(),
+        strides: network.scales().iter().map(|scale| scale.stride).collect(),
+        ..base
+    }
+}
+
+/// The yaml of a student that is a config: a file, or a published model's name. `None` for a checkpoint.
+fn model_yaml(path: &Path, nc: usize) -> Result<Option<serde_json::Value>, TrainError> {
+    let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+    if is_yaml && path.exists() {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
+        let mut yaml: serde_json::Value = serde_saphyr::from_str(&text)
+            .map_err(|error| TrainError::Config(format!("{}: not YAML: {error}", path.display())))?;
+        yaml["nc"] = nc.into();
+        return Ok(Some(yaml));
+    }
+    let name = if is_yaml { path.with_extension("") } else { path.to_path_buf() };
+    if path.exists() {
+        return Ok(None);
+    }
+    Ok(name.to_str().and_then(|name| ModelSpec::published_yaml(name, nc)))
+}
+
+fn load_teacher(
+    path: &Path,
+    student: &Network,
+    tap: Tap,
+    device: Device,
+    warnings: &mut Vec<String>,
+) -> Result<Model, TrainError> {
+    let file = checkpoint::open(path)?;
+    let (teacher, report) = Model::load(&file, device)?;
+    if !report.is_complete() {
+        warnings.push(format!("teacher {}: {report}", path.display()));
+    }
+    if tap != Tap::Head && matches!(teacher, Model::TorchScript(_)) {
+        return Err(TrainError::Config(format!(
+            "{}: a TorchScript teacher gives its heads only; choose the tap head",
+            path.display()
+        )));
+    }
+    if teacher.names() != student.names() {
+        warnings.push(format!(
+            "teacher {}: its classes are {}, the data's {}",
+            path.display(),
+            teacher.names().join(", "),
+            student.names().join(", ")
+        ));
+    }
+    Ok(teacher)
+}

@@ -1,0 +1,156 @@
+//! What depends on the step alone: learning rates, momentum, accumulation, and λ's envelope.
+
+use super::config::{Decay, ImitationConfig, RunConfig};
+use super::hyp::Hyperparameters;
+use super::optimizer::Rates;
+
+/// YOLOv5's shortest warm-up, steps.
+const SHORTEST_WARMUP: f64 = 100.0;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    hyp: Hyperparameters,
+    cosine: bool,
+    steps: u64,
+    steps_per_epoch: u64,
+    warmup_steps: f64,
+    batch: f64,
+    nominal_batch: f64,
+    adapter_lr: f64,
+    imitation: ImitationConfig,
+}
+
+impl Schedule {
+    pub fn new(config: &RunConfig, steps: u64, steps_per_epoch: u64) -> Self {
+        // As YOLOv5 warms up, but never for more than half of a short run.
+        let warmup = (config.hyp.warmup_epochs * steps_per_epoch as f64).round().max(SHORTEST_WARMUP);
+        let warmup_steps = if config.hyp.warmup_epochs > 0.0 { warmup.min((steps / 2) as f64) } else { 0.0 };
+        Self {
+            hyp: config.hyp.clone(),
+            cosine: config.cos_lr,
+            steps,
+            steps_per_epoch,
+            warmup_steps,
+            batch: config.batch as f64,
+            nominal_batch: config.nominal_batch as f64,
+            adapter_lr: config.imitation.adapter_lr,
+            imitation: config.imitation.clone(),
+        }
+    }
+
+    /// Share of the first learning rate in an epoch, 1 down to `lrf`.
+    fn decayed(&self, epoch: u64) -> f64 {
+        let done = epoch as f64 / (self.steps as f64 / self.steps_per_epoch as f64);
+        if self.cosine {
+            (1.0 - (std::f64::consts::PI * done).cos()) / 2.0 * (self.hyp.lrf - 1.0) + 1.0
+        } else {
+            (1.0 - done) * (1.0 - self.hyp.lrf) + self.hyp.lrf
+        }
+    }
+
+    fn warming(&self, step: u64) -> Option<f64> {
+        (self.warmup_steps > 0.0 && step as f64 <= self.warmup_steps).then(|| step as f64 / self.warmup_steps)
+    }
+
+    pub fn rates(&self, step: u64) -> Rates {
+        let lr = self.hyp.lr0 * self.decayed(step / self.steps_per_epoch);
+        let mix = |from: f64, to: f64, share: f64| from + (to - from) * share;
+        let (bias, weight, momentum) = match self.warming(step) {
+            Some(share) => (
+                mix(self.hyp.warmup_bias_lr, lr, share),
+                mix(0.0, lr, share),
+                mix(self.hyp.warmup_momentum, self.hyp.momentum, share),
+            ),
+            None => (lr, lr, self.hyp.momentum),
+        };
+        Rates { bias, weight, norm: weight, adapter: weight * self.adapter_lr, momentum }
+    }
+
+    /// Batches whose gradients are added up before a step of the optimizer.
+    pub fn accumulate(&self, step: u64) -> u64 {
+        let full = self.nominal_batch / self.batch;
+        match self.warming(step) {
+            Some(share) => (1.0 + (full - 1.0) * share).round_ties_even().max(1.0) as u64,
+            None => full.round_ties_even().max(1.0) as u64,
+        }
+    }
+
+    /// The decay that fits the batch that is really gathered.
+    pub fn weight_decay(&self) -> f64 {
+        let accumulate = (self.nominal_batch / self.batch).round_ties_even().max(1.0);
+        self.hyp.weight_decay * self.batch * accumulate / self.nominal_batch
+    }
+
+    /// What λ is multiplied by: up over its warm-up, down with its decay, 0 from its stop on.
+    pub fn lambda_share(&self, step: u64) -> f64 {
+        let end = self.imitation.stop_step.unwrap_or(self.steps);
+        if step >= end {
+            return 0.0;
+        }
+        let warm = match self.imitation.warmup_steps {
+            0 => 1.0,
+            warmup => ((step + 1) as f64 / warmup as f64).min(1.0),
+        };
+        let done = step as f64 / end.max(1) as f64;
+        warm * match self.imitation.decay {
+            Decay::None => 1.0,
+            Decay::Linear => 1.0 - done,
+            Decay::Cosine => (1.0 + (std::f64::consts::PI * done).cos()) / 2.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::config::Length;
+
+    fn config() -> RunConfig {
+        RunConfig { batch: 16, nominal_batch: 64, length: Length::Epochs(20), ..RunConfig::default() }
+    }
+
+    #[test]
+    fn rates_are_yolov5s() {
+        // 20 epochs of 13 steps: warm-up max(39, 100) steps.
+        let schedule = Schedule::new(&config(), 260, 13);
+        let start = schedule.rates(0);
+        assert_eq!((start.bias, start.weight, start.momentum), (0.1, 0.0, 0.8));
+        // Half way, in epoch 3: lr = 0.01 (0.85 · 0.99 + 0.01).
+        let lr = 0.01 * (0.85 * 0.99 + 0.01);
+        let half = schedule.rates(50);
+        assert!((half.weight - lr / 2.0).abs() < 1e-12);
+        assert!((half.bias - (0.1 + lr) / 2.0).abs() < 1e-12);
+        assert!((half.momentum - (0.8 + 0.937) / 2.0).abs() < 1e-12);
+        // Epoch 19: 0.05 · 0.99 + 0.01.
+        assert!((schedule.rates(259).bias - 0.01 * (0.05 * 0.99 + 0.01)).abs() < 1e-12);
+        // interp(n, [0, 100], [1, 4]).round(): 2.5 rounds to 2 as numpy rounds.
+        assert_eq!([0, 16, 17, 50, 51, 100, 101].map(|step| schedule.accumulate(step)), [1, 1, 2, 2, 3, 4, 4]);
+        assert!((schedule.weight_decay() - 0.0005).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_short_run_warms_up_for_half_of_it() {
+        let schedule = Schedule::new(&config(), 40, 10);
+        assert!((schedule.rates(20).momentum - 0.937).abs() < 1e-12);
+        assert!((schedule.rates(10).momentum - (0.8 + 0.937) / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn lambda_warms_up_decays_and_stops() {
+        let with = |imitation: ImitationConfig| Schedule::new(&RunConfig { imitation, ..config() }, 100, 10);
+        let share = with(ImitationConfig { warmup_steps: 4, stop_step: Some(50), ..ImitationConfig::default() });
+        assert_eq!([0, 1, 3, 10, 49, 50].map(|step| share.lambda_share(step)), [0.25, 0.5, 1.0, 1.0, 1.0, 0.0]);
+        let linear = with(ImitationConfig { decay: Decay::Linear, ..ImitationConfig::default() });
+        assert_eq!([0, 25, 75].map(|step| linear.lambda_share(step)), [1.0, 0.75, 0.25]);
+        let cosine = with(ImitationConfig { decay: Decay::Cosine, ..ImitationConfig::default() });
+        assert!((cosine.lambda_share(50) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn cosine_falls_from_one_to_lrf() {
+        let schedule = Schedule::new(&RunConfig { cos_lr: true, ..config() }, 260, 13);
+        assert!((schedule.decayed(0) - 1.0).abs() < 1e-12);
+        assert!((schedule.decayed(10) - (1.0 + 0.01) / 2.0).abs() < 1e-12);
+        assert!((schedule.decayed(20) - 0.01).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,170 @@
+//! What a run needs to go on as if it had never stopped: one file, written whole, read back bit for bit.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
+use tch::{TchError, Tensor, no_grad};
+
+use super::TrainError;
+use super::average::Average;
+use super::distil::{Distiller, plain};
+use super::event::StepRecord;
+use super::optimizer::Optimizer;
+use crate::export::tensors;
+use crate::yolo::network::Network;
+
+const PROGRESS: &str = "distillscope.progress";
+
+/// The plain numbers of a run's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps done; the next one has this number.
+    pub step: u64,
+    /// The step after which the optimizer last moved, −1 before the first.
+    pub last_update: i64,
+    pub average_updates: u64,
+    pub best_fitness: f64,
+    /// λ before its envelope, once it is known.
+    pub lambda: Option<f64>,
+    /// Sums over the steps of the epoch in hand.
+    pub epoch: EpochSums,
+    /// Loss scale of float16, and steps since it last changed.
+    pub loss_scale: Option<(f64, u32)>,
+}
+
+/// Means in the making.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochSums {
+    pub steps: u64,
+    pub sum: StepRecord,
+    pub ratios: (f64, u64),
+}
+
+impl EpochSums {
+    pub fn add(&mut self, step: &StepRecord) {
+        let sum = &mut self.sum;
+        self.steps += 1;
+        sum.total += step.total;
+        sum.box_loss += step.box_loss;
+        sum.objectness += step.objectness;
+        sum.class += step.class;
+        sum.lambda += step.lambda;
+        sum.images += step.images;
+        sum.seconds += step.seconds;
+        sum.waited += step.waited;
+        let grown = |sums: &mut Vec<f64>, values: &[f64]| {
+            sums.resize(values.len(), 0.0);
+            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        };
+        grown(&mut sum.imitation, &step.imitation);
+        grown(&mut sum.distance, &step.distance);
+        sum.mask_cells.resize(step.mask_cells.len(), 0);
+        sum.mask_cells.iter_mut().zip(&step.mask_cells).for_each(|(sum, cells)| *sum += cells);
+        if let Some(ratio) = step.gradient_ratio {
+            self.ratios = (self.ratios.0 + ratio, self.ratios.1 + 1);
+        }
+        (sum.step, sum.epoch, sum.learning_rate, sum.momentum) =
+            (step.step, step.epoch, step.learning_rate, step.momentum);
+    }
+
+    /// Means over the epoch; images and seconds stay sums, the rest of the last step stays as it was.
+    pub fn mean(&self) -> StepRecord {
+        let n = self.steps.max(1) as f64;
+        let mut mean = self.sum.clone();
+        for value in [&mut mean.total, &mut mean.box_loss, &mut mean.objectness, &mut mean.class, &mut mean.lambda] {
+            *value /= n;
+        }
+        mean.imitation.iter_mut().chain(&mut mean.distance).for_each(|value| *value /= n);
+        mean.mask_cells.iter_mut().for_each(|cells| *cells = (*cells as f64 / n).round() as u64);
+        mean.gradient_ratio = (self.ratios.1 > 0).then(|| self.ratios.0 / self.ratios.1 as f64);
+        mean
+    }
+}
+
+/// What moves during a run, by reference.
+pub struct Moving<'a> {
+    pub student: &'a Network,
+    pub average: &'a mut Average,
+    pub optimizer: &'a mut Optimizer,
+    pub distiller: Option<&'a mut Distiller>,
+    /// Gradients that wait for the optimizer's next step.
+    pub gathered: &'a mut Vec<Option<Tensor>>,
+}
+
+impl Moving<'_> {
+    pub fn write(&self, path: &Path, progress: &Progress) -> Result<(), TrainError> {
+        let mut named = Vec::new();
+        let mut keep = |name: String, tensor: &Tensor| -> Result<(), TchError> {
+            named.push(plain(name, tensor)?);
+            Ok(())
+        };
+        for (name, tensor) in self.student.var_store().variables() {
+            keep(format!("student/{name}"), &tensor)?;
+        }
+        for (name, tensor) in self.average.network.var_store().variables() {
+            keep(format!("average/{name}"), &tensor)?;
+        }
+        for (name, tensor) in self.optimizer.state() {
+            keep(format!("optimizer/{name}"), &tensor)?;
+        }
+        for (parameter, gradient) in self.optimizer.parameters().iter().zip(self.gathered.iter()) {
+            if let Some(gradient) = gradient {
+                keep(format!("gradient/{}", parameter.name), gradient)?;
+            }
+        }
+        if let Some(distiller) = &self.distiller {
+            for (name, tensor) in distiller.parameters().into_iter().chain(distiller.constants()) {
+                keep(format!("adapter/{name}"), &tensor)?;
+            }
+        }
+        named.sort_by(|a, b| a.name.cmp(&b.name));
+        let text = serde_json::to_string(progress).map_err(|error| TrainError::Config(error.to_string()))?;
+        tensors::write(path, &named, &HashMap::from([(PROGRESS.to_owned(), text)])).map_err(TrainError::from)
+    }
+
+    /// Takes back what [`Moving::write`] wrote for the same run.
+    pub fn read(&mut self, path: &Path) -> Result<Progress, TrainError> {
+        let bytes =
+            std::fs::read(path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
+        let fails = |what: String| TrainError::State { path: path.to_owned(), what };
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| fails(error.to_string()))?;
+        let text = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS));
+        let text = text.ok_or_else(|| fails("its metadata has no progress".to_owned()))?;
+        let progress: Progress = serde_json::from_str(text).map_err(|error| fails(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| fails(error.to_string()))?;
+        let mut parts: HashMap<&str, HashMap<String, Tensor>> = HashMap::new();
+        for (name, view) in file.tensors() {
+            let Some((part, rest)) = name.split_once('/') else { continue };
+            let Some(part) = ["student", "average", "optimizer", "gradient", "adapter"].into_iter().find(|p| *p == part)
+            else {
+                continue;
+            };
+            let values: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
+            let tensor = Tensor::f_from_slice(&values)?.f_view(shape.as_slice())?;
+            parts.entry(part).or_default().insert(rest.to_owned(), tensor);
+        }
+        for (part, network) in [("student", self.student), ("average", &self.average.network)] {
+            for (name, mut variable) in network.var_store().variables() {
+                let found = parts.get(part).and_then(|part| part.get(&name));
+                let found = found.filter(|found| found.size() == variable.size());
+                let found = found.ok_or_else(|| fails(format!("{part}/{name} is missing or of another shape")))?;
+                no_grad(|| variable.f_copy_(found))?;
+            }
+        }
+        self.average.updates = progress.average_updates;
+        self.optimizer.restore(parts.get("optimizer").unwrap_or(&HashMap::new()))?;
+        let gathered = parts.remove("gradient").unwrap_or_default();
+        for (parameter, gradient) in self.optimizer.parameters().iter().zip(self.gathered.iter_mut()) {
+            let found = gathered.get(&parameter.name);
+            *gradient = found.map(|found| found.f_to_device(parameter.tensor.device())).transpose()?;
+        }
+        if let Some(distiller) = &mut self.distiller {
+            distiller.restore(parts.get("adapter").unwrap_or(&HashMap::new()))?;
+        }
+        Ok(progress)
+    }
+}
