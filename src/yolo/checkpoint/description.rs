@@ -172,6 +172,17 @@ pub struct ModelDescription {
     pub traced_size: Option<[usize; 2]>,
 }
 
+impl ModelDescription {
+    /// Gives the model other classes, in its yaml too; its weights have to follow.
+    pub fn set_classes(&mut self, names: Vec<String>) {
+        self.nc = names.len();
+        self.names = names;
+        if let Some(serde_json::Value::Object(yaml)) = &mut self.yaml {
+            yaml.insert("nc".to_owned(), self.nc.into());
+        }
+    }
+}
+
 /// A tensor whose shape in the file is not the model's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShapeMismatch {

@@ -1,4 +1,4 @@
-//! Checkpoints, read as data: Ultralytics `.pt`, `.safetensors`, TorchScript.
+//! Checkpoints, read as data: Ultralytics `.pt`, `.safetensors`, TorchScript; the former two are written too.
 //!
 //! [`open`] reads the description alone, in milliseconds; weights are read tensor by tensor when a network asks for
 //! them. Nothing in a file is executed, and no size in it is believed before it is held against the file's own.
@@ -7,6 +7,7 @@ mod description;
 mod heads;
 mod pickle;
 mod pickled;
+mod pytorch;
 mod safetensors;
 mod source;
 mod storage;
@@ -15,18 +16,20 @@ mod ultralytics;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::anchors::AnchorScale;
+use crate::export::atomic;
 use source::Source;
 use storage::Stored;
 
 pub use description::{Activation, Dtype, Format, LoadReport, ModelDescription, ModuleInfo, ShapeMismatch, TensorInfo};
 pub use pickle::PickleError;
-pub use safetensors::write_safetensors;
+pub use pytorch::{write_pt, write_pt_from};
+pub use safetensors::{write_safetensors, write_safetensors_values};
 
 /// Tensors may share storages; all together they are at most so many times as long as the file.
 const MAX_SHARING: u64 = 2;
@@ -50,6 +53,8 @@ pub enum CheckpointError {
     Pickle { path: PathBuf, cause: PickleError },
     #[error("{}: not a YOLOv5 detection model: {what}", path.display())]
     Model { path: PathBuf, what: String },
+    #[error("{}: cannot be written with these weights: {what}", path.display())]
+    Weights { path: PathBuf, what: String },
     #[error("{}: has no tensor '{name}'", path.display())]
     NoTensor { path: PathBuf, name: String },
 }
@@ -58,6 +63,14 @@ impl CheckpointError {
     fn read(path: &Path, cause: io::Error) -> Self {
         Self::Read { path: path.to_owned(), cause }
     }
+}
+
+/// Writes a file atomically; an error of `fill` that wraps a [`CheckpointError`] comes back as that.
+fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CheckpointError> {
+    atomic::write_with(path, fill).map_err(|error| match error.cause.downcast() {
+        Ok(own) => own,
+        Err(cause) => CheckpointError::Write { path: error.path, cause },
+    })
 }
 
 /// An opened checkpoint: what it says of itself, and where its tensors lie.

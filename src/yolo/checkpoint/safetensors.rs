@@ -1,8 +1,8 @@
 //! `.safetensors` with the model's spec in its metadata: what this program writes and reads back.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::io::{Error, Write};
+use std::collections::{BTreeMap, HashSet};
+use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 use super::description::{Dtype, Format, ModelDescription, TensorInfo};
 use super::source::{Extent, Source};
 use super::storage::Stored;
-use super::{Checkpoint, CheckpointError, heads};
-use crate::export::atomic;
+use super::{Checkpoint, CheckpointError, heads, write_whole};
 
 /// The metadata key under which the spec stands, as JSON.
 const SPEC_KEY: &str = "distillscope.spec";
@@ -69,44 +68,61 @@ pub fn write_safetensors(checkpoint: &Checkpoint, path: &Path) -> Result<(), Che
         let what = "it is TorchScript: a program, whose parameters alone are no model".to_owned();
         return Err(CheckpointError::Model { path: checkpoint.path.clone(), what });
     }
-    let spec = serde_json::to_string(&checkpoint.model)
-        .map_err(|error| CheckpointError::Model { path: checkpoint.path.clone(), what: error.to_string() })?;
+    write(&checkpoint.model, &checkpoint.tensors, |index| checkpoint.stored[index].bytes(&checkpoint.source), path)
+}
+
+/// Writes float32 tensors, each a name of torch's `state_dict`, a shape and its elements in row-major order, as the
+/// `.safetensors` of a model of this description, atomically. [`open`](super::open) reads it.
+pub fn write_safetensors_values(
+    description: &ModelDescription,
+    tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    let weights = |what: String| CheckpointError::Weights { path: path.to_owned(), what };
+    let mut names = HashSet::new();
+    for (name, shape, values) in &tensors {
+        if shape.iter().product::<usize>() != values.len() {
+            return Err(weights(format!("tensor {name} of shape {shape:?} was given {} values", values.len())));
+        }
+        if !names.insert(name) {
+            return Err(weights(format!("two of them are named {name}")));
+        }
+    }
+    let (infos, values): (Vec<_>, Vec<_>) =
+        tensors.into_iter().map(|(name, shape, values)| (TensorInfo { name, shape, dtype: Dtype::F32 }, values)).unzip();
+    write(description, &infos, |index| Ok(values[index].iter().flat_map(|value| value.to_le_bytes()).collect()), path)
+}
+
+/// `bytes` gives the elements of the tensor at an index, little-endian and in row-major order.
+fn write(
+    model: &ModelDescription,
+    tensors: &[TensorInfo],
+    bytes: impl Fn(usize) -> Result<Vec<u8>, CheckpointError>,
+    path: &Path,
+) -> Result<(), CheckpointError> {
+    let spec = serde_json::to_string(model)
+        .map_err(|error| CheckpointError::Weights { path: path.to_owned(), what: error.to_string() })?;
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".to_owned(), json!({ SPEC_KEY: spec, "format": "pt" }));
     // Larger elements first, so that each tensor is aligned to its own.
-    let mut tensors: Vec<&Stored> = checkpoint.stored.iter().collect();
-    tensors.sort_by_key(|tensor| Reverse(tensor.info.dtype.size()));
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|index| Reverse(tensors[*index].dtype.size()));
     let mut end = 0;
-    for tensor in &tensors {
+    for index in &order {
+        let TensorInfo { name, shape, dtype } = &tensors[*index];
         let begin = end;
-        end += tensor.info.numel() * tensor.info.dtype.size();
-        let TensorInfo { name, shape, dtype } = &tensor.info;
+        end += tensors[*index].numel() * dtype.size();
         let entry = json!({ "dtype": name_of_dtype(*dtype), "shape": shape, "data_offsets": [begin, end] });
         header.insert(name.clone(), entry);
     }
     let mut header = Value::Object(header).to_string().into_bytes();
     // The data begins at a multiple of 8 bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
-    let mut unreadable = None;
-    let written = atomic::write_with(path, |out: &mut dyn Write| {
+    write_whole(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
-        for tensor in &tensors {
-            match tensor.bytes(&checkpoint.source) {
-                Ok(bytes) => out.write_all(&bytes)?,
-                Err(error) => {
-                    unreadable = Some(error);
-                    return Err(Error::other("the source cannot be read"));
-                }
-            }
-        }
-        Ok(())
-    });
-    match (written, unreadable) {
-        (Ok(()), _) => Ok(()),
-        (Err(_), Some(error)) => Err(error),
-        (Err(error), None) => Err(CheckpointError::Write { path: error.path, cause: error.cause }),
-    }
+        order.iter().try_for_each(|index| out.write_all(&bytes(*index).map_err(io::Error::other)?))
+    })
 }
 
 const DTYPES: [(Dtype, &str); 10] = [

@@ -23,7 +23,7 @@ const MAX_DIRECTORY: u64 = 4 << 20;
 const MAX_SMALL: u64 = 16 << 20;
 
 /// A range of bytes of a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Extent {
     /// The zip's entry that `offset` counts from; the file itself where there is none.
     entry: Option<usize>,
@@ -47,6 +47,8 @@ pub(super) struct Source {
     path: PathBuf,
     length: u64,
     content: Mutex<Content>,
+    /// The zip's folder that holds everything, with its slash.
+    folder: String,
     /// By name inside the zip, without the folder that holds everything; none where the entry is compressed.
     entries: HashMap<String, Option<Extent>>,
 }
@@ -60,7 +62,8 @@ enum Content {
 impl Source {
     pub fn plain(path: &Path, file: File) -> Result<Self, CheckpointError> {
         let length = length_of(path, &file)?;
-        Ok(Self { path: path.to_owned(), length, content: Mutex::new(Content::Plain(file)), entries: HashMap::new() })
+        let content = Mutex::new(Content::Plain(file));
+        Ok(Self { path: path.to_owned(), length, content, folder: String::new(), entries: HashMap::new() })
     }
 
     pub fn zip(path: &Path, file: File) -> Result<Self, CheckpointError> {
@@ -100,7 +103,8 @@ impl Source {
         let entries =
             all.into_iter().filter_map(|(name, extent)| Some((name.strip_prefix(&folder)?.to_owned(), extent)));
         let entries = entries.collect();
-        Ok(Self { path: path.to_owned(), length, content: Mutex::new(Content::Zip(Box::new(archive))), entries })
+        let content = Mutex::new(Content::Zip(Box::new(archive)));
+        Ok(Self { path: path.to_owned(), length, content, folder, entries })
     }
 
     pub fn path(&self) -> &Path {
@@ -114,6 +118,15 @@ impl Source {
 
     pub fn entry(&self, name: &str) -> Option<Extent> {
         self.entries.get(name).copied().flatten()
+    }
+
+    /// The zip's files, in its order and under their whole names; none as the range of a compressed one.
+    pub fn files(&self) -> Vec<(String, Option<Extent>)> {
+        let files = self.entries.iter().filter(|(name, _)| !name.is_empty() && !name.ends_with('/'));
+        let mut files: Vec<_> =
+            files.map(|(name, extent)| (format!("{}{name}", self.folder), *extent)).collect();
+        files.sort_by_key(|(_, extent)| extent.map(|extent| extent.entry));
+        files
     }
 
     pub fn has_folder(&self, name: &str) -> bool {
