@@ -1,5 +1,6 @@
 //! A run and its twins: for each seed the imitation and the same without, one after the other, and what came of it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,28 @@ impl Comparison {
             (differences.iter().map(|difference| (difference - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
         });
         Self { runs, difference, spread }
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed  run        mAP50   mAP50-95  best    distance first -> last  minutes")?;
+        for run in &self.runs {
+            let (arm, distance) = match (run.imitation_first, run.imitation_last) {
+                (Some(first), Some(last)) => ("imitation", format!("{first:.4} -> {last:.4}")),
+                _ => ("baseline", "-".to_owned()),
+            };
+            let RunResult { seed, map50, map50_95, best_map50_95: best, .. } = run;
+            let minutes = run.seconds / 60.0;
+            writeln!(f, "{seed:<5} {arm:<10} {map50:.4}  {map50_95:.4}    {best:.4}  {distance:<22}  {minutes:.1}")?;
+        }
+        match (self.difference, self.spread) {
+            (Some(difference), Some(spread)) => {
+                write!(f, "imitation minus baseline, mAP50-95: {difference:+.4} ± {spread:.4}")
+            }
+            (Some(difference), None) => write!(f, "imitation minus baseline, mAP50-95: {difference:+.4} (one seed)"),
+            _ => Ok(()),
+        }
     }
 }
 

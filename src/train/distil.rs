@@ -7,6 +7,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::TrainError;
 use super::config::{AdapterStart, ImitationConfig, Norm};
+use super::output::values;
 use crate::dataset::TrainBatch;
 use crate::export::tensors::{self, NamedTensor};
 use crate::geometry::Size;
@@ -170,7 +171,7 @@ impl Distiller {
         let named = self.parameters().into_iter().chain(self.constants());
         let named = named.map(|(name, tensor)| plain(name, &tensor)).collect::<Result<Vec<_>, TchError>>()?;
         let metadata = HashMap::from([("tap".to_owned(), self.tap.name().to_owned())]);
-        tensors::write(path, &named, &metadata).map_err(|error| TrainError::Config(error.to_string()))
+        Ok(tensors::write(path, &named, &metadata)?)
     }
 
     /// The teacher in eval mode without gradient, and each image's mask from its own boxes.
@@ -313,8 +314,5 @@ fn chosen_cells(mask: &BatchMask, most: i64) -> Result<Tensor, TchError> {
 /// A tensor as it is written to disk.
 pub(super) fn plain(name: String, tensor: &Tensor) -> Result<NamedTensor, TchError> {
     let shape: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
-    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
-    let mut values = vec![0.0; flat.numel()];
-    flat.f_copy_data(&mut values, flat.numel())?;
-    Ok(NamedTensor::f32(name, shape, values))
+    Ok(NamedTensor::f32(name, shape, values(tensor)?))
 }

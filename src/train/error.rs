@@ -10,6 +10,7 @@ use super::hyp::HypError;
 use super::record::RecordError;
 use crate::dataset::DatasetError;
 use crate::export::atomic::WriteError;
+use crate::export::tensors::TensorsError;
 use crate::imitation::adapter::AdapterError;
 use crate::imitation::mask::MaskError;
 use crate::yolo::checkpoint::CheckpointError;
@@ -32,6 +33,8 @@ pub enum TrainError {
     Mask(#[from] MaskError),
     #[error(transparent)]
     Write(#[from] WriteError),
+    #[error(transparent)]
+    Tensors(#[from] TensorsError),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error(transparent)]

@@ -1,12 +1,11 @@
 //! What a person takes away from a run: the trained student, in the containers that others read.
 
-use std::collections::HashMap;
 use std::path::Path;
 
+use tch::{Device, Kind, TchError, Tensor};
+
 use super::TrainError;
-use super::distil::plain;
-use crate::export::tensors;
-use crate::yolo::checkpoint::{Checkpoint, ModelDescription};
+use crate::yolo::checkpoint::{Checkpoint, ModelDescription, write_pt, write_safetensors_values};
 use crate::yolo::network::Network;
 
 /// `STEM.safetensors` with the spec and, where the student came from a `.pt`, `STEM.pt` for the YOLOv5 world.
@@ -18,13 +17,21 @@ pub fn write_student(
 ) -> Result<(), TrainError> {
     let mut named = Vec::new();
     for (name, tensor) in network.var_store().variables() {
-        named.push(plain(name, &tensor)?);
+        let shape: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
+        named.push((name, shape, values(&tensor)?));
     }
-    named.sort_by(|a, b| a.name.cmp(&b.name));
-    let spec = serde_json::to_string(description).map_err(|error| TrainError::Config(error.to_string()))?;
-    let metadata =
-        HashMap::from([("distillscope.spec".to_owned(), spec), ("format".to_owned(), "pt".to_owned())]);
-    tensors::write(&stem.with_extension("safetensors"), &named, &metadata)?;
-    let _ = source;
-    Ok(())
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    if let Some(source) = source {
+        let mut value = |wanted: &str| Ok(named.iter().find(|(name, ..)| name == wanted).map(|(.., v)| v.clone()));
+        write_pt(source, &mut value, &stem.with_extension("pt"))?;
+    }
+    Ok(write_safetensors_values(description, named, &stem.with_extension("safetensors"))?)
+}
+
+/// A tensor's elements, row-major.
+pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
+    let mut values = vec![0.0; flat.numel()];
+    flat.f_copy_data(&mut values, flat.numel())?;
+    Ok(values)
 }

@@ -541,7 +541,6 @@ impl<'a> Run<'a> {
 
     /// mAP and losses of the averaged weights on val; `None` when stopped.
     fn evaluate(&mut self, emit: &mut Emit<'_>) -> Result<Option<Evaluation>, TrainError> {
-        let options = EvaluateOptions { imgsz: self.plan.config.imgsz, batch: 2 * self.plan.config.batch };
         let mut told = Ok(());
         let control = self.control;
         let mut progress = |done: usize, total: usize| {
@@ -551,10 +550,13 @@ impl<'a> Run<'a> {
             }
             if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let detection = &self.detection;
-        let mut losses = |heads: &[Tensor], targets: &[Target]| detection.terms(heads, targets)?.values();
-        let found =
-            evaluate(&self.average.network, &self.plan.val, &options, Some(&mut losses), &mut progress)?;
+        let losses = |heads: &[Tensor], targets: &[Target]| self.detection.terms(heads, targets)?.values();
+        let options = EvaluateOptions {
+            imgsz: self.plan.config.imgsz,
+            batch: 2 * self.plan.config.batch,
+            losses: Some(&losses),
+        };
+        let found = evaluate(&self.average.network, &self.plan.val, &options, &mut progress)?;
         told?;
         Ok(found)
     }
