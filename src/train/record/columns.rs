@@ -73,7 +73,7 @@ fn put_cells(values: &mut Vec<u64>, scale: usize, value: f64) {
 
 /// `steps.csv`: every field of a [`StepRecord`].
 pub(super) fn of_steps(scales: &[String]) -> Vec<Column<StepRecord>> {
-    let mut columns = vec![
+    let mut columns: Vec<Column<StepRecord>> = vec![
         column!("step", whole as u64, r => r.step),
         column!("epoch", whole as u32, r => r.epoch),
         column!("total", real, r => r.total),
@@ -131,7 +131,7 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
             r.evaluation.get_or_insert_default().losses.get_or_insert_default()[term] = value;
         }),
     };
-    let mut columns = vec![
+    let mut columns: Vec<Column<EpochRecord>> = vec![
         column!("epoch", whole as u32, r => r.epoch),
         column!("train/box_loss", real, r => r.mean.box_loss),
         column!("train/obj_loss", real, r => r.mean.objectness),
