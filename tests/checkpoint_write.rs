@@ -86,8 +86,7 @@ fn values_are_read_back_under_their_names() {
         assert_eq!(written.model, source.model);
         assert_eq!(written.tensors, source.tensors, "names, shapes, dtypes");
         for info in &written.tensors {
-            let expected =
-                if is_kept(&info.name) { source.read_f32(&info.name).unwrap() } else { value(&info.name) };
+            let expected = if is_kept(&info.name) { source.read_f32(&info.name).unwrap() } else { value(&info.name) };
             assert_eq!(written.read_f32(&info.name).unwrap(), expected, "{file}: {}", info.name);
         }
         assert!(changed(&golden(file), &out).iter().all(|name| name.contains("/data/")), "only storages change");
@@ -101,14 +100,15 @@ fn one_tensor_changes_its_own_storage_alone() {
     let out = folder.path().join("out.pt");
     let path = golden("checkpoint_state_dict.pt");
     let source = open(&path).unwrap();
-    let [outputs, inputs, rows, cols] = info(&source, "model.0.conv.weight").shape[..] else { panic!("no convolution") };
+    let [outputs, inputs, rows, cols] = info(&source, "model.0.conv.weight").shape[..] else {
+        panic!("no convolution")
+    };
     assert!(inputs == 3 && rows == 6 && cols == 6, "a stem");
     let values = ramp("stem", outputs * inputs * rows * cols);
     write_pt(&source, &mut |name| Ok((name == "model.0.conv.weight").then(|| values.clone())), &out).unwrap();
     let [changed] = &changed(&path, &out)[..] else { panic!("not one entry") };
     let (_, bytes) = entries(&out).into_iter().find(|(name, _)| name == changed).unwrap();
-    let stored: Vec<f32> =
-        bytes.as_chunks::<2>().0.iter().map(|half| f16::from_le_bytes(*half).to_f32()).collect();
+    let stored: Vec<f32> = bytes.as_chunks::<2>().0.iter().map(|half| f16::from_le_bytes(*half).to_f32()).collect();
     assert_eq!(stored.len(), values.len());
     let mut of_values = values.iter();
     for o in 0..outputs {
@@ -154,8 +154,10 @@ fn weights_of_another_file_go_into_the_module_of_this_one() {
     let folder = tempfile::tempdir().unwrap();
     let (weights, out) = (folder.path().join("w.safetensors"), folder.path().join("out.pt"));
     let source = open(&golden("checkpoint_v7.pt")).unwrap();
-    let shaped = |name: &str| (name.to_owned(), info(&source, name).shape.clone(), ramp(name, info(&source, name).numel()));
-    write_safetensors_values(&source.model, vec![shaped("model.0.bn.bias"), shaped("model.8.m.1.weight")], &weights).unwrap();
+    let shaped =
+        |name: &str| (name.to_owned(), info(&source, name).shape.clone(), ramp(name, info(&source, name).numel()));
+    write_safetensors_values(&source.model, vec![shaped("model.0.bn.bias"), shaped("model.8.m.1.weight")], &weights)
+        .unwrap();
     let kept = write_pt_from(&source, &open(&weights).unwrap(), &out).unwrap();
     assert_eq!(kept, source.tensors.len() - 2);
     let written = open(&out).unwrap();
@@ -165,7 +167,8 @@ fn weights_of_another_file_go_into_the_module_of_this_one() {
         assert_eq!(written.read_f32(&info.name).unwrap(), expected, "{}", info.name);
     }
 
-    let alien = vec![("model.0.bn.bias".to_owned(), vec![4], vec![0.0; 4]), ("model.99.x".to_owned(), vec![1], vec![0.0])];
+    let alien =
+        vec![("model.0.bn.bias".to_owned(), vec![4], vec![0.0; 4]), ("model.99.x".to_owned(), vec![1], vec![0.0])];
     write_safetensors_values(&source.model, alien, &weights).unwrap();
     let error = write_pt_from(&source, &open(&weights).unwrap(), &out).unwrap_err().to_string();
     assert!(error.contains("model.0.bn.bias is [8], not [4]") && error.contains("it has no model.99.x"), "{error}");

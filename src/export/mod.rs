@@ -3,4 +3,5 @@
 pub mod atomic;
 pub mod colormap;
 pub mod figure;
+pub mod tensorboard;
 pub mod tensors;

@@ -28,7 +28,7 @@ use storage::Stored;
 
 pub use description::{Activation, Dtype, Format, LoadReport, ModelDescription, ModuleInfo, ShapeMismatch, TensorInfo};
 pub use pickle::PickleError;
-pub use pytorch::{write_pt, write_pt_from};
+pub use pytorch::{NewValues, write_pt, write_pt_from};
 pub use safetensors::{write_safetensors, write_safetensors_values};
 
 /// Tensors may share storages; all together they are at most so many times as long as the file.

@@ -18,18 +18,20 @@ use super::{Checkpoint, CheckpointError, write_whole};
 /// What torch aligns a storage to in its zip, so that it can be mapped.
 const ALIGNMENT: u16 = 64;
 
+/// The new elements of a tensor, in row-major order; none where it stays as it is.
+pub type NewValues = Result<Option<Vec<f32>>, CheckpointError>;
+
 /// Writes `source`, a `.pt`, with new values in the tensors for which `values` has any, atomically and one storage in
 /// memory at a time.
 ///
-/// Values are in row-major order and are rounded to the dtype that the tensor has in the file. All other bytes stay
-/// as they are: tensors without a value, and in a file with both `ema` and `model` all of `model`, which upstream
+/// Values are rounded to the dtype that the tensor has in the file. All other bytes stay as they are: tensors without a value, and in a file with both `ema` and `model` all of `model`, which upstream
 /// does not load then.
 ///
 /// An error where a value does not fit its dtype, where tensors that share memory are given different values, or
 /// where the source is no `.pt`.
 pub fn write_pt(
     source: &Checkpoint,
-    values: &mut dyn FnMut(&str) -> Result<Option<Vec<f32>>, CheckpointError>,
+    values: &mut dyn FnMut(&str) -> NewValues,
     out: &Path,
 ) -> Result<(), CheckpointError> {
     let unfit = |what: String| CheckpointError::Weights { path: source.path.clone(), what };
@@ -57,8 +59,7 @@ pub fn write_pt(
         }
         Ok::<_, CheckpointError>(bytes)
     };
-    let options =
-        SimpleFileOptions::DEFAULT.compression_method(CompressionMethod::Stored).with_alignment(ALIGNMENT);
+    let options = SimpleFileOptions::DEFAULT.compression_method(CompressionMethod::Stored).with_alignment(ALIGNMENT);
     write_whole(out, |out| {
         let mut zip = ZipWriter::new_stream(out);
         for (name, extent) in &files {

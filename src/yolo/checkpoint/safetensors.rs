@@ -88,8 +88,10 @@ pub fn write_safetensors_values(
             return Err(weights(format!("two of them are named {name}")));
         }
     }
-    let (infos, values): (Vec<_>, Vec<_>) =
-        tensors.into_iter().map(|(name, shape, values)| (TensorInfo { name, shape, dtype: Dtype::F32 }, values)).unzip();
+    let (infos, values): (Vec<_>, Vec<_>) = tensors
+        .into_iter()
+        .map(|(name, shape, values)| (TensorInfo { name, shape, dtype: Dtype::F32 }, values))
+        .unzip();
     write(description, &infos, |index| Ok(values[index].iter().flat_map(|value| value.to_le_bytes()).collect()), path)
 }
 

@@ -123,8 +123,7 @@ impl Source {
     /// The zip's files, in its order and under their whole names; none as the range of a compressed one.
     pub fn files(&self) -> Vec<(String, Option<Extent>)> {
         let files = self.entries.iter().filter(|(name, _)| !name.is_empty() && !name.ends_with('/'));
-        let mut files: Vec<_> =
-            files.map(|(name, extent)| (format!("{}{name}", self.folder), *extent)).collect();
+        let mut files: Vec<_> = files.map(|(name, extent)| (format!("{}{name}", self.folder), *extent)).collect();
         files.sort_by_key(|(_, extent)| extent.map(|extent| extent.entry));
         files
     }
