@@ -2,6 +2,7 @@
 
 mod convert;
 mod inspect;
+mod val;
 mod window;
 
 use std::io::Write;
@@ -38,6 +39,7 @@ struct Cli {
 enum Command {
     Inspect(Box<inspect::InspectArgs>),
     Convert(convert::ConvertArgs),
+    Val(val::ValArgs),
 }
 
 /// What every subcommand that runs a model takes.
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
+        Some(Command::Val(args)) => val::run(&args),
         None => window::run(cli.window),
     };
     match outcome {
