@@ -13,7 +13,7 @@ const RECALLS: usize = 101;
 
 /// A detection, once it is known what it found.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scored {
+pub struct Scored {
     pub class: usize,
     pub score: f32,
     pub found: Found,
@@ -21,7 +21,7 @@ pub(super) struct Scored {
 
 /// What one class reaches.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Figures {
+pub struct Figures {
     /// At IoU 0.5 and the confidence where the mean of all classes' F1 is best.
     pub precision: f64,
     pub recall: f64,
@@ -30,7 +30,7 @@ pub(super) struct Figures {
 }
 
 /// The figures of every class, `None` where it has no ground truth. `labels`: ground truths by class.
-pub(super) fn figures_by_class(mut detections: Vec<Scored>, labels: &[usize]) -> Vec<Option<Figures>> {
+pub fn figures_by_class(mut detections: Vec<Scored>, labels: &[usize]) -> Vec<Option<Figures>> {
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut by_class: Vec<Vec<Scored>> = vec![Vec::new(); labels.len()];
     for detection in detections {

@@ -5,16 +5,16 @@ use crate::geometry::BoundingBox;
 use crate::yolo::detection::Detection;
 
 /// An IoU of at least this counts as found.
-pub(super) const IOU_THRESHOLDS: [f32; 10] = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
+pub const IOU_THRESHOLDS: [f32; 10] = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95];
 
 /// For each IoU threshold, whether a detection found a ground truth of its own.
-pub(super) type Found = [bool; IOU_THRESHOLDS.len()];
+pub type Found = [bool; IOU_THRESHOLDS.len()];
 
 /// `detections`, best first, against `labels`, both in the same px.
 ///
 /// A detection goes to the ground truth of its class that it overlaps most, and to no other: where a better detection
 /// has that one already, it found nothing.
-pub(super) fn match_detections(detections: &[Detection], labels: &[Label]) -> Vec<Found> {
+pub fn match_detections(detections: &[Detection], labels: &[Label]) -> Vec<Found> {
     let mut taken = vec![Found::default(); labels.len()];
     detections
         .iter()

@@ -3,9 +3,9 @@
 //! [`rect`] says which images share an input and where they lie in it, [`loader`] makes its pixels, [`matching`] and
 //! [`average_precision`] are the mathematics; here the network runs.
 
-mod average_precision;
+pub mod average_precision;
 mod loader;
-mod matching;
+pub mod matching;
 mod rect;
 
 use std::fmt;

@@ -33,7 +33,7 @@ pub(super) fn rect_batches(sizes: &[Size], imgsz: u32, batch: usize, stride: u32
 }
 
 /// Where an image lies in its batch's input.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Placement {
     pub image: Size,
     /// The image with its long side at `imgsz`.
