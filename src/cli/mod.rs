@@ -3,6 +3,7 @@
 mod convert;
 mod inspect;
 mod train;
+mod val;
 mod window;
 
 use std::io::Write;
@@ -40,6 +41,7 @@ enum Command {
     Inspect(Box<inspect::InspectArgs>),
     Convert(convert::ConvertArgs),
     Train(Box<train::TrainArgs>),
+    Val(val::ValArgs),
 }
 
 /// What every subcommand that runs a model takes.
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Val(args)) => val::run(&args),
         None => window::run(cli.window),
     };
     match outcome {

@@ -1,1 +1,127 @@
 //! `distillscope val`: mAP of a model on a split.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+
+use super::ModelArgs;
+use crate::dataset::{DataYaml, Samples, Split};
+use crate::export;
+use crate::geometry::Size;
+use crate::train::evaluate::{EvaluateOptions, Evaluation, evaluate, input_stride};
+use crate::yolo::checkpoint::{self, Format};
+use crate::yolo::network::Network;
+
+/// Measure a model's mAP on a split, as YOLOv5's val.py does
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  distillscope val --data data.yaml --weights best.pt --imgsz 640 --json -\n\n\
+                        Rectangular batches, NMS at confidence 0.001 and IoU 0.6, up to 300 boxes an image, AP by 101 \
+                        points at IoU 0.50:0.95. The JSON has the schema distillscope.val/1.")]
+pub(super) struct ValArgs {
+    /// The data.yaml
+    #[arg(long, value_name = "DATA")]
+    data: PathBuf,
+    /// The model: .pt or .safetensors
+    #[arg(long, value_name = "WEIGHTS")]
+    weights: PathBuf,
+    /// The part of the data: train, val or test
+    #[arg(long, value_name = "SPLIT", default_value = "val", value_parser = parse_split)]
+    split: Split,
+    /// Long side of an image in the network's input, px
+    #[arg(long, value_name = "PX", default_value_t = 640, value_parser = clap::value_parser!(u32).range(32..=8192))]
+    imgsz: u32,
+    /// Images that go through the network together
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// Write the report as JSON, here; - or nothing is standard output
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+fn parse_split(text: &str) -> Result<Split, String> {
+    let split = Split::ALL.into_iter().find(|split| split.name() == text);
+    split.ok_or_else(|| format!("'{text}' is none of train, val and test"))
+}
+
+/// Schema `distillscope.val/1`.
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+}
+
+pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
+    let data = DataYaml::load(&args.data)?;
+    let checkpoint = checkpoint::open(&args.weights)?;
+    if checkpoint.format == Format::TorchScript {
+        anyhow::bail!(
+            "{}: TorchScript cannot be evaluated; give the .pt that it was exported from",
+            args.weights.display()
+        );
+    }
+    let (device, _) = args.model.device()?;
+    let (network, report) = Network::load(&checkpoint, device)?;
+    drop(checkpoint);
+    if !report.is_complete() {
+        eprintln!("distillscope: {}: {report}", args.weights.display());
+    }
+    let samples = Samples::load(&data, args.split, &mut |_, _| ControlFlow::Continue(()))?;
+    for warning in &samples.warnings {
+        eprintln!("distillscope: warning: {warning}");
+    }
+    if samples.labels() == 0 {
+        eprintln!("distillscope: warning: '{}' has no labels, so every figure is 0", args.split);
+    }
+    let size = super::round_up_to_stride(Size::square(args.imgsz), input_stride(&network)?);
+    let options = EvaluateOptions { imgsz: size.width, batch: usize::from(args.batch), losses: None };
+
+    let terminal = std::io::stderr().is_terminal();
+    let evaluation = evaluate(&network, &samples, &options, &mut |done, images| {
+        if terminal {
+            let end = if done == images { "\r\x1b[K" } else { "" };
+            let _ = write!(std::io::stderr(), "\r{done} of {images} images{end}");
+        }
+        ControlFlow::Continue(())
+    })
+    .with_context(|| args.weights.display().to_string())?
+    .context("the evaluation was broken off")?;
+
+    let report = Report { schema: "distillscope.val/1", evaluation: &evaluation };
+    match &args.json {
+        Some(path) if path.as_os_str() != "-" => Ok(export::atomic::write_json(path, &report)?),
+        Some(_) => super::print(&serde_json::to_string_pretty(&report)?),
+        None => super::print(&table(&evaluation)),
+    }
+}
+
+/// A line for all classes, then one for each.
+fn table(evaluation: &Evaluation) -> String {
+    let width = evaluation.per_class.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
+    let mut table = format!(
+        "{:<width$}  {:>7}  {:>7}  {:>9}  {:>6}  {:>6}  {:>8}",
+        "class", "images", "labels", "precision", "recall", "mAP50", "mAP50-95"
+    );
+    let mut line = |name: &str, labels: usize, [precision, recall, ap50, ap50_95]: [f64; 4]| {
+        let images = evaluation.images;
+        let _ = write!(
+            table,
+            "\n{name:<width$}  {images:>7}  {labels:>7}  {precision:>9.4}  {recall:>6.4}  {ap50:>6.4}  {ap50_95:>8.4}"
+        );
+    };
+    let Evaluation { precision, recall, map50, map50_95, .. } = *evaluation;
+    line("all", evaluation.labels, [precision, recall, map50, map50_95]);
+    for class in &evaluation.per_class {
+        line(&class.name, class.labels, [class.precision, class.recall, class.ap50, class.ap50_95]);
+    }
+    let per_image = 1000.0 * evaluation.seconds / evaluation.images.max(1) as f64;
+    let _ = write!(table, "\n{:.1} s, {per_image:.1} ms an image", evaluation.seconds);
+    table
+}

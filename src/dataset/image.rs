@@ -127,6 +127,18 @@ pub fn letterbox(image: &RgbImage, letterbox: &Letterbox) -> Result<RgbImage, Da
     Ok(out)
 }
 
+/// `image` at `size` as YOLOv5's evaluation resizes: OpenCV's `INTER_AREA` where both sides shrink, else `INTER_LINEAR`.
+pub fn resized(image: RgbImage, size: Size) -> RgbImage {
+    let (width, height) = image.dimensions();
+    if size == Size::new(width, height) {
+        image
+    } else if size.width <= width && size.height <= height {
+        resize::area(&image, size)
+    } else {
+        resize::bilinear(&image, size)
+    }
+}
+
 /// A smooth copy for the screen whose long side is `side`; `None` where the image is no larger than that.
 pub fn shrink_to(image: &RgbImage, side: u32) -> Option<RgbImage> {
     let (width, height) = image.dimensions();

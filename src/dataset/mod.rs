@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use crate::geometry::Size;
 
-pub use self::image::{MAX_PIXELS, decode, image_size, letterbox, shrink_to, thumbnail};
+pub use self::image::{MAX_PIXELS, decode, image_size, letterbox, resized, shrink_to, thumbnail};
 pub use augment::Augmentation;
 pub use batches::{BatchImage, BatchOptions, Batches, TrainBatch};
 pub use data_yaml::{DataYaml, Split};

@@ -24,14 +24,29 @@ pub fn decode(heads: &[Tensor], scales: &[AnchorScale]) -> Result<Tensor, Networ
     Ok(Tensor::f_cat(&parts, 1)?)
 }
 
+/// For each image of the batch the rows of [`decode`] whose objectness exceeds `confidence`: all that
+/// [`non_max_suppression`] looks at.
+pub fn rows_above(heads: &[Tensor], scales: &[AnchorScale], confidence: f32) -> Result<Vec<Vec<f32>>, NetworkError> {
+    let decoded = decode(heads, scales)?;
+    let (batch, _, outputs) = decoded.size3()?;
+    (0..batch)
+        .map(|image| {
+            let rows = decoded.f_get(image)?;
+            let above = rows.f_select(1, 4)?.f_gt(f64::from(confidence))?.f_nonzero()?.f_view([-1])?;
+            let rows = rows.f_index_select(0, &above)?.f_to_device(Device::Cpu)?.f_contiguous()?;
+            let mut numbers = vec![0.0_f32; (rows.size2()?.0 * outputs) as usize];
+            let length = numbers.len();
+            rows.f_view([-1])?.f_copy_data(&mut numbers, length)?;
+            Ok(numbers)
+        })
+        .collect()
+}
+
 /// The boxes of the first image of a batch after non-maximum suppression, best first.
 pub fn detect(heads: &[Tensor], scales: &[AnchorScale], options: &NmsOptions) -> Result<Vec<Detection>, NetworkError> {
-    let decoded = decode(heads, scales)?.f_get(0)?.f_to_device(Device::Cpu)?.f_contiguous()?;
-    let (count, outputs) = decoded.size2()?;
-    let mut rows = vec![0.0f32; (count * outputs) as usize];
-    let length = rows.len();
-    decoded.f_view([-1])?.f_copy_data(&mut rows, length)?;
-    Ok(non_max_suppression(&rows, (outputs - 5) as usize, options))
+    let nc = heads.first().map_or(0, |head| head.size().last().map_or(0, |outputs| (outputs - 5).max(0)));
+    let rows = rows_above(heads, scales, options.confidence)?;
+    Ok(rows.first().map(|rows| non_max_suppression(rows, nc as usize, options)).unwrap_or_default())
 }
 
 /// The inverse of [`decode`], for an input of `rows` × `cols` px. Where a probability has saturated in float32 its

@@ -32,36 +32,51 @@ impl NmsOptions {
     pub const fn for_viewing() -> Self {
         Self { confidence: 0.25, iou: 0.45, multi_label: false, max_detections: 300 }
     }
+
+    /// Every box that can count towards recall: what YOLOv5's `val.py` measures.
+    pub const fn for_evaluation() -> Self {
+        Self { confidence: 0.001, iou: 0.6, multi_label: true, max_detections: 300 }
+    }
 }
 
 /// The boxes of one image, best first. `predictions`: rows of (x centre, y centre, width, height in px, objectness,
 /// then `nc` class probabilities), as decoded.
+///
+/// As torchvision's `nms` on YOLOv5's boxes shifted by class; since classes are further apart than boxes are wide, a
+/// box is only set against the better ones of its own class.
 pub fn non_max_suppression(predictions: &[f32], nc: usize, options: &NmsOptions) -> Vec<Detection> {
     let mut candidates = candidates(predictions, nc, options);
     // Stable: equal scores keep the order of the predictions.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(MAX_CANDIDATES);
 
-    let mut kept: Vec<(Detection, BoundingBox, f32)> = Vec::new();
+    let mut kept = Vec::new();
+    let mut kept_of_class: Vec<Vec<(BoundingBox, f32)>> = vec![Vec::new(); nc];
     for candidate in candidates {
         if kept.len() == options.max_detections {
             break;
         }
+        let better = &mut kept_of_class[candidate.class];
+        // The shift costs digits, and with them goes what the reference's IoU is worth.
         let offset = candidate.class as f32 * CLASS_OFFSET;
         let [x1, y1, x2, y2] = candidate.bbox.as_xyxy().map(|side| side + offset);
         let shifted = BoundingBox::new(x1, y1, x2, y2);
         let area = shifted.area();
-        let suppressed = kept.iter().any(|(_, better, better_area)| {
-            let width = (better.x2.min(shifted.x2) - better.x1.max(shifted.x1)).max(0.0);
-            let height = (better.y2.min(shifted.y2) - better.y1.max(shifted.y1)).max(0.0);
+        let suppressed = better.iter().any(|(better, better_area)| {
+            let width = better.x2.min(shifted.x2) - better.x1.max(shifted.x1);
+            let height = better.y2.min(shifted.y2) - better.y1.max(shifted.y1);
+            if width <= 0.0 || height <= 0.0 {
+                return false;
+            }
             let intersection = width * height;
             f64::from(intersection / (better_area + area - intersection)) > options.iou
         });
         if !suppressed {
-            kept.push((candidate, shifted, area));
+            better.push((shifted, area));
+            kept.push(candidate);
         }
     }
-    kept.into_iter().map(|(detection, ..)| detection).collect()
+    kept
 }
 
 fn candidates(predictions: &[f32], nc: usize, options: &NmsOptions) -> Vec<Detection> {

@@ -1,6 +1,31 @@
 //! A network on a split → precision, recall, mAP, with the numbers and the geometry of YOLOv5's `val.py`.
+//!
+//! [`rect`] says which images share an input and where they lie in it, [`loader`] makes its pixels, [`matching`] and
+//! [`average_precision`] are the mathematics; here the network runs.
 
+pub mod average_precision;
+mod loader;
+pub mod matching;
+mod rect;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use rayon::prelude::*;
 use serde::Serialize;
+use tch::{Kind, TchError, Tensor};
+use thiserror::Error;
+
+use self::average_precision::{Scored, figures_by_class};
+use self::loader::LoadedBatch;
+use crate::dataset::{DatasetError, Label, Sample, Samples};
+use crate::inspect::input_multiple;
+use crate::yolo::decode::rows_above;
+use crate::yolo::detection::{Detection, NmsOptions, non_max_suppression};
+use crate::yolo::network::{Network, NetworkError};
 
 /// One class.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -25,10 +50,191 @@ pub struct Evaluation {
     pub map50_95: f64,
     pub images: usize,
     pub labels: usize,
+    /// The classes that have ground truths.
     pub per_class: Vec<ClassResult>,
     /// Box, objectness and class loss, where asked for.
     #[serde(skip)]
     pub losses: Option<[f64; 3]>,
     #[serde(skip)]
     pub seconds: f64,
+}
+
+/// The losses of a batch: box, objectness, class. Takes the raw heads and the targets [N, 6]: image of the batch, class,
+/// x, y, width, height, as shares of the input.
+pub type BatchLosses<'a> = &'a dyn Fn(&[Tensor], &Tensor) -> Result<[f64; 3], TchError>;
+
+#[derive(Clone, Copy)]
+pub struct EvaluateOptions<'a> {
+    /// Long side of an image in the input, px; rounded up to whole cells of the largest stride.
+    pub imgsz: u32,
+    /// Images that go through the network together.
+    pub batch: usize,
+    /// Computed beside the boxes; their mean over the batches becomes [`Evaluation::losses`].
+    pub losses: Option<BatchLosses<'a>>,
+}
+
+impl fmt::Debug for EvaluateOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { imgsz, batch, losses } = self;
+        write!(f, "EvaluateOptions {{ imgsz: {imgsz}, batch: {batch}, losses: {} }}", losses.is_some())
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum EvaluateError {
+    #[error("the model has {model} classes, but the data has {data}; evaluate it on the data that it was trained for")]
+    Classes { model: usize, data: usize },
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("no thread could be started to read images: {0}")]
+    Thread(std::io::Error),
+}
+
+impl From<TchError> for EvaluateError {
+    fn from(error: TchError) -> Self {
+        Self::Network(error.into())
+    }
+}
+
+/// The sides of an evaluation's inputs are multiples of this.
+pub fn input_stride(network: &Network) -> Result<u32, NetworkError> {
+    Ok(network.spec().input_multiple()?.max(input_multiple(network.scales())))
+}
+
+/// Runs the network, its statistics frozen and in float32, over every image. `progress` hears how many images of how
+/// many are done, and may break it off: `None` then. The same inputs give the same numbers.
+pub fn evaluate(
+    network: &Network,
+    samples: &Samples,
+    options: &EvaluateOptions,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, EvaluateError> {
+    let start = Instant::now();
+    let Samples { names, samples, .. } = samples;
+    if names.len() != network.spec().nc {
+        return Err(EvaluateError::Classes { model: network.spec().nc, data: names.len() });
+    }
+    let stride = input_stride(network)?;
+    let imgsz = options.imgsz.next_multiple_of(stride);
+    let sizes: Vec<_> = samples.iter().map(|sample| sample.size).collect();
+    let batches = rect::rect_batches(&sizes, imgsz, options.batch, stride);
+
+    let mut scored = Vec::new();
+    let mut losses = options.losses.map(|_| [0.0; 3]);
+    let finished = thread::scope(|scope| -> Result<bool, EvaluateError> {
+        // One batch waits while the next is read.
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let read = || {
+            let sender = sender;
+            batches.iter().try_for_each(|batch| sender.send(loader::load(samples, batch, imgsz)))
+        };
+        thread::Builder::new()
+            .name("evaluation images".to_owned())
+            .spawn_scoped(scope, read)
+            .map_err(EvaluateError::Thread)?;
+        let mut done = 0;
+        for batch in receiver {
+            if progress(done, samples.len()).is_break() {
+                return Ok(false);
+            }
+            let batch = batch?;
+            let (found, of_batch) = tch::no_grad(|| run(network, samples, &batch, options.losses))?;
+            scored.extend(found);
+            for (sum, loss) in losses.iter_mut().flatten().zip(of_batch.into_iter().flatten()) {
+                *sum += loss / batches.len() as f64;
+            }
+            done += batch.images.len();
+        }
+        Ok(progress(done, samples.len()).is_continue())
+    })?;
+    Ok(finished.then(|| Evaluation {
+        losses,
+        seconds: start.elapsed().as_secs_f64(),
+        ..summary(scored, samples, names)
+    }))
+}
+
+/// What the network finds in a batch, set against its ground truths.
+fn run(
+    network: &Network,
+    samples: &[Sample],
+    batch: &LoadedBatch,
+    losses: Option<BatchLosses>,
+) -> Result<(Vec<Scored>, Option<[f64; 3]>), EvaluateError> {
+    let shape = [batch.images.len() as i64, i64::from(batch.input.height), i64::from(batch.input.width), 3];
+    let pixels = Tensor::f_from_slice(&batch.pixels)?.f_view(shape)?.f_to_device(network.device())?;
+    let input = pixels.f_permute([0, 3, 1, 2])?.f_contiguous()?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
+    let heads = network.forward_t(&input, false)?.heads;
+    let losses = match losses {
+        Some(losses) => Some(losses(&heads, &targets(samples, batch)?.f_to_device(network.device())?)?),
+        None => None,
+    };
+    let (nms, nc) = (NmsOptions::for_evaluation(), network.spec().nc);
+    let rows = rows_above(&heads, network.scales(), nms.confidence)?;
+    let scored = rows.par_iter().zip(&batch.images).flat_map_iter(|(rows, (index, placement))| {
+        let mut detections = non_max_suppression(rows, nc, &nms);
+        for detection in &mut detections {
+            detection.bbox = placement.to_image(&detection.bbox);
+        }
+        let there_and_back =
+            |label: &Label| Label { bbox: placement.to_image(&placement.to_input(&label.bbox)), ..*label };
+        let labels: Vec<Label> = samples[*index].labels.iter().map(there_and_back).collect();
+        let found = matching::match_detections(&detections, &labels);
+        detections.into_iter().zip(found).map(|(Detection { class, score, .. }, found)| Scored { class, score, found })
+    });
+    Ok((scored.collect(), losses))
+}
+
+/// [N, 6]: image of the batch, class, centre and size as shares of the input.
+fn targets(samples: &[Sample], batch: &LoadedBatch) -> Result<Tensor, TchError> {
+    let (width, height) = (batch.input.width as f32, batch.input.height as f32);
+    let mut rows = Vec::new();
+    for (image, (index, placement)) in batch.images.iter().enumerate() {
+        for label in &samples[*index].labels {
+            let bbox = placement.to_input(&label.bbox);
+            let (x, y) = bbox.center();
+            let shares = [x / width, y / height, bbox.width() / width, bbox.height() / height];
+            rows.extend([image as f32, label.class as f32]);
+            rows.extend(shares);
+        }
+    }
+    Tensor::f_from_slice(&rows)?.f_view([-1, 6])
+}
+
+fn summary(scored: Vec<Scored>, samples: &[Sample], names: &[String]) -> Evaluation {
+    let mut labels = vec![0; names.len()];
+    for label in samples.iter().flat_map(|sample| &sample.labels) {
+        labels[label.class] += 1;
+    }
+    let figures = figures_by_class(scored, &labels);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let per_class: Vec<ClassResult> = figures
+        .into_iter()
+        .enumerate()
+        .filter_map(|(class, figures)| {
+            let figures = figures?;
+            Some(ClassResult {
+                class,
+                name: names[class].clone(),
+                labels: labels[class],
+                precision: figures.precision,
+                recall: figures.recall,
+                ap50: figures.ap[0],
+                ap50_95: mean(&figures.ap),
+            })
+        })
+        .collect();
+    let over = |value: fn(&ClassResult) -> f64| mean(&per_class.iter().map(value).collect::<Vec<f64>>());
+    Evaluation {
+        precision: over(|class| class.precision),
+        recall: over(|class| class.recall),
+        map50: over(|class| class.ap50),
+        map50_95: over(|class| class.ap50_95),
+        images: samples.len(),
+        labels: labels.iter().sum(),
+        per_class,
+        ..Evaluation::default()
+    }
 }
