@@ -3,12 +3,13 @@
 //! What `cv2.imread` makes of a file is what the models were trained on, so it is the measure here: orientation applied,
 //! alpha dropped and not blended, grey spread to three channels, 16 bits cut to their upper 8.
 
+use std::io;
 use std::path::Path;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use super::{DatasetError, jpeg, resize, text};
 use crate::geometry::{Letterbox, Size};
@@ -21,7 +22,7 @@ const MAX_FILE_BYTES: u64 = 512 << 20;
 const MAX_DECODER_BYTES: u64 = MAX_PIXELS * 8;
 
 /// YOLOv5's grey around a letterboxed image.
-const PAD: u8 = 114;
+pub(super) const PAD: u8 = 114;
 
 fn decoder(path: &Path) -> Result<(impl ImageDecoder, Option<ImageFormat>, Size), DatasetError> {
     let failed = |cause| DatasetError::Image { path: path.to_owned(), cause };
@@ -50,6 +51,16 @@ fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {
 /// Reads an image; its content, not its extension, says of which kind it is. EXIF orientation is applied.
 pub fn decode(path: &Path) -> Result<RgbImage, DatasetError> {
     decode_at(path, None)
+}
+
+/// [`decode`] for training. A JPEG that is cut short still decodes, to a picture whose end is missing while its labels
+/// are not; here it is an error.
+pub(super) fn decode_whole(path: &Path) -> Result<RgbImage, DatasetError> {
+    if jpeg::is_cut_short(&text::read_bytes(path, MAX_FILE_BYTES)?) {
+        let cause = io::Error::new(io::ErrorKind::UnexpectedEof, "the JPEG is cut short");
+        return Err(DatasetError::Image { path: path.to_owned(), cause: ImageError::IoError(cause) });
+    }
+    decode(path)
 }
 
 /// [`decode`], where a JPEG may come smaller, but with a long side of at least `side`.

@@ -41,3 +41,57 @@ fn decode_unwinding(bytes: &[u8], side: Option<u32>) -> Option<RgbImage> {
     let _ = catch_unwind(AssertUnwindSafe(|| picture.finish()));
     RgbImage::from_raw(width, height, pixels)
 }
+
+/// Whether these are the bytes of a JPEG without an end: one that breaks off in a header, or has no end-of-image marker
+/// after the first scan begins. A scan's own data never contain that marker.
+pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
+    let Some(mut rest) = bytes.strip_prefix(&[0xFF, 0xD8]) else { return false };
+    loop {
+        rest = match rest {
+            // Fill bytes, and markers that stand alone.
+            [0xFF, 0xFF, ..] => &rest[1..],
+            [0xFF, 0x01 | 0xD0..=0xD7, ..] => &rest[2..],
+            [0xFF, START_OF_SCAN, scan @ ..] => return !scan.windows(2).rev().any(|pair| pair == END_OF_IMAGE),
+            [0xFF, 0xD9, ..] => return false,
+            [0xFF, _, high, low, ..] => rest.get(2 + usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or(&[]),
+            // What is no marker is skipped by decoders too.
+            [first, after @ ..] if *first != 0xFF => after,
+            _ => return true,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jpeg() -> Vec<u8> {
+        let noise = RgbImage::from_fn(40, 30, |x, y| image::Rgb([(x * y) as u8, (x * 7) as u8, (y * 11) as u8]));
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        noise.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn every_beginning_of_a_jpeg_is_cut_short() {
+        let whole = jpeg();
+        assert!(!is_cut_short(&whole));
+        assert!((2..whole.len()).all(|length| is_cut_short(&whole[..length])));
+    }
+
+    #[test]
+    fn a_thumbnail_is_no_end_and_bytes_after_the_end_are_no_matter() {
+        let whole = jpeg();
+        // APP1 with a whole JPEG inside, as EXIF has it.
+        let mut with_thumbnail = vec![0xFF, 0xD8, 0xFF, 0xE1];
+        with_thumbnail.extend(u16::try_from(whole.len() + 2).unwrap().to_be_bytes());
+        with_thumbnail.extend(&whole);
+        with_thumbnail.extend(&whole[2..]);
+        assert!(!is_cut_short(&with_thumbnail));
+        assert!(is_cut_short(&with_thumbnail[..with_thumbnail.len() - 2]));
+        assert!(!is_cut_short(&[whole, vec![0, 1, 2]].concat()));
+        assert!(!is_cut_short(b"\x89PNG"));
+    }
+}

@@ -5,7 +5,7 @@
 //! [`DatasetError`]. Boxes leave this module in image px, pixels as 8-bit RGB. Nothing here downloads, writes, or
 //! knows of a network's tensors.
 
-mod augment;
+pub mod augment;
 mod batches;
 mod data_yaml;
 mod image;
@@ -61,12 +61,14 @@ pub enum DatasetError {
     #[error("{}: '{split}: {entry}' was not found; tried {}", path.display(), join(tried))]
     SplitNotFound { path: PathBuf, split: Split, entry: String, tried: Vec<PathBuf> },
     #[error(
-        "{}: class {class}, but the data has {classes} classes (0 to {}); correct the label or the names in data.yaml",
-        path.display(), classes.saturating_sub(1)
+        "{}{}: class {class}, but the data has {classes} classes (0 to {}); correct the label or the names in data.yaml",
+        path.display(), line.map(|line| format!(":{line}")).unwrap_or_default(), classes.saturating_sub(1)
     )]
-    UnknownClass { path: PathBuf, class: usize, classes: usize },
+    UnknownClass { path: PathBuf, line: Option<usize>, class: usize, classes: usize },
     #[error("{}: '{split}' has no image that can be used ({skipped} were left out)", path.display())]
     EmptySplit { path: PathBuf, split: Split, skipped: usize },
+    #[error("a thread that makes batches broke off ({message}); this is a fault in the program, please report it")]
+    Worker { message: String },
 }
 
 impl DatasetError {

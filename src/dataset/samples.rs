@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{DataYaml, DatasetError, Label, Split, Warning, find_labels, image_size, labels_for_image, list_images};
+use super::{DataYaml, DatasetError, Label, Split, Warning, image_size, labels_for_image, list_images};
 use crate::geometry::Size;
 
 /// Images between two reports of progress.
@@ -88,10 +88,17 @@ fn read(image: &Path, names: &[String]) -> Result<(Sample, Vec<Warning>), Datase
     let labels = labels_for_image(image, None, size, names)?;
     if let Some(label) = labels.labels.iter().find(|label| label.class >= names.len()) {
         return Err(DatasetError::UnknownClass {
-            path: labels.source.or_else(|| find_labels(image)).unwrap_or_else(|| image.to_owned()),
+            path: labels.source.unwrap_or_else(|| image.to_owned()),
+            line: line_of(&labels.warnings, label.class),
             class: label.class,
             classes: names.len(),
         });
     }
     Ok((Sample { image: image.to_owned(), size, labels: labels.labels }, labels.warnings))
+}
+
+/// Where the label reader met a class that has no name.
+fn line_of(warnings: &[Warning], class: usize) -> Option<usize> {
+    let message = format!("class {class} is not among ");
+    warnings.iter().find(|warning| warning.message.starts_with(&message))?.line
 }

@@ -1,4 +1,19 @@
 //! Augmentation of training images as YOLOv5 v7.0 does it; boxes follow pixels.
+//!
+//! A [`Plan`] is everything that is drawn for one training image, as plain numbers; [`Plan::apply`] draws nothing. The
+//! order is upstream's: tiles at input size, mosaic or letterbox, one 3 × 3 warp, mixup, HSV jitter, flips.
+
+mod boxes;
+mod hsv;
+mod mosaic;
+mod plan;
+mod tile;
+mod warp;
+
+pub use hsv::jitter;
+pub use plan::{Key, Layout, Plan, Scene};
+pub use tile::{Tile, loaded_size};
+pub use warp::{Matrix, Warp};
 
 /// What is drawn for each training image, under the names and in the units of YOLOv5's `hyp.*.yaml`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,5 +36,6 @@ pub struct Augmentation {
     pub flipud: f64,
     pub fliplr: f64,
     pub mosaic: f64,
+    /// Of a mosaic.
     pub mixup: f64,
 }

@@ -1,0 +1,197 @@
+//! What is drawn for one training image, and its application.
+
+use image::RgbImage;
+
+use super::{Augmentation, Tile, Warp, boxes, hsv, mosaic, warp};
+use crate::dataset::image::PAD;
+use crate::dataset::{DatasetError, Label, letterbox};
+use crate::draws::Draws;
+use crate::geometry::{BoundingBox, Letterbox, Size};
+
+/// Shape of mixup's Beta distribution, both parameters.
+const MIXUP_SHAPE: usize = 32;
+
+/// What every draw for a training image follows from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub seed: u64,
+    pub epoch: u32,
+    /// Of the image in its epoch.
+    pub position: usize,
+}
+
+/// Streams of their own, so that none moves another.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Scene,
+    SecondScene,
+    Mixup,
+    Finish,
+}
+
+impl Key {
+    fn draws(self, purpose: Purpose) -> Draws {
+        Draws::of(&[self.seed, u64::from(self.epoch), self.position as u64, purpose as u64])
+    }
+}
+
+/// Samples by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    Letterbox(usize),
+    Mosaic {
+        /// Top left, top right, bottom left, bottom right.
+        tiles: [usize; 4],
+        /// Where they meet on the canvas of twice the input, px.
+        center: (u32, u32),
+    },
+}
+
+/// One picture before colour and flips.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scene {
+    pub layout: Layout,
+    pub warp: Warp,
+}
+
+/// Everything that is drawn for one training image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub scene: Scene,
+    /// A second scene, and the share of the first.
+    pub mixup: Option<(Scene, f64)>,
+    /// Factors of hue, saturation and value; `None` leaves the colours alone.
+    pub hsv: Option<[f64; 3]>,
+    pub flip_vertical: bool,
+    pub flip_horizontal: bool,
+}
+
+impl Plan {
+    /// The plan for `sample`, one of `samples`. A changed probability or range moves no other draw.
+    pub fn draw(augmentation: &Augmentation, key: Key, sample: usize, samples: usize, input: Size) -> Self {
+        let mut scene = key.draws(Purpose::Scene);
+        let is_mosaic = scene.chance(augmentation.mosaic);
+        let scene = Scene::draw(&mut scene, augmentation, is_mosaic, sample, samples, input);
+
+        let mut mixup = key.draws(Purpose::Mixup);
+        let is_mixed = mixup.chance(augmentation.mixup) && is_mosaic;
+        let (partner, share) = (mixup.below(samples), beta(&mut mixup, MIXUP_SHAPE));
+        let mixup = is_mixed.then(|| {
+            let mut second = key.draws(Purpose::SecondScene);
+            (Scene::draw(&mut second, augmentation, true, partner, samples, input), share)
+        });
+
+        let mut finish = key.draws(Purpose::Finish);
+        let ranges = [augmentation.hsv_h, augmentation.hsv_s, augmentation.hsv_v];
+        let gains = ranges.map(|range| 1.0 + range * finish.uniform(-1.0, 1.0));
+        Self {
+            scene,
+            mixup,
+            hsv: ranges.iter().any(|range| *range != 0.0).then_some(gains),
+            flip_vertical: finish.chance(augmentation.flipud),
+            flip_horizontal: finish.chance(augmentation.fliplr),
+        }
+    }
+
+    /// The picture of size `input`, and its ground truths in input px. `tile` reads a sample; where it has none, its
+    /// place stays grey.
+    pub fn apply(
+        &self,
+        input: Size,
+        tile: &mut dyn FnMut(usize) -> Option<Tile>,
+    ) -> Result<(RgbImage, Vec<Label>), DatasetError> {
+        let (mut image, mut labels) = self.scene.render(input, tile)?;
+        if let Some((scene, share)) = &self.mixup {
+            let (second, others) = scene.render(input, tile)?;
+            mix(&mut image, &second, *share);
+            labels.extend(others);
+        }
+        if let Some(gains) = self.hsv {
+            hsv::jitter(&mut image, gains);
+        }
+        let (width, height) = (input.width as f32, input.height as f32);
+        if self.flip_vertical {
+            image::imageops::flip_vertical_in_place(&mut image);
+            for BoundingBox { y1, y2, .. } in labels.iter_mut().map(|label| &mut label.bbox) {
+                (*y1, *y2) = (height - *y2, height - *y1);
+            }
+        }
+        if self.flip_horizontal {
+            image::imageops::flip_horizontal_in_place(&mut image);
+            for BoundingBox { x1, x2, .. } in labels.iter_mut().map(|label| &mut label.bbox) {
+                (*x1, *x2) = (width - *x2, width - *x1);
+            }
+        }
+        Ok((image, labels))
+    }
+}
+
+impl Scene {
+    fn draw(
+        draws: &mut Draws,
+        augmentation: &Augmentation,
+        is_mosaic: bool,
+        sample: usize,
+        samples: usize,
+        input: Size,
+    ) -> Self {
+        let mut center = |side: u32| draws.uniform(0.5 * f64::from(side), 1.5 * f64::from(side)) as u32;
+        let (y, x) = (center(input.height), center(input.width));
+        let mut tiles = [sample, draws.below(samples), draws.below(samples), draws.below(samples)];
+        draws.shuffle(&mut tiles);
+        let mut within = |range: f64| draws.uniform(-range, range);
+        let warp = Warp {
+            perspective: [within(augmentation.perspective), within(augmentation.perspective)],
+            degrees: within(augmentation.degrees),
+            scale: 1.0 + within(augmentation.scale),
+            shear: [within(augmentation.shear), within(augmentation.shear)],
+            translate: [within(augmentation.translate), within(augmentation.translate)],
+        };
+        let layout = if is_mosaic { Layout::Mosaic { tiles, center: (x, y) } } else { Layout::Letterbox(sample) };
+        Self { layout, warp }
+    }
+
+    fn render(
+        &self,
+        input: Size,
+        tile: &mut dyn FnMut(usize) -> Option<Tile>,
+    ) -> Result<(RgbImage, Vec<Label>), DatasetError> {
+        let (image, mut labels) = match self.layout {
+            Layout::Letterbox(sample) => place(tile(sample), input)?,
+            Layout::Mosaic { tiles, center } => mosaic::assemble(tiles.map(tile), center, input),
+        };
+        let matrix = self.warp.matrix(Size::new(image.width(), image.height()), input);
+        labels.retain_mut(|label| {
+            let followed = boxes::follow(&label.bbox, &matrix, self.warp.scale, input);
+            label.bbox = followed.unwrap_or(label.bbox);
+            followed.is_some()
+        });
+        Ok((warp::warp(image, &matrix, input), labels))
+    }
+}
+
+/// One tile in the middle of the input.
+fn place(tile: Option<Tile>, input: Size) -> Result<(RgbImage, Vec<Label>), DatasetError> {
+    let Some(mut tile) = tile else {
+        return Ok((RgbImage::from_pixel(input.width, input.height, image::Rgb([PAD; 3])), Vec::new()));
+    };
+    let fit = Letterbox::fit(Size::new(tile.image.width(), tile.image.height()), input, true);
+    for label in &mut tile.labels {
+        label.bbox = fit.to_input(&label.bbox);
+    }
+    Ok((letterbox(&tile.image, &fit)?, tile.labels))
+}
+
+/// `share` of `image` and the rest of `other`, cut to whole levels.
+fn mix(image: &mut RgbImage, other: &RgbImage, share: f64) {
+    for (level, other) in image.iter_mut().zip(other.iter()) {
+        *level = (f64::from(*level) * share + f64::from(*other) * (1.0 - share)) as u8;
+    }
+}
+
+/// Beta(shape, shape): x / (x + y) of two Gamma(shape), each the sum of `shape` exponentials.
+fn beta(draws: &mut Draws, shape: usize) -> f64 {
+    let mut gamma = || (0..shape).map(|_| -(1.0 - draws.unit()).ln()).sum::<f64>();
+    let (x, y) = (gamma(), gamma());
+    x / (x + y)
+}

@@ -1,0 +1,111 @@
+//! One batch, from its number alone.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::cache::Cache;
+use super::{BatchImage, BatchOptions, Batches, TrainBatch};
+use crate::dataset::augment::{Key, Plan, Tile};
+use crate::dataset::{DatasetError, Samples, Warning};
+use crate::draws::Draws;
+
+/// Part of the key of an epoch's order; no position in an epoch is so large.
+const ORDER: u64 = u64::MAX;
+
+pub(super) struct Maker {
+    samples: Arc<Samples>,
+    options: BatchOptions,
+    cache: Cache,
+    /// The latest epoch whose order was drawn.
+    order: Mutex<(u32, Arc<Vec<usize>>)>,
+}
+
+impl Maker {
+    pub(super) fn new(samples: Arc<Samples>, options: BatchOptions) -> Self {
+        let cache = Cache::new(samples.samples.len(), options.input, options.cache_bytes);
+        Self { samples, options, cache, order: Mutex::new((0, Arc::default())) }
+    }
+
+    /// Samples by position in the epoch.
+    fn order(&self, epoch: u32) -> Arc<Vec<usize>> {
+        let mut latest = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.0 != epoch || latest.1.is_empty() {
+            let mut order: Vec<usize> = (0..self.samples.samples.len()).collect();
+            Draws::of(&[self.options.seed, u64::from(epoch), ORDER]).shuffle(&mut order);
+            *latest = (epoch, Arc::new(order));
+        }
+        Arc::clone(&latest.1)
+    }
+
+    /// Batch `index` of `epoch`; whatever it has when `closed` is set. An error where no image of the batch could be
+    /// read because none of the files could: then the data are gone, and not only damaged.
+    pub(super) fn make(&self, epoch: u32, index: usize, closed: &AtomicBool) -> Result<TrainBatch, DatasetError> {
+        let BatchOptions { input, batch: size, .. } = self.options;
+        let order = self.order(epoch);
+        let first = index * size;
+        let positions = first..order.len().min(first + size);
+        let mut batch = TrainBatch {
+            epoch,
+            index,
+            last: index + 1 == Batches::per_epoch(order.len(), size),
+            input,
+            pixels: Vec::with_capacity(3 * positions.len() * input.width as usize * input.height as usize),
+            images: Vec::with_capacity(positions.len()),
+            warnings: Vec::new(),
+            skipped: 0,
+        };
+        let mut lost = None;
+        let mut is_damaged = false;
+        for position in positions {
+            if closed.load(Ordering::Relaxed) {
+                break;
+            }
+            let sample = order[position];
+            match self.tile(sample) {
+                Ok(tile) => self.add(&mut batch, position, sample, tile)?,
+                Err(error) => {
+                    batch.skipped += 1;
+                    batch.warnings.push(self.left_out(sample, &error));
+                    if matches!(error, DatasetError::Read { .. } | DatasetError::NotAFile { .. }) {
+                        lost.get_or_insert(error);
+                    } else {
+                        is_damaged = true;
+                    }
+                }
+            }
+        }
+        match lost {
+            Some(error) if batch.images.is_empty() && !is_damaged => Err(error),
+            _ => Ok(batch),
+        }
+    }
+
+    fn tile(&self, index: usize) -> Result<Tile, DatasetError> {
+        let sample = &self.samples.samples[index];
+        Ok(Tile::new(sample, self.cache.read(index, sample)?))
+    }
+
+    /// Appends the image that is made from `sample`, whose own `tile` is read already.
+    fn add(&self, batch: &mut TrainBatch, position: usize, sample: usize, tile: Tile) -> Result<(), DatasetError> {
+        let BatchOptions { input, augmentation, seed, .. } = self.options;
+        let key = Key { seed, epoch: batch.epoch, position };
+        let plan = Plan::draw(&augmentation, key, sample, self.samples.samples.len(), input);
+        let mut partner = |index: usize| {
+            if index == sample {
+                return Some(tile.clone());
+            }
+            self.tile(index).map_err(|error| batch.warnings.push(self.left_out(index, &error))).ok()
+        };
+        let (image, labels) = plan.apply(input, &mut partner)?;
+        batch.pixels.extend_from_slice(&image);
+        batch.images.push(BatchImage { path: self.samples.samples[sample].image.clone(), labels });
+        Ok(())
+    }
+
+    fn left_out(&self, sample: usize, error: &DatasetError) -> Warning {
+        let file = &self.samples.samples[sample].image;
+        let text = error.to_string();
+        let message = text.strip_prefix(&format!("{}: ", file.display())).unwrap_or(&text);
+        Warning { file: file.clone(), line: None, message: format!("left out: {message}") }
+    }
+}
