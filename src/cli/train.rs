@@ -323,13 +323,7 @@ struct ProgressLine {
 
 impl ProgressLine {
     fn new() -> Self {
-        Self {
-            live: std::io::stderr().is_terminal(),
-            summary: None,
-            begin: Instant::now(),
-            first_step: 0,
-            width: 0,
-        }
+        Self { live: std::io::stderr().is_terminal(), summary: None, begin: Instant::now(), first_step: 0, width: 0 }
     }
 
     fn show(&mut self, id: RunId, event: &RunEvent) -> anyhow::Result<()> {

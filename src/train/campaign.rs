@@ -82,11 +82,7 @@ impl fmt::Display for Comparison {
 }
 
 /// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
-pub fn run(
-    campaign: &Campaign,
-    control: &RunControl,
-    emit: &mut dyn FnMut(RunId, RunEvent),
-) -> Result<(), TrainError> {
+pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {
     let campaign = if campaign.resume { resumed(campaign)? } else { campaign.clone() };
     let runs = runs(&campaign);
     if !campaign.resume {
@@ -207,10 +203,10 @@ fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
     let file = campaign.out.join(CAMPAIGN);
     let single = RunFolder::new(&campaign.out).config();
     let read = |path: &Path| {
-        std::fs::read_to_string(path)
-            .map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })
+        std::fs::read_to_string(path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })
     };
-    let fails = |path: &Path, error: toml::de::Error| TrainError::State { path: path.to_owned(), what: error.to_string() };
+    let fails =
+        |path: &Path, error: toml::de::Error| TrainError::State { path: path.to_owned(), what: error.to_string() };
     if file.exists() {
         let kept: Campaign = toml::from_str(&read(&file)?).map_err(|error| fails(&file, error))?;
         return Ok(Campaign { out: campaign.out.clone(), resume: true, ..kept });

@@ -106,11 +106,7 @@ impl Distiller {
         Ok(Self {
             teacher,
             tap: config.tap,
-            rule: MaskRule {
-                psi: Psi::new(config.psi)?,
-                level: config.level_rule,
-                convention: config.iou,
-            },
+            rule: MaskRule { psi: Psi::new(config.psi)?, level: config.level_rule, convention: config.iou },
             norm: config.norm,
             scales: student.scales().to_vec(),
             pairs,

@@ -170,7 +170,10 @@ impl Optimizer {
     }
 }
 
-fn moment(slot: &mut Option<Tensor>, zeros: impl FnOnce() -> Result<Tensor, TchError>) -> Result<&mut Tensor, TchError> {
+fn moment(
+    slot: &mut Option<Tensor>,
+    zeros: impl FnOnce() -> Result<Tensor, TchError>,
+) -> Result<&mut Tensor, TchError> {
     Ok(match slot {
         Some(moment) => moment,
         empty => empty.insert(zeros()?),

@@ -54,7 +54,8 @@ impl RunPlan {
         if let Some(threads) = config.threads {
             tch::set_num_threads(i32::from(threads));
         }
-        let device = config.device.parse().map_err(|error: device::DeviceError| TrainError::Device(error.to_string()))?;
+        let device =
+            config.device.parse().map_err(|error: device::DeviceError| TrainError::Device(error.to_string()))?;
         let (device, status) = device::resolve(device).map_err(|error| TrainError::Device(error.to_string()))?;
 
         let data = DataYaml::load(&config.data)?;
@@ -85,7 +86,9 @@ impl RunPlan {
 
         let student = Student::load(config, &data.names, device, &mut warnings)?;
         let teacher = match (&config.teacher, with_teacher) {
-            (Some(path), true) => Some(load_teacher(path, &student.network, config.imitation.tap, device, &mut warnings)?),
+            (Some(path), true) => {
+                Some(load_teacher(path, &student.network, config.imitation.tap, device, &mut warnings)?)
+            }
             _ => None,
         };
         let mut multiple = student.network.spec().input_multiple()?;

@@ -21,7 +21,7 @@ use super::plan::{RunPlan, Student};
 use super::record::Recorder;
 use super::schedule::Schedule;
 use super::state::{Moving, Progress};
-use crate::dataset::{self, BatchOptions, Batches, TrainBatch};
+use crate::dataset::{self, BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::export::atomic;
 use crate::geometry::{Letterbox, Size};
 use crate::grid::Grid;
@@ -218,7 +218,7 @@ impl<'a> Run<'a> {
     fn recorder(&self, resume: bool) -> Result<Recorder, TrainError> {
         let config = toml::to_string(&self.plan.config).map_err(|error| TrainError::Config(error.to_string()))?;
         let recorder = if resume {
-            Recorder::resume(self.folder.path(), &self.summary(), &config)?
+            Recorder::resume(self.folder.path(), &self.summary())?
         } else {
             atomic::write(&self.folder.config(), config.as_bytes())?;
             Recorder::create(self.folder.path(), &self.summary(), &config)?
@@ -241,7 +241,8 @@ impl<'a> Run<'a> {
         };
         let (epoch, index) = (self.progress.step / per_epoch, self.progress.step % per_epoch);
         let batches = Batches::start(Arc::clone(&self.plan.train), options, epoch as u32, index as usize);
-        let mut batches = batches.map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })?;
+        let mut batches =
+            batches.map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })?;
         self.take_snapshot(emit)?;
         while self.progress.step < self.plan.steps {
             if self.wait_while_paused(emit)?.is_break() {
@@ -474,7 +475,8 @@ impl<'a> Run<'a> {
         };
         let count = Batches::per_epoch(images.min(self.plan.train.samples.len()), options.batch);
         let batches = Batches::start(Arc::clone(&self.plan.train), options, u32::MAX, 0);
-        let mut batches = batches.map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })?;
+        let mut batches =
+            batches.map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })?;
         let mut seen = Vec::with_capacity(count);
         while seen.len() < count {
             if self.control.is_stopped() {
@@ -551,11 +553,8 @@ impl<'a> Run<'a> {
             if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let losses = |heads: &[Tensor], targets: &[Target]| self.detection.terms(heads, targets)?.values();
-        let options = EvaluateOptions {
-            imgsz: self.plan.config.imgsz,
-            batch: 2 * self.plan.config.batch,
-            losses: Some(&losses),
-        };
+        let options =
+            EvaluateOptions { imgsz: self.plan.config.imgsz, batch: 2 * self.plan.config.batch, losses: Some(&losses) };
         let found = evaluate(&self.average.network, &self.plan.val, &options, &mut progress)?;
         told?;
         Ok(found)
@@ -670,16 +669,14 @@ pub(super) fn batch_tensor(batch: &TrainBatch, device: Device, channels_last: bo
 
 /// The ground truths as the detection loss takes them.
 pub(super) fn targets(batch: &TrainBatch) -> Vec<Target> {
-    let (width, height) = (batch.input.width as f32, batch.input.height as f32);
-    let mut targets = Vec::new();
-    for (image, labelled) in batch.images.iter().enumerate() {
-        for label in &labelled.labels {
-            let (x, y) = label.bbox.center();
-            let xywh = [x / width, y / height, label.bbox.width() / width, label.bbox.height() / height];
-            targets.push(Target { image, class: label.class, xywh });
-        }
-    }
-    targets
+    let of_image = |(image, labelled): (usize, &BatchImage)| {
+        labelled
+            .labels
+            .iter()
+            .map(|label| Target::new(image, label.class, &label.bbox, batch.input))
+            .collect::<Vec<_>>()
+    };
+    batch.images.iter().enumerate().flat_map(of_image).collect()
 }
 
 fn snapshot_input(image: &Path, input: Size, device: Device) -> Result<Tensor, TrainError> {

@@ -137,7 +137,8 @@ impl Moving<'_> {
         let mut parts: HashMap<&str, HashMap<String, Tensor>> = HashMap::new();
         for (name, view) in file.tensors() {
             let Some((part, rest)) = name.split_once('/') else { continue };
-            let Some(part) = ["student", "average", "optimizer", "gradient", "adapter"].into_iter().find(|p| *p == part)
+            let Some(part) =
+                ["student", "average", "optimizer", "gradient", "adapter"].into_iter().find(|p| *p == part)
             else {
                 continue;
             };

@@ -4,6 +4,7 @@
 //! positive, and the neighbours left, above, right and below whose border lies within half a cell of the centre.
 
 use super::anchors::AnchorScale;
+use crate::geometry::{BoundingBox, Size};
 
 /// A ground truth of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +14,15 @@ pub struct Target {
     pub class: usize,
     /// Centre x and y, width, height, as shares of the input.
     pub xywh: [f32; 4],
+}
+
+impl Target {
+    /// From a box in input px.
+    pub fn new(image: usize, class: usize, bbox: &BoundingBox, input: Size) -> Self {
+        let (width, height) = (input.width as f32, input.height as f32);
+        let (x, y) = bbox.center();
+        Self { image, class, xywh: [x / width, y / height, bbox.width() / width, bbox.height() / height] }
+    }
 }
 
 /// A cell and anchor that must answer, and what for.

@@ -68,11 +68,7 @@ pub(super) fn by_name(name: &str, nc: usize) -> Option<Value> {
     yaml["depth_multiple"] = json!(depth);
     yaml["width_multiple"] = json!(width);
     yaml["anchors"] = match channels.len() {
-        4 => json!([
-            [10, 13, 16, 30, 33, 23],
-            [30, 61, 62, 45, 59, 119],
-            [116, 90, 156, 198, 373, 326]
-        ]),
+        4 => json!([[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]]),
         _ => json!([
             [19, 27, 44, 40, 38, 94],
             [96, 68, 86, 152, 180, 137],

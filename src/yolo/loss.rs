@@ -112,9 +112,8 @@ impl DetectionLoss {
     fn cross_entropy(&self, logits: &Tensor, wanted: &Tensor, positive: f64) -> Result<Tensor, TchError> {
         const ALPHA: f64 = 0.25;
         let weight = Tensor::f_from_slice(&[positive as f32])?.f_to_device(logits.device())?;
-        let entropy = |reduction| {
-            logits.f_binary_cross_entropy_with_logits(wanted, None::<&Tensor>, Some(&weight), reduction)
-        };
+        let entropy =
+            |reduction| logits.f_binary_cross_entropy_with_logits(wanted, None::<&Tensor>, Some(&weight), reduction);
         if self.gains.focal_gamma <= 0.0 {
             return entropy(Reduction::Mean);
         }
@@ -145,9 +144,8 @@ struct Places {
 
 impl Places {
     fn new(positives: &[Positive], [anchors, rows, cols]: [i64; 3], device: Device) -> Result<Self, TchError> {
-        let place = |p: &Positive| {
-            ((p.image as i64 * anchors + p.anchor as i64) * rows + p.row as i64) * cols + p.col as i64
-        };
+        let place =
+            |p: &Positive| ((p.image as i64 * anchors + p.anchor as i64) * rows + p.row as i64) * cols + p.col as i64;
         let cells: Vec<i64> = positives.iter().map(place).collect();
         let last: std::collections::BTreeMap<i64, i64> = cells.iter().copied().zip(0..).collect();
         let on_device = |values: Vec<i64>| Tensor::f_from_slice(&values)?.f_to_device(device);

@@ -21,8 +21,10 @@ use thiserror::Error;
 
 use self::average_precision::{Scored, figures_by_class};
 use self::loader::LoadedBatch;
+use self::rect::Placement;
 use crate::dataset::{DatasetError, Label, Sample, Samples};
 use crate::inspect::input_multiple;
+use crate::yolo::assign::Target;
 use crate::yolo::decode::rows_above;
 use crate::yolo::detection::{Detection, NmsOptions, non_max_suppression};
 use crate::yolo::network::{Network, NetworkError};
@@ -59,9 +61,8 @@ pub struct Evaluation {
     pub seconds: f64,
 }
 
-/// The losses of a batch: box, objectness, class. Takes the raw heads and the targets [N, 6]: image of the batch, class,
-/// x, y, width, height, as shares of the input.
-pub type BatchLosses<'a> = &'a dyn Fn(&[Tensor], &Tensor) -> Result<[f64; 3], TchError>;
+/// The losses of a batch: box, objectness, class. Takes the raw heads and the batch's ground truths.
+pub type BatchLosses<'a> = &'a dyn Fn(&[Tensor], &[Target]) -> Result<[f64; 3], TchError>;
 
 #[derive(Clone, Copy)]
 pub struct EvaluateOptions<'a> {
@@ -168,7 +169,7 @@ fn run(
     let input = pixels.f_permute([0, 3, 1, 2])?.f_contiguous()?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
     let heads = network.forward_t(&input, false)?.heads;
     let losses = match losses {
-        Some(losses) => Some(losses(&heads, &targets(samples, batch)?.f_to_device(network.device())?)?),
+        Some(losses) => Some(losses(&heads, &targets(samples, batch))?),
         None => None,
     };
     let (nms, nc) = (NmsOptions::for_evaluation(), network.spec().nc);
@@ -187,20 +188,14 @@ fn run(
     Ok((scored.collect(), losses))
 }
 
-/// [N, 6]: image of the batch, class, centre and size as shares of the input.
-fn targets(samples: &[Sample], batch: &LoadedBatch) -> Result<Tensor, TchError> {
-    let (width, height) = (batch.input.width as f32, batch.input.height as f32);
-    let mut rows = Vec::new();
-    for (image, (index, placement)) in batch.images.iter().enumerate() {
-        for label in &samples[*index].labels {
-            let bbox = placement.to_input(&label.bbox);
-            let (x, y) = bbox.center();
-            let shares = [x / width, y / height, bbox.width() / width, bbox.height() / height];
-            rows.extend([image as f32, label.class as f32]);
-            rows.extend(shares);
-        }
-    }
-    Tensor::f_from_slice(&rows)?.f_view([-1, 6])
+/// The ground truths of a batch where the input shows them.
+fn targets(samples: &[Sample], batch: &LoadedBatch) -> Vec<Target> {
+    let of_image = |(image, (index, placement)): (usize, &(usize, Placement))| {
+        let target =
+            move |label: &Label| Target::new(image, label.class, &placement.to_input(&label.bbox), batch.input);
+        samples[*index].labels.iter().map(target).collect::<Vec<_>>()
+    };
+    batch.images.iter().enumerate().flat_map(of_image).collect()
 }
 
 fn summary(scored: Vec<Scored>, samples: &[Sample], names: &[String]) -> Evaluation {
