@@ -12,10 +12,15 @@ use image::{Rgb, RgbImage};
 use proptest::prelude::*;
 
 const INPUT: Size = Size::square(96);
-const COLOURS: [[u8; 3]; 4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0]];
-/// Px between a box and what is painted. Half a pixel is the grid; the rest is that a warp counts from the centres of
-/// pixels and boxes from their borders, as in the reference.
-const TOLERANCE: f32 = 1.5;
+const COLOURS: [[u8; 3]; 4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]];
+/// Px between a box and what is painted: half for the grid, half for the blended edge, and what the reference moves
+/// pixels against boxes, as its warp counts from the centres of pixels and its boxes from their borders. That is 1.5 at
+/// most for what is upright, and 2 for half a turn.
+fn tolerance(warp: &Warp) -> f32 {
+    let (sin, cos) = warp.degrees.to_radians().sin_cos();
+    let moved = [cos + sin, cos - sin].map(|sum| (0.5 - 0.5 * warp.scale * sum).abs());
+    1.0 + moved[0].max(moved[1]) as f32
+}
 
 /// A black image with one rectangle, [x1, y1, x2, y2) in whole px.
 #[derive(Clone, Debug)]
@@ -37,28 +42,24 @@ impl Painted {
     }
 }
 
-fn painted() -> impl Strategy<Value = Painted> {
-    (20..150_u32, 20..150_u32, 0.0..1.0, 0.0..1.0, 0.2..1.0, 0.2..1.0).prop_map(|(width, height, x, y, w, h)| {
-        let span = |side: u32, at: f64, share: f64| {
-            let length = ((f64::from(side) * share) as u32).max(4);
-            let first = (f64::from(side - length) * at) as u32;
-            (first, first + length)
-        };
-        let ((x1, x2), (y1, y2)) = (span(width, x, w), span(height, y, h));
-        Painted { size: Size::new(width, height), rectangle: [x1, y1, x2, y2] }
-    })
+fn painted(least_side: u32) -> impl Strategy<Value = Painted> {
+    (least_side..150, least_side..150, 0.0..1.0, 0.0..1.0, 0.2..1.0, 0.2..1.0).prop_map(
+        |(width, height, x, y, w, h)| {
+            let span = |side: u32, at: f64, share: f64| {
+                let length = ((f64::from(side) * share) as u32).max(4);
+                let first = (f64::from(side - length) * at) as u32;
+                (first, first + length)
+            };
+            let ((x1, x2), (y1, y2)) = (span(width, x, w), span(height, y, h));
+            Painted { size: Size::new(width, height), rectangle: [x1, y1, x2, y2] }
+        },
+    )
 }
 
-/// Upright at any scale, or turned by quarters and not enlarged: an enlarged turn moves pixels against boxes by more
-/// than the tolerance, in the reference too.
+/// Upright or turned by quarters.
 fn warp() -> impl Strategy<Value = Warp> {
-    let turn = prop_oneof![(Just(0.0), 0.5..1.5), (prop::sample::select(vec![90.0, 180.0, -90.0]), 0.5..1.0)];
-    (turn, -0.2..0.2, -0.2..0.2).prop_map(|((degrees, scale), x, y)| Warp {
-        degrees,
-        scale,
-        translate: [x, y],
-        ..Warp::default()
-    })
+    (prop::sample::select(vec![0.0, 0.0, 90.0, 180.0, -90.0]), 0.5..1.5, -0.2..0.2, -0.2..0.2)
+        .prop_map(|(degrees, scale, x, y)| Warp { degrees, scale, translate: [x, y], ..Warp::default() })
 }
 
 fn center() -> impl Strategy<Value = (u32, u32)> {
@@ -74,13 +75,13 @@ fn hull(image: &RgbImage, is_painted: impl Fn(&Rgb<u8>) -> bool) -> Option<Bound
 }
 
 fn near(pixel: &Rgb<u8>, colour: [u8; 3]) -> bool {
-    pixel.0.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 100)
+    pixel.0.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 128)
 }
 
-fn check(label: &BoundingBox, hull: Option<BoundingBox>) -> Result<(), TestCaseError> {
+fn check(label: &BoundingBox, hull: Option<BoundingBox>, tolerance: f32) -> Result<(), TestCaseError> {
     let hull = hull.ok_or_else(|| TestCaseError::fail(format!("nothing is painted in {label:?}")))?;
     let apart = label.as_xyxy().iter().zip(hull.as_xyxy()).fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
-    prop_assert!(apart <= TOLERANCE, "{label:?} for pixels in {hull:?}");
+    prop_assert!(apart <= tolerance, "{label:?} for pixels in {hull:?}");
     Ok(())
 }
 
@@ -93,7 +94,7 @@ proptest! {
 
     #[test]
     fn a_letterboxed_and_warped_box_is_where_its_pixels_are(
-        painted in painted(), warp in warp(), flip_vertical: bool, flip_horizontal: bool,
+        painted in painted(20), warp in warp(), flip_vertical: bool, flip_horizontal: bool,
     ) {
         let plan = Plan {
             flip_vertical,
@@ -102,8 +103,10 @@ proptest! {
         };
         let (image, labels) = plan.apply(INPUT, &mut |_| Some(painted.tile(5, COLOURS[0], INPUT))).unwrap();
         prop_assert!(labels.iter().all(|label| label.class == 5));
+        // An odd pad is half a pixel wider for boxes than for pixels.
+        let tolerance = tolerance(&warp) + 0.5 * warp.scale as f32;
         for label in &labels {
-            check(&label.bbox, hull(&image, |pixel| near(pixel, COLOURS[0])))?;
+            check(&label.bbox, hull(&image, |pixel| near(pixel, COLOURS[0])), tolerance)?;
         }
         // Translations keep half of the picture at least; what is gone with its label is small.
         let dropped = hull(&image, |pixel| near(pixel, COLOURS[0])).filter(|_| labels.is_empty());
@@ -112,27 +115,27 @@ proptest! {
             let ratio = f64::from(INPUT.width) / f64::from(painted.size.width.max(painted.size.height)) * warp.scale;
             let whole = f64::from((x2 - x1) * (y2 - y1)) * ratio * ratio;
             let margin = f64::from(left.width() + left.height() + 4.0);
-            let is_thin = left.width().min(left.height()) <= 2.0 + TOLERANCE;
+            let is_thin = left.width().min(left.height()) <= 2.0 + tolerance;
             prop_assert!(is_thin || f64::from(left.area()) <= 0.1 * whole + margin, "{left:?} of {painted:?}");
         }
     }
 
     #[test]
     fn a_mosaics_boxes_are_where_their_pixels_are(
-        painted in prop::array::uniform4(painted()), warp in warp(), center in center(), flip_horizontal: bool,
+        painted in prop::array::uniform4(painted(20)), warp in warp(), center in center(), flip_horizontal: bool,
     ) {
         let scene = Scene { layout: Layout::Mosaic { tiles: [2, 0, 3, 1], center }, warp };
         let plan = Plan { flip_horizontal, ..plain(scene) };
         let (image, labels) =
             plan.apply(INPUT, &mut |index| Some(painted[index].tile(index, COLOURS[index], INPUT))).unwrap();
         for label in &labels {
-            check(&label.bbox, hull(&image, |pixel| near(pixel, COLOURS[label.class])))?;
+            check(&label.bbox, hull(&image, |pixel| near(pixel, COLOURS[label.class])), tolerance(&warp))?;
         }
     }
 
     #[test]
     fn a_mixtures_boxes_are_where_their_pixels_are(
-        painted in prop::array::uniform2(painted()), warps in prop::array::uniform2(warp()), center in center(),
+        painted in prop::array::uniform2(painted(90)), warps in prop::array::uniform2(warp()), center in center(),
     ) {
         // One tile each, red and blue; the rest is grey.
         let scene = |index: usize, tiles: [usize; 4]| Scene { layout: Layout::Mosaic { tiles, center }, warp: warps[index] };
@@ -141,8 +144,9 @@ proptest! {
         let (image, labels) =
             plan.apply(INPUT, &mut |index| painted.get(index).map(|p| p.tile(index, colours[index], INPUT))).unwrap();
         for label in &labels {
-            // Half of 255 against half of two greys.
-            check(&label.bbox, hull(&image, |pixel| pixel.0[2 * label.class] > 120))?;
+            // Half of 255 against two halves of grey, so that nearly a whole pixel must be painted: one more to either side.
+            let found = hull(&image, |pixel| pixel.0[2 * label.class] > 120);
+            check(&label.bbox, found, 1.0 + tolerance(&warps[label.class]))?;
         }
     }
 }
