@@ -12,7 +12,7 @@ mod warp;
 
 pub use hsv::jitter;
 pub use plan::{Key, Layout, Plan, Scene};
-pub use tile::{Tile, loaded_size};
+pub use tile::{Tile, fitted};
 pub use warp::{Matrix, Warp};
 
 /// What is drawn for each training image, under the names and in the units of YOLOv5's `hyp.*.yaml`.

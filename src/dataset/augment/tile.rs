@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::dataset::{Label, Sample};
+use crate::dataset::{Label, Sample, resize};
 use crate::geometry::{BoundingBox, Size};
 
 /// An image, resized but not yet placed.
@@ -26,11 +26,12 @@ impl Tile {
     }
 }
 
-/// The size at which training reads an image: the largest that fits `input`, enlarged where it must be, sides rounded
-/// up.
-pub fn loaded_size(image: Size, input: Size) -> Size {
-    let ratio = (f64::from(input.width) / f64::from(image.width.max(1)))
-        .min(f64::from(input.height) / f64::from(image.height.max(1)));
+/// `image` at the size at which training reads it: the largest that fits `input`, enlarged where it must be, sides
+/// rounded up.
+pub fn fitted(image: &RgbImage, input: Size) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let ratio =
+        (f64::from(input.width) / f64::from(width.max(1))).min(f64::from(input.height) / f64::from(height.max(1)));
     let side = |n: u32| (f64::from(n) * ratio).ceil().max(1.0) as u32;
-    Size::new(side(image.width), side(image.height))
+    resize::bilinear(image, Size::new(side(width), side(height)))
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use image::RgbImage;
 
-use crate::dataset::augment::loaded_size;
+use crate::dataset::augment::fitted;
 use crate::dataset::image::decode_whole;
-use crate::dataset::{DatasetError, Sample, resize};
+use crate::dataset::{DatasetError, Sample};
 use crate::geometry::Size;
 
 /// Images of one input size, up to a limit; past it they are decoded each time.
@@ -28,9 +28,7 @@ impl Cache {
         if let Some(image) = self.images[index].get() {
             return Ok(Arc::clone(image));
         }
-        let decoded = decode_whole(&sample.image)?;
-        let size = loaded_size(Size::new(decoded.width(), decoded.height()), self.input);
-        let image = Arc::new(resize::bilinear(&decoded, size));
+        let image = Arc::new(fitted(&decode_whole(&sample.image)?, self.input));
         let bytes = image.len() as u64;
         let take = |free: u64| free.checked_sub(bytes);
         if self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()

@@ -65,7 +65,7 @@ impl Maker {
                 Ok(tile) => self.add(&mut batch, position, sample, tile)?,
                 Err(error) => {
                     batch.skipped += 1;
-                    batch.warnings.push(self.left_out(sample, &error));
+                    batch.warnings.push(self.unreadable(sample, &error));
                     if matches!(error, DatasetError::Read { .. } | DatasetError::NotAFile { .. }) {
                         lost.get_or_insert(error);
                     } else {
@@ -94,7 +94,7 @@ impl Maker {
             if index == sample {
                 return Some(tile.clone());
             }
-            self.tile(index).map_err(|error| batch.warnings.push(self.left_out(index, &error))).ok()
+            self.tile(index).map_err(|error| batch.warnings.push(self.unreadable(index, &error))).ok()
         };
         let (image, labels) = plan.apply(input, &mut partner)?;
         batch.pixels.extend_from_slice(&image);
@@ -102,10 +102,10 @@ impl Maker {
         Ok(())
     }
 
-    fn left_out(&self, sample: usize, error: &DatasetError) -> Warning {
+    fn unreadable(&self, sample: usize, error: &DatasetError) -> Warning {
         let file = &self.samples.samples[sample].image;
         let text = error.to_string();
         let message = text.strip_prefix(&format!("{}: ", file.display())).unwrap_or(&text);
-        Warning { file: file.clone(), line: None, message: format!("left out: {message}") }
+        Warning { file: file.clone(), line: None, message: format!("cannot be used: {message}") }
     }
 }
