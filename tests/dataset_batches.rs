@@ -255,14 +255,19 @@ fn a_batch_of_damaged_images_is_empty_and_one_of_missing_files_an_error() {
 }
 
 #[test]
-fn what_is_in_the_cache_outlives_its_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let samples = samples(&folder, 3);
-    let mut batches = start(&samples, options(3, 1), 0, 0);
-    let first = batches.next_batch().unwrap();
-    folder.close().unwrap();
-    let later: Vec<_> = (0..5).map(|_| batches.next_batch().unwrap()).collect();
-    assert!(later.iter().all(|batch| batch.images.len() == first.images.len() && batch.warnings.is_empty()));
+fn what_is_in_the_cache_outlives_its_file_and_no_more_is_in_it_than_was_allowed() {
+    // 3 images of 64 px at their long side: about 30 kB, all of them kept, or none.
+    for (cache_bytes, is_kept) in [(1 << 30, true), (1000, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = samples(&folder, 3);
+        let mut batches = start(&samples, BatchOptions { cache_bytes, ..options(3, 1) }, 0, 0);
+        assert_eq!(batches.next_batch().unwrap().images.len(), 3);
+        folder.close().unwrap();
+        // Some may have been made before the files went.
+        let later: Vec<_> = (0..5).map(|_| batches.next_batch()).collect();
+        assert_eq!(later.iter().all(Result::is_ok), is_kept, "{cache_bytes} bytes");
+        assert_eq!(later[4].is_ok(), is_kept);
+    }
 }
 
 #[test]
