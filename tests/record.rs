@@ -40,7 +40,7 @@ fn step(step: u64) -> StepRecord {
         gradient_ratio: (step == 2).then_some(0.2),
         learning_rate: 0.01,
         momentum: 0.937,
-        gradient_norm: (step % 2 == 0).then_some(x),
+        gradient_norm: step.is_multiple_of(2).then_some(x),
         images: 4,
         seconds: 1.5,
         waited: 0.25,
@@ -253,7 +253,7 @@ fn a_damaged_row_is_named() {
         RunHistory::read(folder.path()).unwrap_err().to_string()
     };
     let error = error_of(STEPS, steps.trim_end()[..steps.len() - 20].to_owned());
-    assert!(error.contains("steps.csv:3: the header has 20 fields, this line 1"), "{error}");
+    assert!(error.contains("steps.csv:3: the header has 20 fields, this line 15;"), "{error}");
     let error = error_of(STEPS, steps.replace("\n1,0,", "\n1,x,"));
     assert!(error.contains("steps.csv:3: epoch is 'x', not a number"), "{error}");
     let error = error_of(STEPS, steps.replace("\n1,0,", "\n1.5,0,"));

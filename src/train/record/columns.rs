@@ -4,15 +4,18 @@
 use crate::train::evaluate::Evaluation;
 use crate::train::event::{EpochRecord, StepRecord};
 
+type Get<R> = Box<dyn Fn(&R) -> Option<f64> + Send>;
+type Set<R> = Box<dyn Fn(&mut R, f64) + Send>;
+
 /// One column of a table of records `R`.
 pub(super) struct Column<R> {
     pub name: String,
     /// Whole numbers are written with all their digits.
     pub whole: bool,
     /// None where the record does not know it.
-    pub get: Box<dyn Fn(&R) -> Option<f64> + Send>,
+    pub get: Get<R>,
     /// Puts a number from a file where it belongs.
-    pub set: Box<dyn Fn(&mut R, f64) + Send>,
+    pub set: Set<R>,
 }
 
 /// A column from how a record lends its field.
@@ -103,7 +106,7 @@ pub(super) fn of_steps(scales: &[String]) -> Vec<Column<StepRecord>> {
         |r: &StepRecord, scale| r.mask_cells.get(scale).map(|cells| *cells as f64),
         |r, scale, value| put_cells(&mut r.mask_cells, scale, value),
     ));
-    columns.extend([
+    let rest: [Column<StepRecord>; 7] = [
         column!("gradient_ratio", optional, r => r.gradient_ratio),
         column!("learning_rate", real, r => r.learning_rate),
         column!("momentum", real, r => r.momentum),
@@ -111,7 +114,8 @@ pub(super) fn of_steps(scales: &[String]) -> Vec<Column<StepRecord>> {
         column!("images", whole as usize, r => r.images),
         column!("seconds", real, r => r.seconds),
         column!("waited", real, r => r.waited),
-    ]);
+    ];
+    columns.extend(rest);
     columns
 }
 
@@ -176,7 +180,7 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
         |r: &EpochRecord, scale| r.mean.mask_cells.get(scale).map(|cells| *cells as f64),
         |r, scale, value| put_cells(&mut r.mean.mask_cells, scale, value),
     ));
-    columns.extend([
+    let rest: [Column<EpochRecord>; 3] = [
         column!("train/gradient_ratio", optional, r => r.mean.gradient_ratio),
         column!("step", whole as u64, r => r.step),
         Column {
@@ -185,6 +189,7 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
             get: Box::new(|r: &EpochRecord| Some(f64::from(u8::from(r.best)))),
             set: Box::new(|r, value| r.best = value != 0.0),
         },
-    ]);
+    ];
+    columns.extend(rest);
     columns
 }
