@@ -7,7 +7,7 @@ Needs a Python environment with torch, safetensors, numpy and the package yolov5
 safetensors, moves every floating-point tensor but the anchors by a known amount, stores these as float32, converts back
 into the file's own modules, loads the result with upstream's `attempt_load`, not fused, and compares every parameter and
 buffer, and the heads on a noise image, with the file's own module into which the same tensors were put in Python. Both have
-to be equal bit by bit. Then torch's zip reader checks every record, and with --val upstream's val.py runs on the result and
+to be equal bit by bit. A zip reader checks every record, and with --val upstream's val.py runs on the result and
 on the file that Python saves. Exit 1 on any difference.
 """
 import argparse
@@ -101,9 +101,10 @@ def check(file, program, folder, data):
     heads = max(difference(a, b) for a, b in zip(ours(x)[1], expected(x)[1]))
     fused = experimental.attempt_load(str(out))(x)[0]
     fused = float((fused - expected(x)[0]).abs().max() / expected(x)[0].abs().max())
+    names = expected.names if isinstance(expected.names, dict) else dict(enumerate(expected.names))  # as attempt_load makes them
     text = (f"{file.name}: {len(ours_state)} tensors, {changed} changed, worst difference {worst:g}; heads {heads:g}; "
-            f"fused boxes {fused:.1e} relative; names {'kept' if ours.names == expected.names else 'LOST'}")
-    good = worst == 0 and heads == 0 and fused < 1e-3 and ours.names == expected.names and changed > len(before) // 2
+            f"fused boxes {fused:.1e} relative; names {'kept' if ours.names == names else 'LOST'}")
+    good = worst == 0 and heads == 0 and fused < 1e-3 and ours.names == names and changed > len(before) // 2
     if data:
         of_ours, of_python = evaluate(out, data), evaluate(saved, data)
         text += f"; val.py {['%.4f' % value for value in of_ours[:4]]}, the same file saved by Python {['%.4f' % value for value in of_python[:4]]}"
