@@ -15,6 +15,7 @@ import logging
 import subprocess
 import sys
 import tempfile
+import time
 import types
 import zipfile
 from copy import deepcopy
@@ -41,6 +42,7 @@ import yolov5.utils.general as general  # noqa: E402
 for name in ("models", "models.common", "models.yolo"):  # class paths of a clone of the repository
     sys.modules.setdefault(name, sys.modules[f"yolov5.{name}"])
 general.check_font = lambda *args, **kwargs: None
+general.time = types.SimpleNamespace(**{**vars(time), "time": lambda: 0.0})  # NMS gives up on a slow machine otherwise
 import yolov5.val as validation  # noqa: E402
 
 for module in [m for n, m in sys.modules.items() if n.startswith("yolov5.") and hasattr(m, "attempt_download_from_hub")]:
@@ -49,7 +51,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def moved(name, tensor, seed):
-    """What training might make of a tensor: noise of a tenth of its size."""
+    """What training might make of a tensor: noise of a hundredth of its size."""
     if name.endswith("num_batches_tracked"):
         return tensor + 123
     if "anchor" in name:
@@ -57,7 +59,7 @@ def moved(name, tensor, seed):
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(tensor.shape, generator=generator)
     value = tensor.float()
-    return value * (1 + 0.1 * noise) if name.endswith("running_var") else value + 0.1 * noise * value.abs().mean()
+    return value * (1 + 0.01 * noise) if name.endswith("running_var") else value + 0.01 * noise * value.abs().mean()
 
 
 def difference(ours, theirs):
@@ -67,7 +69,7 @@ def difference(ours, theirs):
 
 
 def evaluate(weights, data):
-    results, maps, _ = validation.run(data=data, weights=str(weights), imgsz=320, batch_size=16, workers=0, device="cpu",
+    results, maps, *_ = validation.run(data=data, weights=str(weights), imgsz=320, batch_size=16, workers=0, device="cpu",
                                       plots=False, save_dir=Path(tempfile.mkdtemp()), project=tempfile.mkdtemp())
     return [float(value) for value in results[:4]] + [float(value) for value in maps]
 
