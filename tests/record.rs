@@ -171,10 +171,8 @@ fn steps_hold_every_field() {
         read(folder.path(), STEPS),
         "step,epoch,total,box,objectness,class,imitation_P3,imitation_P4,distance_P3,distance_P4,lambda,mask_cells_P3,\
          mask_cells_P4,gradient_ratio,learning_rate,momentum,gradient_norm,images,seconds,waited\n\
-         1,0,0.1,0.09523809523809523,0.0000000002857142857142857,0,285714285714.2857,"
-            .to_owned()
-            + &f64::MIN_POSITIVE.to_string()
-            + ",0.1,0.3333333333333333,0.01,123456790,0,,0.01,0.937,NaN,4,1.5,0.25\n"
+         1,0,0.1,0.09523809523809523,2.857142857142857e-10,0.0,285714285714.2857,2.2250738585072014e-308,0.1,\
+         0.3333333333333333,0.01,123456790,0,,0.01,0.937,NaN,4,1.5,0.25\n"
     );
 }
 
