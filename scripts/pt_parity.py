@@ -7,7 +7,7 @@ Needs a Python environment with torch, safetensors, numpy and the package yolov5
 safetensors, moves every floating-point tensor but the anchors by a known amount, stores these as float32, converts back
 into the file's own modules, loads the result with upstream's `attempt_load`, not fused, and compares every parameter and
 buffer, and the heads on a noise image, with the file's own module into which the same tensors were put in Python. Both have
-to be equal bit by bit. Then torch's zip reader checks every record, and with --val upstream's val.py runs on the result and
+to be equal bit by bit. A zip reader checks every record, and with --val upstream's val.py runs on the result and
 on the file that Python saves. Exit 1 on any difference.
 """
 import argparse
@@ -15,6 +15,7 @@ import logging
 import subprocess
 import sys
 import tempfile
+import time
 import types
 import zipfile
 from copy import deepcopy
@@ -41,6 +42,7 @@ import yolov5.utils.general as general  # noqa: E402
 for name in ("models", "models.common", "models.yolo"):  # class paths of a clone of the repository
     sys.modules.setdefault(name, sys.modules[f"yolov5.{name}"])
 general.check_font = lambda *args, **kwargs: None
+general.time = types.SimpleNamespace(**{**vars(time), "time": lambda: 0.0})  # NMS gives up on a slow machine otherwise
 import yolov5.val as validation  # noqa: E402
 
 for module in [m for n, m in sys.modules.items() if n.startswith("yolov5.") and hasattr(m, "attempt_download_from_hub")]:
@@ -49,7 +51,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def moved(name, tensor, seed):
-    """What training might make of a tensor: noise of a tenth of its size."""
+    """What training might make of a tensor: noise of a hundredth of its size."""
     if name.endswith("num_batches_tracked"):
         return tensor + 123
     if "anchor" in name:
@@ -57,7 +59,7 @@ def moved(name, tensor, seed):
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(tensor.shape, generator=generator)
     value = tensor.float()
-    return value * (1 + 0.1 * noise) if name.endswith("running_var") else value + 0.1 * noise * value.abs().mean()
+    return value * (1 + 0.01 * noise) if name.endswith("running_var") else value + 0.01 * noise * value.abs().mean()
 
 
 def difference(ours, theirs):
@@ -67,7 +69,7 @@ def difference(ours, theirs):
 
 
 def evaluate(weights, data):
-    results, maps, _ = validation.run(data=data, weights=str(weights), imgsz=320, batch_size=16, workers=0, device="cpu",
+    results, maps, *_ = validation.run(data=data, weights=str(weights), imgsz=320, batch_size=16, workers=0, device="cpu",
                                       plots=False, save_dir=Path(tempfile.mkdtemp()), project=tempfile.mkdtemp())
     return [float(value) for value in results[:4]] + [float(value) for value in maps]
 
@@ -101,9 +103,10 @@ def check(file, program, folder, data):
     heads = max(difference(a, b) for a, b in zip(ours(x)[1], expected(x)[1]))
     fused = experimental.attempt_load(str(out))(x)[0]
     fused = float((fused - expected(x)[0]).abs().max() / expected(x)[0].abs().max())
+    names = expected.names if isinstance(expected.names, dict) else dict(enumerate(expected.names))  # as attempt_load makes them
     text = (f"{file.name}: {len(ours_state)} tensors, {changed} changed, worst difference {worst:g}; heads {heads:g}; "
-            f"fused boxes {fused:.1e} relative; names {'kept' if ours.names == expected.names else 'LOST'}")
-    good = worst == 0 and heads == 0 and fused < 1e-3 and ours.names == expected.names and changed > len(before) // 2
+            f"fused boxes {fused:.1e} relative; names {'kept' if ours.names == names else 'LOST'}")
+    good = worst == 0 and heads == 0 and fused < 1e-3 and ours.names == names and changed > len(before) // 2
     if data:
         of_ours, of_python = evaluate(out, data), evaluate(saved, data)
         text += f"; val.py {['%.4f' % value for value in of_ours[:4]]}, the same file saved by Python {['%.4f' % value for value in of_python[:4]]}"

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use distillscope::yolo::checkpoint::{
     Checkpoint, CheckpointError, Dtype, open, write_pt, write_pt_from, write_safetensors, write_safetensors_values,
@@ -14,6 +15,7 @@ use distillscope::yolo::network::Network;
 use half::f16;
 use tch::Device;
 use zip::ZipArchive;
+use zip::read::{ArchiveOffset, Config};
 
 const FILES: [&str; 3] = ["checkpoint_v7.pt", "checkpoint_v5.pt", "checkpoint_state_dict.pt"];
 
@@ -21,9 +23,15 @@ fn golden(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file)
 }
 
+/// Left to find a zip's beginning itself, the crate fails on the golden state_dict.
+fn archive(path: &Path) -> ZipArchive<File> {
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    ZipArchive::with_config(config, File::open(path).unwrap()).unwrap()
+}
+
 /// Name and bytes of every entry of a zip in its order; reading holds them against their checksums.
 fn entries(path: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut archive = ZipArchive::new(File::open(path).unwrap()).unwrap();
+    let mut archive = archive(path);
     (0..archive.len())
         .map(|index| {
             let mut entry = archive.by_index(index).unwrap();
@@ -59,7 +67,7 @@ fn without_values_a_file_keeps_every_byte_of_its_entries() {
     for file in FILES {
         write_pt(&open(&golden(file)).unwrap(), &mut |_| Ok(None), &out).unwrap();
         assert!(changed(&golden(file), &out).is_empty(), "{file}");
-        let mut archive = ZipArchive::new(File::open(&out).unwrap()).unwrap();
+        let mut archive = archive(&out);
         for index in 0..archive.len() {
             let entry = archive.by_index(index).unwrap();
             assert_eq!(entry.compression(), zip::CompressionMethod::Stored);
@@ -232,4 +240,27 @@ fn a_trained_network_is_read_back() {
     assert!(error.contains("model.0.bn.bias of shape [3] was given 2 values"), "{error}");
     let twice = vec![("a".to_owned(), vec![1], vec![0.0]); 2];
     assert!(write_safetensors_values(&description, twice, &path).unwrap_err().to_string().contains("named a"));
+}
+
+#[test]
+fn the_command_line_puts_weights_into_a_source() {
+    let folder = tempfile::tempdir().unwrap();
+    let (weights, out) = (folder.path().join("w.safetensors"), folder.path().join("out.pt"));
+    let source = golden("checkpoint_v7.pt");
+    write_safetensors(&open(&source).unwrap(), &weights).unwrap();
+    let convert = |more: &[&Path]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_distillscope"));
+        command.args(["convert", "--to", "pt", "--weights"]).arg(&weights).arg("--out").arg(&out).args(more);
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let (good, _, error) = convert(&[]);
+    assert!(!good && error.contains("--source"), "{error}");
+    let (good, _, error) = convert(&[Path::new("--source"), &weights]);
+    assert!(!good && error.contains("it is safetensors; a .pt is made from a .pt alone"), "{error}");
+    assert!(!out.exists());
+    let (good, said, error) = convert(&[Path::new("--source"), &source]);
+    assert!(good && said.contains("0 more as in"), "{said}{error}");
+    assert!(changed(&source, &out).is_empty());
 }

@@ -187,4 +187,14 @@ mod tests {
         let error = EventFile::create(Path::new("/nowhere")).unwrap_err().to_string();
         assert!(error.starts_with("/nowhere/events.out.tfevents."), "{error}");
     }
+
+    /// A device on which every write fails as on a full disk.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_names_the_file() {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut events = EventFile { path: "run/events".into(), file: BufWriter::new(file) };
+        let error = events.add(1, Content::Version).and_then(|()| events.flush()).unwrap_err().to_string();
+        assert!(error.starts_with("run/events: cannot be written: No space left"), "{error}");
+    }
 }

@@ -65,7 +65,9 @@ impl<R> Table<R> {
             .iter()
             .map(|column| match ((column.get)(record), self.style) {
                 (None, _) => String::new(),
-                (Some(value), Style::Exact) => value.to_string(),
+                (Some(value), Style::Exact) if column.whole => value.to_string(),
+                // With an exponent where that is shorter.
+                (Some(value), Style::Exact) => format!("{value:?}"),
                 // Beside spaces pandas would take them for text.
                 (Some(value), Style::Aligned) if !value.is_finite() => value.to_string(),
                 (Some(value), Style::Aligned) if column.whole => format!("{value:>20}"),
