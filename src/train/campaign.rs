@@ -20,11 +20,7 @@ pub enum TrainError {
 }
 
 /// Runs a campaign that nothing is learned in.
-pub fn run(
-    campaign: &Campaign,
-    control: &RunControl,
-    emit: &mut dyn FnMut(RunId, RunEvent),
-) -> Result<(), TrainError> {
+pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {
     let config = &campaign.config;
     if config.batch == 13 {
         return Err(TrainError::Refused("a batch of 13 brings bad luck; choose another".to_owned()));
