@@ -161,6 +161,7 @@ mod tests {
                 channels: ChannelView::Top(8),
                 ..ViewSettings::default()
             },
+            curves: CurveView { smoothing: 0.5, ..CurveView::default() },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
         };
         assert_eq!(read(&settings.to_toml().expect("toml")), (settings, None));

@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn every_bucket_keeps_its_smallest_and_its_largest_value() {
-        let count = 10_000;
+        let count = 10_000_u32;
         let x: Vec<f64> = (0..count).map(f64::from).collect();
-        let y: Vec<f64> = (0..count).map(|i| f64::from(i.wrapping_mul(7919) % 1013)).collect();
+        let y: Vec<f64> = (0_u32..count).map(|i| f64::from(i.wrapping_mul(7919) % 1013)).collect();
         let (low, high, buckets) = (1000.0, 9000.0, 80);
         let drawn = decimate(&x, &y, window(low, high, buckets));
         assert!(drawn.line.len() <= 2 * (buckets + 2), "{}", drawn.line.len());
