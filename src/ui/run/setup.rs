@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use egui::{
-    Button, CollapsingHeader, ComboBox, DragValue, Label, RichText, ScrollArea, TextEdit, Ui, WidgetInfo, vec2,
+    Button, CollapsingHeader, ComboBox, DragValue, Label, RichText, ScrollArea, TextEdit, Ui, UiBuilder, WidgetInfo,
+    vec2,
 };
 
 use crate::app::run::{Field, Problem};
@@ -34,19 +35,21 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SetUp) {
     let form = &panel.state.runs.form;
     let problems = form.problems();
     let mut campaign = form.campaign.clone();
-    ui.horizontal_top(|ui| {
-        ui.allocate_ui(vec2(ESSENTIALS.min(ui.available_width()), ui.available_height()), |ui| {
-            ScrollArea::vertical().id_salt("essentials").auto_shrink([false, false]).show(ui, |ui| {
-                essentials(ui, panel, &mut campaign, &problems, memory);
-            });
-        });
-        ui.separator();
-        ui.vertical(|ui| {
-            ScrollArea::vertical().id_salt("options").auto_shrink([false, false]).show(ui, |ui| {
-                options(ui, panel, &mut campaign, &problems, memory);
-            });
+    let place = ui.available_rect_before_wrap();
+    let (left, right) = place.split_left_right_at_x((place.left() + ESSENTIALS).min(place.right()));
+    ui.scope_builder(UiBuilder::new().max_rect(left), |ui| {
+        ScrollArea::vertical().id_salt("essentials").auto_shrink([false, false]).show(ui, |ui| {
+            essentials(ui, panel, &mut campaign, &problems, memory);
         });
     });
+    let hairline = ui.visuals().widgets.noninteractive.bg_stroke;
+    ui.painter().vline(left.right() + 2.0 * palette::UNIT, place.y_range(), hairline);
+    ui.scope_builder(UiBuilder::new().max_rect(right.with_min_x(right.left() + 4.0 * palette::UNIT)), |ui| {
+        ScrollArea::vertical().id_salt("options").auto_shrink([false, false]).show(ui, |ui| {
+            options(ui, panel, &mut campaign, &problems, memory);
+        });
+    });
+    ui.advance_cursor_after_rect(place);
     if campaign != form.campaign {
         panel.push(Command::EditRun(Box::new(campaign)));
     }
@@ -91,7 +94,8 @@ fn number<N: egui::emath::Numeric>(
     range: std::ops::RangeInclusive<N>,
     speed: f64,
 ) -> egui::Response {
-    let response = ui.add(DragValue::new(value).range(range).speed(speed).max_decimals(6));
+    let decimals = if N::INTEGRAL { 0 } else { 6 };
+    let response = ui.add(DragValue::new(value).range(range).speed(speed).max_decimals(decimals));
     named(name)(&response);
     response
 }
