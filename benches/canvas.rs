@@ -39,6 +39,7 @@ fn frames(criterion: &mut Criterion) {
                 mask: Some(&mask),
                 mask_version,
                 comparison: Some(&comparison),
+                moment: None,
                 view,
                 camera: Camera::Fit,
                 hover: Some(Hover { x: 300.0, y: 300.0, stride: 8 }),

@@ -47,6 +47,7 @@ impl Desk {
             mask: Some(&desk.mask),
             mask_version: desk.mask_version,
             comparison: desk.comparison.as_ref(),
+            moment: None,
             view: &desk.view,
             camera: desk.camera,
             hover: desk.hover,

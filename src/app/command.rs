@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
+use crate::app::run::{CurveView, Plot, RunTab};
 use crate::app::state::{ModelSlot, State};
 use crate::app::view::{Camera, ChannelView, Hover, Layer, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{AdapterChoice, Role, Tap};
+use crate::train::config::Campaign;
 use crate::worker::JobKind;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,28 @@ pub enum Command {
     ZoomBy(f32),
     Hover(Option<Hover>),
 
+    // The run.
+    ToggleRunPanel,
+    SetRunTab(RunTab),
+    BrowseForRun(RunFile),
+    /// The set-up as a person has changed it.
+    EditRun(Box<Campaign>),
+    ResetRun,
+    StartRun,
+    PauseRun,
+    StopRun,
+    ResumeRun,
+    /// The folder of an earlier run.
+    OpenRun(PathBuf),
+    ToggleTrack(u64),
+    RemoveTrack(u64),
+    SetCurves(CurveView),
+    /// The curves of one plot, or of all that are shown.
+    ExportCurves(Option<Plot>, CurveFormat),
+    ToggleMoments,
+    SeekMoment(usize),
+    PlayMoments,
+
     // The window.
     SetTheme(ThemePreference),
     TogglePalette,
@@ -85,10 +109,51 @@ pub enum Command {
     ClearMessages,
     ShowLoadReport(Role),
     ToggleKeys,
+    ToggleFrameTimes,
     ToggleAbout,
     /// Closes what lies over the window, else ends a solo.
     Dismiss,
     Quit,
+}
+
+/// What a run needs from the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunFile {
+    Data,
+    Teacher,
+    Student,
+    Hyp,
+    Out,
+    /// The folder of an earlier run.
+    Earlier,
+}
+
+/// How curves are written to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurveFormat {
+    Csv,
+    Png,
+    Svg,
+}
+
+impl CurveFormat {
+    pub const ALL: [Self; 3] = [Self::Csv, Self::Png, Self::Svg];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "CSV",
+            Self::Png => "PNG",
+            Self::Svg => "SVG",
+        }
+    }
+
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Png => "png",
+            Self::Svg => "svg",
+        }
+    }
 }
 
 /// Input sides on offer, in px.
@@ -192,6 +257,30 @@ impl Command {
             Self::ZoomBy(_) => "Zoom in".into(),
             Self::Hover(_) => "Point".into(),
 
+            Self::ToggleRunPanel => "Run panel".into(),
+            Self::SetRunTab(tab) => format!("Run: {}", tab.name().to_lowercase()),
+            Self::BrowseForRun(RunFile::Data) => "Choose the data of the run…".into(),
+            Self::BrowseForRun(RunFile::Teacher) => "Choose the teacher of the run…".into(),
+            Self::BrowseForRun(RunFile::Student) => "Choose the student of the run…".into(),
+            Self::BrowseForRun(RunFile::Hyp) => "Load hyp.yaml…".into(),
+            Self::BrowseForRun(RunFile::Out) => "Choose the folder for the results…".into(),
+            Self::BrowseForRun(RunFile::Earlier) => "Open an earlier run…".into(),
+            Self::EditRun(_) => "Change the set-up".into(),
+            Self::ResetRun => "Reset the set-up to what is open".into(),
+            Self::StartRun => "Start the run".into(),
+            Self::PauseRun => "Pause the run, or go on".into(),
+            Self::StopRun => "Stop the run".into(),
+            Self::ResumeRun => "Resume the run that was stopped".into(),
+            Self::OpenRun(path) => format!("Open the run {}", file_name(path)),
+            Self::ToggleTrack(_) => "Show or hide a run".into(),
+            Self::RemoveTrack(_) => "Take a run off the list".into(),
+            Self::SetCurves(_) => "Change the plots".into(),
+            Self::ExportCurves(None, format) => format!("Save the plots as {}…", format.name()),
+            Self::ExportCurves(Some(plot), format) => format!("Save {} as {}…", plot.name(), format.name()),
+            Self::ToggleMoments => "Difference through the time of the run".into(),
+            Self::SeekMoment(_) => "Another moment of the run".into(),
+            Self::PlayMoments => "Play the difference through time, or halt".into(),
+
             Self::SetTheme(ThemePreference::Light) => "Light theme".into(),
             Self::SetTheme(ThemePreference::Dark) => "Dark theme".into(),
             Self::SetTheme(ThemePreference::System) => "Theme of the system".into(),
@@ -200,6 +289,7 @@ impl Command {
             Self::ClearMessages => "Clear messages".into(),
             Self::ShowLoadReport(role) => format!("Load report of the {}", role.name()),
             Self::ToggleKeys => "Keys".into(),
+            Self::ToggleFrameTimes => "Frame time".into(),
             Self::ToggleAbout => "About distillscope".into(),
             Self::Dismiss => "Close what is on top, or end the solo".into(),
             Self::Quit => "Quit".into(),
@@ -265,12 +355,45 @@ impl Command {
             Self::SetCamera(_) => "The whole input, centred; a double click does the same.",
             Self::ZoomBy(_) => "The mouse wheel does the same, around the pointer.",
             Self::Hover(_) => "Reads the values under the pointer.",
+            Self::ToggleRunPanel => "Set up a distillation run, and see its curves.",
+            Self::SetRunTab(RunTab::SetUp) => "What the next run is asked to do.",
+            Self::SetRunTab(RunTab::Curves) => {
+                "Losses, accuracy and learning rate over the steps, several runs overlaid."
+            }
+            Self::SetRunTab(RunTab::Paired) => "With and without imitation, seed by seed.",
+            Self::BrowseForRun(RunFile::Data) => "A YOLO data.yaml with a train and a val split.",
+            Self::BrowseForRun(RunFile::Teacher) => "The model that is imitated.",
+            Self::BrowseForRun(RunFile::Student) => {
+                "The model that is trained: a checkpoint, or a model yaml to start from nothing."
+            }
+            Self::BrowseForRun(RunFile::Hyp) => "YOLOv5's hyperparameter files load as they are.",
+            Self::BrowseForRun(RunFile::Out) => "Configuration, curves and weights go in there.",
+            Self::BrowseForRun(RunFile::Earlier) | Self::OpenRun(_) => {
+                "Lays the curves of a run on disk over the others."
+            }
+            Self::EditRun(_) => "What the next run is asked to do.",
+            Self::ResetRun => "Data, models and mask follow the window again.",
+            Self::StartRun => "Trains the student; the window stays usable.",
+            Self::PauseRun => "Waits after the step in hand, and goes on where it stood.",
+            Self::StopRun => "Ends after the step in hand, with a checkpoint to resume from.",
+            Self::ResumeRun => "Goes on from its last checkpoint.",
+            Self::ToggleTrack(_) => "Hidden runs are still in the list.",
+            Self::RemoveTrack(_) => "Its files stay.",
+            Self::SetCurves(_) => "Which curves are shown, and how.",
+            Self::ExportCurves(_, CurveFormat::Csv) => "Every value of every visible run, raw and smoothed.",
+            Self::ExportCurves(..) => "As they are shown, with axes, units and legend, for papers and talks.",
+            Self::ToggleMoments => {
+                "Lays the difference maps that the run has kept over the image, with one range of colours."
+            }
+            Self::SeekMoment(_) => "Each map belongs to a step.",
+            Self::PlayMoments => "From the start to the newest map.",
             Self::SetTheme(_) => "How the window is coloured; data keeps its colours.",
             Self::TogglePalette => "Type a few letters of what you want to do.",
             Self::ToggleMessages => "Everything that went wrong or is worth knowing, with the newest on top.",
             Self::ClearMessages => "Empties the list of messages.",
             Self::ShowLoadReport(_) => "Every tensor that was loaded, missing, unexpected or of another shape.",
             Self::ToggleKeys => "All keys on one sheet.",
+            Self::ToggleFrameTimes => "How long the window takes to draw, over the last minute.",
             Self::ToggleAbout => "Version and licence.",
             Self::Dismiss => "Esc steps back.",
             Self::Quit => "Ends the program; settings are kept.",
@@ -325,6 +448,13 @@ impl Command {
             Self::TogglePalette => const { &[control(Key::K), control(Key::P)] },
             Self::ToggleMessages => const { &[control(Key::M)] },
             Self::ToggleKeys => const { &[plain(Key::F1)] },
+            Self::ToggleRunPanel => const { &[control(Key::R)] },
+            Self::StartRun => const { &[plain(Key::F9)] },
+            Self::PauseRun => const { &[plain(Key::F8)] },
+            Self::StopRun => const { &[shifted(Key::F8)] },
+            Self::ResumeRun => const { &[shifted(Key::F9)] },
+            Self::ToggleMoments => const { &[plain(Key::M)] },
+            Self::PlayMoments => const { &[plain(Key::P)] },
             Self::Dismiss => const { &[plain(Key::Escape)] },
             Self::Quit => const { &[control(Key::Q)] },
             _ => &[],
@@ -346,6 +476,7 @@ impl Command {
         };
         let unready =
             |role: Role| absent(role).or_else(|| state.card(role).is_none().then_some("The model is still loading."));
+        let running = || state.runs.live.is_some().then_some("A run is under way.");
         match self {
             Self::BrowseLabels => no_scene(),
             Self::OpenSample => state.sample.is_none().then_some("The sample data does not lie beside the program."),
@@ -366,6 +497,23 @@ impl Command {
             Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
             Self::ToggleRange => {
                 matches!(state.view.layer, Layer::Image | Layer::Anchors).then_some("This layer has no colour range.")
+            }
+            Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
+            Self::ResumeRun => {
+                running().or_else(|| state.runs.unfinished.is_none().then_some("No run of this session was stopped."))
+            }
+            Self::PauseRun | Self::StopRun => match &state.runs.live {
+                None => Some("No run is under way."),
+                Some(_) if state.runs.is_stopping() => Some("The run is being stopped."),
+                Some(_) => None,
+            },
+            Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some("No paired run has begun."),
+            Self::ExportCurves(..) => {
+                state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some("There are no curves yet.")
+            }
+            Self::ToggleMoments => (!state.runs.has_moments()).then_some("No run has kept difference maps yet."),
+            Self::PlayMoments | Self::SeekMoment(_) => {
+                state.runs.moments().is_none().then_some("The difference through time is not shown.")
             }
             Self::ClearMessages => state.messages.is_empty().then_some("There are no messages."),
             _ => None,
@@ -391,6 +539,12 @@ impl Command {
             Self::ToggleRange => matches!(state.view.range, RangeMode::Locked { .. }),
             Self::SetTheme(theme) => state.theme == *theme,
             Self::SetSplit(split) => state.dataset.split() == Some(split),
+            Self::ToggleRunPanel => state.runs.open,
+            Self::SetRunTab(tab) => state.runs.tab == *tab,
+            Self::PauseRun => state.runs.is_paused(),
+            Self::ToggleMoments => state.runs.playback.is_some(),
+            Self::PlayMoments => state.runs.playback.is_some_and(|playback| playback.playing),
+            Self::ToggleFrameTimes => state.frame_times_open,
             _ => false,
         }
     }
@@ -433,9 +587,16 @@ impl Command {
         all.extend(Role::ALL.map(Self::ToggleBoxes));
         all.push(Self::SetCamera(Camera::Fit));
         all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
+        all.push(Self::ToggleRunPanel);
+        all.extend(RunTab::ALL.map(Self::SetRunTab));
+        all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
+        all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
+        all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
+        all.extend(CurveFormat::ALL.map(|format| Self::ExportCurves(None, format)));
+        all.extend([Self::ToggleMoments, Self::PlayMoments]);
         all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
         all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
-        all.extend([Self::ToggleKeys, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
+        all.extend([Self::ToggleKeys, Self::ToggleFrameTimes, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
         all
     }
 }
@@ -459,6 +620,8 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Compare => "running the models",
         JobKind::List => "listing images",
         JobKind::Thumbnail => "thumbnails",
+        JobKind::Run => "training",
+        JobKind::OpenRun => "reading an earlier run",
     }
 }
 

@@ -9,9 +9,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::app::command::RunFile;
+use crate::app::run::lines::CurveExport;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
+use crate::train::hyp::Hyperparameters;
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,7 @@ pub enum Wanted {
     Folder,
     Model(Role),
     Adapter,
+    ForRun(RunFile),
 }
 
 impl Wanted {
@@ -34,6 +38,12 @@ impl Wanted {
             Self::Model(Role::Teacher) => "Open the teacher's weights",
             Self::Model(Role::Student) => "Open the student's weights",
             Self::Adapter => "Open the adapters of a run",
+            Self::ForRun(RunFile::Data) => "Choose the data of the run",
+            Self::ForRun(RunFile::Teacher) => "Choose the teacher of the run",
+            Self::ForRun(RunFile::Student) => "Choose the student of the run",
+            Self::ForRun(RunFile::Hyp) => "Load hyperparameters",
+            Self::ForRun(RunFile::Out) => "Choose the folder for the results",
+            Self::ForRun(RunFile::Earlier) => "Open an earlier run",
         }
     }
 
@@ -41,8 +51,12 @@ impl Wanted {
         match self {
             Self::Image => Some(("Images", &IMAGE_EXTENSIONS)),
             Self::Labels => Some(("Labels", &["txt", "xml", "json"])),
-            Self::Data => Some(("data.yaml", &["yaml", "yml"])),
-            Self::Folder => None,
+            Self::Data | Self::ForRun(RunFile::Data) => Some(("data.yaml", &["yaml", "yml"])),
+            Self::ForRun(RunFile::Hyp) => Some(("hyp.yaml", &["yaml", "yml"])),
+            Self::Folder | Self::ForRun(RunFile::Out | RunFile::Earlier) => None,
+            Self::ForRun(RunFile::Teacher) => Self::Model(Role::Teacher).filter(),
+            // A model yaml starts from random weights.
+            Self::ForRun(RunFile::Student) => Some(("YOLOv5 models", &["pt", "pth", "safetensors", "yaml", "yml"])),
             Self::Model(_) => Some(("YOLOv5 weights", &["pt", "pth", "safetensors", "torchscript"])),
             Self::Adapter => Some(("Adapters", &["safetensors"])),
         }
@@ -91,12 +105,20 @@ pub enum Errand {
         path: PathBuf,
         text: String,
     },
+    /// Finds a folder for results that is not there yet.
+    FindFreeFolder,
+    ReadHyp(PathBuf),
+    /// Asks for a file name and writes curves there.
+    Save(Box<CurveExport>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Picked(Wanted, PathBuf),
     Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
+    FreeFolder(PathBuf),
+    Hyp { path: PathBuf, hyp: Box<Hyperparameters>, unknown: Vec<String> },
+    Saved(PathBuf),
     Failed { what: String, message: String },
 }
 
@@ -143,7 +165,7 @@ impl Desk {
                 }
                 let asked = Instant::now();
                 match wanted {
-                    Wanted::Folder => {
+                    Wanted::Folder | Wanted::ForRun(RunFile::Out | RunFile::Earlier) => {
                         let picked = dialog.pick_folder();
                         self.spawn(move || picked_answer(wanted, asked, block_on(picked)));
                     }
@@ -153,6 +175,26 @@ impl Desk {
                     }
                 }
             }
+            Errand::Save(export) => {
+                let format = export.format;
+                let dialog = rfd::AsyncFileDialog::new()
+                    .set_title(format!("Save curves as {}", format.name()))
+                    .set_file_name(export.file_name())
+                    .add_filter(format.name(), &[format.extension()]);
+                let asked = Instant::now();
+                let picked = dialog.save_file();
+                self.spawn(move || match block_on(picked) {
+                    Some(file) => Some(save(*export, file.path())),
+                    None => no_dialog(asked),
+                });
+            }
+            Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&runs_folder())))),
+            Errand::ReadHyp(path) => self.spawn(move || {
+                Some(match Hyperparameters::load(&path) {
+                    Ok((hyp, unknown)) => Answer::Hyp { path, hyp: Box::new(hyp), unknown },
+                    Err(error) => Answer::Failed { what: "the hyperparameters".into(), message: error.to_string() },
+                })
+            }),
             Errand::Look { paths, onto } => self.spawn(move || {
                 let found = paths.into_iter().map(|path| (kind_of(&path), path)).map(|(kind, path)| (path, kind));
                 Some(Answer::Looked { found: found.collect(), onto })
@@ -201,14 +243,40 @@ const INSTANT: Duration = Duration::from_millis(250);
 fn picked_answer(wanted: Wanted, asked: Instant, picked: Option<rfd::FileHandle>) -> Option<Answer> {
     match picked {
         Some(file) => Some(Answer::Picked(wanted, file.path().to_path_buf())),
-        None if asked.elapsed() < INSTANT => Some(Answer::Failed {
-            what: "the file dialog".into(),
-            message: "the desktop offers no file dialog (xdg-desktop-portal or zenity); \
-                      drop files on the window, or name them on the command line"
-                .into(),
-        }),
-        None => None,
+        None => no_dialog(asked),
     }
+}
+
+/// What a dialog that was closed without an answer means.
+fn no_dialog(asked: Instant) -> Option<Answer> {
+    (asked.elapsed() < INSTANT).then(|| Answer::Failed {
+        what: "the file dialog".into(),
+        message: "the desktop offers no file dialog (xdg-desktop-portal or zenity); \
+                  drop files on the window, or name them on the command line"
+            .into(),
+    })
+}
+
+fn save(export: CurveExport, path: &Path) -> Answer {
+    let written = export.bytes().and_then(|bytes| atomic::write(path, &bytes).map_err(|error| error.to_string()));
+    match written {
+        Ok(()) => Answer::Saved(path.to_path_buf()),
+        Err(message) => Answer::Failed { what: "the curves".into(), message },
+    }
+}
+
+/// Where runs go unless told otherwise: below the current folder, or the person's own where the program was started
+/// from a desktop's menu.
+fn runs_folder() -> PathBuf {
+    let current = std::env::current_dir().ok().filter(|folder| folder.parent().is_some());
+    let home = || directories::UserDirs::new().map(|folders| folders.home_dir().to_path_buf());
+    current.or_else(home).unwrap_or_default().join("runs")
+}
+
+/// The first of `run-1`, `run-2` … that is not there.
+fn free_folder(runs: &Path) -> PathBuf {
+    let names = (1_u32..).map(|number| runs.join(format!("run-{number}")));
+    names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| runs.join("run"))
 }
 
 /// Waits for a future on this thread.
@@ -251,6 +319,16 @@ mod tests {
         assert_eq!([kind("notes.docx"), kind("Makefile")], [PathKind::Unknown; 2]);
         assert_eq!(kind_of(folder.path()), PathKind::Folder);
         assert_eq!(kind_of(&folder.path().join("gone.jpg")), PathKind::Missing);
+    }
+
+    #[test]
+    fn a_new_run_gets_a_folder_of_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = folder.path().join("runs");
+        assert_eq!(free_folder(&runs), runs.join("run-1"));
+        std::fs::create_dir_all(runs.join("run-1")).expect("made");
+        std::fs::create_dir_all(runs.join("run-2")).expect("made");
+        assert_eq!(free_folder(&runs), runs.join("run-3"));
     }
 
     #[test]

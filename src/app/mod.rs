@@ -7,11 +7,13 @@
 mod command;
 mod dataset;
 mod desk;
+mod frames;
 mod icon;
 mod keys;
 mod measures;
 mod messages;
 mod reports;
+pub mod run;
 mod settings;
 mod state;
 mod update;
@@ -21,9 +23,10 @@ mod wants;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use command::{Command, INPUT_SIZES, PSI_STEP, device_name, file_name, kind_name};
+pub use command::{Command, CurveFormat, INPUT_SIZES, PSI_STEP, RunFile, device_name, file_name, kind_name};
 pub use dataset::{Dataset, Thumbnail};
 pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
+pub use frames::{FRAME_GOAL, FrameSummary, FrameTimes};
 pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};
 pub use messages::{Level, Message, Messages, ago};
 pub use reports::receive;
@@ -44,6 +47,8 @@ pub struct Options {
     pub student: Option<PathBuf>,
     /// "auto", "cpu", "cuda" or "cuda:N"; empty is "auto".
     pub device: String,
+    /// Tell on exit how long frames took.
+    pub profile: bool,
 }
 
 /// Who does the long work. The program has [`Worker`]; tests have one that does nothing.
@@ -82,6 +87,10 @@ pub struct App<B> {
     saved: Settings,
     next_save: f64,
     start: Instant,
+    /// UI-thread time of the frame in hand; `None` before its first drawing.
+    frame: Option<Duration>,
+    /// Of [`App::tick`], which belongs to the drawing that follows.
+    ticked: Duration,
 }
 
 impl<B: Backend> App<B> {
@@ -100,6 +109,7 @@ impl<B: Backend> App<B> {
             theme: settings.theme.into(),
             recent: settings.recent.clone(),
             view: settings.view,
+            runs: run::Runs::with_view(settings.curves.clone()),
             sample: Sample::find(),
             device_choice: device.clone(),
             ..State::default()
@@ -115,6 +125,8 @@ impl<B: Backend> App<B> {
             saved: settings,
             next_save: SETTINGS_INTERVAL,
             start: Instant::now(),
+            frame: None,
+            ticked: Duration::ZERO,
         };
         app.open(ctx, options, device);
         app
@@ -146,8 +158,12 @@ impl<B: Backend> App<B> {
 
     /// Takes in what has happened elsewhere.
     pub fn tick(&mut self, ctx: &egui::Context) {
-        self.state.now = self.start.elapsed().as_secs_f64();
         let begin = Instant::now();
+        self.state.now = self.start.elapsed().as_secs_f64();
+        if let Some(frame) = self.frame.take() {
+            self.state.frame_times.add(self.state.now, frame.as_secs_f64() * 1e3);
+        }
+        self.state.runs.advance(self.state.now);
         while let Some(report) = self.backend.try_recv() {
             let effects = receive(&mut self.state, report);
             self.carry_out(ctx, effects);
@@ -167,10 +183,12 @@ impl<B: Backend> App<B> {
         if self.state.now >= self.next_save {
             self.save_settings(ctx);
         }
+        self.ticked = begin.elapsed();
     }
 
     /// Draws the window and carries out what is asked for in it.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
+        let begin = Instant::now();
         let ctx = ui.ctx().clone();
         let mut commands = keys::pressed(&ctx, &self.state);
         commands.extend(ui::show(ui, &self.state, &mut self.memory, self.layout));
@@ -183,6 +201,12 @@ impl<B: Backend> App<B> {
         if !self.state.activities.is_empty() {
             ctx.request_repaint_after(Duration::from_millis(250));
         }
+        if self.state.runs.playback.is_some_and(|playback| playback.playing) {
+            ctx.request_repaint_after(Duration::from_millis(50));
+        }
+        // A frame may be drawn twice, where its layout did not settle at once.
+        let so_far = self.frame.unwrap_or(self.ticked);
+        self.frame = Some(so_far + begin.elapsed());
     }
 
     fn run(&mut self, ctx: &egui::Context, command: Command) {
@@ -213,7 +237,13 @@ impl<B: Backend> App<B> {
                 (window.width, window.height) = (size.x, size.y);
             }
         });
-        Settings { theme: self.state.theme.into(), recent: self.state.recent.clone(), view: self.state.view, window }
+        Settings {
+            theme: self.state.theme.into(),
+            recent: self.state.recent.clone(),
+            view: self.state.view,
+            curves: self.state.runs.view.clone(),
+            window,
+        }
     }
 
     fn save_settings(&mut self, ctx: &egui::Context) {
@@ -235,6 +265,7 @@ struct Window {
     opened: Instant,
     /// The first frame with a mask has been told to the log (`DISTILLSCOPE_LOG=info`): the figure of a start.
     told: bool,
+    profile: bool,
 }
 
 impl eframe::App for Window {
@@ -253,6 +284,12 @@ impl eframe::App for Window {
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.app.save_settings(&self.ctx);
+        if self.profile {
+            match self.app.state.frame_times.summary() {
+                Some(summary) => eprintln!("distillscope: {summary}"),
+                None => eprintln!("distillscope: no frame was drawn in the last minute"),
+            }
+        }
     }
 }
 
@@ -282,7 +319,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         if let Some(complaint) = complaint {
             app.tell(&ctx, "settings", complaint);
         }
-        Ok(Box::new(Window { app, ctx, opened, told: false }))
+        Ok(Box::new(Window { app, ctx, opened, told: false, profile: options.profile }))
     };
     eframe::run_native("distillscope", native, Box::new(made))
         .map_err(|error| anyhow::anyhow!("the window cannot be opened: {error}"))

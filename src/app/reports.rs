@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::app::command::{Command, file_name};
 use crate::app::messages::Level;
+use crate::app::run::RunTab;
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, State};
 use crate::app::update::{Effect, models_changed, select, tell, tell_with};
 use crate::app::view::Camera;
@@ -38,6 +39,7 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 activity.fraction = fraction.filter(|fraction| fraction.is_finite()).map(|f| f.clamp(0.0, 1.0));
             }
         }
+        Report::Finished { kind: JobKind::Run } => state.runs.ended(),
         Report::Finished { kind } => state.activities.retain(|activity| activity.kind != kind),
         Report::Failed { kind, what, message } => failed(state, kind, what, message, effects),
         Report::Scene(scene) => scene_arrived(state, scene, effects),
@@ -77,6 +79,15 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 settle_selection(state, from);
             }
         }
+        Report::Run(events) => {
+            for note in state.runs.receive(events) {
+                tell(state, note.level, note.what, note.text, effects);
+            }
+        }
+        Report::EarlierRun(run) => {
+            state.runs.add_earlier(*run);
+            (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
+        }
         Report::Thumbnail { image, picture, labels } => state.dataset.insert_thumbnail(image, picture, labels),
     }
 }
@@ -101,7 +112,9 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
             state.comparison_error = Some(message.clone());
         }
         JobKind::List => state.dataset.listing = false,
-        JobKind::Field | JobKind::Device | JobKind::Thumbnail => {}
+        // What went wrong in a run is told by the run itself; what kept it from running is not.
+        JobKind::Run if state.runs.has_told(&message) => return,
+        JobKind::Field | JobKind::Device | JobKind::Thumbnail | JobKind::Run | JobKind::OpenRun => {}
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
     let remedy =

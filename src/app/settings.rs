@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::run::CurveView;
 use crate::app::view::{RangeMode, ViewSettings};
 
 /// More than any settings file needs.
@@ -51,6 +52,8 @@ pub struct WindowLayout {
     pub maximized: bool,
     pub left_panel: f32,
     pub right_panel: f32,
+    /// Height.
+    pub run_panel: f32,
 }
 
 impl WindowLayout {
@@ -69,13 +72,14 @@ impl WindowLayout {
             maximized: self.maximized,
             left_panel: side(self.left_panel, 200.0, 480.0, default.left_panel),
             right_panel: side(self.right_panel, 320.0, 560.0, default.right_panel),
+            run_panel: side(self.run_panel, 200.0, 1200.0, default.run_panel),
         }
     }
 }
 
 impl Default for WindowLayout {
     fn default() -> Self {
-        Self { width: 1440.0, height: 900.0, maximized: false, left_panel: 256.0, right_panel: 384.0 }
+        Self { width: 1440.0, height: 900.0, maximized: false, left_panel: 256.0, right_panel: 384.0, run_panel: 288.0 }
     }
 }
 
@@ -86,6 +90,7 @@ pub struct Settings {
     /// Newest first.
     pub recent: Vec<PathBuf>,
     pub view: ViewSettings,
+    pub curves: CurveView,
     pub window: WindowLayout,
 }
 
@@ -118,6 +123,7 @@ impl Settings {
     fn checked(mut self) -> Self {
         self.recent.truncate(Self::MAX_RECENT);
         self.window = self.window.checked();
+        self.curves = self.curves.checked();
         let opacity = self.view.opacity;
         self.view.opacity = if opacity.is_finite() { opacity.clamp(0.0, 1.0) } else { ViewSettings::default().opacity };
         self
@@ -155,6 +161,7 @@ mod tests {
                 channels: ChannelView::Top(8),
                 ..ViewSettings::default()
             },
+            curves: CurveView { smoothing: 0.5, ..CurveView::default() },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
         };
         assert_eq!(read(&settings.to_toml().expect("toml")), (settings, None));

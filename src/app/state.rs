@@ -6,8 +6,10 @@ use std::sync::Arc;
 use egui::ThemePreference;
 
 use crate::app::dataset::Dataset;
+use crate::app::frames::FrameTimes;
 use crate::app::measures::Measures;
 use crate::app::messages::Messages;
+use crate::app::run::Runs;
 use crate::app::view::{Camera, Hover, ViewSettings};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
@@ -220,11 +222,15 @@ pub struct State {
     pub camera: Camera,
     pub hover: Option<Hover>,
 
+    pub runs: Runs,
+
     pub device: Option<DeviceStatus>,
     pub device_choice: String,
     pub activities: Vec<Activity>,
     pub messages: Messages,
     pub messages_open: bool,
+    pub frame_times: FrameTimes,
+    pub frame_times_open: bool,
     pub overlay: Option<Overlay>,
     /// Weights of which only a person can say whose they are.
     pub undecided: Vec<PathBuf>,
@@ -267,11 +273,14 @@ impl Default for State {
             view: ViewSettings::default(),
             camera: Camera::default(),
             hover: None,
+            runs: Runs::default(),
             device: None,
             device_choice: "auto".to_owned(),
             activities: Vec::new(),
             messages: Messages::default(),
             messages_open: false,
+            frame_times: FrameTimes::default(),
+            frame_times_open: false,
             overlay: None,
             undecided: Vec::new(),
             search_requests: 0,

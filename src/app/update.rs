@@ -6,15 +6,18 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::command::{Command, file_name};
+use crate::app::command::{Command, RunFile, file_name};
 use crate::app::desk::{Answer, Errand, PathKind, Wanted};
 use crate::app::messages::{Level, Message};
+use crate::app::run::lines::CurveExport;
+use crate::app::run::{CurveView, RunTab};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
-use crate::app::view::{RangeMode, ScaleChoice};
+use crate::app::view::{Layer, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::Psi;
 use crate::inspect::{AdapterChoice, LabelSource, Role};
+use crate::train::config::Campaign;
 use crate::worker::{Job, JobKind};
 
 /// What is to be done outside the state.
@@ -45,6 +48,24 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
     match answer {
         Answer::Picked(wanted, path) => picked(state, wanted, path, &mut effects),
         Answer::Looked { found, onto } => open_all(state, found, onto, &mut effects),
+        Answer::FreeFolder(path) => {
+            if state.runs.form.campaign.out.as_os_str().is_empty() {
+                state.runs.form.campaign.out = path;
+            }
+        }
+        Answer::Hyp { path, hyp, unknown } => {
+            let mut campaign = state.runs.form.campaign.clone();
+            campaign.config.hyp = *hyp;
+            state.runs.form.edit(campaign);
+            if !unknown.is_empty() {
+                let text = format!("names that are not known here were left out: {}", unknown.join(", "));
+                tell(state, Level::Warning, file_name(&path), text, &mut effects);
+            }
+        }
+        Answer::Saved(path) => {
+            let text = format!("saved in {}", path.display());
+            tell(state, Level::Info, file_name(&path), text, &mut effects);
+        }
         Answer::Failed { what, message } => tell(state, Level::Error, what, message, &mut effects),
     }
     wants::follow(state, &mut effects);
@@ -132,6 +153,8 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.requested.compare = None;
             state.comparison_error = None;
         }
+        // A run is stopped, not dropped: it still has to write its checkpoint.
+        Command::Cancel(JobKind::Run) => change(state, Command::StopRun, effects),
         Command::Cancel(kind) => {
             effects.push(Effect::Cancel(kind));
             state.activities.retain(|activity| activity.kind != kind);
@@ -194,12 +217,64 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::ZoomBy(_) | Command::ToggleRange => {}
         Command::Hover(hover) => state.hover = hover,
 
+        Command::ToggleRunPanel => state.runs.open ^= true,
+        Command::SetRunTab(tab) => (state.runs.open, state.runs.tab) = (true, tab),
+        Command::BrowseForRun(file) => effects.push(Effect::Ask(Errand::Pick(Wanted::ForRun(file)))),
+        Command::EditRun(campaign) => state.runs.form.edit(*campaign),
+        Command::ResetRun => {
+            let out = std::mem::take(&mut state.runs.form.campaign.out);
+            state.runs.form = crate::app::run::Form::default();
+            state.runs.form.campaign.out = out;
+        }
+        Command::StartRun => {
+            let campaign = state.runs.form.campaign.clone();
+            start(state, campaign, None, effects);
+        }
+        Command::PauseRun => {
+            if let Some(live) = &state.runs.live {
+                live.control.pause(!live.control.is_paused());
+            }
+        }
+        Command::StopRun => {
+            if let Some(live) = &state.runs.live {
+                live.control.stop();
+            }
+        }
+        Command::ResumeRun => {
+            if let Some((number, campaign)) = state.runs.unfinished.clone() {
+                start(state, Campaign { resume: true, ..campaign }, Some(number), effects);
+            }
+        }
+        Command::OpenRun(folder) => effects.push(Effect::Send(Job::OpenRun(folder))),
+        Command::ToggleTrack(key) => state.runs.toggle(key),
+        Command::RemoveTrack(key) => state.runs.remove(key),
+        Command::SetCurves(view) => state.runs.view = CurveView::checked(view),
+        Command::ExportCurves(plot, format) => {
+            let view = state.runs.view.clone();
+            let plots = plot.map_or_else(|| view.shown.clone(), |plot| vec![plot]);
+            let export = CurveExport { tracks: state.runs.tracks.clone(), view, plots, format };
+            effects.push(Effect::Ask(Errand::Save(Box::new(export))));
+        }
+        Command::ToggleMoments => {
+            let on = state.runs.playback.is_none();
+            state.runs.show_moments(on);
+            if on {
+                state.view.layer = Layer::Difference;
+            }
+        }
+        Command::SeekMoment(index) => state.runs.seek(index),
+        Command::PlayMoments => {
+            let playing = state.runs.playback.is_some_and(|playback| playback.playing);
+            state.runs.play(!playing, state.now);
+        }
+
         Command::SetTheme(theme) => {
             state.theme = theme;
             effects.push(Effect::SetTheme(theme));
         }
         Command::TogglePalette => toggle(state, Overlay::Palette),
         Command::ToggleKeys => toggle(state, Overlay::Keys),
+        Command::ToggleFrameTimes => state.frame_times_open ^= true,
         Command::ToggleAbout => toggle(state, Overlay::About),
         Command::ShowLoadReport(role) => toggle(state, Overlay::Report(role)),
         Command::ToggleMessages => {
@@ -258,7 +333,29 @@ fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Ef
         Wanted::Data | Wanted::Folder => open_list(state, path, effects),
         Wanted::Model(role) => open_model(state, role, path, effects),
         Wanted::Adapter => state.adapter = AdapterChoice::Run(path),
+        Wanted::ForRun(file) => picked_for_run(state, file, path, effects),
     }
+}
+
+fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, effects: &mut Vec<Effect>) {
+    let mut campaign = state.runs.form.campaign.clone();
+    match file {
+        RunFile::Data => campaign.config.data = path,
+        RunFile::Teacher => campaign.config.teacher = Some(path),
+        RunFile::Student => campaign.config.student = path,
+        RunFile::Out => campaign.out = path,
+        RunFile::Hyp => return effects.push(Effect::Ask(Errand::ReadHyp(path))),
+        RunFile::Earlier => return effects.push(Effect::Send(Job::OpenRun(path))),
+    }
+    state.runs.form.edit(campaign);
+    (state.runs.open, state.runs.tab) = (true, RunTab::SetUp);
+}
+
+/// Hands a campaign to the worker; `number` is that of the campaign that goes on.
+fn start(state: &mut State, campaign: Campaign, number: Option<u64>, effects: &mut Vec<Effect>) {
+    let control = state.runs.begin(campaign.clone(), number);
+    state.runs.open = true;
+    effects.push(Effect::Send(Job::Run { campaign: Box::new(campaign), control }));
 }
 
 /// Opens several things at once: the list first, then the image, then what belongs to it.

@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
+use crate::app::desk::Errand;
 use crate::app::measures::Measures;
+use crate::app::run::OpenThings;
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, State};
 use crate::app::update::Effect;
 use crate::geometry::Size;
@@ -32,6 +34,7 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_comparison(state, effects);
     follow_mask(state);
     follow_measures(state);
+    follow_form(state, effects);
 }
 
 fn follow_anchors(state: &mut State) {
@@ -123,6 +126,33 @@ fn follow_measures(state: &mut State) {
         let mut measures = Measures::new(comparison, kind, channels);
         measures.weigh(state.anchors.as_ref().map_or(&[], |anchors| &anchors.scales), state.mask.as_deref());
         state.measures = Some(measures);
+    }
+}
+
+/// The set-up of the next run takes over what is open.
+fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
+    let path_of = |role| match state.model(role) {
+        ModelSlot::Loading { path, .. } => Some(path.clone()),
+        ModelSlot::Ready { card } => Some(card.path.clone()),
+        ModelSlot::Empty | ModelSlot::Failed { .. } => None,
+    };
+    let mut open = OpenThings {
+        data: state.dataset.source.clone().unwrap_or_default(),
+        teacher: path_of(Role::Teacher),
+        student: path_of(Role::Student).unwrap_or_default(),
+        image: state.image.clone(),
+        ..OpenThings::default()
+    };
+    let config = &mut open.config;
+    config.imgsz = state.input_side;
+    config.device.clone_from(&state.device_choice);
+    config.imitation.psi = state.psi.get();
+    (config.imitation.level_rule, config.imitation.iou) = (state.rule, state.convention);
+    config.imitation.tap = state.tap;
+    state.runs.form.follow(&open);
+    if state.runs.open && !state.runs.asked_out && state.runs.form.campaign.out.as_os_str().is_empty() {
+        state.runs.asked_out = true;
+        effects.push(Effect::Ask(Errand::FindFreeFolder));
     }
 }
 

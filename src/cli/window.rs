@@ -23,6 +23,9 @@ pub(super) struct WindowArgs {
     /// Where the models run: auto (CUDA when there is a driver), cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
+    /// Print on exit how long the window's frames took over the last minute
+    #[arg(long)]
+    profile: bool,
 }
 
 pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
@@ -41,6 +44,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         teacher: args.teacher,
         student: args.student,
         device: args.device.to_string(),
+        profile: args.profile,
     })
 }
 

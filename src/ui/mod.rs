@@ -11,6 +11,7 @@ mod models;
 mod overlays;
 pub mod palette;
 mod pointer;
+mod run;
 pub mod style;
 mod table;
 mod toasts;
@@ -21,8 +22,9 @@ mod widgets;
 
 use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
 
-use crate::app::view::RangeMode;
+use crate::app::view::{ChannelView, Layer, RangeMode, ViewSettings};
 use crate::app::{Command, Overlay, State, WindowLayout, file_name};
+use crate::imitation::difference::DifferenceKind;
 use crate::inspect::Role;
 
 /// What the panels keep between frames: textures, scroll positions, what is being typed.
@@ -34,8 +36,11 @@ pub struct Memory {
     pub toasts: toasts::Toasts,
     sort: Option<table::Sort>,
     canvas: canvas::Canvas,
+    run: run::RunMemory,
     /// Widths of the left and the right panel.
     panels: [Option<f32>; 2],
+    /// Height of the run panel.
+    run_panel: Option<f32>,
 }
 
 impl Memory {
@@ -59,6 +64,7 @@ impl Memory {
         WindowLayout {
             left_panel: left.unwrap_or(before.left_panel),
             right_panel: right.unwrap_or(before.right_panel),
+            run_panel: self.run_panel.unwrap_or(before.run_panel),
             ..before
         }
     }
@@ -73,6 +79,10 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
 
     let bar = padded(ui, Margin::symmetric(8, 4));
     Panel::top("menu").frame(bar).show(ui, |ui| top::show(ui, &mut panel));
+
+    if let Some(height) = run::show(ui, &mut panel, &mut memory.run, layout.run_panel) {
+        memory.run_panel = Some(height);
+    }
 
     let side = padded(ui, Margin::same(8));
     let left = Panel::left("images and models")
@@ -100,9 +110,14 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     CentralPanel::no_frame().frame(center).show(ui, |ui| {
         let bar = padded(ui, Margin::symmetric(8, 8));
         Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel));
+        if run::moments::is_shown(&panel) {
+            let strip = padded(ui, Margin::symmetric(8, 4));
+            Panel::bottom("run time").frame(strip).show(ui, |ui| run::moments::show(ui, &mut panel));
+        }
         let corner = ui.max_rect().right_bottom() - egui::vec2(16.0, 16.0);
         let message = canvas_message(state);
-        panel.commands.extend(memory.canvas.show(ui, &canvas_model(state, message.as_deref())));
+        let view = canvas_view(state);
+        panel.commands.extend(memory.canvas.show(ui, &canvas_model(state, &view, message.as_deref())));
         toasts::show(ui, state, &mut memory.toasts, corner, panel.commands);
     });
 
@@ -116,7 +131,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
 }
 
 /// What the canvas draws.
-fn canvas_model<'a>(state: &'a State, message: Option<&'a str>) -> canvas::CanvasModel<'a> {
+fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Option<&'a str>) -> canvas::CanvasModel<'a> {
     canvas::CanvasModel {
         scene: state.scene.as_ref(),
         anchors: state.scales(),
@@ -124,11 +139,26 @@ fn canvas_model<'a>(state: &'a State, message: Option<&'a str>) -> canvas::Canva
         mask: state.mask.as_deref(),
         mask_version: state.mask_version,
         comparison: state.comparison.as_ref(),
-        view: &state.view,
+        view,
+        moment: state.runs.moment().map(|(snapshot, _)| snapshot),
         camera: state.camera,
         hover: state.hover,
         solo: state.solo,
         message,
+    }
+}
+
+/// How it is looked at. Through the time of a run the colours have one range, so that its moments can be compared.
+fn canvas_view(state: &State) -> ViewSettings {
+    let view = state.view;
+    match state.runs.moment() {
+        Some((_, high)) if view.layer == Layer::Difference => ViewSettings {
+            range: RangeMode::Locked { low: 0.0, high: high.max(f32::MIN_POSITIVE) },
+            difference: DifferenceKind::SquaredL2,
+            channels: ChannelView::All,
+            ..view
+        },
+        _ => view,
     }
 }
 

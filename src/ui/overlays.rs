@@ -3,7 +3,7 @@
 use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::view::Layer;
-use crate::app::{Command, Level, Overlay, State, ago, file_name};
+use crate::app::{Command, FRAME_GOAL, Level, Overlay, State, ago, file_name};
 use crate::inspect::Role;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
@@ -23,6 +23,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     }
     if panel.state.messages_open {
         messages(ui, panel);
+    }
+    if panel.state.frame_times_open {
+        frame_times(ui, panel);
     }
 }
 
@@ -57,7 +60,7 @@ fn sheet(
 
 /// All keys, grouped; read from the commands themselves.
 fn keys(ui: &mut Ui) {
-    let groups: [(&str, &[Command]); 4] = [
+    let groups: [(&str, &[Command]); 5] = [
         (
             "Files",
             &[
@@ -102,6 +105,18 @@ fn keys(ui: &mut Ui) {
                 Command::SetCamera(crate::app::view::Camera::Fit),
                 Command::ZoomBy(2.0),
                 Command::ZoomBy(0.5),
+            ],
+        ),
+        (
+            "Run",
+            &[
+                Command::ToggleRunPanel,
+                Command::StartRun,
+                Command::PauseRun,
+                Command::StopRun,
+                Command::ResumeRun,
+                Command::ToggleMoments,
+                Command::PlayMoments,
             ],
         ),
         (
@@ -170,6 +185,43 @@ fn question(ui: &mut Ui, panel: &mut Panel<'_>, name: &str) {
     });
     if response.should_close() {
         panel.push(Command::ChooseRole(None));
+    }
+}
+
+/// How long frames take, beside the work that they are measured under.
+fn frame_times(ui: &Ui, panel: &mut Panel<'_>) {
+    let mut open = true;
+    let window = egui::Window::new("Frame time")
+        .open(&mut open)
+        .collapsible(false)
+        .resizable(false)
+        .pivot(Align2::RIGHT_TOP)
+        .default_pos(ui.ctx().content_rect().right_top() + vec2(-16.0, 48.0));
+    window.show(ui.ctx(), |ui| {
+        let Some(summary) = panel.state.frame_times.summary() else {
+            note(ui, "No frame was drawn in the last minute.");
+            return;
+        };
+        let palette = Palette::of(ui);
+        egui::Grid::new("frame time").num_columns(2).min_col_width(64.0).show(ui, |ui| {
+            for (name, value) in [("p50", summary.p50), ("p99", summary.p99), ("max", summary.max)] {
+                ui.label(RichText::new(name).color(palette.text_weak));
+                let color = if value <= FRAME_GOAL { palette.good } else { palette.warning };
+                ui.label(RichText::new(format!("{value:.2} ms")).color(color));
+                ui.end_row();
+            }
+        });
+        note(
+            ui,
+            &format!(
+                "{} in the last minute, time on the window's own thread.",
+                widgets::counted(summary.frames, "frame", "frames")
+            ),
+        );
+        note(ui, &format!("{FRAME_GOAL:.0} ms make 60 a second. The graphics card's work is not in it."));
+    });
+    if !open {
+        panel.push(Command::ToggleFrameTimes);
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Palette {
     pub teacher: Color32,
     pub student: Color32,
     pub difference: Color32,
+    /// Runs in order; the first is the student's colour, for it is the student that learns.
+    pub runs: [Color32; 6],
     pub good: Color32,
     pub warning: Color32,
     pub error: Color32,
@@ -87,6 +89,14 @@ pub const DARK: Palette = Palette {
     teacher: Color32::from_rgb(92, 170, 255),
     student: Color32::from_rgb(255, 159, 67),
     difference: Color32::from_rgb(240, 107, 203),
+    runs: [
+        Color32::from_rgb(255, 159, 67),
+        Color32::from_rgb(63, 189, 176),
+        Color32::from_rgb(178, 154, 255),
+        Color32::from_rgb(206, 205, 92),
+        Color32::from_rgb(255, 138, 128),
+        Color32::from_rgb(140, 205, 120),
+    ],
     good: Color32::from_rgb(92, 201, 138),
     warning: Color32::from_rgb(240, 193, 75),
     error: Color32::from_rgb(255, 118, 112),
@@ -105,6 +115,14 @@ pub const LIGHT: Palette = Palette {
     teacher: Color32::from_rgb(10, 91, 184),
     student: Color32::from_rgb(156, 72, 0),
     difference: Color32::from_rgb(160, 22, 116),
+    runs: [
+        Color32::from_rgb(156, 72, 0),
+        Color32::from_rgb(8, 108, 101),
+        Color32::from_rgb(97, 66, 188),
+        Color32::from_rgb(103, 96, 0),
+        Color32::from_rgb(170, 40, 50),
+        Color32::from_rgb(40, 104, 30),
+    ],
     good: Color32::from_rgb(22, 107, 62),
     warning: Color32::from_rgb(122, 83, 0),
     error: Color32::from_rgb(178, 32, 32),
@@ -125,6 +143,13 @@ impl Palette {
             Role::Student => self.student,
         }
     }
+}
+
+/// The colour of a run's line: the run's hue, paler from curve to curve; a difference is magenta.
+pub fn line_color(palette: &Palette, run: usize, index: usize, of: usize, difference: bool) -> Color32 {
+    let hue = if difference { palette.difference } else { palette.runs[run % palette.runs.len()] };
+    let paler = 0.55 * index as f32 / of.saturating_sub(1).max(1) as f32;
+    hue.lerp_to_gamma(palette.canvas, paler)
 }
 
 /// Black or white, whichever reads better on a colour.
@@ -179,6 +204,9 @@ mod tests {
                     let ratio = contrast(ink, surface);
                     assert!(ratio >= 4.5, "{theme} {name} on {surface:?}: {ratio}");
                 }
+            }
+            for (run, ink) in palette.runs.into_iter().enumerate() {
+                assert!(contrast(ink, palette.panel) >= 4.5, "{theme} run {run}");
             }
             assert!(contrast(palette.on_accent, palette.accent) >= 4.5, "{theme} on_accent");
         }

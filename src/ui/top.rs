@@ -3,8 +3,9 @@
 use egui::containers::menu::MenuBar;
 use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
 
+use crate::app::run::RunTab;
 use crate::app::view::{Camera, Layer, ScaleChoice};
-use crate::app::{Activity, Command, INPUT_SIZES, Overlay, State, file_name, kind_name};
+use crate::app::{Activity, Command, CurveFormat, INPUT_SIZES, Overlay, RunFile, State, file_name, kind_name};
 use crate::inspect::Role;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{Panel, keys};
@@ -13,6 +14,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("File", |ui| file(ui, panel));
         ui.menu_button("View", |ui| view(ui, panel));
+        ui.menu_button("Run", |ui| run(ui, panel));
         ui.menu_button("Help", |ui| help(ui, panel));
         ui.separator();
         finder(ui, panel);
@@ -85,9 +87,32 @@ fn view(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::ToggleMessages);
 }
 
+fn run(ui: &mut Ui, panel: &mut Panel<'_>) {
+    panel.entry(ui, Command::ToggleRunPanel);
+    ui.separator();
+    panel.entry(ui, Command::StartRun);
+    panel.entry(ui, Command::PauseRun);
+    panel.entry(ui, Command::StopRun);
+    panel.entry(ui, Command::ResumeRun);
+    ui.separator();
+    for tab in RunTab::ALL {
+        panel.entry(ui, Command::SetRunTab(tab));
+    }
+    panel.entry(ui, Command::BrowseForRun(RunFile::Earlier));
+    ui.menu_button("Save the plots", |ui| {
+        for format in CurveFormat::ALL {
+            panel.entry(ui, Command::ExportCurves(None, format));
+        }
+    });
+    ui.separator();
+    panel.entry(ui, Command::ToggleMoments);
+    panel.entry(ui, Command::PlayMoments);
+}
+
 fn help(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::TogglePalette);
     panel.entry(ui, Command::ToggleKeys);
+    panel.entry(ui, Command::ToggleFrameTimes);
     panel.entry(ui, Command::ToggleAbout);
 }
 

@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{listing, models, scenes};
+use super::{listing, models, runs, scenes};
 use crate::inspect::Role;
 
 impl JobKind {
-    const COUNT: usize = 8;
+    const COUNT: usize = 10;
 
     const fn index(self) -> usize {
         match self {
@@ -25,6 +25,8 @@ impl JobKind {
             Self::Compare => 5,
             Self::List => 6,
             Self::Thumbnail => 7,
+            Self::Run => 8,
+            Self::OpenRun => 9,
         }
     }
 
@@ -37,6 +39,8 @@ impl JobKind {
             Job::Compare { .. } => Self::Compare,
             Job::List { .. } => Self::List,
             Job::Thumbnail(_) => Self::Thumbnail,
+            Job::Run { .. } => Self::Run,
+            Job::OpenRun(_) => Self::OpenRun,
         }
     }
 }
@@ -130,6 +134,8 @@ pub struct Worker {
     models: Sender<Ticket>,
     listing: Sender<Ticket>,
     thumbnails: Sender<Ticket>,
+    run: Sender<Ticket>,
+    earlier: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
 }
@@ -146,6 +152,8 @@ impl Worker {
             models: serve("models", &shared, Order::NewestOfEachKind, move |job, desk| on_models.handle(job, desk))?,
             listing: serve("listing", &shared, Order::NewestOfEachKind, listing::handle)?,
             thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
+            run: serve("run", &shared, Order::NewestOfEachKind, runs::handle)?,
+            earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
             reports: inbox,
             generations,
         })
@@ -163,6 +171,8 @@ impl Worker {
             JobKind::Load(_) | JobKind::Device | JobKind::Compare => &self.models,
             JobKind::List => &self.listing,
             JobKind::Thumbnail => &self.thumbnails,
+            JobKind::Run => &self.run,
+            JobKind::OpenRun => &self.earlier,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.
         let _ = thread.send(Ticket { job, kind, generation });

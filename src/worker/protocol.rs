@@ -9,6 +9,8 @@ use crate::dataset::Warning;
 pub use crate::device::DeviceStatus;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
+use crate::train::config::Campaign;
+use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 use crate::yolo::anchors::AnchorScale;
 
 /// What the window asks for.
@@ -46,6 +48,13 @@ pub enum Job {
         split: Option<String>,
     },
     Thumbnail(PathBuf),
+    /// Train; whoever holds the control pauses and stops it. Answered by [`Report::Run`] until it has finished.
+    Run {
+        campaign: Box<Campaign>,
+        control: Arc<RunControl>,
+    },
+    /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
+    OpenRun(PathBuf),
 }
 
 /// The kinds of job that can be under way, each at most once; also the handle to cancel one.
@@ -58,6 +67,8 @@ pub enum JobKind {
     Compare,
     List,
     Thumbnail,
+    Run,
+    OpenRun,
 }
 
 /// What a worker says.
@@ -117,6 +128,19 @@ pub enum Report {
         picture: Arc<RgbImage>,
         labels: Option<usize>,
     },
+    /// What the runs of the campaign have said since the last report, at most ten times a second.
+    Run(Vec<(RunId, RunEvent)>),
+    EarlierRun(Box<EarlierRun>),
+}
+
+/// A run as its folder tells it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EarlierRun {
+    pub folder: PathBuf,
+    /// "P3" …
+    pub scales: Vec<String>,
+    pub steps: Vec<StepRecord>,
+    pub epochs: Vec<EpochRecord>,
 }
 
 /// What a checkpoint says of itself, known before its weights are read.

@@ -22,9 +22,9 @@ const BAR: f32 = 10.0;
 /// Colour bar, numbers and label under a picture.
 const BAR_BLOCK: f32 = 8.0 + BAR + 15.0 + 15.0;
 
-const INK: &str = "#1b1e23";
-const WEAK: &str = "#545b65";
-const HAIRLINE: &str = "#b9bec6";
+pub(super) const INK: &str = "#1b1e23";
+pub(super) const WEAK: &str = "#545b65";
+pub(super) const HAIRLINE: &str = "#b9bec6";
 
 /// Steps of a colour bar that are still told apart.
 const MAX_STEPS: usize = 12;
@@ -73,9 +73,9 @@ pub(super) fn figure(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
 
 /// The SVG under construction.
 #[derive(Default)]
-struct Svg {
+pub(super) struct Svg {
     definitions: String,
-    body: String,
+    pub body: String,
     /// Photographs and gradients that are defined already.
     known: Vec<String>,
 }
@@ -90,7 +90,7 @@ impl Svg {
         new
     }
 
-    fn finish(self, title: &str, width: f32, height: f32) -> String {
+    pub fn finish(self, title: &str, width: f32, height: f32) -> String {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" font-family=\"{FAMILY}\">\n<title>{}</title>\n<defs>\n{}</defs>\n\
@@ -102,7 +102,7 @@ impl Svg {
     }
 }
 
-fn hex([r, g, b]: [u8; 3]) -> String {
+pub(super) fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 

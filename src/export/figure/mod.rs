@@ -4,9 +4,11 @@
 //! facts and a legend around them. [`render`] lays it out. [`inspection`] knows which figures an inspection has. Text
 //! is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
 
+pub mod axis;
 pub mod inspection;
 mod layout;
 mod picture;
+pub mod plot;
 mod text;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};

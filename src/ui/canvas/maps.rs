@@ -15,6 +15,7 @@ use crate::imitation::difference::{
 };
 use crate::imitation::mask::{AnchorCell, IouField};
 use crate::inspect::{Comparison, Role, ScaleComparison};
+use crate::train::event::Snapshot;
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::outline::{Edge, outline};
 
@@ -98,6 +99,7 @@ pub enum Source {
     Count(MaskId),
     Features { comparison: Identity<Comparison>, role: Role, channels: ChannelView },
     Difference { comparison: Identity<Comparison>, kind: DifferenceKind, channels: ChannelView },
+    Moment(Identity<Snapshot>),
 }
 
 impl Source {
@@ -126,6 +128,11 @@ impl Source {
             }
             Layer::Teacher => features(Role::Teacher),
             Layer::Student => features(Role::Student),
+            Layer::Difference if model.moment.is_some() => {
+                let snapshot =
+                    model.moment.filter(|moment| model.scene.is_some_and(|scene| scene.path == moment.image));
+                Ok(Some(Self::Moment(Identity::of(snapshot.ok_or(OTHER_IMAGE)?))))
+            }
             Layer::Difference => Ok(Some(Self::Difference {
                 comparison: Identity::of(compared()?),
                 kind: view.difference,
@@ -147,11 +154,17 @@ impl Source {
                 Grid::from_values(mask.cols, mask.rows, values).ok_or(NO_SCALE)
             }
             Self::Features { role, channels, .. } => feature_grid(compared_scale(model, scale)?, *role, *channels),
+            Self::Moment(_) => {
+                let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
+                let moment = model.moment.and_then(|moment| moment.scales.iter().find(|scale| scale.stride == stride));
+                Ok(moment.ok_or(NO_SCALE)?.difference.clone())
+            }
             Self::Difference { kind, channels, .. } => difference_grid(compared_scale(model, scale)?, *kind, *channels),
         }
     }
 }
 
+const OTHER_IMAGE: &str = "The run keeps the difference of another image: open that one to see it.";
 const NO_SCALE: &str = "The models have no map at this scale.";
 const NO_TEACHER: &str = "No teacher features at this scale.";
 const NO_STUDENT: &str = "No student features at this scale.";
@@ -293,6 +306,9 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
             Some(mask) => format!("mask · {} cells", mask.cells),
             None => "mask".to_owned(),
         },
+        Layer::Difference if model.moment.is_some() => {
+            model.moment.map_or_else(String::new, |moment| format!("run · step {}", moment.step))
+        }
         Layer::Teacher | Layer::Student | Layer::Difference if model.comparison.is_none() => {
             view.layer.name().to_lowercase()
         }

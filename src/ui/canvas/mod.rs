@@ -26,6 +26,7 @@ use crate::app::Command;
 use crate::app::view::{Camera, Hover, Layer, ScaleChoice, ViewSettings};
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, Scene};
+use crate::train::event::Snapshot;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::yolo::anchors::AnchorScale;
@@ -46,6 +47,8 @@ pub struct CanvasModel<'a> {
     /// Changes whenever the mask does.
     pub mask_version: u64,
     pub comparison: Option<&'a Arc<Comparison>>,
+    /// A moment of a run, whose maps take the place of the comparison's difference.
+    pub moment: Option<&'a Arc<Snapshot>>,
     pub view: &'a ViewSettings,
     pub camera: Camera,
     pub hover: Option<Hover>,

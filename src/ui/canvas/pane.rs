@@ -179,8 +179,12 @@ impl PaneMemory {
         if let Some(map) = &self.map
             && let (Ok(grid), Some(texture)) = (&map.values, &map.texture)
         {
-            let stride = scale.stride as f32;
-            let end = projection.to_screen(grid.width() as f32 * stride, grid.height() as f32 * stride);
+            // A run's input may be of another size; its map covers the whole input all the same.
+            let covered = match map.source {
+                Source::Moment(_) => (input.width as f32, input.height as f32),
+                _ => (grid.width() as f32 * scale.stride as f32, grid.height() as f32 * scale.stride as f32),
+            };
+            let end = projection.to_screen(covered.0, covered.1);
             let place = Rect::from_min_max(projection.to_screen(0.0, 0.0), end);
             body.image(texture.id(), place, UNIT_SQUARE, Color32::WHITE.gamma_multiply(opacity));
         }

@@ -1,0 +1,244 @@
+//! The set-up of a run: filled from what is open until a person says otherwise, and why it cannot start.
+
+use std::path::{Path, PathBuf};
+
+use crate::train::config::{Campaign, Lambda, Length, RunConfig, SnapshotConfig};
+
+/// Steps from one snapshot to the next, unless told otherwise.
+const SNAPSHOT_EVERY: u64 = 25;
+const SEEDS: u32 = 3;
+
+/// What is open in the window, as far as a run can take it over.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenThings {
+    pub data: PathBuf,
+    pub teacher: Option<PathBuf>,
+    pub student: PathBuf,
+    pub image: Option<PathBuf>,
+    pub config: RunConfig,
+}
+
+/// The fields that a person has set: they no longer follow what is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Own {
+    data: bool,
+    teacher: bool,
+    student: bool,
+    imgsz: bool,
+    device: bool,
+    psi: bool,
+    rule: bool,
+    iou: bool,
+    tap: bool,
+    snapshot: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    pub campaign: Campaign,
+    own: Own,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        let config = RunConfig { length: Length::Epochs(10), ..RunConfig::default() };
+        let campaign = Campaign { config, out: PathBuf::new(), paired: false, seeds: 1, resume: false };
+        Self { campaign, own: Own::default() }
+    }
+}
+
+/// Where in the form something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Data,
+    Teacher,
+    Student,
+    Length,
+    ImageSize,
+    Batch,
+    Weight,
+    Pairs,
+    Out,
+    Imitation,
+    Optimisation,
+    Hyperparameters,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub field: Field,
+    pub why: &'static str,
+}
+
+impl Form {
+    /// Takes over what is open, but for what a person has set.
+    pub fn follow(&mut self, open: &OpenThings) {
+        let own = self.own;
+        let config = &mut self.campaign.config;
+        let (imitation, from) = (&mut config.imitation, &open.config.imitation);
+        keep(own.data, &mut config.data, &open.data);
+        keep(own.teacher, &mut config.teacher, &open.teacher);
+        keep(own.student, &mut config.student, &open.student);
+        keep(own.imgsz, &mut config.imgsz, &open.config.imgsz);
+        keep(own.device, &mut config.device, &open.config.device);
+        keep(own.psi, &mut imitation.psi, &from.psi);
+        keep(own.rule, &mut imitation.level_rule, &from.level_rule);
+        keep(own.iou, &mut imitation.iou, &from.iou);
+        keep(own.tap, &mut imitation.tap, &from.tap);
+        if !own.snapshot {
+            config.snapshot = open.image.clone().map(|image| SnapshotConfig { image, every: SNAPSHOT_EVERY });
+        }
+    }
+
+    /// Takes over what a person has changed; those fields follow nothing from now on.
+    pub fn edit(&mut self, campaign: Campaign) {
+        let (was, is) = (&self.campaign.config, &campaign.config);
+        let own = &mut self.own;
+        own.data |= was.data != is.data;
+        own.teacher |= was.teacher != is.teacher;
+        own.student |= was.student != is.student;
+        own.imgsz |= was.imgsz != is.imgsz;
+        own.device |= was.device != is.device;
+        own.psi |= was.imitation.psi != is.imitation.psi;
+        own.rule |= was.imitation.level_rule != is.imitation.level_rule;
+        own.iou |= was.imitation.iou != is.imitation.iou;
+        own.tap |= was.imitation.tap != is.imitation.tap;
+        own.snapshot |= was.snapshot != is.snapshot;
+        let was_paired = std::mem::replace(&mut self.campaign, campaign).paired;
+        // One pair says little: a difference needs a spread.
+        if self.campaign.paired && !was_paired && self.campaign.seeds == 1 {
+            self.campaign.seeds = SEEDS;
+        }
+        if !self.campaign.paired && was_paired {
+            self.campaign.seeds = 1;
+        }
+    }
+
+    /// Everything that stands in the way of a start, the first field first.
+    pub fn problems(&self) -> Vec<Problem> {
+        let Campaign { config, out, paired, seeds, .. } = &self.campaign;
+        let imitation = &config.imitation;
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let weight = match imitation.lambda {
+            Lambda::Fixed(lambda) => (lambda.is_finite() && lambda >= 0.0, "λ is a number not below 0."),
+            Lambda::GradientRatio(ratio) => (positive(ratio), "The gradient ratio is a number above 0."),
+        };
+        let long = match config.length {
+            Length::Epochs(epochs) => epochs > 0,
+            Length::Steps(steps) => steps > 0,
+        };
+        let empty = |path: &Path| path.as_os_str().is_empty();
+        let is_yaml = config.data.extension().is_some_and(|e| e == "yaml" || e == "yml");
+        let checks = [
+            (Field::Data, !empty(&config.data), "Open a dataset (data.yaml), or choose one here."),
+            (Field::Data, is_yaml || empty(&config.data), "A run needs a data.yaml, which says what to train on."),
+            (Field::Teacher, !paired || config.teacher.is_some(), "Paired runs compare with and without a teacher."),
+            (Field::Student, !empty(&config.student), "Open a student, or choose one here."),
+            (Field::Length, long, "A run has at least one step."),
+            (Field::ImageSize, (32..=4096).contains(&config.imgsz), "The image size is 32 to 4096 px."),
+            (Field::ImageSize, config.imgsz.is_multiple_of(32), "The image size is a multiple of 32 px."),
+            (Field::Batch, config.batch > 0, "A batch has at least one image."),
+            (Field::Weight, weight.0, weight.1),
+            (Field::Pairs, *seeds > 0, "At least one seed is needed."),
+            (Field::Out, !empty(out), "Choose a folder for the results."),
+            (Field::Imitation, (0.0..=1.0).contains(&imitation.psi), "ψ lies between 0 and 1."),
+            (Field::Imitation, matches!(imitation.adapter_kernel, 1 | 3), "The adapter's kernel is 1 or 3."),
+            (Field::Imitation, positive(imitation.adapter_lr), "The adapters' learning rate is above 0."),
+            (Field::Optimisation, config.nominal_batch > 0, "The nominal batch is at least 1."),
+            (Field::Optimisation, config.evaluate_every > 0, "Evaluate every epoch or less often."),
+            (Field::Hyperparameters, config.hyp.check().is_ok(), "A hyperparameter is out of its range."),
+        ];
+        checks.into_iter().filter(|(_, holds, _)| !holds).map(|(field, _, why)| Problem { field, why }).collect()
+    }
+}
+
+fn keep<T: Clone + PartialEq>(own: bool, field: &mut T, open: &T) {
+    if !own && field != open {
+        *field = open.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open() -> OpenThings {
+        let mut config = RunConfig { imgsz: 320, ..RunConfig::default() };
+        config.imitation.psi = 0.7;
+        OpenThings {
+            data: "d/data.yaml".into(),
+            teacher: Some("l.pt".into()),
+            student: "s.pt".into(),
+            image: Some("a.jpg".into()),
+            config,
+        }
+    }
+
+    fn whys(form: &Form) -> Vec<Field> {
+        form.problems().into_iter().map(|problem| problem.field).collect()
+    }
+
+    #[test]
+    fn what_is_open_fills_the_form() {
+        let mut form = Form::default();
+        assert_eq!(whys(&form), [Field::Data, Field::Student, Field::Out]);
+        form.follow(&open());
+        let config = &form.campaign.config;
+        assert_eq!(
+            (config.imgsz, config.imitation.psi, config.teacher.as_deref()),
+            (320, 0.7, Some(Path::new("l.pt")))
+        );
+        let snapshot = SnapshotConfig { image: "a.jpg".into(), every: 25 };
+        assert_eq!(config.snapshot, Some(snapshot));
+        assert_eq!(whys(&form), [Field::Out]);
+    }
+
+    #[test]
+    fn what_a_person_set_stays() {
+        let mut form = Form::default();
+        form.follow(&open());
+        let mut campaign = form.campaign.clone();
+        campaign.config.teacher = None;
+        campaign.config.imgsz = 640;
+        form.edit(campaign);
+        form.follow(&OpenThings { student: "other.pt".into(), ..open() });
+        let config = &form.campaign.config;
+        assert_eq!((config.imgsz, &config.teacher, &*config.student), (640, &None, Path::new("other.pt")));
+    }
+
+    #[test]
+    fn pairs_begin_with_three_seeds() {
+        let mut form = Form::default();
+        form.edit(Campaign { paired: true, ..form.campaign.clone() });
+        assert_eq!(form.campaign.seeds, 3);
+        form.edit(Campaign { paired: false, ..form.campaign.clone() });
+        assert_eq!(form.campaign.seeds, 1);
+    }
+
+    #[test]
+    fn every_value_that_means_nothing_is_named() {
+        let mut form = Form::default();
+        form.follow(&open());
+        form.campaign.out = "runs/1".into();
+        assert_eq!(whys(&form), []);
+        let wrong = |change: &dyn Fn(&mut Campaign)| {
+            let mut form = form.clone();
+            change(&mut form.campaign);
+            whys(&form)
+        };
+        assert_eq!(wrong(&|c| c.config.imgsz = 333), [Field::ImageSize]);
+        assert_eq!(wrong(&|c| c.config.batch = 0), [Field::Batch]);
+        assert_eq!(wrong(&|c| c.config.length = Length::Steps(0)), [Field::Length]);
+        assert_eq!(wrong(&|c| c.config.imitation.lambda = Lambda::GradientRatio(0.0)), [Field::Weight]);
+        assert_eq!(wrong(&|c| c.config.imitation.lambda = Lambda::Fixed(0.0)), []);
+        assert_eq!(wrong(&|c| c.config.hyp.lr0 = f64::NAN), [Field::Hyperparameters]);
+        assert_eq!(wrong(&|c| c.config.data = "images".into()), [Field::Data]);
+        assert_eq!(
+            wrong(&|c| {
+                c.paired = true;
+                c.config.teacher = None;
+            }),
+            [Field::Teacher]
+        );
+    }
+}

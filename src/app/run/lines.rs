@@ -1,0 +1,272 @@
+//! Which lines a plot has, and its lines as files.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::app::command::CurveFormat;
+use crate::app::run::series::{Window, decimate, moving_average};
+use crate::app::run::track::{Curve, Plot, Track, difference};
+use crate::app::run::{CurveView, Runs};
+use crate::export::figure::plot::{PlotFigure, PlotLine, PlotPanel};
+use crate::ui::palette;
+
+/// One line of a plot. Runs have colours, twins share one and differ in their strokes, the curves of one run in their
+/// shades.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub plot: Plot,
+    /// Key of the run.
+    pub track: u64,
+    /// Key of the run that is subtracted.
+    pub minus: Option<u64>,
+    /// Among the curves that the run has in this plot.
+    pub index: usize,
+    /// How many they are.
+    pub of: usize,
+    /// "P3"; empty where a run has one curve.
+    pub name: String,
+    pub run: String,
+    /// Colour of the run.
+    pub color: usize,
+    pub dashed: bool,
+    /// Changes with the values.
+    pub version: u64,
+}
+
+/// The colour of a run: twins have one.
+pub fn color_of(tracks: &[Arc<Track>], track: &Track) -> usize {
+    let mut seen: Vec<(u64, u64)> = Vec::new();
+    for other in tracks {
+        let pair = (other.campaign, other.id.seed);
+        if !seen.contains(&pair) {
+            seen.push(pair);
+        }
+    }
+    seen.iter().position(|pair| *pair == (track.campaign, track.id.seed)).unwrap_or(0)
+}
+
+/// The lines of a plot, of all runs that are to be seen.
+pub fn lines(runs: &Runs, plot: Plot) -> Vec<Line> {
+    let tracks = &runs.tracks;
+    let of_track = |track: &Arc<Track>, minus: Option<&Arc<Track>>| -> Vec<Line> {
+        let of = track.of(plot).count();
+        let curves = track.of(plot).enumerate().map(|(index, curve)| Line {
+            plot,
+            track: track.key,
+            minus: minus.map(|other| other.key),
+            index,
+            of,
+            name: curve.name.clone(),
+            run: track.name.clone(),
+            color: color_of(tracks, track),
+            dashed: minus.is_none() && track.is_baseline(),
+            version: track.version + minus.map_or(0, |other| other.version),
+        });
+        curves.collect()
+    };
+    if runs.view.difference {
+        let twins = runs.twins().filter(|(track, _)| track.visible);
+        return twins.flat_map(|(track, other)| of_track(track, Some(other))).collect();
+    }
+    tracks.iter().filter(|track| track.visible).flat_map(|track| of_track(track, None)).collect()
+}
+
+impl Line {
+    /// Its values; computed where it is a difference.
+    pub fn curve<'a>(&self, tracks: &'a [Arc<Track>]) -> Option<Cow<'a, Curve>> {
+        let curve = |key| tracks.iter().find(|track| track.key == key)?.of(self.plot).nth(self.index);
+        let own = curve(self.track)?;
+        match self.minus {
+            None => Some(Cow::Borrowed(own)),
+            Some(other) => Some(Cow::Owned(difference(own, curve(other)?))),
+        }
+    }
+
+    /// "run-1 · imitation P3".
+    pub fn label(&self) -> String {
+        let run = if self.minus.is_some() { format!("{} − baseline", self.run) } else { self.run.clone() };
+        if self.name.is_empty() { run } else { format!("{run} {}", self.name) }
+    }
+}
+
+/// Plots as they are to be written: runs as they stood when it was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurveExport {
+    pub tracks: Vec<Arc<Track>>,
+    pub view: CurveView,
+    pub plots: Vec<Plot>,
+    pub format: CurveFormat,
+}
+
+/// Points of the widest figure; more cannot be told apart.
+const BUCKETS: usize = 800;
+/// Pixels of a PNG a figure unit.
+const PNG_SCALE: f32 = 2.0;
+
+impl CurveExport {
+    /// "imitation.png".
+    pub fn file_name(&self) -> String {
+        let name = match self.plots.as_slice() {
+            [plot] => plot.name().replace(' ', "-"),
+            _ => "curves".to_owned(),
+        };
+        format!("{}.{}", name.replace('λ', "lambda"), self.format.extension())
+    }
+
+    /// The file's content.
+    pub fn bytes(self) -> Result<Vec<u8>, String> {
+        match self.format {
+            CurveFormat::Csv => Ok(self.csv().into_bytes()),
+            CurveFormat::Svg => self.figure().render().map(|figure| figure.svg.into_bytes()).map_err(|e| e.to_string()),
+            CurveFormat::Png => {
+                let figure = self.figure().render().map_err(|error| error.to_string())?;
+                figure.png(PNG_SCALE).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    fn runs(&self) -> Runs {
+        Runs { tracks: self.tracks.clone(), view: self.view.clone(), ..Runs::default() }
+    }
+
+    /// One value a row.
+    fn csv(&self) -> String {
+        let runs = self.runs();
+        let mut text = String::from("run,plot,curve,step,value,smoothed\n");
+        for line in self.plots.iter().flat_map(|plot| lines(&runs, *plot)) {
+            let Some(curve) = line.curve(&runs.tracks) else { continue };
+            let smoothed = moving_average(&curve.values, self.view.smoothing_of(line.plot));
+            let run = if line.minus.is_some() { format!("{} − baseline", line.run) } else { line.run.clone() };
+            for ((step, value), smooth) in curve.steps.iter().zip(&curve.values).zip(smoothed) {
+                // Writing into a string cannot fail.
+                let _ = writeln!(
+                    text,
+                    "{},{},{},{step},{value},{smooth}",
+                    quoted(&run),
+                    line.plot.name(),
+                    quoted(&line.name)
+                );
+            }
+        }
+        text
+    }
+
+    fn figure(&self) -> PlotFigure {
+        let runs = self.runs();
+        let panels = self.plots.iter().map(|plot| self.panel(&runs, *plot)).collect();
+        let mut facts = vec![format!("moving average, weight {}", self.view.smoothing)];
+        if self.view.difference {
+            facts.insert(0, "imitation − baseline".to_owned());
+        }
+        let title = match self.plots.as_slice() {
+            [plot] => format!("{} over steps", plot.name()),
+            _ => "Distillation run".to_owned(),
+        };
+        PlotFigure { title, facts, panels }
+    }
+
+    fn panel(&self, runs: &Runs, plot: Plot) -> PlotPanel {
+        let drawn = lines(runs, plot).into_iter().filter_map(|line| {
+            let curve = line.curve(&runs.tracks)?;
+            let span = |x: &Vec<f64>| Some((*x.first()?, *x.last()?));
+            let (low, high) = span(&curve.steps)?;
+            let place = |step| self.view.x.place(step);
+            let window =
+                Window { low: place(low), high: place(high), buckets: BUCKETS, x: self.view.x, y: self.view.y };
+            let smooth = moving_average(&curve.values, self.view.smoothing_of(line.plot));
+            let raw = decimate(&curve.steps, &curve.values, window);
+            let color = palette::line_color(&palette::LIGHT, line.color, line.index, line.of, line.minus.is_some());
+            Some(PlotLine {
+                label: line.label(),
+                color: [color.r(), color.g(), color.b()],
+                dashed: line.dashed,
+                points: decimate(&curve.steps, &smooth, window).line,
+                band: raw.band,
+                missing: raw.missing.into_iter().map(|(x, _)| x).collect(),
+            })
+        });
+        PlotPanel {
+            title: plot.name().to_owned(),
+            x_label: "step".to_owned(),
+            y_label: plot.unit().to_owned(),
+            x: self.view.x,
+            y: self.view.y,
+            lines: drawn.collect(),
+        }
+    }
+}
+
+/// A field of a CSV file.
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::event::{Arm, RunId, StepRecord};
+
+    fn track(key: u64, arm: Arm, totals: &[f64]) -> Arc<Track> {
+        let mut track = Track::new(key, 1, RunId { seed: 0, arm }, format!("a, {}", arm.name()));
+        track.scales = vec!["P3".into(), "P4".into()];
+        for (step, &total) in totals.iter().enumerate() {
+            let distance = vec![total, total];
+            track.step(&StepRecord { step: step as u64, total, distance, ..Default::default() });
+        }
+        Arc::new(track)
+    }
+
+    fn runs() -> Runs {
+        let tracks = vec![track(1, Arm::Imitation, &[4.0, 2.0]), track(2, Arm::Baseline, &[5.0, 5.0])];
+        Runs { tracks, ..Runs::default() }
+    }
+
+    #[test]
+    fn twins_have_one_colour_and_two_strokes() {
+        let found = lines(&runs(), Plot::Distance);
+        let looks: Vec<_> = found.iter().map(|l| (l.name.as_str(), l.color, l.index, l.dashed)).collect();
+        assert_eq!(looks, [("P3", 0, 0, false), ("P4", 0, 1, false), ("P3", 0, 0, true), ("P4", 0, 1, true)]);
+    }
+
+    #[test]
+    fn a_hidden_run_has_no_line() {
+        let mut runs = runs();
+        runs.toggle(2);
+        assert_eq!(lines(&runs, Plot::Total).len(), 1);
+    }
+
+    #[test]
+    fn the_difference_is_one_line_a_pair() {
+        let mut runs = runs();
+        runs.view.difference = true;
+        let found = lines(&runs, Plot::Total);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].curve(&runs.tracks).expect("a curve").values, [-1.0, -3.0]);
+    }
+
+    #[test]
+    fn a_csv_has_raw_and_smoothed_values_by_hand() {
+        let runs = runs();
+        let view = CurveView { smoothing: 0.5, ..CurveView::default() };
+        let export = CurveExport { tracks: runs.tracks, view, plots: vec![Plot::Total], format: CurveFormat::Csv };
+        assert_eq!(export.file_name(), "total.csv");
+        let text = String::from_utf8(export.bytes().expect("a file")).expect("text");
+        // Smoothed: 4; (½·4 + 2)/1.5.
+        let expected = "run,plot,curve,step,value,smoothed\n\
+                        \"a, imitation\",total,,1,4,4\n\"a, imitation\",total,,2,2,2.6666666666666665\n\
+                        \"a, baseline\",total,,1,5,5\n\"a, baseline\",total,,2,5,5\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_figure_names_axes_and_runs() {
+        let runs = runs();
+        let plots = vec![Plot::Distance, Plot::Lambda];
+        let export = CurveExport { tracks: runs.tracks, view: CurveView::default(), plots, format: CurveFormat::Svg };
+        let svg = String::from_utf8(export.bytes().expect("a file")).expect("text");
+        for text in ["loss at λ = 1", "step", "a, baseline P4", "stroke-dasharray"] {
+            assert!(svg.contains(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The runs of this session: how the next one is set up, what the ones under way say, what is shown of them.
+
+mod form;
+pub mod lines;
+mod paired;
+mod playback;
+mod progress;
+pub mod series;
+mod track;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::messages::Level;
+use crate::export::figure::axis::AxisScale;
+use crate::train::config::Campaign;
+use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId};
+use crate::worker::EarlierRun;
+
+pub use form::{Field, Form, OpenThings, Problem};
+pub use paired::{Paired, Row};
+pub use playback::Playback;
+pub use progress::{Progress, clock};
+pub use track::{Curve, Plot, Track, difference};
+
+/// What the run panel shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunTab {
+    #[default]
+    SetUp,
+    Curves,
+    Paired,
+}
+
+impl RunTab {
+    pub const ALL: [Self; 3] = [Self::SetUp, Self::Curves, Self::Paired];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SetUp => "Set-up",
+            Self::Curves => "Curves",
+            Self::Paired => "Comparison",
+        }
+    }
+}
+
+/// Which curves are shown, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CurveView {
+    pub shown: Vec<Plot>,
+    /// One of them alone, over the whole place.
+    pub large: Option<Plot>,
+    /// Weight of the moving average, 0..=0.99.
+    pub smoothing: f64,
+    pub x: AxisScale,
+    pub y: AxisScale,
+    /// Imitation − baseline instead of the runs themselves.
+    pub difference: bool,
+}
+
+impl CurveView {
+    pub const MOST: usize = 6;
+    pub const MAX_SMOOTHING: f64 = 0.99;
+
+    /// Weight of the average of a plot: what is not noisy stays as it is.
+    pub fn smoothing_of(&self, plot: Plot) -> f64 {
+        match plot {
+            Plot::Map | Plot::Lambda | Plot::LearningRate => 0.0,
+            _ => self.smoothing,
+        }
+    }
+
+    /// As it can be drawn, whatever a file says.
+    pub fn checked(mut self) -> Self {
+        self.shown = Plot::ALL.into_iter().filter(|plot| self.shown.contains(plot)).take(Self::MOST).collect();
+        self.smoothing = if self.smoothing.is_finite() { self.smoothing.clamp(0.0, Self::MAX_SMOOTHING) } else { 0.0 };
+        self
+    }
+}
+
+impl Default for CurveView {
+    fn default() -> Self {
+        Self {
+            shown: vec![Plot::Total, Plot::Box, Plot::Objectness, Plot::Class, Plot::Distance, Plot::Map],
+            large: None,
+            smoothing: 0.9,
+            x: AxisScale::Linear,
+            y: AxisScale::Linear,
+            difference: false,
+        }
+    }
+}
+
+/// The campaign under way.
+#[derive(Clone, Debug)]
+pub struct Live {
+    pub campaign: Campaign,
+    pub control: Arc<RunControl>,
+    /// [`Track::campaign`] of its runs.
+    pub number: u64,
+    /// The track that spoke last.
+    pub current: Option<u64>,
+    /// Its runs that have begun.
+    pub begun: usize,
+    /// What a run is at outside its steps, and how far.
+    pub stage: Option<(String, Option<f32>)>,
+}
+
+impl Live {
+    /// Runs from the first to the last seed.
+    pub fn runs(&self) -> usize {
+        self.campaign.seeds as usize * if self.campaign.paired { 2 } else { 1 }
+    }
+}
+
+/// Something worth a message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    pub level: Level,
+    pub what: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    pub open: bool,
+    pub tab: RunTab,
+    pub form: Form,
+    /// The folder for the results has been asked for.
+    pub(super) asked_out: bool,
+    /// In the order in which they began.
+    pub tracks: Vec<Arc<Track>>,
+    pub live: Option<Live>,
+    /// What was stopped or failed and can go on.
+    pub unfinished: Option<(u64, Campaign)>,
+    pub view: CurveView,
+    pub playback: Option<Playback>,
+    keys: u64,
+}
+
+impl Runs {
+    pub fn with_view(view: CurveView) -> Self {
+        Self { view, ..Self::default() }
+    }
+
+    pub fn track(&self, key: u64) -> Option<&Arc<Track>> {
+        self.tracks.iter().find(|track| track.key == key)
+    }
+
+    fn track_mut(&mut self, key: u64) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.key == key).map(Arc::make_mut)
+    }
+
+    /// The track that is under way, or was the last to be.
+    pub fn current(&self) -> Option<&Arc<Track>> {
+        let key = self.live.as_ref().map_or_else(|| self.tracks.last().map(|track| track.key), |live| live.current)?;
+        self.track(key)
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.control.is_paused())
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.control.is_stopped())
+    }
+
+    /// A campaign is about to begin, or goes on under its old number.
+    pub(super) fn begin(&mut self, campaign: Campaign, number: Option<u64>) -> Arc<RunControl> {
+        let number = number.unwrap_or_else(|| self.next_key());
+        let control = Arc::new(RunControl::default());
+        self.live = Some(Live {
+            campaign,
+            control: Arc::clone(&control),
+            number,
+            current: None,
+            begun: 0,
+            stage: Some(("starting".to_owned(), None)),
+        });
+        self.unfinished = None;
+        self.tab = RunTab::Curves;
+        control
+    }
+
+    /// Takes in what the runs of the campaign say, and returns what a person should be told.
+    pub(super) fn receive(&mut self, events: Vec<(RunId, RunEvent)>) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for (id, event) in events {
+            let Some(live) = &mut self.live else { return notes };
+            let (number, several) = (live.number, live.campaign.seeds > 1);
+            match &event {
+                RunEvent::Stage { what, fraction } => live.stage = Some((what.clone(), *fraction)),
+                RunEvent::Started(_) => live.begun += 1,
+                RunEvent::Step(_) | RunEvent::Epoch(_) | RunEvent::Ended(_) => live.stage = None,
+                RunEvent::Snapshot(_) | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
+            }
+            let name = run_name(&live.campaign, id, several);
+            let known = self.tracks.iter().find(|track| track.campaign == number && track.id == id);
+            let key = known.map(|track| track.key).unwrap_or_else(|| {
+                let key = self.next_key();
+                self.tracks.push(Arc::new(Track::new(key, number, id, name.clone())));
+                key
+            });
+            if let Some(live) = &mut self.live {
+                live.current = Some(key);
+            }
+            notes.extend(note(&name, &event));
+            if let Some(track) = self.track_mut(key) {
+                track.receive(event);
+            }
+        }
+        notes
+    }
+
+    /// The campaign is over; nothing more will come of it.
+    pub(super) fn ended(&mut self) {
+        let Some(live) = self.live.take() else { return };
+        let of_it = || self.tracks.iter().filter(|track| track.campaign == live.number);
+        let finished = of_it().filter(|track| track.outcome == Some(Outcome::Finished)).count();
+        if of_it().next().is_some() && finished < live.runs() {
+            self.unfinished = Some((live.number, live.campaign));
+        } else {
+            // The next one must not write over this one's results.
+            self.form.campaign.out = PathBuf::new();
+            self.asked_out = false;
+        }
+    }
+
+    /// Whether this failure has been told by the run itself.
+    pub(super) fn has_told(&self, message: &str) -> bool {
+        let Some(live) = &self.live else { return false };
+        let failed = |track: &Arc<Track>| matches!(&track.outcome, Some(Outcome::Failed(cause)) if cause == message);
+        self.tracks.iter().any(|track| track.campaign == live.number && failed(track))
+    }
+
+    /// Lays a run from disk over the others.
+    pub(super) fn add_earlier(&mut self, run: EarlierRun) {
+        let arm = if run.folder.ends_with(Arm::Baseline.name()) { Arm::Baseline } else { Arm::Imitation };
+        let beside = |track: &&Arc<Track>| track.folder.as_ref().and_then(|f| f.parent()) == run.folder.parent();
+        let twin = self.tracks.iter().filter(|track| track.folder.is_some()).find(beside);
+        let campaign = twin.map(|track| track.campaign).unwrap_or_else(|| self.next_key());
+        let parts: Vec<_> = run.folder.iter().rev().take(2).map(|part| part.to_string_lossy().into_owned()).collect();
+        let name = parts.into_iter().rev().collect::<Vec<_>>().join(" · ");
+        self.tracks.retain(|track| track.folder.as_ref() != Some(&run.folder));
+        let mut track = Track::new(self.next_key(), campaign, RunId { seed: 0, arm }, name);
+        track.folder = Some(run.folder);
+        track.scales = run.scales;
+        run.steps.iter().for_each(|step| track.step(step));
+        run.epochs.into_iter().for_each(|epoch| track.epoch(epoch));
+        self.tracks.push(Arc::new(track));
+    }
+
+    pub(super) fn toggle(&mut self, key: u64) {
+        if let Some(track) = self.track_mut(key) {
+            track.visible ^= true;
+        }
+    }
+
+    /// Takes a run out of the list; one that is under way stays.
+    pub(super) fn remove(&mut self, key: u64) {
+        let live = self.live.as_ref().map(|live| live.number);
+        self.tracks.retain(|track| track.key != key || Some(track.campaign) == live);
+        if self.playback.is_some_and(|playback| self.track(playback.track).is_none()) {
+            self.playback = None;
+        }
+    }
+
+    /// The newest campaign with twins.
+    pub fn paired(&self) -> Option<Paired> {
+        let twins = |campaign: u64| self.tracks.iter().any(|t| t.campaign == campaign && t.is_baseline());
+        let campaign = self.tracks.iter().rev().map(|track| track.campaign).find(|campaign| twins(*campaign))?;
+        let of_it = self.tracks.iter().filter(|track| track.campaign == campaign);
+        Some(Paired::of(of_it.map(|track| &**track)))
+    }
+
+    /// Imitation and baseline of one campaign and seed.
+    pub fn twins(&self) -> impl Iterator<Item = (&Arc<Track>, &Arc<Track>)> {
+        self.tracks.iter().filter(|track| !track.is_baseline()).filter_map(|track| {
+            let twin = |other: &&Arc<Track>| {
+                other.is_baseline() && (other.campaign, other.id.seed) == (track.campaign, track.id.seed)
+            };
+            Some((track, self.tracks.iter().find(twin)?))
+        })
+    }
+
+    fn next_key(&mut self) -> u64 {
+        self.keys += 1;
+        self.keys
+    }
+}
+
+/// "run-3 · imitation · seed 1".
+fn run_name(campaign: &Campaign, id: RunId, several: bool) -> String {
+    let folder = campaign.out.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
+    let arm = match (campaign.paired, &campaign.config.teacher) {
+        (false, None) => "no teacher",
+        _ => id.arm.name(),
+    };
+    if several { format!("{folder} · {arm} · seed {}", id.seed) } else { format!("{folder} · {arm}") }
+}
+
+/// What of an event a person is told.
+fn note(name: &str, event: &RunEvent) -> Option<Note> {
+    let (level, text) = match event {
+        RunEvent::Warning(text) => (Level::Warning, text.clone()),
+        RunEvent::Ended(Outcome::Finished) => (Level::Info, "the run is finished".to_owned()),
+        RunEvent::Ended(Outcome::Stopped) => (Level::Info, "the run was stopped; Resume goes on with it".to_owned()),
+        RunEvent::Ended(Outcome::Failed(cause)) => (Level::Error, cause.clone()),
+        _ => return None,
+    };
+    Some(Note { level, what: name.to_owned(), text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::event::{RunSummary, StepRecord};
+
+    fn id(seed: u64, arm: Arm) -> RunId {
+        RunId { seed, arm }
+    }
+
+    pub(super) fn begun(paired: bool, seeds: u32) -> Runs {
+        let mut runs = Runs::default();
+        let mut campaign = runs.form.campaign.clone();
+        campaign.config.teacher = Some("l.pt".into());
+        runs.begin(Campaign { out: "runs/run-1".into(), paired, seeds, ..campaign }, None);
+        runs
+    }
+
+    pub(super) fn started(first_step: u64) -> RunEvent {
+        RunEvent::Started(Arc::new(RunSummary {
+            folder: "runs/run-1".into(),
+            steps: 100,
+            steps_per_epoch: 10,
+            first_step,
+            scales: vec!["P3".into()],
+            images: 1,
+            labels: 1,
+            val_images: 1,
+            device: "CPU".into(),
+        }))
+    }
+
+    fn step(step: u64) -> RunEvent {
+        RunEvent::Step(StepRecord { step, total: 1.0, seconds: 0.5, ..Default::default() })
+    }
+
+    #[test]
+    fn each_run_of_a_campaign_has_its_track() {
+        let mut runs = begun(true, 1);
+        let (with, without) = (id(0, Arm::Imitation), id(0, Arm::Baseline));
+        runs.receive(vec![(with, started(0)), (with, step(0)), (with, RunEvent::Ended(Outcome::Finished))]);
+        runs.receive(vec![(without, started(0)), (without, step(0))]);
+        let names: Vec<&str> = runs.tracks.iter().map(|track| track.name.as_str()).collect();
+        assert_eq!(names, ["run-1 · imitation", "run-1 · baseline"]);
+        assert_eq!(runs.twins().count(), 1);
+        assert_eq!(runs.current().map(|track| track.id), Some(without));
+        assert_eq!(runs.live.as_ref().map(|live| (live.begun, live.runs())), Some((2, 2)));
+    }
+
+    #[test]
+    fn a_stopped_campaign_goes_on_in_its_own_tracks() {
+        let mut runs = begun(false, 1);
+        let with = id(0, Arm::Imitation);
+        let mut notes = runs.receive(vec![(with, started(0)), (with, step(0)), (with, step(1))]);
+        notes.extend(runs.receive(vec![(with, RunEvent::Ended(Outcome::Stopped))]));
+        assert_eq!(notes.len(), 1);
+        runs.ended();
+        let (number, campaign) = runs.unfinished.clone().expect("it can go on");
+        runs.begin(campaign, Some(number));
+        runs.receive(vec![(with, started(1)), (with, step(1))]);
+        assert_eq!((runs.tracks.len(), runs.tracks[0].steps_done), (1, 2));
+    }
+
+    #[test]
+    fn a_finished_campaign_leaves_its_folder_to_itself() {
+        let mut runs = begun(false, 1);
+        runs.form.campaign.out = "runs/run-1".into();
+        let with = id(0, Arm::Imitation);
+        runs.receive(vec![(with, started(0)), (with, RunEvent::Ended(Outcome::Finished))]);
+        runs.ended();
+        assert_eq!((runs.unfinished.is_none(), runs.form.campaign.out.as_os_str().is_empty()), (true, true));
+        assert!(runs.receive(vec![(with, step(5))]).is_empty(), "what comes too late is dropped");
+    }
+
+    #[test]
+    fn what_goes_wrong_is_told_once() {
+        let mut runs = begun(false, 1);
+        let with = id(0, Arm::Imitation);
+        let failed = RunEvent::Ended(Outcome::Failed("the box loss is NaN at step 7".into()));
+        let notes = runs.receive(vec![(with, RunEvent::Warning("slow".into())), (with, failed)]);
+        let levels: Vec<Level> = notes.iter().map(|note| note.level).collect();
+        assert_eq!(levels, [Level::Warning, Level::Error]);
+        assert!(runs.has_told("the box loss is NaN at step 7") && !runs.has_told("another"));
+    }
+
+    #[test]
+    fn earlier_runs_that_lie_side_by_side_are_twins() {
+        let mut runs = Runs::default();
+        for arm in ["imitation", "baseline"] {
+            let folder = PathBuf::from("old").join(arm);
+            runs.add_earlier(EarlierRun { folder, steps: vec![StepRecord::default()], ..Default::default() });
+        }
+        assert_eq!((runs.twins().count(), runs.tracks[1].name.as_str()), (1, "old · baseline"));
+        runs.add_earlier(EarlierRun { folder: "old/imitation".into(), ..Default::default() });
+        assert_eq!(runs.tracks.len(), 2, "opened again it is read anew");
+        let key = runs.tracks[0].key;
+        runs.remove(key);
+        assert_eq!(runs.tracks.len(), 1);
+    }
+
+    #[test]
+    fn a_view_from_a_file_can_be_drawn() {
+        let view = CurveView { shown: vec![Plot::Map; 9], smoothing: f64::NAN, ..CurveView::default() }.checked();
+        assert_eq!((view.shown, view.smoothing), (vec![Plot::Map], 0.0));
+    }
+}

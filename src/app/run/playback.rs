@@ -1,0 +1,144 @@
+//! The difference map through the time of a run: which moment is shown, and its passing.
+
+use std::sync::Arc;
+
+use crate::app::run::Runs;
+use crate::train::event::Snapshot;
+
+/// Seconds from one map to the next while they play.
+const PACE: f64 = 0.15;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Playback {
+    /// Key of the track.
+    pub track: u64,
+    /// Step of the map; `None` follows the newest.
+    pub at: Option<u64>,
+    pub playing: bool,
+    since: f64,
+}
+
+impl Runs {
+    /// Tracks that have maps to show.
+    pub fn has_moments(&self) -> bool {
+        self.tracks.iter().any(|track| !track.snapshots.is_empty())
+    }
+
+    /// The maps that play, and which of them is shown.
+    pub fn moments(&self) -> Option<(&[Arc<Snapshot>], usize)> {
+        let playback = self.playback?;
+        let snapshots = &self.track(playback.track)?.snapshots;
+        let last = snapshots.len().checked_sub(1)?;
+        let at = |step| snapshots.partition_point(|snapshot| snapshot.step < step).min(last);
+        Some((snapshots, playback.at.map_or(last, at)))
+    }
+
+    /// The map that is shown, and the upper end of its run's range.
+    pub fn moment(&self) -> Option<(&Arc<Snapshot>, f32)> {
+        let (snapshots, index) = self.moments()?;
+        Some((snapshots.get(index)?, self.track(self.playback?.track)?.snapshot_high))
+    }
+
+    pub(in crate::app) fn show_moments(&mut self, on: bool) {
+        let newest = self.current().filter(|track| !track.snapshots.is_empty());
+        let track = newest.or_else(|| self.tracks.iter().rev().find(|track| !track.snapshots.is_empty()));
+        let playback = track.map(|track| Playback { track: track.key, at: None, playing: false, since: 0.0 });
+        self.playback = playback.filter(|_| on);
+    }
+
+    /// Shows the map with this number; the last one follows what comes.
+    pub(in crate::app) fn seek(&mut self, index: usize) {
+        let Some((snapshots, _)) = self.moments() else { return };
+        let at = snapshots.get(index).filter(|_| index + 1 < snapshots.len()).map(|snapshot| snapshot.step);
+        if let Some(playback) = &mut self.playback {
+            playback.at = at;
+            playback.playing = false;
+        }
+    }
+
+    /// Plays on from what is shown, from the start where that is the end.
+    pub(in crate::app) fn play(&mut self, on: bool, now: f64) {
+        let Some((snapshots, index)) = self.moments() else { return };
+        let first = snapshots.first().map(|snapshot| snapshot.step);
+        let from = if index + 1 == snapshots.len() { first } else { snapshots.get(index).map(|s| s.step) };
+        if let Some(playback) = &mut self.playback {
+            playback.playing = on;
+            playback.since = now;
+            if on {
+                playback.at = from;
+            }
+        }
+    }
+
+    /// Lets time pass while the maps play.
+    pub(in crate::app) fn advance(&mut self, now: f64) {
+        let Some(playback) = self.playback.filter(|playback| playback.playing) else { return };
+        let Some((snapshots, index)) = self.moments() else { return };
+        if now - playback.since < PACE {
+            return;
+        }
+        let next = snapshots.get(index + 1).map(|snapshot| snapshot.step);
+        let at_end = index + 2 >= snapshots.len();
+        if let Some(playback) = &mut self.playback {
+            playback.since = now;
+            playback.at = next.filter(|_| !at_end);
+            playback.playing = !at_end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::run::tests::{begun, started};
+    use crate::train::event::{Arm, RunEvent, RunId};
+
+    const ID: RunId = RunId { seed: 0, arm: Arm::Imitation };
+
+    fn snapshot(step: u64) -> (RunId, RunEvent) {
+        (ID, RunEvent::Snapshot(Arc::new(Snapshot { step, image: "a.jpg".into(), scales: Vec::new() })))
+    }
+
+    fn runs() -> Runs {
+        let mut runs = begun(false, 1);
+        runs.receive(vec![(ID, started(0))]);
+        runs.show_moments(true);
+        assert_eq!(runs.playback, None, "nothing to show yet");
+        runs.receive(vec![snapshot(0), snapshot(25), snapshot(50)]);
+        runs.show_moments(true);
+        runs
+    }
+
+    fn shown(runs: &Runs) -> Option<u64> {
+        runs.moment().map(|(snapshot, _)| snapshot.step)
+    }
+
+    #[test]
+    fn the_newest_map_is_followed_until_another_is_chosen() {
+        let mut runs = runs();
+        assert_eq!(shown(&runs), Some(50));
+        runs.receive(vec![snapshot(75)]);
+        assert_eq!(shown(&runs), Some(75));
+        runs.seek(1);
+        runs.receive(vec![snapshot(100)]);
+        assert_eq!(shown(&runs), Some(25));
+        runs.seek(4);
+        runs.receive(vec![snapshot(125)]);
+        assert_eq!(shown(&runs), Some(125), "the last one is the live end");
+        runs.show_moments(false);
+        assert_eq!(shown(&runs), None);
+    }
+
+    #[test]
+    fn played_from_the_end_it_begins_anew_and_stops_at_the_live_end() {
+        let mut runs = runs();
+        runs.play(true, 0.0);
+        assert_eq!(shown(&runs), Some(0));
+        runs.advance(0.1);
+        assert_eq!(shown(&runs), Some(0), "too early");
+        runs.advance(0.2);
+        assert_eq!(shown(&runs), Some(25));
+        runs.advance(0.4);
+        assert_eq!((shown(&runs), runs.playback.map(|p| (p.playing, p.at))), (Some(50), Some((false, None))));
+    }
+}

@@ -1,0 +1,424 @@
+//! One run as curves: what it has said so far, column by column.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StepRecord};
+
+/// What a plot shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Plot {
+    Total,
+    Box,
+    Objectness,
+    Class,
+    Imitation,
+    Distance,
+    Lambda,
+    GradientRatio,
+    LearningRate,
+    Map,
+}
+
+impl Plot {
+    pub const ALL: [Self; 10] = [
+        Self::Total,
+        Self::Box,
+        Self::Objectness,
+        Self::Class,
+        Self::Imitation,
+        Self::Distance,
+        Self::Lambda,
+        Self::GradientRatio,
+        Self::LearningRate,
+        Self::Map,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Box => "box",
+            Self::Objectness => "objectness",
+            Self::Class => "class",
+            Self::Imitation => "imitation",
+            Self::Distance => "distance",
+            Self::Lambda => "λ",
+            Self::GradientRatio => "gradient ratio",
+            Self::LearningRate => "learning rate",
+            Self::Map => "mAP",
+        }
+    }
+
+    /// The y axis.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Total | Self::Box | Self::Objectness | Self::Class | Self::Imitation => "loss per image",
+            Self::Distance => "loss at λ = 1",
+            Self::Lambda => "weight",
+            Self::GradientRatio => "‖∇imitation‖ / ‖∇detection‖",
+            Self::LearningRate => "per step",
+            Self::Map => "mean average precision",
+        }
+    }
+
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Total => "Everything that is minimised: box, objectness, class and imitation.",
+            Self::Box => "How far the predicted boxes are off: 1 − CIoU, times its gain.",
+            Self::Objectness => "How well the student knows where objects are.",
+            Self::Class => "How well the student knows which objects they are.",
+            Self::Imitation => "The imitation loss of each scale, λ included.",
+            Self::Distance => "The same at λ = 1: how far the student's features are from the teacher's.",
+            Self::Lambda => "The weight of the imitation, which warms up, fades, or is kept at a gradient ratio.",
+            Self::GradientRatio => "How strongly the imitation pulls at the student, against the detection loss.",
+            Self::LearningRate => "Of the weights; it warms up and decays.",
+            Self::Map => "Mean average precision on the validation images, after each evaluated epoch.",
+        }
+    }
+}
+
+/// Values over steps done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    pub plot: Plot,
+    /// "P3", "mAP50"; empty where a plot has one curve a run.
+    pub name: String,
+    /// Steps done, ascending.
+    pub steps: Vec<f64>,
+    pub values: Vec<f64>,
+}
+
+impl Curve {
+    /// The value at a step or the nearest one to it that has a value.
+    pub fn at(&self, step: f64) -> Option<(f64, f64)> {
+        let after = self.steps.partition_point(|&known| known < step);
+        let near = |index: usize| Some((*self.steps.get(index)?, *self.values.get(index)?));
+        match (after.checked_sub(1).and_then(near), near(after)) {
+            (Some(before), Some(after)) => Some(if step - before.0 <= after.0 - step { before } else { after }),
+            (before, after) => before.or(after),
+        }
+    }
+}
+
+/// Wall time of steps that the pace is taken from, in seconds.
+const PACE_SECONDS: f64 = 10.0;
+/// Snapshots that are kept; beyond them every second one goes.
+const MAX_SNAPSHOTS: usize = 400;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Track {
+    /// Its own in this session.
+    pub key: u64,
+    pub name: String,
+    /// Tracks with the same number and seed are twins.
+    pub campaign: u64,
+    pub id: RunId,
+    pub summary: Option<Arc<RunSummary>>,
+    /// Where an earlier run lies.
+    pub folder: Option<PathBuf>,
+    /// "P3" …
+    pub scales: Vec<String>,
+    pub curves: Vec<Curve>,
+    pub epochs: Vec<EpochRecord>,
+    pub snapshots: Vec<Arc<Snapshot>>,
+    /// The largest finite value of all snapshots.
+    pub snapshot_high: f32,
+    pub steps_done: u64,
+    pub outcome: Option<Outcome>,
+    pub visible: bool,
+    /// Grows with every new value.
+    pub version: u64,
+    /// Wall times of the last steps.
+    recent: VecDeque<f64>,
+}
+
+impl Track {
+    pub fn new(key: u64, campaign: u64, id: RunId, name: String) -> Self {
+        Self {
+            key,
+            name,
+            campaign,
+            id,
+            summary: None,
+            folder: None,
+            scales: Vec::new(),
+            curves: Vec::new(),
+            epochs: Vec::new(),
+            snapshots: Vec::new(),
+            snapshot_high: 0.0,
+            steps_done: 0,
+            outcome: None,
+            visible: true,
+            version: 0,
+            recent: VecDeque::new(),
+        }
+    }
+
+    pub fn is_baseline(&self) -> bool {
+        self.id.arm == Arm::Baseline
+    }
+
+    /// Takes in what the run says of itself; warnings and stages are not a track's business.
+    pub fn receive(&mut self, event: RunEvent) {
+        match event {
+            RunEvent::Started(summary) => {
+                self.rewind(summary.first_step);
+                self.scales.clone_from(&summary.scales);
+                self.summary = Some(summary);
+                self.outcome = None;
+            }
+            RunEvent::Step(step) => self.step(&step),
+            RunEvent::Epoch(epoch) => self.epoch(*epoch),
+            RunEvent::Snapshot(snapshot) => self.snapshot(snapshot),
+            RunEvent::Ended(outcome) => self.outcome = Some(outcome),
+            RunEvent::Stage { .. } | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
+        }
+    }
+
+    /// Forgets what a resumed run will do again.
+    fn rewind(&mut self, first_step: u64) {
+        if first_step >= self.steps_done {
+            return;
+        }
+        for curve in &mut self.curves {
+            let kept = curve.steps.partition_point(|&step| step <= first_step as f64);
+            curve.steps.truncate(kept);
+            curve.values.truncate(kept);
+        }
+        self.epochs.retain(|epoch| epoch.step <= first_step);
+        self.snapshots.retain(|snapshot| snapshot.step < first_step);
+        self.steps_done = first_step;
+        self.recent.clear();
+        self.version += 1;
+    }
+
+    pub(super) fn step(&mut self, record: &StepRecord) {
+        let step = (record.step + 1) as f64;
+        self.steps_done = record.step + 1;
+        self.put(Plot::Total, 0, step, record.total);
+        self.put(Plot::Box, 0, step, record.box_loss);
+        self.put(Plot::Objectness, 0, step, record.objectness);
+        self.put(Plot::Class, 0, step, record.class);
+        for (scale, &value) in record.imitation.iter().enumerate() {
+            self.put(Plot::Imitation, scale, step, value);
+        }
+        for (scale, &value) in record.distance.iter().enumerate() {
+            self.put(Plot::Distance, scale, step, value);
+        }
+        self.put(Plot::Lambda, 0, step, record.lambda);
+        if let Some(ratio) = record.gradient_ratio {
+            self.put(Plot::GradientRatio, 0, step, ratio);
+        }
+        self.put(Plot::LearningRate, 0, step, record.learning_rate);
+        if record.seconds.is_finite() && record.seconds > 0.0 {
+            self.recent.push_back(record.seconds);
+            let mut total: f64 = self.recent.iter().sum();
+            while total > PACE_SECONDS && self.recent.len() > 1 {
+                total -= self.recent.pop_front().unwrap_or_default();
+            }
+        }
+        self.version += 1;
+    }
+
+    pub(super) fn epoch(&mut self, epoch: EpochRecord) {
+        if let Some(evaluation) = &epoch.evaluation {
+            let step = epoch.step as f64;
+            self.put(Plot::Map, 0, step, evaluation.map50);
+            self.put(Plot::Map, 1, step, evaluation.map50_95);
+        }
+        self.epochs.push(epoch);
+        self.version += 1;
+    }
+
+    fn snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        let highs = snapshot.scales.iter().filter_map(|scale| scale.difference.finite_range()).map(|(_, high)| high);
+        self.snapshot_high = highs.fold(self.snapshot_high, f32::max);
+        self.snapshots.push(snapshot);
+        if self.snapshots.len() > MAX_SNAPSHOTS {
+            let last = self.snapshots.len() - 1;
+            let mut index = 0;
+            self.snapshots.retain(|_| {
+                index += 1;
+                (index - 1) % 2 == 0 || index - 1 == last
+            });
+        }
+    }
+
+    fn put(&mut self, plot: Plot, index: usize, step: f64, value: f64) {
+        let place = self.curves.iter().enumerate().filter(|(_, curve)| curve.plot == plot).nth(index).map(|(at, _)| at);
+        let at = place.unwrap_or_else(|| {
+            let name = self.curve_name(plot, index);
+            self.curves.push(Curve { plot, name, steps: Vec::new(), values: Vec::new() });
+            self.curves.len() - 1
+        });
+        let curve = &mut self.curves[at];
+        curve.steps.push(step);
+        curve.values.push(value);
+    }
+
+    fn curve_name(&self, plot: Plot, index: usize) -> String {
+        match plot {
+            Plot::Imitation | Plot::Distance => {
+                self.scales.get(index).cloned().unwrap_or_else(|| format!("scale {index}"))
+            }
+            Plot::Map => if index == 0 { "mAP50" } else { "mAP50-95" }.to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    pub fn of(&self, plot: Plot) -> impl Iterator<Item = &Curve> {
+        self.curves.iter().filter(move |curve| curve.plot == plot)
+    }
+
+    /// Wall time of a step, in seconds, over the last few.
+    pub fn seconds_per_step(&self) -> Option<f64> {
+        (!self.recent.is_empty()).then(|| self.recent.iter().sum::<f64>() / self.recent.len() as f64)
+    }
+
+    /// Wall time of an evaluation, in seconds; the mean of those so far.
+    pub fn seconds_per_evaluation(&self) -> Option<f64> {
+        let seconds: Vec<f64> =
+            self.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).map(|e| e.seconds).collect();
+        (!seconds.is_empty()).then(|| seconds.iter().sum::<f64>() / seconds.len() as f64)
+    }
+}
+
+/// `imitation − baseline` at the steps that both have.
+pub fn difference(imitation: &Curve, baseline: &Curve) -> Curve {
+    let (mut steps, mut values) = (Vec::new(), Vec::new());
+    let mut other = 0;
+    for (&step, &value) in imitation.steps.iter().zip(&imitation.values) {
+        while baseline.steps.get(other).is_some_and(|&s| s < step) {
+            other += 1;
+        }
+        if baseline.steps.get(other) == Some(&step) {
+            steps.push(step);
+            values.push(value - baseline.values[other]);
+        }
+    }
+    Curve { plot: imitation.plot, name: imitation.name.clone(), steps, values }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grid::Grid;
+    use crate::train::evaluate::Evaluation;
+    use crate::train::event::SnapshotScale;
+
+    fn track() -> Track {
+        let mut track = Track::new(0, 0, RunId { seed: 0, arm: Arm::Imitation }, "run".into());
+        track.receive(started(0));
+        track
+    }
+
+    fn started(first_step: u64) -> RunEvent {
+        RunEvent::Started(Arc::new(RunSummary {
+            folder: "run".into(),
+            steps: 100,
+            steps_per_epoch: 10,
+            first_step,
+            scales: vec!["P3".into(), "P4".into()],
+            images: 1,
+            labels: 1,
+            val_images: 1,
+            device: "CPU".into(),
+        }))
+    }
+
+    fn step(step: u64, total: f64, seconds: f64) -> RunEvent {
+        RunEvent::Step(StepRecord { step, total, seconds, distance: vec![total, 2.0 * total], ..Default::default() })
+    }
+
+    #[test]
+    fn a_step_is_a_point_on_every_curve_it_has() {
+        let mut track = track();
+        track.receive(step(0, 3.0, 1.0));
+        track.receive(step(1, 2.0, 1.0));
+        let total = track.of(Plot::Total).next().expect("a curve");
+        assert_eq!((&total.steps[..], &total.values[..]), (&[1.0, 2.0][..], &[3.0, 2.0][..]));
+        let names: Vec<&str> = track.of(Plot::Distance).map(|curve| curve.name.as_str()).collect();
+        assert_eq!(names, ["P3", "P4"]);
+        assert_eq!(track.of(Plot::Distance).nth(1).expect("P4").values, [6.0, 4.0]);
+        assert_eq!(track.of(Plot::Imitation).count(), 0, "no teacher, no curve");
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_seconds() {
+        let mut track = track();
+        assert_eq!(track.seconds_per_step(), None);
+        // Slow at first; then 20 steps of half a second fill the ten seconds.
+        for (index, seconds) in [8.0; 5].into_iter().chain([0.5; 20]).enumerate() {
+            track.receive(step(index as u64, 1.0, seconds));
+        }
+        assert_eq!(track.seconds_per_step(), Some(0.5));
+    }
+
+    #[test]
+    fn a_resumed_run_takes_back_what_it_does_again() {
+        let mut track = track();
+        for index in 0..30 {
+            track.receive(step(index, 1.0, 1.0));
+        }
+        track.receive(RunEvent::Ended(Outcome::Stopped));
+        track.receive(started(20));
+        assert_eq!((track.steps_done, track.outcome.clone()), (20, None));
+        track.receive(step(20, 5.0, 1.0));
+        let total = track.of(Plot::Total).next().expect("a curve");
+        assert_eq!((total.steps.len(), total.steps.last(), total.values.last()), (21, Some(&21.0), Some(&5.0)));
+    }
+
+    #[test]
+    fn evaluations_are_points_of_their_own() {
+        let mut track = track();
+        let evaluation = Evaluation { map50: 0.4, map50_95: 0.2, seconds: 3.0, ..Default::default() };
+        track.receive(RunEvent::Epoch(Box::new(EpochRecord {
+            step: 10,
+            evaluation: Some(evaluation),
+            ..Default::default()
+        })));
+        track.receive(RunEvent::Epoch(Box::new(EpochRecord { epoch: 1, step: 20, ..Default::default() })));
+        let points: Vec<_> = track.of(Plot::Map).map(|c| (c.name.clone(), c.at(0.0))).collect();
+        assert_eq!(points, [("mAP50".to_owned(), Some((10.0, 0.4))), ("mAP50-95".to_owned(), Some((10.0, 0.2)))]);
+        assert_eq!(track.seconds_per_evaluation(), Some(3.0));
+    }
+
+    #[test]
+    fn many_snapshots_are_thinned_and_keep_both_ends() {
+        let mut track = track();
+        for step in 0..=400 {
+            let difference = Grid::filled(1, 1, if step == 3 { 9.0 } else { 1.0 });
+            let scales = vec![SnapshotScale { stride: 8, difference }];
+            track.receive(RunEvent::Snapshot(Arc::new(Snapshot { step, image: "a.jpg".into(), scales })));
+        }
+        assert_eq!(track.snapshots.len(), 201);
+        let ends = (track.snapshots.first().map(|s| s.step), track.snapshots.last().map(|s| s.step));
+        assert_eq!(ends, (Some(0), Some(400)));
+        assert_eq!(track.snapshot_high, 9.0, "the range covers those that have gone");
+    }
+
+    #[test]
+    fn twins_are_subtracted_where_both_have_a_value() {
+        let curve = |steps: &[f64], values: &[f64]| Curve {
+            plot: Plot::Total,
+            name: String::new(),
+            steps: steps.to_vec(),
+            values: values.to_vec(),
+        };
+        let found = difference(&curve(&[1.0, 2.0, 3.0], &[5.0, 6.0, 7.0]), &curve(&[2.0, 3.0, 4.0], &[1.0, 9.0, 0.0]));
+        assert_eq!((found.steps, found.values), (vec![2.0, 3.0], vec![5.0, -2.0]));
+    }
+
+    #[test]
+    fn the_nearest_value_is_read() {
+        let curve = Curve { plot: Plot::Map, name: String::new(), steps: vec![10.0, 20.0], values: vec![0.1, 0.2] };
+        assert_eq!(
+            [curve.at(14.0), curve.at(16.0), curve.at(99.0)].map(|p| p.map(|p| p.1)),
+            [Some(0.1), Some(0.2), Some(0.2)]
+        );
+    }
+}

@@ -1,0 +1,554 @@
+//! The curves: small multiples or one plot large, all over the same steps.
+//!
+//! What a line draws is computed when its values, the window or the smoothing change, and kept; the plots themselves
+//! only draw. All plots share one range of steps: the wheel zooms it, dragging moves it, a double click shows all.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use egui::{
+    Align2, Button, Color32, ComboBox, FontId, Grid, Id, Layout, Painter, Rect, Response, RichText, Sense, Shape,
+    Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
+use egui_plot::{
+    AxisHints, FilledArea, GridInput, GridMark, LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform,
+};
+
+use crate::app::run::lines::{Line, lines};
+use crate::app::run::series::{Missing, Window, decimate, moving_average};
+use crate::app::run::{CurveView, Plot, Runs};
+use crate::app::{Command, CurveFormat, RunFile};
+use crate::export::figure::axis::{AxisScale, ticks};
+use crate::format::significant;
+use crate::ui::palette::{self, Palette};
+use crate::ui::run::legend;
+use crate::ui::style;
+use crate::ui::widgets::{self, Panel, grouped};
+
+const LEGEND: f32 = 224.0;
+/// Height of a plot's title.
+const TITLE: f32 = 20.0;
+/// Points of scrolling that zoom by e.
+const SCROLL_PER_E: f32 = 240.0;
+/// Marks of what cannot be drawn, in points.
+const MARK: f32 = 3.0;
+
+/// Which line a drawing is of.
+type Key = (Plot, u64, Option<u64>, usize);
+
+/// A line as it is drawn.
+struct Cached {
+    version: u64,
+    window: Window,
+    smoothing: f64,
+    /// Drawn in this frame.
+    used: bool,
+    line: Vec<PlotPoint>,
+    /// The values themselves, where the line is an average and no band shows them.
+    raw: Vec<PlotPoint>,
+    band: [Vec<f64>; 3],
+    missing: Vec<(f64, Missing)>,
+    /// Places on the y axis.
+    range: Option<(f64, f64)>,
+}
+
+#[derive(Default)]
+pub struct Curves {
+    cache: HashMap<Key, Cached>,
+    /// Places on the x axis; `None` shows all steps.
+    range: Option<(f64, f64)>,
+    scale: AxisScale,
+}
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
+    let state = panel.state;
+    if state.runs.tracks.is_empty() {
+        empty(ui, panel);
+        return;
+    }
+    controls(ui, panel);
+    let place = ui.available_rect_before_wrap();
+    let (plots, side) = place.split_left_right_at_x((place.right() - LEGEND).max(place.left()));
+    ui.scope_builder(UiBuilder::new().max_rect(side.with_min_x(side.left() + palette::UNIT)), |ui| {
+        legend::show(ui, panel);
+    });
+
+    let view = &state.runs.view;
+    if memory.scale != view.x {
+        (memory.scale, memory.range) = (view.x, None);
+    }
+    memory.cache.values_mut().for_each(|cached| cached.used = false);
+    let shown: Vec<Plot> = view.large.map_or_else(|| view.shown.clone(), |large| vec![large]);
+    let range = memory.range.unwrap_or_else(|| all_steps(&state.runs));
+    let mut next = memory.range;
+    for (plot, cell) in shown.iter().zip(cells(plots, shown.len())) {
+        ui.scope_builder(UiBuilder::new().max_rect(cell).id_salt(plot.name()), |ui| {
+            title(ui, panel, *plot, cell);
+            if let Some(moved) = memory.plot(ui, &state.runs, *plot, cell.with_min_y(cell.top() + TITLE), range) {
+                next = moved;
+            }
+        });
+    }
+    memory.range = next;
+    memory.cache.retain(|_, cached| cached.used);
+    ui.advance_cursor_after_rect(place);
+}
+
+/// Nothing to see yet, and what to do about it.
+fn empty(ui: &mut Ui, panel: &mut Panel<'_>) {
+    ui.add_space(24.0);
+    ui.vertical_centered(|ui| {
+        ui.label(widgets::strong("No run yet").size(palette::TITLE));
+        widgets::note(ui, "Curves appear with the first step of a run.");
+        ui.add_space(8.0);
+        ui.horizontal(|ui| {
+            ui.add_space((ui.available_width() - 280.0).max(0.0) / 2.0);
+            panel.button(ui, Command::SetRunTab(crate::app::run::RunTab::SetUp), "Set up a run");
+            let earlier = Command::BrowseForRun(RunFile::Earlier);
+            panel.button(ui, earlier.clone(), earlier.label());
+        });
+    });
+}
+
+fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let state = panel.state;
+    let view = &state.runs.view;
+    let mut next = view.clone();
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = palette::UNIT;
+        chosen(ui, view, &mut next);
+        ui.label(RichText::new("Smoothing").color(Palette::of(ui).text_weak));
+        // Rounded as the slider rounds, which would else report a change of its own.
+        let mut smoothing = (view.smoothing * 100.0).round() / 100.0;
+        ui.spacing_mut().slider_width = 80.0;
+        let slider = egui::Slider::new(&mut smoothing, 0.0..=CurveView::MAX_SMOOTHING).fixed_decimals(2);
+        let help = "Weight of the past in the moving average; 0 shows every value as it is.";
+        let response = ui.add(slider).on_hover_text(help);
+        response.widget_info(|| WidgetInfo::slider(true, smoothing, "Smoothing"));
+        if response.changed() {
+            next.smoothing = smoothing;
+        }
+        for (name, scale, help) in [
+            ("log x", &mut next.x, "Logarithmic steps: the start of a run at leisure."),
+            ("log y", &mut next.y, "Logarithmic values; what is 0 or less is marked at the lower border."),
+        ] {
+            let mut log = *scale == AxisScale::Log;
+            if ui.checkbox(&mut log, name).on_hover_text(help).changed() {
+                *scale = if log { AxisScale::Log } else { AxisScale::Linear };
+            }
+        }
+        let twins = state.runs.twins().next().is_some();
+        let difference = egui::Checkbox::new(&mut next.difference, "imitation − baseline");
+        let response = ui.add_enabled(twins || view.difference, difference);
+        response
+            .on_hover_text("Subtracts the twin without imitation, step by step.")
+            .on_disabled_hover_text("Start a paired run first.");
+        let moments = panel.state.runs.playback.is_some();
+        panel.command(ui, Command::ToggleMoments, Button::selectable(moments, "Through time"));
+        ui.menu_button("Save", |ui| {
+            for format in CurveFormat::ALL {
+                panel.entry(ui, Command::ExportCurves(view.large, format));
+            }
+        });
+    });
+    if next != *view {
+        panel.push(Command::SetCurves(next));
+    }
+}
+
+/// Which plots there are.
+fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
+    let text = match view.large {
+        Some(plot) => plot.name().to_owned(),
+        None => format!("{} plots", view.shown.len()),
+    };
+    let list = ComboBox::from_id_salt("plots").selected_text(text).width(112.0);
+    let list = list.close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+    let shown = list.show_ui(ui, |ui| {
+        for plot in Plot::ALL {
+            let mut on = view.shown.contains(&plot);
+            let full = !on && view.shown.len() >= CurveView::MOST;
+            let last = on && view.shown.len() == 1;
+            let response = ui.add_enabled(!full && !last, egui::Checkbox::new(&mut on, plot.name()));
+            let response = response.on_hover_text(plot.explanation());
+            response.clone().on_disabled_hover_text("Between one and six plots are shown.");
+            if response.changed() {
+                next.large = None;
+                next.shown.retain(|other| *other != plot);
+                if on {
+                    next.shown.push(plot);
+                }
+            }
+        }
+    });
+    shown.response.on_hover_text("Which plots are shown; a click on a plot's title enlarges it.");
+}
+
+/// The name of a plot; a click shows it large, and small again.
+fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, cell: Rect) {
+    let palette = Palette::of(ui);
+    let place = cell.with_max_y(cell.top() + TITLE);
+    let response = ui.interact(place, ui.scope_id().with("title"), Sense::click());
+    let color = if response.hovered() { palette.accent } else { palette.text };
+    let bold = FontId::new(palette::BODY, style::bold());
+    let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, plot.name(), bold, color);
+    let rest = place.with_min_x(name.right() + palette::UNIT);
+    let small = FontId::proportional(palette::SMALL);
+    let painter = ui.painter().with_clip_rect(rest);
+    painter.text(rest.left_center(), Align2::LEFT_CENTER, plot.unit(), small, palette.text_weak);
+    let large = panel.state.runs.view.large;
+    let spoken = format!("{} plot", plot.name());
+    response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, large.is_some(), &spoken));
+    if response.clicked() {
+        let large = if large.is_some() { None } else { Some(plot) };
+        panel.push(Command::SetCurves(CurveView { large, ..panel.state.runs.view.clone() }));
+    }
+    response.on_hover_text(plot.explanation());
+}
+
+/// Cells of about the same shape that fill a place.
+fn cells(place: Rect, count: usize) -> Vec<Rect> {
+    const GAP: f32 = 2.0 * palette::UNIT;
+    let size = |columns: usize| {
+        let rows = count.div_ceil(columns.max(1));
+        let across = (place.width() - GAP * (columns - 1) as f32) / columns as f32;
+        let down = (place.height() - palette::UNIT * (rows - 1) as f32) / rows as f32;
+        vec2(across, down)
+    };
+    let worth = |columns: &usize| {
+        let size = size(*columns);
+        (size.x / 1.8).min(size.y)
+    };
+    let columns = (1..=count).max_by(|a, b| worth(a).total_cmp(&worth(b))).unwrap_or(1);
+    let size = size(columns).max(vec2(16.0, 16.0));
+    let at = |index: usize| {
+        let (row, column) = ((index / columns) as f32, (index % columns) as f32);
+        let corner = vec2(column * (size.x + GAP), row * (size.y + palette::UNIT));
+        Rect::from_min_size(place.min + corner, size)
+    };
+    (0..count).map(at).collect()
+}
+
+/// Places of the first and the last step of all visible runs.
+fn all_steps(runs: &Runs) -> (f64, f64) {
+    let curves = runs.tracks.iter().filter(|track| track.visible).flat_map(|track| &track.curves);
+    let ends = curves.filter_map(|curve| Some((*curve.steps.first()?, *curve.steps.last()?)));
+    let (first, last) = ends.reduce(|(a, b), (c, d)| (f64::min(a, c), f64::max(b, d))).unwrap_or((1.0, 2.0));
+    let (low, high) = (runs.view.x.place(first), runs.view.x.place(last));
+    if high > low { (low, high) } else { (low - 0.5, low + 0.5) }
+}
+
+impl Curves {
+    /// Brings a line's drawing up to date.
+    fn draw(&mut self, runs: &Runs, line: &Line, window: Window) -> Option<&Cached> {
+        let key = (line.plot, line.track, line.minus, line.index);
+        let smoothing = runs.view.smoothing_of(line.plot);
+        let fresh =
+            |cached: &Cached| (cached.version, cached.window, cached.smoothing) == (line.version, window, smoothing);
+        if !self.cache.get(&key).is_some_and(fresh) {
+            let curve = line.curve(&runs.tracks)?;
+            let raw = decimate(&curve.steps, &curve.values, window);
+            let points = |line: Vec<[f64; 2]>| line.into_iter().map(PlotPoint::from).collect::<Vec<_>>();
+            let column = |index: usize| raw.band.iter().map(|band| band[index]).collect::<Vec<_>>();
+            let band = if smoothing > 0.0 { [0, 1, 2].map(column) } else { Default::default() };
+            let values = raw.line.iter().map(|point| point[1]);
+            let range = values.fold(None, |range: Option<(f64, f64)>, value| {
+                Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
+            });
+            let average = (smoothing > 0.0)
+                .then(|| decimate(&curve.steps, &moving_average(&curve.values, smoothing), window).line);
+            let (line_points, raw_points) = match average {
+                Some(average) if band[0].is_empty() => (points(average), points(raw.line)),
+                Some(average) => (points(average), Vec::new()),
+                None => (points(raw.line), Vec::new()),
+            };
+            let cached = Cached {
+                version: line.version,
+                window,
+                smoothing,
+                used: true,
+                line: line_points,
+                raw: raw_points,
+                band,
+                missing: raw.missing,
+                range,
+            };
+            self.cache.insert(key, cached);
+        }
+        let cached = self.cache.get_mut(&key)?;
+        cached.used = true;
+        Some(cached)
+    }
+
+    /// Draws one plot; returns the range of steps that a hand has moved it to.
+    fn plot(
+        &mut self,
+        ui: &mut Ui,
+        runs: &Runs,
+        plot: Plot,
+        place: Rect,
+        range: (f64, f64),
+    ) -> Option<Option<(f64, f64)>> {
+        let palette = Palette::of(ui);
+        let view = &runs.view;
+        let lines = lines(runs, plot);
+        let window = Window {
+            low: range.0,
+            high: range.1,
+            buckets: (place.width().max(1.0) * ui.ctx().pixels_per_point()) as usize,
+            x: view.x,
+            y: view.y,
+        };
+        let mut up: Option<(f64, f64)> = None;
+        for line in &lines {
+            let found = self.draw(runs, line, window).and_then(|cached| cached.range);
+            up = match (up, found) {
+                (Some((low, high)), Some((l, h))) => Some((low.min(l), high.max(h))),
+                (known, found) => known.or(found),
+            };
+        }
+        if view.difference {
+            up = up.map(|(low, high)| (low.min(0.0), high.max(0.0)));
+        }
+        let Some((low, high)) = up else {
+            let text = if view.difference { "no pair of runs has values here" } else { "no values" };
+            let font = FontId::proportional(palette::SMALL);
+            ui.painter().text(place.center(), Align2::CENTER_CENTER, text, font, palette.text_weak);
+            return None;
+        };
+        let room = if high > low { (high - low) * 0.06 } else { (high.abs() * 0.1).max(1e-9) };
+        let bounds = PlotBounds::from_min_max([range.0, low - room], [range.1, high + room]);
+
+        let (x_ticks, y_ticks) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
+        let font = FontId::proportional(palette::SMALL);
+        let axis = |hints: AxisHints<'static>| hints.tick_label_font(font.clone()).tick_label_color(palette.text_weak);
+        let response = egui_plot::Plot::new("plot")
+            .width(place.width())
+            .height(place.height())
+            .allow_drag(false)
+            .allow_zoom(false)
+            .allow_scroll(false)
+            .allow_boxed_zoom(false)
+            .allow_axis_zoom_drag(false)
+            .allow_double_click_reset(false)
+            .show_background(false)
+            .show_x(true)
+            .show_y(false)
+            .label_formatter(|_| None)
+            .grid_color(palette.text_weak)
+            .cursor_color(palette.text_weak)
+            .link_cursor(Id::unique("curves"), [true, false])
+            .custom_x_axes(vec![
+                axis(AxisHints::new_x().label_spacing(1.0..=2.0)).formatter(|mark, _| said(&x_ticks, mark)),
+            ])
+            .custom_y_axes(vec![
+                axis(AxisHints::new_y().label_spacing(1.0..=2.0).min_thickness(40.0))
+                    .formatter(|mark, _| said(&y_ticks, mark)),
+            ])
+            .x_grid_spacer(|input| marks(&x_ticks, input, 72.0, view.x))
+            .y_grid_spacer(|input| marks(&y_ticks, input, 28.0, view.y))
+            .show(ui, |plot_ui| {
+                plot_ui.set_plot_bounds(bounds);
+                if view.difference {
+                    let zero = egui_plot::HLine::new("", 0.0).color(palette.text_weak).width(1.0).allow_hover(false);
+                    plot_ui.hline(zero);
+                }
+                for line in &lines {
+                    if let Some(cached) = self.cache.get(&key_of(line)) {
+                        add(plot_ui, line, cached, color_of(palette, line));
+                    }
+                }
+            });
+        let transform = response.transform;
+        let painter = ui.painter().with_clip_rect(*transform.frame());
+        let corner = transform.frame().right_bottom() - vec2(4.0, 2.0);
+        painter.text(corner, Align2::RIGHT_BOTTOM, "step", font.clone(), palette.text_weak);
+        for line in &lines {
+            if let Some(cached) = self.cache.get(&key_of(line)) {
+                missing(&painter, &transform, &cached.missing, palette);
+            }
+        }
+        shades(&painter, &transform, &lines, palette);
+        let spoken = format!("{} curves", plot.name());
+        response.response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &spoken));
+        let moved = moved(ui, &response.response, &transform, range);
+        read_out(&response.response, &transform, runs, &lines);
+        moved
+    }
+}
+
+fn key_of(line: &Line) -> Key {
+    (line.plot, line.track, line.minus, line.index)
+}
+
+fn color_of(palette: &Palette, line: &Line) -> Color32 {
+    palette::line_color(palette, line.color, line.index, line.of, line.minus.is_some())
+}
+
+fn add<'a>(plot_ui: &mut egui_plot::PlotUi<'a>, line: &Line, cached: &'a Cached, color: Color32) {
+    let [x, low, high] = &cached.band;
+    if !x.is_empty() {
+        let band = FilledArea::new("", x, low, high).fill_color(color.gamma_multiply(0.18)).allow_hover(false);
+        plot_ui.add(band);
+    }
+    if !cached.raw.is_empty() {
+        let raw = egui_plot::Line::new("", PlotPoints::Borrowed(&cached.raw)).color(color.gamma_multiply(0.3));
+        plot_ui.line(raw.width(1.0).allow_hover(false));
+    }
+    let mut drawn = egui_plot::Line::new("", PlotPoints::Borrowed(&cached.line)).color(color).width(1.5);
+    if line.dashed {
+        drawn = drawn.style(LineStyle::Dashed { length: 6.0 });
+    }
+    plot_ui.line(drawn.allow_hover(false));
+    if line.plot == Plot::Map {
+        let dots = egui_plot::Points::new("", PlotPoints::Borrowed(&cached.line)).color(color).radius(2.0);
+        plot_ui.points(dots.allow_hover(false));
+    }
+}
+
+/// Ticks of an axis, kept for what is written at them.
+fn marks(kept: &RefCell<Vec<(f64, String)>>, input: GridInput, apart: f64, scale: AxisScale) -> Vec<GridMark> {
+    let (low, high) = input.bounds;
+    // The plot's own smallest step is 8 points wide.
+    let points = 8.0 * (high - low) / input.base_step_size.max(f64::MIN_POSITIVE);
+    let found = ticks(low, high, (points / apart).floor().max(1.0) as usize, scale);
+    let step_size = found.windows(2).map(|pair| pair[1].0 - pair[0].0).fold(high - low, f64::min);
+    let marks = found.iter().map(|(value, _)| GridMark { value: *value, step_size }).collect();
+    *kept.borrow_mut() = found;
+    marks
+}
+
+fn said(kept: &RefCell<Vec<(f64, String)>>, mark: GridMark) -> String {
+    kept.borrow().iter().find(|(value, _)| *value == mark.value).map_or_else(String::new, |(_, label)| label.clone())
+}
+
+/// Marks at the border where values cannot be drawn.
+fn missing(painter: &Painter, transform: &PlotTransform, missing: &[(f64, Missing)], palette: &Palette) {
+    let frame = transform.frame();
+    for (x, kind) in missing {
+        let x = transform.position_from_point_x(*x);
+        let (top, bottom) = (frame.top() + MARK + 1.0, frame.bottom() - MARK - 1.0);
+        let stroke = Stroke::new(1.5, palette::NOT_FINITE);
+        let triangle = |tip: f32, base: f32| {
+            let points = vec![pos2(x, tip), pos2(x - MARK, base), pos2(x + MARK, base)];
+            Shape::convex_polygon(points, palette::NOT_FINITE, Stroke::NONE)
+        };
+        match kind {
+            Missing::Nan => {
+                let cross = vec2(MARK, MARK);
+                let middle = pos2(x, top);
+                painter.line_segment([middle - cross, middle + cross], stroke);
+                painter.line_segment([middle + vec2(-MARK, MARK), middle + vec2(MARK, -MARK)], stroke);
+            }
+            Missing::Above => {
+                painter.add(triangle(frame.top(), top + MARK));
+            }
+            Missing::Below => {
+                painter.add(triangle(frame.bottom(), bottom - MARK));
+            }
+            Missing::NotPositive => {
+                let ends = [pos2(x, frame.bottom()), pos2(x, bottom)];
+                painter.line_segment(ends, Stroke::new(1.0, palette.text_weak));
+            }
+        }
+    }
+}
+
+/// Which shade is which curve, where a run has several: in the plot's upper right corner.
+fn shades(painter: &Painter, transform: &PlotTransform, lines: &[Line], palette: &Palette) {
+    let Some(first) = lines.first().filter(|line| line.of > 1) else { return };
+    let font = FontId::proportional(palette::SMALL);
+    let mut right = transform.frame().right() - palette::HALF;
+    for line in lines.iter().filter(|line| (line.track, line.minus) == (first.track, first.minus)).rev() {
+        let color = color_of(palette, line);
+        let at = pos2(right, transform.frame().top() + 8.0);
+        let text = painter.layout_no_wrap(line.name.clone(), font.clone(), palette.text);
+        let place = Align2::RIGHT_CENTER.anchor_size(at, text.size());
+        painter.rect_filled(
+            place.expand2(vec2(16.0, 0.0)).with_max_x(place.right()),
+            2.0,
+            palette.panel.gamma_multiply(0.8),
+        );
+        painter.galley(place.min, text, palette.text);
+        painter
+            .line_segment([pos2(place.left() - 14.0, at.y), pos2(place.left() - 4.0, at.y)], Stroke::new(3.0, color));
+        right = place.left() - 22.0;
+    }
+}
+
+/// The range of steps after what the pointer did: `Some(None)` shows all again.
+fn moved(ui: &Ui, response: &Response, transform: &PlotTransform, range: (f64, f64)) -> Option<Option<(f64, f64)>> {
+    if response.double_clicked() {
+        return Some(None);
+    }
+    let per_point = transform.dvalue_dpos()[0];
+    if response.dragged() && response.drag_delta().x != 0.0 {
+        let by = f64::from(response.drag_delta().x) * per_point;
+        return Some(Some((range.0 - by, range.1 - by)));
+    }
+    let at = response.hover_pos().filter(|at| transform.frame().contains(*at))?;
+    let factor = ui.input(|input| input.zoom_delta() * (input.smooth_scroll_delta().y / SCROLL_PER_E).exp());
+    if factor == 1.0 {
+        return None;
+    }
+    let middle = transform.value_from_position(at).x;
+    let zoomed = |end: f64| middle + (end - middle) / f64::from(factor);
+    Some(Some((zoomed(range.0), zoomed(range.1))))
+}
+
+/// Every curve's value at the step under the pointer.
+fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, lines: &[Line]) {
+    let Some(at) = response.hover_pos().filter(|at| transform.frame().contains(*at)) else { return };
+    let step = runs.view.x.value(transform.value_from_position(at).x);
+    let values = lines.iter().filter_map(|line| {
+        let (step, value) = line.curve(&runs.tracks)?.at(step)?;
+        Some((line, step, value))
+    });
+    let values: Vec<(&Line, f64, f64)> = values.collect();
+    let Some(nearest) =
+        values.iter().map(|(_, at, _)| *at).min_by(|a, b| (a - step).abs().total_cmp(&(b - step).abs()))
+    else {
+        return;
+    };
+    response.clone().on_hover_ui_at_pointer(|ui| {
+        let palette = Palette::of(ui);
+        ui.label(widgets::strong(format!("step {}", grouped(nearest as usize))));
+        Grid::new("values").num_columns(2).spacing([16.0, 2.0]).show(ui, |ui| {
+            for (line, at, value) in &values {
+                ui.horizontal(|ui| {
+                    widgets::dot(ui, color_of(palette, line));
+                    ui.label(line.label());
+                });
+                ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
+                    if *at != nearest {
+                        ui.label(RichText::new(format!("at {}", grouped(*at as usize))).small().weak());
+                    }
+                    ui.label(significant(*value));
+                });
+                ui.end_row();
+            }
+        });
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_fill_a_place_without_overlap() {
+        for (width, height) in [(1000.0, 240.0), (400.0, 900.0), (900.0, 600.0)] {
+            let place = Rect::from_min_size(pos2(8.0, 16.0), vec2(width, height));
+            for count in 1..=6 {
+                let cells = cells(place, count);
+                assert_eq!(cells.len(), count);
+                for (index, cell) in cells.iter().enumerate() {
+                    assert!(place.expand(0.01).contains_rect(*cell), "{count} in {width} x {height}: {cell:?}");
+                    assert!(cells[..index].iter().all(|other| !other.intersects(*cell)));
+                }
+            }
+        }
+        let wide = cells(Rect::from_min_size(pos2(0.0, 0.0), vec2(1200.0, 200.0)), 4);
+        assert_eq!(wide[0].top(), wide[3].top(), "a low place has them side by side");
+    }
+}

@@ -1,0 +1,49 @@
+//! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, the
+//! curves or the comparison.
+
+mod bar;
+mod curves;
+mod legend;
+pub mod moments;
+mod paired;
+mod setup;
+
+use egui::{Frame, Margin, Ui};
+
+use crate::app::run::RunTab;
+use crate::ui::widgets::Panel;
+
+const BAR: f32 = 32.0;
+/// Below this the plots say nothing.
+const LEAST: f32 = 200.0;
+/// What is left for the picture.
+const REST: f32 = 240.0;
+
+/// What the panel keeps between frames.
+#[derive(Default)]
+pub struct RunMemory {
+    curves: curves::Curves,
+    setup: setup::SetUp,
+}
+
+/// Draws it and returns its height when it is open.
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: f32) -> Option<f32> {
+    let frame = Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(8, 4));
+    if !panel.state.runs.open {
+        let bar = egui::Panel::bottom("run bar").frame(frame).exact_size(BAR).resizable(false);
+        bar.show(ui, |ui| bar::show(ui, panel));
+        return None;
+    }
+    let most = (ui.available_height() - REST).max(LEAST);
+    let shown = egui::Panel::bottom("run").frame(frame).default_size(height).size_range(LEAST..=most).show(ui, |ui| {
+        bar::show(ui, panel);
+        ui.separator();
+        ui.push_id(panel.state.runs.tab.name(), |ui| match panel.state.runs.tab {
+            RunTab::SetUp => setup::show(ui, panel, &mut memory.setup),
+            RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
+            RunTab::Paired => paired::show(ui, panel.state),
+        });
+        ui.take_available_space();
+    });
+    Some(shown.response.rect.height())
+}

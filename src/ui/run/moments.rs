@@ -1,0 +1,46 @@
+//! The strip under the picture that goes through the time of a run.
+
+use egui::{Align, Button, Layout, RichText, Slider, Ui, WidgetInfo};
+
+use crate::app::Command;
+use crate::app::view::Layer;
+use crate::ui::palette::Palette;
+use crate::ui::widgets::{self, Panel};
+
+/// Whether there is anything to go through.
+pub fn is_shown(panel: &Panel<'_>) -> bool {
+    panel.state.runs.moments().is_some()
+}
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let state = panel.state;
+    let Some((snapshots, index)) = state.runs.moments() else { return };
+    let palette = Palette::of(ui);
+    ui.horizontal(|ui| {
+        ui.label(widgets::strong("Run time").color(palette.difference));
+        let playing = state.runs.playback.is_some_and(|playback| playback.playing);
+        panel.button(ui, Command::PlayMoments, if playing { "Halt" } else { "Play" });
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let close = panel.command(ui, Command::ToggleMoments, Button::new("×").frame(false));
+            close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Leave the time of the run"));
+            let newest = index + 1 == snapshots.len();
+            let follows = state.runs.playback.is_some_and(|playback| playback.at.is_none());
+            let step = snapshots.get(index).map_or(0, |snapshot| snapshot.step);
+            let text = if follows && newest { format!("step {step} · newest") } else { format!("step {step}") };
+            ui.label(text);
+            if state.view.layer != Layer::Difference {
+                ui.label(RichText::new("shown in the Difference layer").small().color(palette.text_weak));
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let mut at = index;
+                ui.spacing_mut().slider_width = (ui.available_width() - 8.0).max(64.0);
+                let slider = Slider::new(&mut at, 0..=snapshots.len().saturating_sub(1)).show_value(false);
+                let response = ui.add(slider).on_hover_text(Command::SeekMoment(0).tooltip());
+                response.widget_info(|| WidgetInfo::slider(true, at as f64, "Time of the run"));
+                if response.changed() && at != index {
+                    panel.push(Command::SeekMoment(at));
+                }
+            });
+        });
+    });
+}

@@ -1,0 +1,509 @@
+//! The set-up of a run: what matters at the left, everything else one fold away at the right.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use egui::{
+    Button, CollapsingHeader, ComboBox, DragValue, Label, RichText, ScrollArea, TextEdit, Ui, UiBuilder, WidgetInfo,
+    vec2,
+};
+
+use crate::app::run::{Field, Problem};
+use crate::app::{Command, RunFile};
+use crate::imitation::mask::{IouConvention, LevelRule};
+use crate::inspect::{Role, Tap};
+use crate::train::config::{AdapterStart, Campaign, Lambda, Length, RunConfig, SnapshotConfig};
+use crate::train::hyp::Hyperparameters;
+use crate::ui::palette::{self, Palette};
+use crate::ui::widgets::{self, Panel};
+
+/// Width of the important options.
+const ESSENTIALS: f32 = 456.0;
+/// Of the names before controls.
+const NAME: f32 = 96.0;
+const OPTION_NAME: f32 = 128.0;
+const CONTROL: f32 = 136.0;
+
+/// What is being typed.
+#[derive(Default)]
+pub struct SetUp {
+    /// The field that a person writes in, and the text as it stands.
+    typing: Option<(&'static str, String)>,
+}
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SetUp) {
+    let form = &panel.state.runs.form;
+    let problems = form.problems();
+    let mut campaign = form.campaign.clone();
+    let place = ui.available_rect_before_wrap();
+    let (left, right) = place.split_left_right_at_x((place.left() + ESSENTIALS).min(place.right()));
+    ui.scope_builder(UiBuilder::new().max_rect(left), |ui| {
+        ScrollArea::vertical().id_salt("essentials").auto_shrink([false, false]).show(ui, |ui| {
+            essentials(ui, panel, &mut campaign, &problems, memory);
+        });
+    });
+    let hairline = ui.visuals().widgets.noninteractive.bg_stroke;
+    ui.painter().vline(left.right() + 2.0 * palette::UNIT, place.y_range(), hairline);
+    ui.scope_builder(UiBuilder::new().max_rect(right.with_min_x(right.left() + 4.0 * palette::UNIT)), |ui| {
+        ScrollArea::vertical().id_salt("options").auto_shrink([false, false]).show(ui, |ui| {
+            options(ui, panel, &mut campaign, &problems, memory);
+        });
+    });
+    ui.advance_cursor_after_rect(place);
+    if campaign != form.campaign {
+        panel.push(Command::EditRun(Box::new(campaign)));
+    }
+}
+
+fn row(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        let (place, response) = ui.allocate_exact_size(vec2(NAME, 24.0), egui::Sense::hover());
+        let font = egui::FontId::proportional(palette::BODY);
+        ui.painter().text(place.left_center(), egui::Align2::LEFT_CENTER, name, font, Palette::of(ui).text_weak);
+        response.on_hover_text(help);
+        add(ui);
+    });
+}
+
+/// Why a field keeps the run from starting, right below it.
+fn why(ui: &mut Ui, problems: &[Problem], field: Field) {
+    for problem in problems.iter().filter(|problem| problem.field == field) {
+        ui.horizontal(|ui| {
+            ui.add_space(NAME + palette::UNIT);
+            let text = RichText::new(problem.why).small().color(Palette::of(ui).warning);
+            ui.add(Label::new(text).wrap());
+        });
+    }
+}
+
+fn named<'a>(name: &'a str) -> impl Fn(&egui::Response) + 'a {
+    move |response| {
+        response.widget_info(|| {
+            let mut info = WidgetInfo::new(egui::Role::SpinButton);
+            info.label = Some(name.to_owned());
+            info
+        });
+    }
+}
+
+/// A number to drag or type.
+fn number<N: egui::emath::Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut N,
+    range: std::ops::RangeInclusive<N>,
+    speed: f64,
+) -> egui::Response {
+    let decimals = if N::INTEGRAL { 0 } else { 6 };
+    let response = ui.add(DragValue::new(value).range(range).speed(speed).max_decimals(decimals));
+    named(name)(&response);
+    response
+}
+
+/// A path to type or to choose.
+fn path(
+    ui: &mut Ui,
+    panel: &mut Panel<'_>,
+    memory: &mut SetUp,
+    name: &'static str,
+    value: &mut PathBuf,
+    browse: RunFile,
+) {
+    let width = (ui.available_width() - 40.0).max(80.0);
+    text(ui, memory, name, width, value.display().to_string(), |typed| *value = PathBuf::from(typed));
+    let command = Command::BrowseForRun(browse);
+    let label = command.label();
+    let response = panel.command(ui, command, Button::new("…"));
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &label));
+}
+
+/// A line of text that takes effect when it is left.
+fn text(ui: &mut Ui, memory: &mut SetUp, name: &'static str, width: f32, now: String, mut done: impl FnMut(&str)) {
+    let mut typed = match &memory.typing {
+        Some((field, text)) if *field == name => text.clone(),
+        _ => now.clone(),
+    };
+    let response = ui.add(TextEdit::singleline(&mut typed).desired_width(width)).on_hover_text(&now);
+    response.widget_info(|| {
+        let mut info = WidgetInfo::labeled(egui::Role::TextInput, true, name);
+        info.current_text_value = Some(typed.clone());
+        info
+    });
+    if response.changed() {
+        memory.typing = Some((name, typed.clone()));
+    }
+    if response.lost_focus() && memory.typing.as_ref().is_some_and(|(field, _)| *field == name) {
+        memory.typing = None;
+        done(typed.trim());
+    }
+}
+
+fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems: &[Problem], memory: &mut SetUp) {
+    let config = &mut campaign.config;
+    row(ui, "Data", "A YOLO data.yaml with train and val.", |ui| {
+        path(ui, panel, memory, "Data of the run", &mut config.data, RunFile::Data);
+    });
+    why(ui, problems, Field::Data);
+    row(ui, "Teacher", "Whose features are imitated; without one the student trains alone.", |ui| {
+        widgets::dot(ui, Palette::of(ui).role(Role::Teacher));
+        let mut taught = config.teacher.is_some();
+        let box_ = ui.checkbox(&mut taught, "").on_hover_text("Train with imitation; off, the student trains alone.");
+        box_.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, taught, "With a teacher"));
+        if box_.changed() {
+            config.teacher = taught.then(PathBuf::new);
+        }
+        match &mut config.teacher {
+            Some(teacher) => path(ui, panel, memory, "Teacher of the run", teacher, RunFile::Teacher),
+            None => {
+                ui.label(RichText::new("none: the student trains alone").color(Palette::of(ui).text_weak));
+            }
+        }
+    });
+    why(ui, problems, Field::Teacher);
+    row(ui, "Student", "What is trained: a checkpoint, or a model yaml to start from nothing.", |ui| {
+        widgets::dot(ui, Palette::of(ui).role(Role::Student));
+        path(ui, panel, memory, "Student of the run", &mut config.student, RunFile::Student);
+    });
+    why(ui, problems, Field::Student);
+    row(ui, "Length", "How long the run is.", |ui| length(ui, &mut config.length));
+    why(ui, problems, Field::Length);
+    row(ui, "Images", "Side of the square input, and images a batch.", |ui| {
+        number(ui, "Image size", &mut config.imgsz, 32..=4096, 8.0).on_hover_text("A multiple of 32 px.");
+        ui.label("px");
+        ui.add_space(palette::UNIT);
+        ui.label("batch");
+        number(ui, "Batch size", &mut config.batch, 1..=4096, 0.2).on_hover_text("Images a step.");
+    });
+    why(ui, problems, Field::ImageSize);
+    why(ui, problems, Field::Batch);
+    row(ui, "Weight", "How much the imitation counts beside the detection loss.", |ui| {
+        ui.add_enabled_ui(config.teacher.is_some(), |ui| weight(ui, &mut config.imitation.lambda));
+    });
+    why(ui, problems, Field::Weight);
+    row(ui, "Compare", "The same run with and without imitation, for several seeds.", |ui| {
+        ui.checkbox(&mut campaign.paired, "with and without imitation")
+            .on_hover_text("Each seed is trained twice: the twin has λ = 0, and nothing else differs.");
+        ui.add_space(palette::UNIT);
+        ui.label("seeds");
+        number(ui, "Seeds", &mut campaign.seeds, 1..=100, 0.05)
+            .on_hover_text("From the first seed upward; a difference without a spread says little.");
+    });
+    why(ui, problems, Field::Pairs);
+    row(ui, "Results", "Configuration, curves and weights go in this folder.", |ui| {
+        path(ui, panel, memory, "Folder for the results", &mut campaign.out, RunFile::Out);
+    });
+    why(ui, problems, Field::Out);
+    ui.add_space(palette::HALF);
+    ui.horizontal(|ui| {
+        ui.add_space(NAME + palette::UNIT);
+        panel.button(ui, Command::ResetRun, "Reset").on_hover_text(Command::ResetRun.label());
+        let runs = campaign.seeds as usize * if campaign.paired { 2 } else { 1 };
+        if runs > 1 {
+            let text = format!("{runs} runs, one after the other.");
+            ui.label(RichText::new(text).small().color(Palette::of(ui).text_weak));
+        }
+    });
+}
+
+fn length(ui: &mut Ui, length: &mut Length) {
+    let (mut value, mut steps) = match *length {
+        Length::Epochs(epochs) => (u64::from(epochs), false),
+        Length::Steps(steps) => (steps, true),
+    };
+    number(ui, "Length", &mut value, 1..=10_000_000, 0.2);
+    if ui.selectable_label(!steps, "epochs").clicked() {
+        steps = false;
+    }
+    if ui.selectable_label(steps, "steps").clicked() {
+        steps = true;
+    }
+    *length = if steps { Length::Steps(value) } else { Length::Epochs(u32::try_from(value).unwrap_or(u32::MAX)) };
+}
+
+fn weight(ui: &mut Ui, lambda: &mut Lambda) {
+    let help = "The share of the detection's gradient that the imitation's has; λ is measured and kept there.";
+    if ui.selectable_label(matches!(lambda, Lambda::GradientRatio(_)), "gradient ratio").on_hover_text(help).clicked()
+        && matches!(lambda, Lambda::Fixed(_))
+    {
+        *lambda = Lambda::GradientRatio(0.2);
+    }
+    let help = "The weight itself; its meaning depends on the scale of the teacher's features.";
+    if ui.selectable_label(matches!(lambda, Lambda::Fixed(_)), "λ").on_hover_text(help).clicked()
+        && matches!(lambda, Lambda::GradientRatio(_))
+    {
+        *lambda = Lambda::Fixed(0.001);
+    }
+    match lambda {
+        Lambda::Fixed(value) => number(ui, "Weight", value, 0.0..=1e6, 0.0001),
+        Lambda::GradientRatio(value) => number(ui, "Weight", value, 0.0..=100.0, 0.005),
+    };
+}
+
+/// An option: its name, its control, and a sentence.
+fn option(ui: &mut Ui, name: &str, sentence: &str, add: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        let (place, response) = ui.allocate_exact_size(vec2(OPTION_NAME, 24.0), egui::Sense::hover());
+        let font = egui::FontId::proportional(palette::BODY);
+        ui.painter().text(place.left_center(), egui::Align2::LEFT_CENTER, name, font, Palette::of(ui).text_weak);
+        response.on_hover_text(sentence);
+        let before = ui.cursor().left();
+        add(ui);
+        let used = ui.cursor().left() - before;
+        ui.add_space((CONTROL - used).max(0.0));
+        let text = RichText::new(sentence).small().color(Palette::of(ui).text_weak);
+        ui.add(Label::new(text).truncate()).on_hover_text(sentence);
+    });
+}
+
+fn choice<T: ValueEnum + PartialEq>(ui: &mut Ui, id: &str, value: &mut T) {
+    let name = |value: &T| value.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+    let shown = ComboBox::from_id_salt(id).selected_text(name(value)).width(104.0).show_ui(ui, |ui| {
+        for variant in T::value_variants() {
+            if ui.selectable_label(value == variant, name(variant)).clicked() {
+                *value = variant.clone();
+            }
+        }
+    });
+    named(id)(&shown.response);
+}
+
+/// One of a few that have names.
+fn one_of<T: Copy + PartialEq>(ui: &mut Ui, id: &str, value: &mut T, all: &[(T, &'static str, &'static str)]) {
+    let name = all.iter().find(|(other, ..)| other == value).map_or("", |(_, name, _)| name);
+    let shown = ComboBox::from_id_salt(id).selected_text(name).width(104.0).show_ui(ui, |ui| {
+        for (other, name, help) in all {
+            if ui.selectable_label(value == other, *name).on_hover_text(*help).clicked() {
+                *value = *other;
+            }
+        }
+    });
+    named(id)(&shown.response);
+}
+
+/// A number that may be left to the program.
+fn optional<N: egui::emath::Numeric>(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut Option<N>,
+    first: N,
+    range: std::ops::RangeInclusive<N>,
+) {
+    let mut on = value.is_some();
+    if ui.checkbox(&mut on, "").changed() {
+        *value = on.then_some(first);
+    }
+    match value {
+        Some(value) => {
+            number(ui, name, value, range, 0.2);
+        }
+        None => {
+            ui.label(RichText::new("off").color(Palette::of(ui).text_weak));
+        }
+    }
+}
+
+fn fold(ui: &mut Ui, title: &str, summary: &str, add: impl FnOnce(&mut Ui)) {
+    let header = CollapsingHeader::new(widgets::strong(title)).id_salt(title);
+    let shown = header.show(ui, add);
+    if shown.body_returned.is_none() {
+        let place = shown.header_response.rect;
+        let at = egui::pos2(place.left() + OPTION_NAME + 24.0, place.center().y);
+        let font = egui::FontId::proportional(palette::SMALL);
+        let clip = ui.max_rect().with_min_x(at.x);
+        let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
+        painter.text(at, egui::Align2::LEFT_CENTER, summary, font, Palette::of(ui).text_weak);
+    }
+}
+
+fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems: &[Problem], memory: &mut SetUp) {
+    let config = &mut campaign.config;
+    let summary = format!(
+        "ψ {} · {} · {} · adapter {k}×{k}",
+        config.imitation.psi,
+        config.imitation.level_rule.name(),
+        config.imitation.tap.name(),
+        k = config.imitation.adapter_kernel
+    );
+    fold(ui, "Imitation", &summary, |ui| imitation(ui, config));
+    why(ui, problems, Field::Imitation);
+    let name = config.optimizer.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+    let summary = format!("{name} · seed {} · evaluation every {} epochs", config.seed, config.evaluate_every);
+    fold(ui, "Optimisation", &summary, |ui| optimisation(ui, config, memory));
+    why(ui, problems, Field::Optimisation);
+    let summary = format!("lr0 {} · mosaic {} · fliplr {}", config.hyp.lr0, config.hyp.mosaic, config.hyp.fliplr);
+    fold(ui, "Hyperparameters", &summary, |ui| hyperparameters(ui, panel, &mut config.hyp));
+    why(ui, problems, Field::Hyperparameters);
+    if let Err(error) = config.hyp.check() {
+        ui.label(RichText::new(error.to_string()).small().color(Palette::of(ui).warning));
+    }
+    let summary = format!("{} · {} loader threads", config.device, config.workers);
+    fold(ui, "Data and device", &summary, |ui| machine(ui, panel, config));
+}
+
+fn imitation(ui: &mut Ui, config: &mut RunConfig) {
+    let imitation = &mut config.imitation;
+    option(ui, "ψ", "The threshold: cells with an IoU above ψ times the largest one are imitated.", |ui| {
+        number(ui, "ψ of the run", &mut imitation.psi, 0.0..=1.0, 0.01);
+    });
+    option(ui, "Level rule", "Which scales an object marks.", |ui| {
+        let all = LevelRule::ALL.map(|rule| (rule, rule.name(), rule.explanation()));
+        one_of(ui, "Level rule of the run", &mut imitation.level_rule, &all);
+    });
+    option(ui, "IoU", "How the overlap of an anchor and a box is measured.", |ui| {
+        let all = IouConvention::ALL.map(|iou| (iou, iou.name(), iou.explanation()));
+        one_of(ui, "IoU of the run", &mut imitation.iou, &all);
+    });
+    option(ui, "Tap", "Where in the networks the features are taken.", |ui| {
+        let all = Tap::ALL.map(|tap| (tap, tap.name(), tap.explanation()));
+        one_of(ui, "Tap of the run", &mut imitation.tap, &all);
+    });
+    option(ui, "Norm", "Which number of cells divides the sum: each scale's own, or that of all scales.", |ui| {
+        choice(ui, "Norm", &mut imitation.norm);
+    });
+    option(ui, "λ warm-up", "Steps over which λ grows from 0.", |ui| {
+        number(ui, "λ warm-up", &mut imitation.warmup_steps, 0..=10_000_000, 1.0);
+    });
+    option(ui, "λ decay", "How λ fades to 0 until the end, or until the stop step.", |ui| {
+        choice(ui, "λ decay", &mut imitation.decay);
+    });
+    option(ui, "Stop step", "From this step on the imitation has no weight.", |ui| {
+        optional(ui, "Stop step", &mut imitation.stop_step, 1000, 1..=10_000_000);
+    });
+    option(ui, "Adapter", "Side of the convolution that maps student to teacher channels.", |ui| {
+        let all =
+            [(1, "1×1", "A linear map at every cell."), (3, "3×3", "A linear map of the cell and its neighbours.")];
+        one_of(ui, "Adapter's kernel", &mut imitation.adapter_kernel, &all);
+    });
+    option(ui, "Adapter starts", "From the ridge fit over so many training images, or at random.", |ui| {
+        let mut images = match imitation.adapter_start {
+            AdapterStart::LeastSquares { images } => Some(images),
+            AdapterStart::Random => None,
+        };
+        optional(ui, "Images of the fit", &mut images, 64, 1..=100_000);
+        imitation.adapter_start = images.map_or(AdapterStart::Random, |images| AdapterStart::LeastSquares { images });
+    });
+    option(ui, "Adapter's rate", "Its learning rate as a multiple of the student's.", |ui| {
+        number(ui, "Adapter's learning rate", &mut imitation.adapter_lr, 0.0..=1000.0, 0.01);
+    });
+    option(ui, "Normalise", "Features are divided by the teacher's standard deviation per channel first.", |ui| {
+        ui.checkbox(&mut imitation.normalise, "");
+    });
+}
+
+fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
+    option(ui, "Optimizer", "SGD has Nesterov's momentum.", |ui| choice(ui, "Optimizer", &mut config.optimizer));
+    option(ui, "Seed", "Two runs with one seed on the CPU are the same to the last bit.", |ui| {
+        number(ui, "Seed", &mut config.seed, 0..=u64::MAX, 0.1);
+    });
+    option(ui, "From scratch", "Draws the student's weights anew although a checkpoint is given.", |ui| {
+        ui.checkbox(&mut config.from_scratch, "");
+    });
+    option(ui, "Nominal batch", "Gradients are gathered until about so many images have gone through.", |ui| {
+        number(ui, "Nominal batch", &mut config.nominal_batch, 1..=4096, 0.5);
+    });
+    option(ui, "Cosine decay", "The learning rate falls along a cosine, not a line.", |ui| {
+        ui.checkbox(&mut config.cos_lr, "");
+    });
+    option(ui, "Averaged weights", "An exponential moving average of the weights is evaluated and saved.", |ui| {
+        ui.checkbox(&mut config.ema, "");
+    });
+    option(ui, "Freeze", "Layers that stay as they are, by number: 0 1 2.", |ui| {
+        let now = config.freeze.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        text(ui, memory, "Frozen layers", 120.0, now, |typed| {
+            let numbers = typed.split([' ', ',']).filter_map(|part| part.parse().ok());
+            config.freeze = numbers.collect();
+        });
+    });
+    option(ui, "Evaluate every", "Epochs from one evaluation to the next; the last is always evaluated.", |ui| {
+        number(ui, "Evaluate every", &mut config.evaluate_every, 1..=10_000, 0.1);
+    });
+    option(ui, "Half precision", "On a GPU: float16 with a loss scaler. The CPU always runs in float32.", |ui| {
+        choice(ui, "Half precision", &mut config.amp);
+    });
+    option(ui, "If not finite", "Stop with the last good weights, or skip the step with a warning.", |ui| {
+        choice(ui, "If not finite", &mut config.non_finite);
+    });
+}
+
+fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, hyp: &mut Hyperparameters) {
+    ui.horizontal(|ui| {
+        let load = Command::BrowseForRun(RunFile::Hyp);
+        panel.button(ui, load.clone(), load.label());
+        if ui.button("No augmentation").on_hover_text("Sets every augmentation to 0: a plain run.").clicked() {
+            *hyp = hyp.clone().without_augmentation();
+        }
+        if ui.button("Defaults").on_hover_text("The program's own values.").clicked() {
+            *hyp = Hyperparameters::default();
+        }
+    });
+    let fields: [(&str, &mut f64, &str); 27] = [
+        ("lr0", &mut hyp.lr0, "First learning rate."),
+        ("lrf", &mut hyp.lrf, "Last learning rate, as a share of the first."),
+        ("momentum", &mut hyp.momentum, "SGD's momentum, Adam's β₁."),
+        ("weight_decay", &mut hyp.weight_decay, "Of the weights; biases and batch norms have none."),
+        ("warmup_epochs", &mut hyp.warmup_epochs, "Epochs over which the learning rate and the momentum warm up."),
+        ("warmup_momentum", &mut hyp.warmup_momentum, "The momentum at the first step."),
+        ("warmup_bias_lr", &mut hyp.warmup_bias_lr, "The biases' learning rate at the first step."),
+        ("box", &mut hyp.box_gain, "Gain of the box loss."),
+        ("cls", &mut hyp.cls, "Gain of the class loss."),
+        ("cls_pw", &mut hyp.cls_pw, "Weight of positives in the class loss."),
+        ("obj", &mut hyp.obj, "Gain of the objectness loss."),
+        ("obj_pw", &mut hyp.obj_pw, "Weight of positives in the objectness loss."),
+        ("anchor_t", &mut hyp.anchor_t, "Largest ratio of a ground truth's side to an anchor's."),
+        ("fl_gamma", &mut hyp.fl_gamma, "Focal loss γ; 0 is plain cross-entropy."),
+        ("label_smoothing", &mut hyp.label_smoothing, "Softens the classes' targets."),
+        ("hsv_h", &mut hyp.hsv_h, "Jitter of the hue."),
+        ("hsv_s", &mut hyp.hsv_s, "Jitter of the saturation."),
+        ("hsv_v", &mut hyp.hsv_v, "Jitter of the brightness."),
+        ("degrees", &mut hyp.degrees, "Rotation, ± degrees."),
+        ("translate", &mut hyp.translate, "Shift, ± share of the image."),
+        ("scale", &mut hyp.scale, "Zoom, ± share."),
+        ("shear", &mut hyp.shear, "Shear, ± degrees."),
+        ("perspective", &mut hyp.perspective, "Perspective, ± share; 0 to 0.001."),
+        ("flipud", &mut hyp.flipud, "Probability of an upside-down flip."),
+        ("fliplr", &mut hyp.fliplr, "Probability of a left-right flip."),
+        ("mosaic", &mut hyp.mosaic, "Probability of a mosaic of four images."),
+        ("mixup", &mut hyp.mixup, "Probability of a blend of two mosaics."),
+    ];
+    for (name, value, sentence) in fields {
+        option(ui, name, sentence, |ui| {
+            let speed = (value.abs() * 0.01).max(0.0005);
+            let response = ui.add(DragValue::new(value).speed(speed).max_decimals(6));
+            named(name)(&response);
+        });
+    }
+}
+
+fn machine(ui: &mut Ui, panel: &Panel<'_>, config: &mut RunConfig) {
+    option(ui, "Device", "Where the run computes.", |ui| {
+        let shown = ComboBox::from_id_salt("device").selected_text(&config.device).width(104.0).show_ui(ui, |ui| {
+            for device in panel.state.device_choices() {
+                if ui.selectable_label(config.device == device, &device).clicked() {
+                    config.device = device;
+                }
+            }
+        });
+        named("Device of the run")(&shown.response);
+    });
+    option(ui, "Threads", "Cores for libtorch; off leaves it its own choice.", |ui| {
+        optional(ui, "Threads", &mut config.threads, 1, 1..=512);
+    });
+    option(ui, "Loader threads", "Threads that make batches; the result does not depend on them.", |ui| {
+        number(ui, "Loader threads", &mut config.workers, 0..=64, 0.1);
+    });
+    option(ui, "Channels last", "Order of tensors in memory: faster on some devices, the same numbers.", |ui| {
+        let all = [(None, "automatic", ""), (Some(true), "on", ""), (Some(false), "off", "")];
+        one_of(ui, "Channels last", &mut config.channels_last, &all);
+    });
+    let image = panel.state.image.clone();
+    option(ui, "Snapshots", "Steps from one difference map of the open image to the next.", |ui| {
+        let mut on = config.snapshot.is_some();
+        let toggled = ui.add_enabled(on || image.is_some(), egui::Checkbox::without_text(&mut on));
+        if toggled.on_disabled_hover_text("Open an image first.").changed() {
+            config.snapshot = image.filter(|_| on).map(|image| SnapshotConfig { image, every: 25 });
+        }
+        if let Some(snapshot) = &mut config.snapshot {
+            number(ui, "Steps between snapshots", &mut snapshot.every, 1..=1_000_000, 0.5);
+        }
+    });
+}

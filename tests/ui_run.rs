@@ -1,0 +1,351 @@
+//! The run panel as a person uses it, found by the names that a screen reader says: no training, no worker thread;
+//! what runs would say comes from the test, and what is asked of the worker is looked at.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use distillscope::app::run::{CurveView, Plot, Progress, RunTab};
+use distillscope::app::view::Layer;
+use distillscope::app::{App, Backend, Command, Level, Options, Settings, apply};
+use distillscope::geometry::{Letterbox, Size};
+use distillscope::grid::Grid;
+use distillscope::inspect::{Role, Scene};
+use distillscope::train::config::{Campaign, Lambda, Length};
+use distillscope::train::evaluate::Evaluation;
+use distillscope::train::event::{
+    Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
+};
+use distillscope::worker::{EarlierRun, Job, JobKind, Report};
+use egui::{Key, Modifiers};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT, Queryable};
+use image::RgbImage;
+
+#[derive(Clone, Default)]
+struct Fake(Rc<RefCell<(Vec<Job>, VecDeque<Report>)>>);
+
+impl Backend for Fake {
+    fn send(&self, job: Job) {
+        self.0.borrow_mut().0.push(job);
+    }
+
+    fn cancel(&self, _: JobKind) {}
+
+    fn try_recv(&self) -> Option<Report> {
+        self.0.borrow_mut().1.pop_front()
+    }
+}
+
+struct Window {
+    harness: Harness<'static, Option<App<Fake>>>,
+    fake: Fake,
+}
+
+const WITH: RunId = RunId { seed: 0, arm: Arm::Imitation };
+const WITHOUT: RunId = RunId { seed: 0, arm: Arm::Baseline };
+
+impl Window {
+    /// With a dataset and both models named, and the run panel open.
+    fn open() -> Self {
+        let fake = Fake::default();
+        let backend = fake.clone();
+        let options = Options {
+            image: Some("a.jpg".into()),
+            data: Some("d/data.yaml".into()),
+            teacher: Some("l.pt".into()),
+            student: Some("s.pt".into()),
+            ..Options::default()
+        };
+        let harness = Harness::builder()
+            .with_size([1600.0, 1000.0])
+            .with_context_setup(distillscope::ui::style::install)
+            .build_ui_state(
+                move |ui, slot: &mut Option<App<Fake>>| {
+                    let ctx = ui.ctx().clone();
+                    let app = slot
+                        .get_or_insert_with(|| App::new(&ctx, backend.clone(), Settings::default(), None, &options));
+                    app.tick(&ctx);
+                    app.draw(ui);
+                },
+                None,
+            );
+        let mut window = Self { harness, fake };
+        window.harness.run_steps(2);
+        window.press(Modifiers::COMMAND, Key::R);
+        assert!(window.app().state.runs.open);
+        window.edit(|campaign| campaign.out = "runs/run-7".into());
+        window
+    }
+
+    fn app(&self) -> &App<Fake> {
+        self.harness.state().as_ref().expect("the first frame makes it")
+    }
+
+    /// Changes the set-up as the form does.
+    fn edit(&mut self, change: impl Fn(&mut Campaign)) {
+        let app = self.harness.state_mut().as_mut().expect("the first frame makes it");
+        let mut campaign = app.state.runs.form.campaign.clone();
+        change(&mut campaign);
+        apply(&mut app.state, Command::EditRun(Box::new(campaign)));
+        self.harness.run_steps(2);
+    }
+
+    fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.harness.run_steps(3);
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.run_steps(3);
+    }
+
+    fn say(&mut self, events: Vec<(RunId, RunEvent)>) {
+        self.report(Report::Run(events));
+    }
+
+    fn report(&mut self, report: Report) {
+        self.fake.0.borrow_mut().1.push_back(report);
+        self.harness.run_steps(3);
+    }
+
+    /// The campaign that the worker was last asked to run.
+    fn asked(&self) -> Option<(Campaign, Arc<RunControl>)> {
+        let jobs = &self.fake.0.borrow().0;
+        jobs.iter().rev().find_map(|job| match job {
+            Job::Run { campaign, control } => Some(((**campaign).clone(), Arc::clone(control))),
+            _ => None,
+        })
+    }
+}
+
+fn started(steps: u64) -> RunEvent {
+    RunEvent::Started(Arc::new(RunSummary {
+        folder: "runs/run-7".into(),
+        steps,
+        steps_per_epoch: 10,
+        first_step: 0,
+        scales: vec!["P3".into(), "P4".into()],
+        images: 8,
+        labels: 9,
+        val_images: 2,
+        device: "CPU".into(),
+    }))
+}
+
+fn step(step: u64, total: f64) -> RunEvent {
+    RunEvent::Step(StepRecord { step, total, seconds: 0.5, distance: vec![2.0, 1.0], ..Default::default() })
+}
+
+fn epoch(step: u64, map50: f64) -> RunEvent {
+    let evaluation = Evaluation { map50, map50_95: map50 / 2.0, seconds: 4.0, ..Default::default() };
+    let mean = StepRecord { distance: vec![2.0, 1.0], ..Default::default() };
+    RunEvent::Epoch(Box::new(EpochRecord { step, mean, evaluation: Some(evaluation), ..Default::default() }))
+}
+
+#[test]
+fn a_start_hands_over_what_the_form_says() {
+    let mut window = Window::open();
+    window.harness.get_by_label("Ready to start.");
+    window.click("steps");
+    window.click("λ");
+    window.click("with and without imitation");
+    window.click("Start");
+    let (campaign, control) = window.asked().expect("a run was asked for");
+    let config = &campaign.config;
+    assert_eq!((&*config.data, &*config.student), (Path::new("d/data.yaml"), Path::new("s.pt")));
+    assert_eq!((config.teacher.as_deref(), &*campaign.out), (Some(Path::new("l.pt")), Path::new("runs/run-7")));
+    assert_eq!((config.length, config.imitation.lambda), (Length::Steps(10), Lambda::Fixed(0.001)));
+    assert_eq!((campaign.paired, campaign.seeds, campaign.resume), (true, 3, false));
+    assert_eq!(config.snapshot.as_ref().map(|s| (&*s.image, s.every)), Some((Path::new("a.jpg"), 25)));
+    assert!(!control.is_paused() && !control.is_stopped());
+    assert_eq!(window.app().state.runs.tab, RunTab::Curves);
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_start_is_said_beside_its_field() {
+    let mut window = Window::open();
+    window.edit(|campaign| {
+        campaign.config.imgsz = 333;
+        campaign.paired = true;
+        campaign.config.teacher = None;
+    });
+    window.harness.get_by_label("The image size is a multiple of 32 px.");
+    assert_eq!(window.harness.get_all_by_label("Paired runs compare with and without a teacher.").count(), 2);
+    assert!(window.harness.get_by_label("Start").accesskit_node().is_disabled());
+    window.press(Modifiers::NONE, Key::F9);
+    assert!(window.asked().is_none());
+}
+
+#[test]
+fn a_run_tells_its_step_its_pace_and_the_time_left() {
+    let mut window = Window::open();
+    window.click("Start");
+    let mut events = vec![(WITH, started(40))];
+    events.extend((0..10).map(|index| (WITH, step(index, 1.0))));
+    events.push((WITH, epoch(10, 0.25)));
+    window.say(events);
+    // 30 steps of ½ s and 3 evaluations of 4 s.
+    window.harness.get_by_label("step 10/40 · 2.00 step/s · 0:27 left");
+    window.harness.get_by_label("mAP curves");
+    window.harness.get_by_label("total curves");
+    window.say(vec![(WITH, RunEvent::Stage { what: "evaluating".into(), fraction: Some(0.25) })]);
+    window.harness.get_by_label("evaluating · 25 %");
+    assert!((Progress::of(&window.app().state.runs).expect("under way").fraction() - 0.25).abs() < 1e-6);
+}
+
+#[test]
+fn pause_and_stop_reach_the_run_at_once_and_it_can_be_resumed() {
+    let mut window = Window::open();
+    window.click("Start");
+    let (_, control) = window.asked().expect("a run");
+    window.say(vec![(WITH, started(40)), (WITH, step(0, 1.0))]);
+    window.click("Pause");
+    assert!(control.is_paused());
+    window.harness.get_by_label("paused");
+    window.press(Modifiers::NONE, Key::F8);
+    assert!(!control.is_paused());
+    window.press(Modifiers::SHIFT, Key::F8);
+    assert!(control.is_stopped());
+    window.harness.get_by_label("stopping after the step in hand");
+    window.say(vec![(WITH, RunEvent::Ended(Outcome::Stopped))]);
+    window.report(Report::Finished { kind: JobKind::Run });
+    window.harness.get_by_label("run-7 · imitation: stopped at step 1/40");
+    window.click("Resume");
+    let (campaign, again) = window.asked().expect("a run");
+    assert!(campaign.resume && !again.is_stopped());
+    assert_eq!(&*campaign.out, Path::new("runs/run-7"));
+}
+
+#[test]
+fn a_run_that_fails_says_why_once() {
+    let mut window = Window::open();
+    window.click("Start");
+    let cause = "the class loss is NaN at step 3";
+    window.say(vec![(WITH, started(40)), (WITH, RunEvent::Ended(Outcome::Failed(cause.into())))]);
+    window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: cause.into() });
+    window.report(Report::Finished { kind: JobKind::Run });
+    let state = &window.app().state;
+    let errors: Vec<_> = state.messages.iter().filter(|message| message.level == Level::Error).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!((errors[0].what.as_str(), errors[0].text.as_str()), ("run-7 · imitation", cause));
+    assert!(state.runs.live.is_none() && state.runs.unfinished.is_some());
+}
+
+#[test]
+fn a_run_that_never_began_can_be_started_anew() {
+    let mut window = Window::open();
+    window.click("Start");
+    let message = "d/data.yaml: no such file";
+    window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: message.into() });
+    window.report(Report::Finished { kind: JobKind::Run });
+    let runs = &window.app().state.runs;
+    assert!(runs.live.is_none() && runs.unfinished.is_none() && runs.tracks.is_empty());
+    assert_eq!(window.app().state.messages.get(0).map(|message| message.text.as_str()), Some(message));
+}
+
+#[test]
+fn plots_are_chosen_enlarged_and_runs_hidden() {
+    let mut window = Window::open();
+    window.click("Start");
+    window.say(vec![(WITH, started(40)), (WITH, step(0, 1.0)), (WITH, step(1, f64::NAN))]);
+    window.click("total plot");
+    assert_eq!(window.app().state.runs.view.large, Some(Plot::Total));
+    assert!(window.harness.query_by_label("box plot").is_none());
+    window.click("total plot");
+    window.harness.get_by_label("box plot");
+    window.click("Show run-7 · imitation");
+    assert!(!window.app().state.runs.tracks[0].visible);
+    window.harness.get_by_label("Smoothing").set_value_accesskit(0.5);
+    window.harness.run_steps(3);
+    assert_eq!(window.app().state.runs.view.smoothing, 0.5);
+    assert_eq!(CurveView::default().smoothing_of(Plot::Map), 0.0, "evaluations are not smoothed");
+}
+
+#[test]
+fn the_comparison_says_who_is_ahead() {
+    let mut window = Window::open();
+    window.edit(|campaign| campaign.paired = true);
+    window.click("Start");
+    window.say(vec![(WITH, started(10)), (WITH, epoch(10, 0.5)), (WITH, RunEvent::Ended(Outcome::Finished))]);
+    window.say(vec![(WITHOUT, started(10)), (WITHOUT, epoch(10, 0.44))]);
+    window.click("Comparison");
+    window.harness.get_by_label("imitation ahead by 0.060 mAP50 over 1 seed");
+    window.harness.get_by_label("seed 0, imitation: mAP50 0.500");
+    window.harness.get_by_label("seed 0, baseline · under way: mAP50 0.440");
+}
+
+#[test]
+fn an_earlier_run_is_laid_over_the_others() {
+    let mut window = Window::open();
+    let steps = vec![StepRecord { step: 4, total: 2.0, ..Default::default() }];
+    window.report(Report::EarlierRun(Box::new(EarlierRun {
+        folder: "old/imitation".into(),
+        steps,
+        ..Default::default()
+    })));
+    window.harness.get_by_label("Show old · imitation");
+    window.click("Remove old · imitation");
+    assert!(window.app().state.runs.tracks.is_empty());
+    window.harness.get_by_label("No run yet");
+}
+
+#[test]
+fn the_difference_through_time_follows_the_run_and_goes_back() {
+    let mut window = Window::open();
+    let size = Size::square(640);
+    let picture = Arc::new(RgbImage::new(640, 640));
+    window.report(Report::Scene(Arc::new(Scene {
+        path: "a.jpg".into(),
+        size,
+        letterbox: Letterbox::fit(size, size, true),
+        input: Arc::clone(&picture),
+        display: picture,
+        labels: Vec::new(),
+        warnings: Vec::new(),
+    })));
+    window.click("Start");
+    let snapshot = |step: u64, high: f32| {
+        let scales = [8_u32, 16, 32].map(|stride| {
+            let side = (320 / stride) as usize;
+            SnapshotScale { stride, difference: Grid::filled(side, side, high) }
+        });
+        (WITH, RunEvent::Snapshot(Arc::new(Snapshot { step, image: "a.jpg".into(), scales: scales.to_vec() })))
+    };
+    window.say(vec![(WITH, started(40)), snapshot(0, 9.0), snapshot(25, 4.0)]);
+    window.press(Modifiers::NONE, Key::M);
+    assert_eq!(window.app().state.view.layer, Layer::Difference);
+    window.harness.get_by_label("step 25 · newest");
+    window.say(vec![snapshot(50, 2.0)]);
+    window.harness.get_by_label("step 50 · newest");
+    window.harness.get_by_label("Time of the run").set_value_accesskit(0.0);
+    window.harness.run_steps(3);
+    window.harness.get_by_label("step 0");
+    let moment = window.app().state.runs.moment().map(|(snapshot, high)| (snapshot.step, high));
+    assert_eq!(moment, Some((0, 9.0)));
+    window.click("Leave the time of the run");
+    assert_eq!(window.app().state.runs.playback, None);
+}
+
+#[test]
+fn a_model_that_is_opened_goes_into_the_form_until_a_person_chose_another() {
+    let mut window = Window::open();
+    let command = Command::OpenModel(Role::Student, "n.pt".into());
+    apply(&mut window.harness.state_mut().as_mut().expect("an app").state, command);
+    assert_eq!(&*window.app().state.runs.form.campaign.config.student, Path::new("n.pt"));
+    window.edit(|campaign| campaign.config.student = "mine.pt".into());
+    let command = Command::OpenModel(Role::Student, "m.pt".into());
+    apply(&mut window.harness.state_mut().as_mut().expect("an app").state, command);
+    assert_eq!(&*window.app().state.runs.form.campaign.config.student, Path::new("mine.pt"));
+}
+
+#[test]
+fn frames_are_measured() {
+    let mut window = Window::open();
+    window.harness.run_steps(5);
+    let summary = window.app().state.frame_times.summary().expect("frames were drawn");
+    assert!(summary.frames >= 5 && summary.p50 > 0.0 && summary.p50 <= summary.p99 && summary.p99 <= summary.max);
+}
