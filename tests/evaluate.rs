@@ -144,19 +144,32 @@ fn run(samples: &Samples, options: &EvaluateOptions) -> Result<Option<Evaluation
 
 const OPTIONS: EvaluateOptions = EvaluateOptions { imgsz: 320, batch: 32, losses: None };
 
-/// By `python3 scripts/val_parity.py --data sample_data/data.yaml --weights sample_data/models/student.pt --imgsz 320`.
+/// Precision, recall, mAP50 and mAP50-95 of all classes together and of each, with its ground truths: the column
+/// `reference` of `python3 scripts/val_parity.py --data sample_data/data.yaml --weights sample_data/models/student.pt
+/// --imgsz 320`.
+const ALL: [f64; 4] = [0.204222, 0.402666, 0.292320, 0.145941];
+const CLASSES: [(&str, usize, [f64; 4]); 6] = [
+    ("balloon", 78, [0.274714, 0.807692, 0.659392, 0.358025]),
+    ("boat", 60, [0.150615, 0.233333, 0.100941, 0.036464]),
+    ("bird", 54, [0.104965, 0.092593, 0.064017, 0.021546]),
+    ("sheep", 31, [0.319416, 0.354839, 0.250527, 0.137717]),
+    ("cow", 23, [0.202108, 0.260870, 0.152631, 0.078262]),
+    ("car", 27, [0.173513, 0.666667, 0.526410, 0.243630]),
+];
+
 #[test]
 fn the_sample_student_has_the_figures_of_val_py() {
     let evaluation = run(&val_samples(), &OPTIONS).unwrap().unwrap();
-    assert_eq!((evaluation.images, evaluation.labels), (27, LABELS));
-    let figures = [evaluation.precision, evaluation.recall, evaluation.map50, evaluation.map50_95];
-    for (ours, expected) in figures.into_iter().zip(ALL) {
-        assert!((ours - expected).abs() < 5e-4, "{figures:?}, expected {ALL:?}");
-    }
-    assert_eq!(evaluation.per_class.len(), CLASSES.len());
-    for (class, (name, labels, ap50, ap50_95)) in evaluation.per_class.iter().zip(CLASSES) {
+    assert_eq!((evaluation.images, evaluation.labels, evaluation.per_class.len()), (27, 273, CLASSES.len()));
+    // Another processor's convolutions may tip a detection at a threshold.
+    let agree = |ours: [f64; 4], expected: [f64; 4]| {
+        let agree = ours.into_iter().zip(expected).all(|(ours, expected)| (ours - expected).abs() < 5e-4);
+        assert!(agree, "{ours:?}, expected {expected:?}");
+    };
+    agree([evaluation.precision, evaluation.recall, evaluation.map50, evaluation.map50_95], ALL);
+    for (class, (name, labels, expected)) in evaluation.per_class.iter().zip(CLASSES) {
         assert_eq!((class.name.as_str(), class.labels), (name, labels));
-        assert!((class.ap50 - ap50).abs() < 5e-4 && (class.ap50_95 - ap50_95).abs() < 5e-4, "{class:?}");
+        agree([class.precision, class.recall, class.ap50, class.ap50_95], expected);
     }
 }
 
