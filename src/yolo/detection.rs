@@ -46,6 +46,12 @@ impl NmsOptions {
 /// box is only set against the better ones of its own class.
 pub fn non_max_suppression(predictions: &[f32], nc: usize, options: &NmsOptions) -> Vec<Detection> {
     let mut candidates = candidates(predictions, nc, options);
+    if candidates.len() > MAX_CANDIDATES {
+        // An untrained model gives millions: only those that can be looked at are sorted.
+        let mut scores: Vec<f32> = candidates.iter().map(|candidate| candidate.score).collect();
+        let (_, lowest, _) = scores.select_nth_unstable_by(MAX_CANDIDATES - 1, |a, b| b.total_cmp(a));
+        candidates.retain(|candidate| candidate.score >= *lowest);
+    }
     // Stable: equal scores keep the order of the predictions.
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(MAX_CANDIDATES);
@@ -143,5 +149,18 @@ mod tests {
         let first = NmsOptions { max_detections: 1, ..OPTIONS };
         assert_eq!(non_max_suppression(&rows, 2, &first).len(), 1);
         assert_eq!(non_max_suppression(&rows, 2, &OPTIONS).len(), 2);
+    }
+
+    #[test]
+    fn only_the_best_candidates_are_looked_at() {
+        let in_one_place = |n: usize| row(50.0, [0.5, 0.0]).repeat(n);
+        let apart = row(90.0, [0.4, 0.0]);
+        let found = |n: usize| non_max_suppression(&[&apart[..], &in_one_place(n)].concat(), 2, &OPTIONS).len();
+        assert_eq!((found(MAX_CANDIDATES - 1), found(MAX_CANDIDATES)), (2, 1));
+        // Of equal scores the first count.
+        let apart = row(90.0, [0.5, 0.0]);
+        let rows = [&in_one_place(MAX_CANDIDATES - 1)[..], &apart, &row(20.0, [0.5, 0.0])].concat();
+        let found = non_max_suppression(&rows, 2, &OPTIONS);
+        assert_eq!(found.iter().map(|d| d.bbox.x1).collect::<Vec<_>>(), [45.0, 85.0]);
     }
 }
