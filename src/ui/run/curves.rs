@@ -82,9 +82,10 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
     let range = memory.range.unwrap_or_else(|| all_steps(&state.runs));
     let mut next = memory.range;
     for (plot, cell) in shown.iter().zip(cells(plots, shown.len())) {
-        ui.scope_builder(UiBuilder::new().max_rect(cell).id_salt(plot.name()), |ui| {
-            title(ui, panel, *plot, cell);
-            if let Some(moved) = memory.plot(ui, &state.runs, *plot, cell.with_min_y(cell.top() + TITLE), range) {
+        let (head, body) = cell.split_top_bottom_at_y(cell.top() + TITLE);
+        title(ui, panel, *plot, head);
+        ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(plot.name()), |ui| {
+            if let Some(moved) = memory.plot(ui, &state.runs, *plot, body, range) {
                 next = moved;
             }
         });
@@ -185,10 +186,9 @@ fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
 }
 
 /// The name of a plot; a click shows it large, and small again.
-fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, cell: Rect) {
+fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
     let palette = Palette::of(ui);
-    let place = cell.with_max_y(cell.top() + TITLE);
-    let response = ui.interact(place, ui.scope_id().with("title"), Sense::click());
+    let response = ui.interact(place, ui.scope_id().with(("title", plot.name())), Sense::click());
     let color = if response.hovered() { palette.accent } else { palette.text };
     let bold = FontId::new(palette::BODY, style::bold());
     let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, plot.name(), bold, color);
