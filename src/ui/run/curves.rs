@@ -258,8 +258,10 @@ impl Curves {
             let range = values.fold(None, |range: Option<(f64, f64)>, value| {
                 Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
             });
-            let average = (smoothing > 0.0)
-                .then(|| decimate(&curve.steps, &moving_average(&curve.values, smoothing), window).line);
+            // An average is smooth enough for one bucket every two pixels.
+            let coarse = Window { buckets: (window.buckets / 2).max(1), ..window };
+            let average = || decimate(&curve.steps, &moving_average(&curve.values, smoothing), coarse).line;
+            let average = (smoothing > 0.0).then(average);
             let (line_points, raw_points) = match average {
                 Some(average) if band[0].is_empty() => (points(average), points(raw.line)),
                 Some(average) => (points(average), Vec::new()),
