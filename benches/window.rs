@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use common::{INPUT, comparison, scene};
 use criterion::{Criterion, criterion_group, criterion_main};
+use distillscope::app::run::RunTab;
 use distillscope::app::view::Layer;
 use distillscope::app::{App, Backend, Command, Options, Settings, apply, default_anchors};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField};
 use distillscope::inspect::{AdapterChoice, Role, Tap};
-use distillscope::worker::{Job, JobKind, ModelCard, Report};
+use distillscope::train::event::StepRecord;
+use distillscope::worker::{EarlierRun, Job, JobKind, ModelCard, Report};
 
 /// Reports that the bench hands over; jobs go nowhere.
 #[derive(Clone, Default)]
@@ -99,6 +101,39 @@ fn frames(criterion: &mut Criterion) {
         frame(&mut app, Vec::new());
     }
     assert!(app.state.mask.is_some() && app.state.comparison.is_some(), "the bench draws an empty window");
+
+    // A run and its twin of 100,000 steps each, with three scales, all in the panel at the window's foot.
+    const STEPS: u64 = 100_000;
+    apply(&mut app.state, Command::ToggleRunPanel);
+    for name in ["imitation", "baseline"] {
+        let steps = (0..STEPS).map(|step| {
+            let value = ((step * 2_654_435_761) % 1000) as f64 / 1000.0 + 1.0;
+            StepRecord {
+                step,
+                total: value,
+                box_loss: value,
+                objectness: value,
+                class: value,
+                imitation: vec![value; 3],
+                distance: vec![value; 3],
+                ..StepRecord::default()
+            }
+        });
+        let folder = std::path::PathBuf::from("bench").join(name);
+        let scales = ["P3", "P4", "P5"].map(str::to_owned).to_vec();
+        let run = EarlierRun { folder, scales, steps: steps.collect(), epochs: Vec::new() };
+        backend.hand(Report::EarlierRun(Box::new(run)));
+        for _ in 0..3 {
+            frame(&mut app, Vec::new());
+        }
+        let runs = app.state.runs.tracks.len();
+        assert!(app.state.runs.open && runs > 0, "the bench draws no curves");
+        let name = format!("window/frame at rest, curves of {runs} x 100,000 steps");
+        criterion.bench_function(&name, |bench| bench.iter(|| frame(&mut app, Vec::new())));
+    }
+    apply(&mut app.state, Command::SetRunTab(RunTab::SetUp));
+    criterion.bench_function("window/frame at rest, set-up", |bench| bench.iter(|| frame(&mut app, Vec::new())));
+    apply(&mut app.state, Command::ToggleRunPanel);
 
     let mut step = 0_usize;
     criterion.bench_function("window/frame at rest", |bench| bench.iter(|| frame(&mut app, Vec::new())));

@@ -259,7 +259,7 @@ fn plots_are_chosen_enlarged_and_runs_hidden() {
     window.harness.get_by_label("box plot");
     window.click("Show run-7 · imitation");
     assert!(!window.app().state.runs.tracks[0].visible);
-    window.harness.get_by_label("Smoothing").set_value_accesskit(0.5);
+    window.harness.get_by_role_and_label(egui::Role::SpinButton, "Smoothing").set_value_accesskit(0.5);
     window.harness.run_steps(3);
     assert_eq!(window.app().state.runs.view.smoothing, 0.5);
     assert_eq!(CurveView::default().smoothing_of(Plot::Map), 0.0, "evaluations are not smoothed");

@@ -79,7 +79,7 @@ impl WindowLayout {
 
 impl Default for WindowLayout {
     fn default() -> Self {
-        Self { width: 1440.0, height: 900.0, maximized: false, left_panel: 256.0, right_panel: 384.0, run_panel: 288.0 }
+        Self { width: 1440.0, height: 900.0, maximized: false, left_panel: 256.0, right_panel: 384.0, run_panel: 304.0 }
     }
 }
 

@@ -148,7 +148,7 @@ impl Palette {
 /// The colour of a run's line: the run's hue, paler from curve to curve; a difference is magenta.
 pub fn line_color(palette: &Palette, run: usize, index: usize, of: usize, difference: bool) -> Color32 {
     let hue = if difference { palette.difference } else { palette.runs[run % palette.runs.len()] };
-    let paler = 0.55 * index as f32 / of.saturating_sub(1).max(1) as f32;
+    let paler = 0.45 * index as f32 / of.saturating_sub(1).max(1) as f32;
     hue.lerp_to_gamma(palette.canvas, paler)
 }
 

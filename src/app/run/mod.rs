@@ -208,6 +208,12 @@ impl Runs {
                 live.current = Some(key);
             }
             notes.extend(note(&name, &event));
+            // The live end is that of the run under way.
+            if let (RunEvent::Snapshot(_), Some(playback)) = (&event, &mut self.playback)
+                && playback.at.is_none()
+            {
+                playback.track = key;
+            }
             if let Some(track) = self.track_mut(key) {
                 track.receive(event);
             }

@@ -130,6 +130,19 @@ mod tests {
     }
 
     #[test]
+    fn the_live_end_is_that_of_the_run_under_way() {
+        let mut runs = begun(true, 1);
+        let twin = RunId { arm: Arm::Baseline, ..ID };
+        runs.receive(vec![(ID, started(0)), snapshot(0), snapshot(25)]);
+        runs.show_moments(true);
+        runs.receive(vec![(twin, started(0)), (twin, snapshot(5).1)]);
+        assert_eq!(shown(&runs), Some(5));
+        runs.show_moments(true);
+        runs.seek(0);
+        assert_eq!(shown(&runs), Some(5), "the only one");
+    }
+
+    #[test]
     fn played_from_the_end_it_begins_anew_and_stops_at_the_live_end() {
         let mut runs = runs();
         runs.play(true, 0.0);

@@ -61,7 +61,7 @@ impl Plot {
             Self::Lambda => "weight",
             Self::GradientRatio => "‖∇imitation‖ / ‖∇detection‖",
             Self::LearningRate => "per step",
-            Self::Map => "mean average precision",
+            Self::Map => "share, 0 to 1",
         }
     }
 

@@ -307,7 +307,7 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
             None => "mask".to_owned(),
         },
         Layer::Difference if model.moment.is_some() => {
-            model.moment.map_or_else(String::new, |moment| format!("run · step {}", moment.step))
+            model.moment.map_or_else(String::new, |moment| format!("step {}", moment.step))
         }
         Layer::Teacher | Layer::Student | Layer::Difference if model.comparison.is_none() => {
             view.layer.name().to_lowercase()

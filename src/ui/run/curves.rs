@@ -82,9 +82,10 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
     let range = memory.range.unwrap_or_else(|| all_steps(&state.runs));
     let mut next = memory.range;
     for (plot, cell) in shown.iter().zip(cells(plots, shown.len())) {
-        ui.scope_builder(UiBuilder::new().max_rect(cell).id_salt(plot.name()), |ui| {
-            title(ui, panel, *plot, cell);
-            if let Some(moved) = memory.plot(ui, &state.runs, *plot, cell.with_min_y(cell.top() + TITLE), range) {
+        let (head, body) = cell.split_top_bottom_at_y(cell.top() + TITLE);
+        title(ui, panel, *plot, head);
+        ui.scope_builder(UiBuilder::new().max_rect(body).id_salt(plot.name()), |ui| {
+            if let Some(moved) = memory.plot(ui, &state.runs, *plot, body, range) {
                 next = moved;
             }
         });
@@ -185,17 +186,17 @@ fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
 }
 
 /// The name of a plot; a click shows it large, and small again.
-fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, cell: Rect) {
+fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
     let palette = Palette::of(ui);
-    let place = cell.with_max_y(cell.top() + TITLE);
-    let response = ui.interact(place, ui.scope_id().with("title"), Sense::click());
+    let response = ui.interact(place, ui.scope_id().with(("title", plot.name())), Sense::click());
     let color = if response.hovered() { palette.accent } else { palette.text };
     let bold = FontId::new(palette::BODY, style::bold());
     let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, plot.name(), bold, color);
     let rest = place.with_min_x(name.right() + palette::UNIT);
     let small = FontId::proportional(palette::SMALL);
     let painter = ui.painter().with_clip_rect(rest);
-    painter.text(rest.left_center(), Align2::LEFT_CENTER, plot.unit(), small, palette.text_weak);
+    let axes = format!("{} over steps", plot.unit());
+    painter.text(rest.left_center(), Align2::LEFT_CENTER, axes, small, palette.text_weak);
     let large = panel.state.runs.view.large;
     let spoken = format!("{} plot", plot.name());
     response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, large.is_some(), &spoken));
@@ -217,9 +218,11 @@ fn cells(place: Rect, count: usize) -> Vec<Rect> {
     };
     let worth = |columns: &usize| {
         let size = size(*columns);
-        (size.x / 1.8).min(size.y)
+        // Places that stay empty are worth nothing.
+        let full = count as f32 / (count.div_ceil(*columns) * columns) as f32;
+        (size.x / 1.8).min(size.y) * full
     };
-    let columns = (1..=count).max_by(|a, b| worth(a).total_cmp(&worth(b))).unwrap_or(1);
+    let columns = (1..=count).rev().max_by(|a, b| worth(a).total_cmp(&worth(b))).unwrap_or(1);
     let size = size(columns).max(vec2(16.0, 16.0));
     let at = |index: usize| {
         let (row, column) = ((index / columns) as f32, (index % columns) as f32);
@@ -255,8 +258,10 @@ impl Curves {
             let range = values.fold(None, |range: Option<(f64, f64)>, value| {
                 Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
             });
-            let average = (smoothing > 0.0)
-                .then(|| decimate(&curve.steps, &moving_average(&curve.values, smoothing), window).line);
+            // An average is smooth enough for one bucket every two pixels.
+            let coarse = Window { buckets: (window.buckets / 2).max(1), ..window };
+            let average = || decimate(&curve.steps, &moving_average(&curve.values, smoothing), coarse).line;
+            let average = (smoothing > 0.0).then(average);
             let (line_points, raw_points) = match average {
                 Some(average) if band[0].is_empty() => (points(average), points(raw.line)),
                 Some(average) => (points(average), Vec::new()),
@@ -345,8 +350,8 @@ impl Curves {
                 axis(AxisHints::new_y().label_spacing(1.0..=2.0).min_thickness(40.0))
                     .formatter(|mark, _| said(&y_ticks, mark)),
             ])
-            .x_grid_spacer(|input| marks(&x_ticks, input, 72.0, view.x))
-            .y_grid_spacer(|input| marks(&y_ticks, input, 28.0, view.y))
+            .x_grid_spacer(|input| marks(&x_ticks, input, 56.0, view.x))
+            .y_grid_spacer(|input| marks(&y_ticks, input, 20.0, view.y))
             .show(ui, |plot_ui| {
                 plot_ui.set_plot_bounds(bounds);
                 if view.difference {
@@ -361,14 +366,13 @@ impl Curves {
             });
         let transform = response.transform;
         let painter = ui.painter().with_clip_rect(*transform.frame());
-        let corner = transform.frame().right_bottom() - vec2(4.0, 2.0);
-        painter.text(corner, Align2::RIGHT_BOTTOM, "step", font.clone(), palette.text_weak);
         for line in &lines {
             if let Some(cached) = self.cache.get(&key_of(line)) {
                 missing(&painter, &transform, &cached.missing, palette);
             }
         }
-        shades(&painter, &transform, &lines, palette);
+        let head = Rect::from_min_max(place.left_top() - vec2(0.0, TITLE), place.right_top());
+        shades(&ui.painter().with_clip_rect(head), head, &lines, palette);
         let spoken = format!("{} curves", plot.name());
         response.response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &spoken));
         let moved = moved(ui, &response.response, &transform, range);
@@ -454,25 +458,25 @@ fn missing(painter: &Painter, transform: &PlotTransform, missing: &[(f64, Missin
     }
 }
 
-/// Which shade is which curve, where a run has several: in the plot's upper right corner.
-fn shades(painter: &Painter, transform: &PlotTransform, lines: &[Line], palette: &Palette) {
+/// Which shade is which curve, where a run has several: at the right end of the plot's title.
+fn shades(painter: &Painter, head: Rect, lines: &[Line], palette: &Palette) {
     let Some(first) = lines.first().filter(|line| line.of > 1) else { return };
     let font = FontId::proportional(palette::SMALL);
-    let mut right = transform.frame().right() - palette::HALF;
+    let mut right = head.right();
     for line in lines.iter().filter(|line| (line.track, line.minus) == (first.track, first.minus)).rev() {
         let color = color_of(palette, line);
-        let at = pos2(right, transform.frame().top() + 8.0);
+        let at = pos2(right, head.center().y);
         let text = painter.layout_no_wrap(line.name.clone(), font.clone(), palette.text);
         let place = Align2::RIGHT_CENTER.anchor_size(at, text.size());
-        painter.rect_filled(
-            place.expand2(vec2(16.0, 0.0)).with_max_x(place.right()),
-            2.0,
-            palette.panel.gamma_multiply(0.8),
-        );
+        let ground = Rect::from_min_max(pos2(place.left() - 24.0, head.top()), pos2(right, head.bottom()));
+        painter.rect_filled(ground, 0.0, palette.panel);
         painter.galley(place.min, text, palette.text);
-        painter
-            .line_segment([pos2(place.left() - 14.0, at.y), pos2(place.left() - 4.0, at.y)], Stroke::new(3.0, color));
-        right = place.left() - 22.0;
+        let middle = head.center().y;
+        painter.line_segment(
+            [pos2(place.left() - 16.0, middle), pos2(place.left() - 4.0, middle)],
+            Stroke::new(3.0, color),
+        );
+        right = place.left() - 24.0;
     }
 }
 

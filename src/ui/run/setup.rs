@@ -327,7 +327,8 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
     fold(ui, "Imitation", &summary, |ui| imitation(ui, config));
     why(ui, problems, Field::Imitation);
     let name = config.optimizer.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
-    let summary = format!("{name} · seed {} · evaluation every {} epochs", config.seed, config.evaluate_every);
+    let every = widgets::counted(config.evaluate_every as usize, "epoch", "epochs");
+    let summary = format!("{name} · seed {} · evaluated every {every}", config.seed);
     fold(ui, "Optimisation", &summary, |ui| optimisation(ui, config, memory));
     why(ui, problems, Field::Optimisation);
     let summary = format!("lr0 {} · mosaic {} · fliplr {}", config.hyp.lr0, config.hyp.mosaic, config.hyp.fliplr);
