@@ -159,7 +159,10 @@ fn what_is_not_weighed_changes_no_weight() {
     let imitation = ImitationConfig { lambda: Lambda::Fixed(0.0), ..place.config().imitation };
     let looked = steps(&place.run(RunConfig { imitation, ..place.config() }, "looked").expect("a run"));
     let alone = steps(&place.run(RunConfig { teacher: None, ..place.config() }, "alone").expect("a run"));
-    assert!(looked.iter().all(|step| step.distance.iter().sum::<f64>() > 0.0));
+    for step in &looked {
+        assert_eq!(step.mask_cells.iter().sum::<u64>() > 0, step.distance.iter().sum::<f64>() > 0.0);
+    }
+    assert!(looked[0].distance[0] > 0.0);
     let totals = |steps: &[StepRecord]| steps.iter().map(|step| step.total).collect::<Vec<_>>();
     assert_eq!(totals(&looked), totals(&alone));
     assert_eq!(weights(&place.at("looked")), weights(&place.at("alone")));

@@ -15,6 +15,7 @@ use super::optimizer::Optimizer;
 use crate::export::tensors;
 use crate::yolo::network::Network;
 
+/// As TOML: unlike JSON it keeps every bit of a number, and knows NaN.
 const PROGRESS: &str = "distillscope.progress";
 
 /// The plain numbers of a run's state.
@@ -120,7 +121,7 @@ impl Moving<'_> {
             }
         }
         named.sort_by(|a, b| a.name.cmp(&b.name));
-        let text = serde_json::to_string(progress).map_err(|error| TrainError::Config(error.to_string()))?;
+        let text = toml::to_string(progress).map_err(|error| TrainError::Config(error.to_string()))?;
         tensors::write(path, &named, &HashMap::from([(PROGRESS.to_owned(), text)])).map_err(TrainError::from)
     }
 
@@ -132,7 +133,7 @@ impl Moving<'_> {
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| fails(error.to_string()))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS));
         let text = text.ok_or_else(|| fails("its metadata has no progress".to_owned()))?;
-        let progress: Progress = serde_json::from_str(text).map_err(|error| fails(error.to_string()))?;
+        let progress: Progress = toml::from_str(text).map_err(|error| fails(error.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| fails(error.to_string()))?;
         let mut parts: HashMap<&str, HashMap<String, Tensor>> = HashMap::new();
         for (name, view) in file.tensors() {
