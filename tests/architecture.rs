@@ -13,8 +13,20 @@ struct Rule {
 
 const MODELS: &[&str] =
     &["geometry", "grid", "draws", "dataset", "yolo", "imitation", "inspect", "train", "device", "export"];
-const WINDOW: &[&str] =
-    &["geometry", "grid", "format", "dataset", "yolo", "imitation", "inspect", "train", "worker", "export", "app", "ui"];
+const WINDOW: &[&str] = &[
+    "geometry",
+    "grid",
+    "format",
+    "dataset",
+    "yolo",
+    "imitation",
+    "inspect",
+    "train",
+    "worker",
+    "export",
+    "app",
+    "ui",
+];
 
 const RULES: &[Rule] = &[
     Rule { part: "geometry.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
@@ -34,12 +46,35 @@ const RULES: &[Rule] = &[
     Rule { part: "export", may_use: &["geometry", "grid", "format", "export"], never: &["egui", "eframe", "tch"] },
     Rule {
         part: "worker",
-        may_use: &["geometry", "grid", "dataset", "yolo", "imitation", "inspect", "train", "device", "export", "worker"],
+        may_use: &[
+            "geometry",
+            "grid",
+            "dataset",
+            "yolo",
+            "imitation",
+            "inspect",
+            "train",
+            "device",
+            "export",
+            "worker",
+        ],
         never: &["egui", "eframe"],
     },
     Rule {
         part: "cli",
-        may_use: &["geometry", "grid", "dataset", "yolo", "imitation", "inspect", "train", "device", "export", "app", "cli"],
+        may_use: &[
+            "geometry",
+            "grid",
+            "dataset",
+            "yolo",
+            "imitation",
+            "inspect",
+            "train",
+            "device",
+            "export",
+            "app",
+            "cli",
+        ],
         never: &["egui", "eframe"],
     },
     Rule { part: "app", may_use: WINDOW, never: &["tch"] },
