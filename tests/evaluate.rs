@@ -11,6 +11,7 @@ use distillscope::geometry::{BoundingBox, Size};
 use distillscope::train::evaluate::average_precision::{Scored, figures_by_class};
 use distillscope::train::evaluate::matching::match_detections;
 use distillscope::train::evaluate::{EvaluateError, EvaluateOptions, Evaluation, evaluate};
+use distillscope::yolo::assign::Target;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::detection::{Detection, NmsOptions, non_max_suppression};
 use distillscope::yolo::network::Network;
@@ -199,16 +200,16 @@ fn targets_are_shares_of_the_input_and_losses_are_means_over_the_batches() {
     let sample = Sample { image, size, labels };
     let samples = Samples { samples: vec![sample; 3], ..val_samples() };
     let seen = std::cell::RefCell::new(Vec::new());
-    let losses = |heads: &[tch::Tensor], targets: &tch::Tensor| {
-        seen.borrow_mut().push((heads[0].size(), Vec::<Vec<f32>>::try_from(targets)?));
+    let losses = |heads: &[tch::Tensor], targets: &[Target]| {
+        seen.borrow_mut().push((heads[0].size(), targets.to_vec()));
         Ok([seen.borrow().len() as f64, 0.5, 0.0])
     };
     let evaluation = run(&samples, &EvaluateOptions { batch: 2, losses: Some(&losses), ..OPTIONS }).unwrap().unwrap();
     assert_eq!(evaluation.losses, Some([1.5, 0.5, 0.0]));
-    let row = |image: f32| vec![image, 4.0, 96.0 / 352.0, 0.5, 160.0 / 352.0, 240.0 / 256.0];
+    let row = |image| Target { image, class: 4, xywh: [96.0 / 352.0, 0.5, 160.0 / 352.0, 240.0 / 256.0] };
     let [first, last] = &seen.into_inner()[..] else { panic!("two batches") };
-    assert_eq!(*first, (vec![2, 3, 32, 44, 11], vec![row(0.0), row(1.0)]));
-    assert_eq!(*last, (vec![1, 3, 32, 44, 11], vec![row(0.0)]));
+    assert_eq!(*first, (vec![2, 3, 32, 44, 11], vec![row(0), row(1)]));
+    assert_eq!(*last, (vec![1, 3, 32, 44, 11], vec![row(0)]));
 }
 
 #[test]
