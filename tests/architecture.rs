@@ -65,6 +65,7 @@ const RULES: &[Rule] = &[
         may_use: &[
             "geometry",
             "grid",
+            "format",
             "dataset",
             "yolo",
             "imitation",

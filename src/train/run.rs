@@ -567,6 +567,7 @@ impl<'a> Run<'a> {
             distiller.write_adapters(&self.folder.adapter())?;
         }
         let state = self.folder.state();
+        self.progress.average_updates = self.average.updates;
         let progress = self.progress.clone();
         self.moving().write(&state, &progress)?;
         emit(RunEvent::Saved { step: self.progress.step })
