@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use distillscope::train::TrainError;
-use distillscope::train::campaign::{self, Comparison};
+use distillscope::train::campaign;
+use distillscope::train::comparison::Comparison;
 use distillscope::train::config::{AdapterStart, Campaign, ImitationConfig, Lambda, Length, NonFinite, RunConfig};
 use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;

@@ -13,6 +13,7 @@ use crate::format::significant;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Tap;
 use crate::train::campaign;
+use crate::train::comparison::Comparison;
 use crate::train::config::{
     AdapterStart, Amp, Campaign, Decay, Lambda, Length, NonFinite, Norm, OptimizerKind, RunConfig,
 };
@@ -306,7 +307,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     said?;
     let comparison = campaign.out.join("comparison.json");
     if let Ok(text) = std::fs::read_to_string(&comparison) {
-        let comparison: campaign::Comparison = serde_json::from_str(&text)?;
+        let comparison: Comparison = serde_json::from_str(&text)?;
         super::print(&comparison.to_string())?;
     }
     Ok(())

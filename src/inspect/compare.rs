@@ -244,9 +244,9 @@ fn run_adapter(path: &Path, scale: &str, student: &Tensor, teacher: &Tensor) -> 
     Ok(student.f_conv2d(&on_device(weight)?, bias.as_ref(), [1, 1], [pad, pad], [1, 1], 1)?)
 }
 
-/// The values of a tensor, row by row, in float32.
-fn values(tensor: &Tensor) -> Result<Vec<f32>, CompareError> {
-    let flat = tensor.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
+/// The elements of a tensor, row-major, in float32.
+pub fn elements(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
+    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
     let mut out = vec![0.0; flat.numel()];
     flat.f_copy_data(&mut out, flat.numel())?;
     Ok(out)
@@ -255,7 +255,7 @@ fn values(tensor: &Tensor) -> Result<Vec<f32>, CompareError> {
 /// `[1, C, H, W]` → the plain stack.
 fn feature_stack(features: &Tensor) -> Result<Arc<FeatureStack>, CompareError> {
     let (_, channels, rows, cols) = features.size4()?;
-    let stack = FeatureStack::new(channels as usize, rows as usize, cols as usize, values(features)?)?;
+    let stack = FeatureStack::new(channels as usize, rows as usize, cols as usize, elements(features)?)?;
     Ok(Arc::new(stack))
 }
 
@@ -266,6 +266,6 @@ fn head_map(head: &Tensor) -> Result<Arc<HeadMap>, CompareError> {
         rows: rows as usize,
         cols: cols as usize,
         outputs: outputs as usize,
-        values: values(head)?,
+        values: elements(head)?,
     }))
 }

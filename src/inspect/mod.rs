@@ -10,7 +10,7 @@ mod records;
 mod report;
 mod scene;
 
-pub use compare::{CompareError, CompareRequest, Probe, compare, input_tensor, probe, tapped};
+pub use compare::{CompareError, CompareRequest, Probe, compare, elements, input_tensor, probe, tapped};
 pub use records::{
     AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple, mask_anchors,
 };

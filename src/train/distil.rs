@@ -7,14 +7,13 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::TrainError;
 use super::config::{AdapterStart, ImitationConfig, Norm};
-use super::output::values;
 use crate::dataset::TrainBatch;
 use crate::export::tensors::{self, NamedTensor};
 use crate::geometry::Size;
 use crate::imitation::adapter::LeastSquares;
 use crate::imitation::loss::{Adapter, BatchMask, MaskRule, batch_masks, distance, masked_squares};
 use crate::imitation::mask::Psi;
-use crate::inspect::{Tap, tapped};
+use crate::inspect::{Tap, elements, tapped};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::network::{Forward, Model, Network};
 
@@ -310,5 +309,5 @@ fn chosen_cells(mask: &BatchMask, most: i64) -> Result<Tensor, TchError> {
 /// A tensor as it is written to disk.
 pub(super) fn plain(name: String, tensor: &Tensor) -> Result<NamedTensor, TchError> {
     let shape: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
-    Ok(NamedTensor::f32(name, shape, values(tensor)?))
+    Ok(NamedTensor::f32(name, shape, elements(tensor)?))
 }

@@ -72,7 +72,7 @@ pub struct StepRecord {
     pub mask_cells: Vec<u64>,
     /// ‖∇imitation‖ / ‖∇detection‖ where it was measured in this step.
     pub gradient_ratio: Option<f64>,
-    /// Of the batch-norms and biases, of the weights, of the adapters.
+    /// Of the weights; biases differ during warm-up, adapters by their factor.
     pub learning_rate: f64,
     pub momentum: f64,
     /// Norm of the whole gradient before clipping, where the optimizer stepped.

@@ -17,8 +17,7 @@ pub enum HypError {
     Value { name: &'static str, value: f64, expected: &'static str },
 }
 
-/// The defaults are for short runs on weights that are already trained: a tenth of the first epochs' shock, mild
-/// augmentation. `--hyp` takes any of YOLOv5's own files instead.
+/// What a run trains with; the defaults are YOLOv5's for low augmentation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Hyperparameters {
@@ -63,7 +62,6 @@ pub struct Hyperparameters {
 }
 
 impl Default for Hyperparameters {
-    /// YOLOv5's low-augmentation values.
     fn default() -> Self {
         Self {
             lr0: 0.01,
@@ -119,11 +117,7 @@ impl Hyperparameters {
 
     /// That every value means something.
     pub fn check(&self) -> Result<(), HypError> {
-        let positive: [(&'static str, f64); 3] = [
-            ("lr0", self.lr0),
-            ("anchor_t", self.anchor_t),
-            ("warmup_epochs", self.warmup_epochs.max(f64::MIN_POSITIVE)),
-        ];
+        let positive = [("lr0", self.lr0), ("anchor_t", self.anchor_t)];
         for (name, value) in positive {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(HypError::Value { name, value, expected: "a number greater than 0 is needed" });
@@ -150,6 +144,7 @@ impl Hyperparameters {
         let not_negative = [
             ("lrf", self.lrf),
             ("weight_decay", self.weight_decay),
+            ("warmup_epochs", self.warmup_epochs),
             ("warmup_bias_lr", self.warmup_bias_lr),
             ("box", self.box_gain),
             ("cls", self.cls),

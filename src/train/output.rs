@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use tch::{Device, Kind, TchError, Tensor};
-
 use super::TrainError;
+use crate::inspect::elements;
 use crate::yolo::checkpoint::{Checkpoint, ModelDescription, write_pt, write_safetensors_values};
 use crate::yolo::network::Network;
 
@@ -18,7 +17,7 @@ pub fn write_student(
     let mut named = Vec::new();
     for (name, tensor) in network.var_store().variables() {
         let shape: Vec<usize> = tensor.size().iter().map(|&side| side as usize).collect();
-        named.push((name, shape, values(&tensor)?));
+        named.push((name, shape, elements(&tensor)?));
     }
     named.sort_by(|a, b| a.0.cmp(&b.0));
     if let Some(source) = source {
@@ -26,12 +25,4 @@ pub fn write_student(
         write_pt(source, &mut value, &stem.with_extension("pt"))?;
     }
     Ok(write_safetensors_values(description, named, &stem.with_extension("safetensors"))?)
-}
-
-/// A tensor's elements, row-major.
-pub(super) fn values(tensor: &Tensor) -> Result<Vec<f32>, TchError> {
-    let flat = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
-    let mut values = vec![0.0; flat.numel()];
-    flat.f_copy_data(&mut values, flat.numel())?;
-    Ok(values)
 }

@@ -22,7 +22,7 @@ use super::record::Recorder;
 use super::schedule::Schedule;
 use super::state::{Moving, Progress};
 use crate::dataset::{self, BatchImage, BatchOptions, Batches, TrainBatch};
-use crate::export::atomic;
+use crate::export::atomic::{self, WriteError};
 use crate::geometry::{Letterbox, Size};
 use crate::grid::Grid;
 use crate::yolo::assign::Target;
@@ -80,8 +80,8 @@ pub fn run(
     control: &RunControl,
     emit: &mut dyn FnMut(RunEvent),
 ) -> Result<Outcome, TrainError> {
-    fs::create_dir_all(folder.path().join("weights"))
-        .map_err(|cause| TrainError::Read { path: folder.path().display().to_string(), cause })?;
+    let weights = folder.path().join("weights");
+    fs::create_dir_all(&weights).map_err(|cause| WriteError { path: weights, cause })?;
     let mut run = Run::new(plan, folder, control)?;
     if resume {
         run.restore()?;
@@ -97,15 +97,15 @@ pub fn run(
         emit(RunEvent::Warning(warning))?;
     }
     let outcome = run.go(&mut emit);
-    // Whatever happened: what is known by now is on disk. A failed step has changed nothing.
-    let saved = run.save(&mut emit);
-    match (outcome, saved) {
-        (Ok(outcome), saved) => {
+    // A finished run has saved itself; one that was stopped or failed does so now, and a failed step has changed nothing.
+    let saved = if matches!(outcome, Ok(Outcome::Finished)) { Ok(()) } else { run.save(&mut emit) };
+    match outcome {
+        Ok(outcome) => {
             saved?;
             emit(RunEvent::Ended(outcome.clone()))?;
             Ok(outcome)
         }
-        (Err(error), _) => {
+        Err(error) => {
             let _ = emit(RunEvent::Ended(Outcome::Failed(error.to_string())));
             Err(error)
         }
@@ -231,18 +231,8 @@ impl<'a> Run<'a> {
             return Ok(Outcome::Stopped);
         }
         let per_epoch = self.plan.steps_per_epoch;
-        let options = BatchOptions {
-            input: self.plan.input,
-            batch: self.plan.config.batch,
-            augmentation: self.plan.config.hyp.augmentation(),
-            seed: self.plan.config.seed,
-            workers: self.plan.config.workers.max(1),
-            cache_bytes: CACHE_BYTES,
-        };
         let (epoch, index) = (self.progress.step / per_epoch, self.progress.step % per_epoch);
-        let batches = Batches::start(Arc::clone(&self.plan.train), options, epoch as u32, index as usize);
-        let mut batches =
-            batches.map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })?;
+        let mut batches = self.batches(self.plan.config.batch, CACHE_BYTES, epoch as u32, index as usize)?;
         self.take_snapshot(emit)?;
         while self.progress.step < self.plan.steps {
             if self.wait_while_paused(emit)?.is_break() {
@@ -283,6 +273,25 @@ impl<'a> Run<'a> {
             }
         }
         Ok(Outcome::Finished)
+    }
+
+    /// Training batches from a position on, decoded images kept up to `cache_bytes`.
+    fn batches(&self, batch: usize, cache_bytes: u64, epoch: u32, index: usize) -> Result<Batches, TrainError> {
+        let options = BatchOptions {
+            input: self.plan.input,
+            batch,
+            augmentation: self.plan.config.hyp.augmentation(),
+            seed: self.plan.config.seed,
+            workers: self.plan.config.workers.max(1),
+            cache_bytes,
+        };
+        Batches::start(Arc::clone(&self.plan.train), options, epoch, index)
+            .map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })
+    }
+
+    /// How many parameters are the student's; the adapters' come after them.
+    fn own_parameters(&self) -> usize {
+        self.optimizer.parameters().iter().filter(|parameter| parameter.group != Group::Adapter).count()
     }
 
     /// One batch: forward, backward and, when enough is gathered, a step of the optimizer.
@@ -353,7 +362,7 @@ impl<'a> Run<'a> {
         let detection = terms.sum()?.f_mul_scalar(images * scale)?;
         let with_gradient: Vec<&Tensor> = distances.iter().filter(|distance| distance.requires_grad()).collect();
         let parameters: Vec<&Tensor> = self.optimizer.parameters().iter().map(|p| &p.tensor).collect();
-        let own = self.optimizer.parameters().iter().filter(|p| p.group != Group::Adapter).count();
+        let own = self.own_parameters();
         let mut ratio = None;
         let (lambda, gradients) = if with_gradient.is_empty() {
             (self.progress.lambda.unwrap_or(0.0) * share, gradients_of(&detection, &parameters[..own], false)?)
@@ -414,7 +423,7 @@ impl<'a> Run<'a> {
     /// A step of the optimizer with what is gathered. The norm of the student's gradient before clipping.
     fn update(&mut self, step: u64, rates: &Rates, emit: &mut Emit<'_>) -> Result<Option<f64>, TrainError> {
         let mut gradients: Vec<Option<Tensor>> = self.gathered.iter_mut().map(Option::take).collect();
-        let own = self.optimizer.parameters().iter().filter(|p| p.group != Group::Adapter).count();
+        let own = self.own_parameters();
         if let Some((scale, good)) = self.progress.loss_scale {
             for gradient in gradients.iter_mut().flatten() {
                 let _ = gradient.f_mul_scalar_(1.0 / scale)?;
@@ -461,22 +470,15 @@ impl<'a> Run<'a> {
             AdapterStart::Random if config.normalise => 64,
             AdapterStart::Random => return Ok(ControlFlow::Continue(())),
         };
-        let Some(distiller) = &mut self.distiller else { return Ok(ControlFlow::Continue(())) };
+        if self.distiller.is_none() {
+            return Ok(ControlFlow::Continue(()));
+        }
         let stage = |fraction| RunEvent::Stage { what: "fitting the adapters".to_owned(), fraction: Some(fraction) };
         emit(stage(0.0))?;
         // The images as they are trained on, from an epoch that the run never reaches.
-        let options = BatchOptions {
-            input: self.plan.input,
-            batch: self.plan.config.batch.min(images.max(1)),
-            augmentation: self.plan.config.hyp.augmentation(),
-            seed: self.plan.config.seed,
-            workers: self.plan.config.workers.max(1),
-            cache_bytes: 0,
-        };
-        let count = Batches::per_epoch(images.min(self.plan.train.samples.len()), options.batch);
-        let batches = Batches::start(Arc::clone(&self.plan.train), options, u32::MAX, 0);
-        let mut batches =
-            batches.map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })?;
+        let batch = self.plan.config.batch.min(images.max(1));
+        let count = Batches::per_epoch(images.min(self.plan.train.samples.len()), batch);
+        let mut batches = self.batches(batch, 0, u32::MAX, 0)?;
         let mut seen = Vec::with_capacity(count);
         while seen.len() < count {
             if self.control.is_stopped() {
@@ -493,9 +495,9 @@ impl<'a> Run<'a> {
         }
         drop(batches);
         let mut done = Ok(());
-        distiller.fit(&self.plan.student.network, &config, &seen, &mut |fraction| {
-            done = emit(stage(fraction));
-        })?;
+        if let Some(distiller) = &mut self.distiller {
+            distiller.fit(&self.plan.student.network, &config, &seen, &mut |fraction| done = emit(stage(fraction)))?;
+        }
         done?;
         self.collect_parameters();
         Ok(ControlFlow::Continue(()))

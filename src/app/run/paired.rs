@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::app::run::track::Track;
+use crate::train::comparison::Lead;
 use crate::train::evaluate::Evaluation;
 use crate::train::event::{Arm, Outcome};
 
@@ -18,14 +19,6 @@ pub struct Row {
     /// Imitation distance over all scales, mean of the first and of the last epoch.
     pub distance: Option<[f64; 2]>,
     pub finished: bool,
-}
-
-/// Mean of a difference over seeds, and its standard deviation where there are several.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lead {
-    pub mean: f64,
-    pub spread: Option<f64>,
-    pub seeds: usize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,7 +42,7 @@ impl Paired {
             }
             seeds.into_values().filter_map(|[imitation, baseline]| Some(imitation? - baseline?)).collect()
         };
-        let (map50, map50_95) = (lead(&differences(0)), lead(&differences(1)));
+        let (map50, map50_95) = (Lead::of(&differences(0)), Lead::of(&differences(1)));
         Self { rows, map50, map50_95 }
     }
 
@@ -87,17 +80,6 @@ fn row(track: &Track) -> Row {
         distance: distances.first().zip(distances.last()).map(|(first, last)| [*first, *last]),
         finished: track.outcome == Some(Outcome::Finished),
     }
-}
-
-fn lead(differences: &[f64]) -> Option<Lead> {
-    let count = differences.len() as f64;
-    if differences.is_empty() {
-        return None;
-    }
-    let mean = differences.iter().sum::<f64>() / count;
-    let squares: f64 = differences.iter().map(|d| (d - mean).powi(2)).sum();
-    let spread = (differences.len() > 1).then(|| (squares / (count - 1.0)).sqrt());
-    Some(Lead { mean, spread, seeds: differences.len() })
 }
 
 #[cfg(test)]
