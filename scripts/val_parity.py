@@ -9,8 +9,8 @@ number of threads, one after the other. Prints a line a model and size, then one
 precision, recall, mAP50 and mAP50-95. `seconds`: the program's whole process; the reference's run() alone, without the
 start of Python. Exit 1 where a difference exceeds the limit.
 
-The reference runs without the time limit of its NMS. Not all of a difference is the program's: where a detection overlaps two ground truths equally, upstream's choice is that of
-an unstable sort, threshold by threshold.
+The reference runs without the time limit of its NMS. Where a detection overlaps two ground truths equally, or but for the
+last digits of float32, which of them it takes is chance (upstream's sort is unstable too), and a difference of a label remains.
 """
 import argparse
 import functools
