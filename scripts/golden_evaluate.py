@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes tests/golden/evaluate/*.json: what YOLOv5 v7.0 and OpenCV make of small random inputs.
 
-    PYTHONPATH=REF_TOOLS python3 scripts/golden_evaluate.py
+    python3 scripts/golden_evaluate.py
 
-Needs the environment of scripts/sample_models.py (yolov5==7.0.14, opencv-python-headless 4.11 or 5.0). Every number that goes
+Needs the environment of scripts/sample_models.py (yolov5==7.0.14, opencv-python-headless; written with 5.0.0). Every number that goes
 in is exact in float32, and no two scores are equal, so that no sort has a choice.
 """
 import json
