@@ -19,6 +19,7 @@
 //! - [`device`]: CUDA or CPU, and why.
 //! - [`inspect`]: one image and two models → plain grids and tables.
 //! - [`train`]: a distillation run: configuration, loop, events, records, evaluation.
+//! - [`preflight`]: the checks that a distillation distils.
 //!
 //! Outside:
 //! - [`worker`]: long work on named threads; jobs in, reports out, the newest request wins.
@@ -29,7 +30,7 @@
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!
-//! - No tensor leaves [`inspect`] or [`train`]: workers send grids and records.
+//! - No tensor leaves [`inspect`], [`train`] or [`preflight`]: workers send grids and records.
 //! - `ui` changes no state, it returns commands; `app` and `ui` never name `tch`.
 //! - The UI thread waits for nothing: no file, no model, no dialog.
 //! - Nothing in a checkpoint is executed, and no size in a file is believed before it is checked.
@@ -46,6 +47,7 @@ pub mod geometry;
 pub mod grid;
 pub mod imitation;
 pub mod inspect;
+pub mod preflight;
 pub mod train;
 pub mod ui;
 pub mod worker;

@@ -22,6 +22,7 @@ const WINDOW: &[&str] = &[
     "imitation",
     "inspect",
     "train",
+    "preflight",
     "worker",
     "export",
     "app",
@@ -43,6 +44,11 @@ const RULES: &[Rule] = &[
     },
     Rule { part: "inspect", may_use: MODELS, never: &["egui", "eframe", "std::thread"] },
     Rule { part: "train", may_use: MODELS, never: &["egui", "eframe"] },
+    Rule {
+        part: "preflight",
+        may_use: &["geometry", "format", "dataset", "yolo", "imitation", "inspect", "train", "preflight"],
+        never: &["egui", "eframe", "std::thread"],
+    },
     Rule { part: "export", may_use: &["geometry", "grid", "format", "export"], never: &["egui", "eframe", "tch"] },
     Rule {
         part: "worker",
@@ -54,6 +60,7 @@ const RULES: &[Rule] = &[
             "imitation",
             "inspect",
             "train",
+            "preflight",
             "device",
             "export",
             "worker",
@@ -71,6 +78,7 @@ const RULES: &[Rule] = &[
             "imitation",
             "inspect",
             "train",
+            "preflight",
             "device",
             "export",
             "app",
@@ -93,6 +101,7 @@ const PLAIN: &[&str] = &[
     "train::event",
     "train::evaluate",
     "train::hyp",
+    "preflight::report",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
