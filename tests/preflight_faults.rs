@@ -147,7 +147,7 @@ impl Subject for Faulty {
     }
 
     fn objective(&self, batch: &TrainBatch) -> Result<Objective, TrainError> {
-        if self.has(Fault::FixedBatchSize) && batch.images.len() % 4 != 0 {
+        if self.has(Fault::FixedBatchSize) && !batch.images.len().is_multiple_of(4) {
             return Err(TrainError::Config("shape '[4, 3, 44, 44, 11]' is invalid for this input".to_owned()));
         }
         let mut objective = self.learner.objective(batch, true)?;
