@@ -38,6 +38,9 @@ CANDIDATES = {
     "head, ratio 2": ["--tap", "head", "--lambda-ratio", "2"],
     "head, ratio 0.5, normalised": ["--tap", "head", "--lambda-ratio", "0.5", "--normalise", "true"],
     "head, ratio 2, cosine": ["--tap", "head", "--lambda-ratio", "2", "--lambda-decay", "cosine"],
+    "head, ratio 5, cosine": ["--tap", "head", "--lambda-ratio", "5", "--lambda-decay", "cosine"],
+    "neck, ratio 2, cosine": ["--tap", "neck", "--lambda-ratio", "2", "--lambda-decay", "cosine"],
+    "head, ratio 2, cosine, per-scale": ["--tap", "head", "--lambda-ratio", "2", "--lambda-decay", "cosine", "--level-rule", "per-scale"],
     "head, ratio 1, psi 0.3": ["--tap", "head", "--lambda-ratio", "1", "--psi", "0.3"],
     "head, ratio 1, per-scale": ["--tap", "head", "--lambda-ratio", "1", "--level-rule", "per-scale"],
 }

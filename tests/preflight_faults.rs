@@ -9,7 +9,7 @@ use distillscope::geometry::BoundingBox;
 use distillscope::imitation::loss::BatchMask;
 use distillscope::preflight::{Check, Preflight, Status, Subject, preflight};
 use distillscope::train::TrainError;
-use distillscope::train::config::RunConfig;
+use distillscope::train::config::{Lambda, RunConfig};
 use distillscope::train::learner::{Learner, Objective};
 use distillscope::train::plan::RunPlan;
 use distillscope::yolo::anchors::AnchorScale;
@@ -218,6 +218,23 @@ fn a_healthy_set_up_is_all_green() {
     // The neck of a YOLOv5 stands on layers 17, 20 and 23: Detect, layer 24, never hears of it.
     let reached: Vec<usize> = found.layers.iter().filter(|l| l.imitation > 0.0).map(|l| l.layer).collect();
     assert!(reached.contains(&0) && reached.contains(&23) && !reached.contains(&24), "{reached:?}");
+}
+
+/// The λ that a preflight names for a ratio is the one at which that ratio is measured.
+#[test]
+fn the_lambda_for_a_ratio_reaches_it() {
+    let ratio_at = |lambda: Lambda| {
+        let mut config = config();
+        config.imitation.lambda = lambda;
+        let found = examined(learner(&config));
+        (check(&found, "gradient-balance").value.expect("a ratio"), found.lambda_for_ratio.expect("a lambda"))
+    };
+    let (weak, lambda) = ratio_at(Lambda::Fixed(1e-6));
+    assert!(weak < 0.05, "{weak}");
+    let (reached, _) = ratio_at(Lambda::Fixed(lambda));
+    assert!((reached / 0.5 - 1.0).abs() < 0.05, "{reached}");
+    let (kept, _) = ratio_at(Lambda::GradientRatio(0.25));
+    assert!((kept / 0.25 - 1.0).abs() < 0.05, "{kept}");
 }
 
 #[test]

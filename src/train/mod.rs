@@ -4,7 +4,7 @@
 //! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`learner`] what
 //! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side of a
 //! step ([`distil`]), [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run ever says, [`record`] turns events into files,
-//! [`evaluate`] a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side. The loop never learns who is listening.
+//! `watch` says when the imitation stalls, [`evaluate`] a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side. The loop never learns who is listening.
 
 pub mod average;
 pub mod campaign;
@@ -23,5 +23,6 @@ pub mod record;
 pub mod run;
 pub mod schedule;
 pub mod state;
+mod watch;
 
 pub use error::TrainError;

@@ -20,6 +20,7 @@ use super::optimizer::Rates;
 use super::output;
 use super::plan::{RunPlan, Student};
 use super::record::Recorder;
+use super::watch::Watch;
 use crate::dataset;
 use crate::export::atomic::{self, WriteError};
 use crate::geometry::{Letterbox, Size};
@@ -109,6 +110,7 @@ struct Run<'a> {
     snapshot: Option<SnapshotInput>,
     /// Whether the adapters' start is still to be found.
     fresh: bool,
+    watch: Watch,
     /// What was warned of already; said once a run.
     warned: HashSet<String>,
 }
@@ -128,7 +130,15 @@ impl<'a> Run<'a> {
             }
             _ => None,
         };
-        Ok(Self { learner: Learner::new(plan)?, folder, control, snapshot, fresh: true, warned: HashSet::new() })
+        Ok(Self {
+            learner: Learner::new(plan)?,
+            folder,
+            control,
+            snapshot,
+            fresh: true,
+            watch: Watch::default(),
+            warned: HashSet::new(),
+        })
     }
 
     fn summary(&self) -> RunSummary {
@@ -195,6 +205,9 @@ impl<'a> Run<'a> {
                 emit(RunEvent::Warning(warning))?;
             }
             record.seconds = begin.elapsed().as_secs_f64();
+            for note in self.watch.take(&record) {
+                emit(RunEvent::Warning(note))?;
+            }
             self.learner.progress.epoch.add(&record);
             self.learner.progress.step = step + 1;
             emit(RunEvent::Step(record))?;

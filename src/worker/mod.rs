@@ -10,6 +10,7 @@
 mod engine;
 mod listing;
 mod models;
+mod preflight;
 mod protocol;
 mod runs;
 mod scenes;

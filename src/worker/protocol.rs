@@ -9,7 +9,8 @@ use crate::dataset::Warning;
 pub use crate::device::DeviceStatus;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
-use crate::train::config::Campaign;
+use crate::preflight::report::Preflight;
+use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 use crate::yolo::anchors::AnchorScale;
 
@@ -55,6 +56,12 @@ pub enum Job {
     },
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
     OpenRun(PathBuf),
+    /// Prove that a run would distil; `ratio` is the gradient ratio whose λ is asked for. Answered by
+    /// [`Report::Preflight`].
+    Preflight {
+        config: Box<RunConfig>,
+        ratio: f64,
+    },
 }
 
 /// The kinds of job that can be under way, each at most once; also the handle to cancel one.
@@ -69,6 +76,7 @@ pub enum JobKind {
     Thumbnail,
     Run,
     OpenRun,
+    Preflight,
 }
 
 /// What a worker says.
@@ -131,6 +139,10 @@ pub enum Report {
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
     EarlierRun(Box<EarlierRun>),
+    Preflight {
+        config: Box<RunConfig>,
+        found: Arc<Preflight>,
+    },
 }
 
 /// A run as its folder tells it.
