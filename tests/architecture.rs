@@ -12,7 +12,7 @@ struct Rule {
 }
 
 const MODELS: &[&str] =
-    &["geometry", "grid", "draws", "dataset", "yolo", "imitation", "inspect", "train", "device", "export"];
+    &["geometry", "grid", "format", "draws", "dataset", "yolo", "imitation", "inspect", "train", "device", "export"];
 const WINDOW: &[&str] = &[
     "geometry",
     "grid",

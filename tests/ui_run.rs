@@ -360,7 +360,15 @@ fn the_difference_through_time_follows_the_run_and_goes_back() {
             let side = (320 / stride) as usize;
             SnapshotScale { stride, difference: Grid::filled(side, side, high) }
         });
-        (WITH, RunEvent::Snapshot(Arc::new(Snapshot { step, image: "a.jpg".into(), scales: scales.to_vec() })))
+        (
+            WITH,
+            RunEvent::Snapshot(Arc::new(Snapshot {
+                step,
+                image: "a.jpg".into(),
+                scales: scales.to_vec(),
+                truths: Vec::new(),
+            })),
+        )
     };
     window.say(vec![(WITH, started(40)), snapshot(0, 9.0), snapshot(25, 4.0)]);
     window.press(Modifiers::NONE, Key::M);

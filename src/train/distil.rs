@@ -9,10 +9,10 @@ use super::TrainError;
 use super::config::{AdapterStart, ImitationConfig, Norm};
 use crate::dataset::TrainBatch;
 use crate::export::tensors::{self, NamedTensor};
-use crate::geometry::Size;
+use crate::geometry::{BoundingBox, Size};
 use crate::imitation::adapter::LeastSquares;
 use crate::imitation::loss::{Adapter, BatchMask, MaskRule, batch_masks, distance, masked_squares};
-use crate::imitation::mask::Psi;
+use crate::imitation::mask::{IouField, Psi};
 use crate::inspect::{Tap, elements, tapped};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::network::{Forward, Model, Network};
@@ -244,6 +244,20 @@ impl Distiller {
             };
             self.pairs.iter().map(map).collect()
         })
+    }
+
+    /// The cells of each ground truth (input px) for itself: flat indices by ground truth, then by scale.
+    pub fn truth_cells(&self, boxes: &[BoundingBox], input: Size) -> Vec<Vec<Vec<usize>>> {
+        let field = IouField::compute(&self.scales, input, boxes, self.rule.convention);
+        let of_truth = |gt: usize| {
+            let mask = field.gt_mask(gt, self.rule.psi, self.rule.level);
+            let cells = |pair: &Pair| {
+                let count = &mask.scales[pair.student].count;
+                count.iter().enumerate().filter(|(_, hits)| **hits > 0).map(|(cell, _)| cell).collect()
+            };
+            self.pairs.iter().map(cells).collect()
+        };
+        (0..boxes.len()).map(of_truth).collect()
     }
 
     /// Starts the adapters and the channels' weights from what both models say of some training batches: masked cells

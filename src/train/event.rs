@@ -111,6 +111,9 @@ pub struct Snapshot {
     pub image: PathBuf,
     /// Squared L2 over the channels per cell, after the adapter, per scale.
     pub scales: Vec<SnapshotScale>,
+    /// Per ground truth of the image, the imitation loss at λ = 1 if it were the only one: Σ over the scales of its own
+    /// cells' squares / 2N.
+    pub truths: Vec<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

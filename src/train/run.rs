@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use super::TrainError;
+use super::config::SnapshotConfig;
 use super::distil::Distiller;
 use super::evaluate::Evaluation;
 use super::event::{EpochRecord, Outcome, RunControl, RunEvent, RunSummary, Snapshot, SnapshotScale, StepRecord};
@@ -119,26 +120,19 @@ struct SnapshotInput {
     image: PathBuf,
     every: u64,
     input: Tensor,
+    /// Of each ground truth, in each scale.
+    truth_cells: Vec<Vec<Vec<usize>>>,
 }
 
 impl<'a> Run<'a> {
     fn new(plan: RunPlan, folder: &'a RunFolder, control: &'a RunControl) -> Result<Self, TrainError> {
-        let snapshot = match (&plan.config.snapshot, &plan.teacher) {
-            (Some(snapshot), Some(_)) => {
-                let input = snapshot_input(&snapshot.image, plan.input, plan.device)?;
-                Some(SnapshotInput { image: snapshot.image.clone(), every: snapshot.every.max(1), input })
-            }
+        let learner = Learner::new(plan)?;
+        let snapshot = match (&learner.plan.config.snapshot, learner.distiller()) {
+            (Some(snapshot), Some(distiller)) => Some(SnapshotInput::open(snapshot, &learner.plan, distiller)?),
             _ => None,
         };
-        Ok(Self {
-            learner: Learner::new(plan)?,
-            folder,
-            control,
-            snapshot,
-            fresh: true,
-            watch: Watch::default(),
-            warned: HashSet::new(),
-        })
+        let (watch, warned) = (Watch::default(), HashSet::new());
+        Ok(Self { learner, folder, control, snapshot, fresh: true, watch, warned })
     }
 
     fn summary(&self) -> RunSummary {
@@ -344,13 +338,49 @@ impl<'a> Run<'a> {
                 scales.push(SnapshotScale { stride, difference });
             }
         }
-        emit(RunEvent::Snapshot(Arc::new(Snapshot { step, image: snapshot.image.clone(), scales })))
+        let truths = snapshot.truth_cells.iter().map(|cells| truth_distance(cells, &scales)).collect();
+        emit(RunEvent::Snapshot(Arc::new(Snapshot { step, image: snapshot.image.clone(), scales, truths })))
     }
 }
 
-fn snapshot_input(image: &Path, input: Size, device: Device) -> Result<Tensor, TrainError> {
-    let pixels = dataset::decode(image)?;
-    let letterbox = Letterbox::fit(Size::new(pixels.width(), pixels.height()), input, true);
-    let pixels = dataset::letterbox(&pixels, &letterbox)?;
-    crate::inspect::input_tensor(&pixels, device).map_err(|error| TrainError::Config(error.to_string()))
+impl SnapshotInput {
+    fn open(config: &SnapshotConfig, plan: &RunPlan, distiller: &Distiller) -> Result<Self, TrainError> {
+        let pixels = dataset::decode(&config.image)?;
+        let size = Size::new(pixels.width(), pixels.height());
+        let letterbox = Letterbox::fit(size, plan.input, true);
+        let labels = dataset::labels_for_image(&config.image, None, size, &plan.train.names)?;
+        let boxes: Vec<_> = labels.labels.iter().map(|label| letterbox.to_input(&label.bbox)).collect();
+        let pixels = dataset::letterbox(&pixels, &letterbox)?;
+        let input = crate::inspect::input_tensor(&pixels, plan.device);
+        Ok(Self {
+            image: config.image.clone(),
+            every: config.every.max(1),
+            input: input.map_err(|error| TrainError::Config(error.to_string()))?,
+            truth_cells: distiller.truth_cells(&boxes, plan.input),
+        })
+    }
+}
+
+/// Σ over the scales of the squares in a ground truth's cells / 2N.
+fn truth_distance(cells: &[Vec<usize>], scales: &[SnapshotScale]) -> f64 {
+    let of_scale = |(cells, scale): (&Vec<usize>, &SnapshotScale)| {
+        let values = scale.difference.values();
+        let sum: f64 = cells.iter().filter_map(|cell| values.get(*cell)).map(|value| f64::from(*value)).sum();
+        sum / (2 * cells.len().max(1)) as f64
+    };
+    cells.iter().zip(scales).map(of_scale).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ground_truth_is_measured_in_its_own_cells() {
+        let difference = Grid::from_values(2, 2, vec![1.0, 2.0, 4.0, 8.0]).unwrap();
+        let scales = [8, 16].map(|stride| SnapshotScale { stride, difference: difference.clone() });
+        // (1 + 8) / (2 · 2) at the first scale, nothing at the second; then 4 / 2 at the second.
+        assert_eq!(truth_distance(&[vec![0, 3], vec![]], &scales), 2.25);
+        assert_eq!(truth_distance(&[vec![], vec![2]], &scales), 2.0);
+    }
 }
