@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{listing, models, runs, scenes};
+use super::{listing, models, runs, scenes, surveys};
 use crate::inspect::Role;
 
 impl JobKind {
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
 
     const fn index(self) -> usize {
         match self {
@@ -27,6 +27,7 @@ impl JobKind {
             Self::Thumbnail => 7,
             Self::Run => 8,
             Self::OpenRun => 9,
+            Self::Survey => 10,
         }
     }
 
@@ -41,6 +42,7 @@ impl JobKind {
             Job::Thumbnail(_) => Self::Thumbnail,
             Job::Run { .. } => Self::Run,
             Job::OpenRun(_) => Self::OpenRun,
+            Job::Survey(_) => Self::Survey,
         }
     }
 }
@@ -136,6 +138,7 @@ pub struct Worker {
     thumbnails: Sender<Ticket>,
     run: Sender<Ticket>,
     earlier: Sender<Ticket>,
+    survey: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
 }
@@ -154,6 +157,7 @@ impl Worker {
             thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
             run: serve("run", &shared, Order::NewestOfEachKind, runs::handle)?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
+            survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
             reports: inbox,
             generations,
         })
@@ -173,6 +177,7 @@ impl Worker {
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run => &self.run,
             JobKind::OpenRun => &self.earlier,
+            JobKind::Survey => &self.survey,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.
         let _ = thread.send(Ticket { job, kind, generation });

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::dataset::Warning;
+use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
+use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
+use crate::survey::{Survey, SurveyOptions};
 use crate::train::config::Campaign;
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 use crate::yolo::anchors::AnchorScale;
@@ -55,6 +57,20 @@ pub enum Job {
     },
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
     OpenRun(PathBuf),
+    /// Count the cells that every ψ and rule mark over a split. Answered by [`Report::Survey`].
+    Survey(Box<SurveyRequest>),
+}
+
+/// What a survey is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyRequest {
+    /// The data.yaml.
+    pub data: PathBuf,
+    pub split: Split,
+    pub anchors: Vec<AnchorScale>,
+    /// Network input, already a multiple of the largest stride.
+    pub input: Size,
+    pub options: SurveyOptions,
 }
 
 /// The kinds of job that can be under way, each at most once; also the handle to cancel one.
@@ -69,6 +85,7 @@ pub enum JobKind {
     Thumbnail,
     Run,
     OpenRun,
+    Survey,
 }
 
 /// What a worker says.
@@ -131,6 +148,12 @@ pub enum Report {
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
     EarlierRun(Box<EarlierRun>),
+    /// `skipped`: images that could not be used.
+    Survey {
+        request: Box<SurveyRequest>,
+        survey: Arc<Survey>,
+        skipped: usize,
+    },
 }
 
 /// A run as its folder tells it.

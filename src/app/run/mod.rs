@@ -32,16 +32,18 @@ pub enum RunTab {
     SetUp,
     Curves,
     Paired,
+    Survey,
 }
 
 impl RunTab {
-    pub const ALL: [Self; 3] = [Self::SetUp, Self::Curves, Self::Paired];
+    pub const ALL: [Self; 4] = [Self::SetUp, Self::Curves, Self::Paired, Self::Survey];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::SetUp => "Set-up",
             Self::Curves => "Curves",
             Self::Paired => "Comparison",
+            Self::Survey => "Mask survey",
         }
     }
 }

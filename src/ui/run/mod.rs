@@ -1,5 +1,5 @@
 //! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, the
-//! curves or the comparison.
+//! curves, the comparison or the mask survey.
 
 mod bar;
 mod curves;
@@ -7,6 +7,7 @@ mod legend;
 pub mod moments;
 mod paired;
 mod setup;
+mod survey;
 
 use egui::{Frame, Margin, Ui};
 
@@ -42,6 +43,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
             RunTab::SetUp => setup::show(ui, panel, &mut memory.setup),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
             RunTab::Paired => paired::show(ui, panel.state),
+            RunTab::Survey => survey::show(ui, panel),
         });
         ui.take_available_space();
     });
