@@ -286,7 +286,7 @@ impl Command {
             Self::ExportCurves(None, format) => format!("Save the plots as {}…", format.name()),
             Self::ExportCurves(Some(plot), format) => format!("Save {} as {}…", plot.name(), format.name()),
             Self::StartSurvey => "Survey the masks of the dataset".into(),
-            Self::SetSurveyMeasure(measure) => format!("Mask survey: {}", measure.name().to_lowercase()),
+            Self::SetSurveyMeasure(measure) => format!("Survey plot: {}", measure.name().to_lowercase()),
             Self::ExportSurvey(format) => format!("Save the mask survey as {}…", format.name()),
             Self::ToggleMoments => "Difference through the time of the run".into(),
             Self::SeekMoment(_) => "Another moment of the run".into(),

@@ -9,7 +9,7 @@ use crate::dataset::{DataYaml, DatasetError, Samples};
 use crate::survey::survey;
 
 /// Share of the time that reading takes, measured on ten thousand label files: so that the time left is one figure.
-const READING: f32 = 0.3;
+const READING: f32 = 0.2;
 
 pub(super) fn handle(job: Job, desk: &Desk) {
     if let Job::Survey(request) = job {

@@ -145,8 +145,8 @@ mod tests {
         let mask = ShownMask { rows: 2, cols: 3, cells: 2, edges: outline(2, 3, |cell| count[cell] > 0), count };
         let found = Positives::against(&mask, [(0, 0), (0, 2), (0, 0)].into_iter());
         assert_eq!((found.mask_alone, &found.alone[..], &found.both[..]), (1, &[(0, 2)][..], &[(0, 0)][..]));
-        // Two squares apart, and the one below the first.
-        assert_eq!((found.edges.len(), found.mask_edges.len()), (8 - 2, 4));
+        // Four edges around each of two squares apart, and around the one below the first.
+        assert_eq!((found.edges.len(), found.mask_edges.len()), (8, 4));
         assert_eq!(found.sentence("P3"), "P3: 1 cells of the mask alone, 1 of YOLOv5's positives alone, 1 both");
     }
 }
