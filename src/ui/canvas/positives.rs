@@ -84,19 +84,19 @@ impl Positives {
     pub fn legend(&self, painter: &Painter, place: Rect, palette: &Palette) {
         let font = FontId::proportional(palette::SMALL);
         let counts = [self.mask_alone, self.alone.len(), self.both.len()];
-        let long = ["mask alone", "positives alone", "both"];
-        let short = ["mask", "positives", "both"];
+        // The longest words that fit, else the signs and the numbers speak for themselves.
+        let words = [["mask alone ", "positives alone ", "both "], ["mask ", "positives ", "both "], [""; 3]];
         let texts = |words: [&str; 3]| {
             [0, 1, 2]
-                .map(|i| painter.layout_no_wrap(format!("{} {}", words[i], counts[i]), font.clone(), palette.text_weak))
+                .map(|i| painter.layout_no_wrap(format!("{}{}", words[i], counts[i]), font.clone(), palette.text_weak))
         };
         const SIGN: f32 = 12.0;
         const APART: f32 = 12.0;
         let width = |texts: &[std::sync::Arc<egui::Galley>; 3]| {
             texts.iter().map(|text| SIGN + palette::HALF + text.size().x + APART).sum::<f32>() - APART
         };
-        let all = texts(long);
-        let all = if width(&all) > place.width() { texts(short) } else { all };
+        let fitting = words.into_iter().map(texts).find(|texts| width(texts) <= place.width());
+        let all = fitting.unwrap_or_else(|| texts(words[2]));
         let painter = painter.with_clip_rect(place);
         let mut lines = Lines::new(&painter);
         let middle = place.center().y;
