@@ -23,6 +23,7 @@ const WINDOW: &[&str] = &[
     "inspect",
     "survey",
     "train",
+    "preflight",
     "worker",
     "export",
     "app",
@@ -49,6 +50,11 @@ const RULES: &[Rule] = &[
     },
     Rule { part: "inspect", may_use: MODELS, never: &["egui", "eframe", "std::thread"] },
     Rule { part: "train", may_use: MODELS, never: &["egui", "eframe"] },
+    Rule {
+        part: "preflight",
+        may_use: &["geometry", "format", "dataset", "yolo", "imitation", "inspect", "train", "preflight"],
+        never: &["egui", "eframe", "std::thread"],
+    },
     Rule { part: "export", may_use: &["geometry", "grid", "format", "export"], never: &["egui", "eframe", "tch"] },
     Rule {
         part: "worker",
@@ -61,6 +67,7 @@ const RULES: &[Rule] = &[
             "inspect",
             "survey",
             "train",
+            "preflight",
             "device",
             "export",
             "worker",
@@ -79,6 +86,7 @@ const RULES: &[Rule] = &[
             "inspect",
             "survey",
             "train",
+            "preflight",
             "device",
             "export",
             "app",
@@ -102,6 +110,7 @@ const PLAIN: &[&str] = &[
     "train::event",
     "train::evaluate",
     "train::hyp",
+    "preflight::report",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

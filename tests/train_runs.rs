@@ -128,7 +128,7 @@ fn go(campaign: &Campaign, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Res
 
 fn steps(events: &[RunEvent]) -> Vec<StepRecord> {
     let step = |event: &RunEvent| match event {
-        RunEvent::Step(step) => Some(StepRecord { seconds: 0.0, waited: 0.0, ..step.clone() }),
+        RunEvent::Step(step) => Some(StepRecord { seconds: 0.0, waited: 0.0, measuring: None, ..step.clone() }),
         _ => None,
     };
     events.iter().filter_map(step).collect()

@@ -14,6 +14,7 @@ use distillscope::dataset::{Label, Sample, Samples, Split};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::inspect::{Role, Scene};
+use distillscope::preflight::report::{Check, Preflight, Status};
 use distillscope::survey::survey;
 use distillscope::train::config::{Campaign, Lambda, Length};
 use distillscope::train::evaluate::Evaluation;
@@ -172,6 +173,52 @@ fn a_start_hands_over_what_the_form_says() {
     assert_eq!(config.snapshot.as_ref().map(|s| (&*s.image, s.every)), Some((Path::new("a.jpg"), 25)));
     assert!(!control.is_paused() && !control.is_stopped());
     assert_eq!(window.app().state.runs.tab, RunTab::Curves);
+}
+
+fn answers() -> Arc<Preflight> {
+    let check = |id, status, message: &str, advice: &str| Check {
+        id,
+        title: id,
+        status,
+        value: None,
+        message: message.to_owned(),
+        advice: advice.to_owned(),
+    };
+    Arc::new(Preflight {
+        checks: vec![
+            check("anchors", Status::Green, "they fit", ""),
+            check("imitation-gradient", Status::Red, "there is none", "compute it with gradient"),
+        ],
+        lambda_for_ratio: Some(0.004),
+        ratio: 0.5,
+        ..Preflight::default()
+    })
+}
+
+#[test]
+fn a_preflight_is_asked_of_the_set_up_and_its_lambda_goes_back_into_it() {
+    let mut window = Window::open();
+    window.click("Preflight");
+    window.click("Check the set-up");
+    let asked = window.fake.0.borrow().0.iter().rev().find_map(|job| match job {
+        Job::Preflight { config, .. } => Some(config.clone()),
+        _ => None,
+    });
+    let config = asked.expect("a preflight was asked for");
+    assert_eq!((&*config.student, config.teacher.as_deref()), (Path::new("s.pt"), Some(Path::new("l.pt"))));
+    window.report(Report::Preflight { config, found: answers() });
+    window.harness.get_by_label("It does not distil as it should.");
+    window.harness.get_by_label("red, imitation-gradient: there is none");
+    window.harness.get_by_label("compute it with gradient");
+    assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
+    window.click("Use λ = 0.00400");
+    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::Fixed(0.004));
+    window.click("Keep this ratio");
+    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::GradientRatio(0.5));
+    // λ moves the balance alone; another ψ makes other masks.
+    assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
+    window.edit(|campaign| campaign.config.imitation.psi = 0.7);
+    window.harness.get_by_label("The set-up has changed since.");
 }
 
 #[test]
@@ -379,7 +426,7 @@ fn the_masks_of_the_open_split_are_surveyed_and_a_click_in_a_plot_sets_psi() {
     // One box that is one cell, and another in the same place: one cell of the mask, and the one positive.
     let bbox = BoundingBox::new(8.0, 0.0, 16.0, 8.0);
     let label = Label { class: 0, bbox };
-    let sample = Sample { image: "a.png".into(), size: Size::square(640), labels: vec![label.clone(), label] };
+    let sample = Sample { image: "a.png".into(), size: Size::square(640), labels: vec![label; 2] };
     let samples = Samples { names: vec!["a".into()], samples: vec![sample], ..Samples::default() };
     let found = survey(&samples, &request.anchors, request.input, &request.options, &mut |_, _| {
         std::ops::ControlFlow::Continue(())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use crate::app::run::{CurveView, Plot, RunTab};
+use crate::app::run::{CurveView, Field, Plot, RunTab};
 use crate::app::state::{ModelSlot, State};
 use crate::app::survey::{self, Measure};
 use crate::app::view::{Camera, ChannelView, Hover, Layer, RangeMode, ScaleChoice};
@@ -90,6 +90,12 @@ pub enum Command {
     /// The set-up as a person has changed it.
     EditRun(Box<Campaign>),
     ResetRun,
+    /// Prove that the run that is set up would distil.
+    Preflight,
+    /// A fixed λ for the run that is set up.
+    UseLambda(f64),
+    /// A gradient ratio for the run that is set up.
+    KeepRatio(f64),
     StartRun,
     PauseRun,
     StopRun,
@@ -275,6 +281,9 @@ impl Command {
             Self::BrowseForRun(RunFile::Earlier) => "Open an earlier run…".into(),
             Self::EditRun(_) => "Change the set-up".into(),
             Self::ResetRun => "Reset the set-up to what is open".into(),
+            Self::Preflight => "Preflight: check the set-up".into(),
+            Self::UseLambda(_) => "Fix λ".into(),
+            Self::KeepRatio(_) => "Keep a gradient ratio".into(),
             Self::StartRun => "Start the run".into(),
             Self::PauseRun => "Pause the run, or go on".into(),
             Self::StopRun => "Stop the run".into(),
@@ -371,6 +380,13 @@ impl Command {
             Self::Hover(_) => "Reads the values under the pointer.",
             Self::ToggleRunPanel => "Set up a distillation run, and see its curves.",
             Self::SetRunTab(RunTab::SetUp) => "What the next run is asked to do.",
+            Self::SetRunTab(RunTab::Preflight) | Self::Preflight => {
+                "Measures on one batch whether the distillation distils: gradients, masks, adapters, teacher."
+            }
+            Self::UseLambda(_) => "The next run weighs its imitation with this λ.",
+            Self::KeepRatio(_) => {
+                "The next run measures both gradients every ten steps and moves λ to keep their ratio."
+            }
             Self::SetRunTab(RunTab::Curves) => {
                 "Losses, accuracy and learning rate over the steps, several runs overlaid."
             }
@@ -519,6 +535,17 @@ impl Command {
             Self::ToggleRange => {
                 matches!(state.view.layer, Layer::Image | Layer::Anchors).then_some("This layer has no colour range.")
             }
+            Self::Preflight => {
+                let form = &state.runs.form;
+                let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
+                problem.map(|problem| problem.why).or_else(|| {
+                    form.campaign
+                        .config
+                        .teacher
+                        .is_none()
+                        .then_some("Choose a teacher: there is nothing to prove without one.")
+                })
+            }
             Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
             Self::ResumeRun => {
                 running().or_else(|| state.runs.unfinished.is_none().then_some("No run of this session was stopped."))
@@ -615,6 +642,7 @@ impl Command {
         all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
         all.push(Self::ToggleRunPanel);
         all.extend(RunTab::ALL.map(Self::SetRunTab));
+        all.push(Self::Preflight);
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
         all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
         all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
@@ -651,6 +679,7 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Thumbnail => "thumbnails",
         JobKind::Run => "training",
         JobKind::OpenRun => "reading an earlier run",
+        JobKind::Preflight => "checking the set-up",
         JobKind::Survey => "surveying the masks",
     }
 }

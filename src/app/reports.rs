@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::app::command::{Command, file_name};
 use crate::app::messages::Level;
-use crate::app::run::RunTab;
+use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, State};
 use crate::app::survey::Surveyed;
 use crate::app::update::{Effect, models_changed, select, tell, tell_with};
@@ -94,6 +94,10 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 state.survey.result = Some(Surveyed { request: *request, survey, skipped });
             }
         }
+        Report::Preflight { config, found } => {
+            state.runs.examined = Some(Examined::new(*config, found));
+            (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
+        }
         Report::Thumbnail { image, picture, labels } => state.dataset.insert_thumbnail(image, picture, labels),
     }
 }
@@ -120,7 +124,13 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         JobKind::List => state.dataset.listing = false,
         // What went wrong in a run is told by the run itself; what kept it from running is not.
         JobKind::Run if state.runs.has_told(&message) => return,
-        JobKind::Field | JobKind::Device | JobKind::Thumbnail | JobKind::Run | JobKind::OpenRun | JobKind::Survey => {}
+        JobKind::Field
+        | JobKind::Device
+        | JobKind::Thumbnail
+        | JobKind::Run
+        | JobKind::OpenRun
+        | JobKind::Preflight
+        | JobKind::Survey => {}
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
     let remedy =

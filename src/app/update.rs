@@ -18,7 +18,7 @@ use crate::app::view::{Layer, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::Psi;
 use crate::inspect::{AdapterChoice, LabelSource, Role};
-use crate::train::config::Campaign;
+use crate::train::config::{Campaign, Lambda};
 use crate::worker::{Job, JobKind};
 
 /// What is to be done outside the state.
@@ -228,6 +228,13 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.runs.form = crate::app::run::Form::default();
             state.runs.form.campaign.out = out;
         }
+        Command::Preflight => {
+            (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
+            let config = Box::new(state.runs.form.campaign.config.clone());
+            effects.push(Effect::Send(Job::Preflight { config, ratio: 0.5 }));
+        }
+        Command::UseLambda(lambda) => weigh(state, Lambda::Fixed(lambda)),
+        Command::KeepRatio(ratio) => weigh(state, Lambda::GradientRatio(ratio)),
         Command::StartRun => {
             let campaign = state.runs.form.campaign.clone();
             start(state, campaign, None, effects);
@@ -304,6 +311,13 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::Quit => effects.push(Effect::Quit),
     }
+}
+
+/// The weight of the imitation in the run that is set up.
+fn weigh(state: &mut State, lambda: Lambda) {
+    let mut campaign = state.runs.form.campaign.clone();
+    campaign.config.imitation.lambda = lambda;
+    state.runs.form.edit(campaign);
 }
 
 fn toggle(state: &mut State, overlay: Overlay) {

@@ -150,7 +150,9 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     (config.imitation.level_rule, config.imitation.iou) = (state.rule, state.convention);
     config.imitation.tap = state.tap;
     state.runs.form.follow(&open);
-    if state.runs.open && !state.runs.asked_out && state.runs.form.campaign.out.as_os_str().is_empty() {
+    let campaign = &state.runs.form.campaign;
+    let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();
+    if is_set_up && !state.runs.asked_out && campaign.out.as_os_str().is_empty() {
         state.runs.asked_out = true;
         effects.push(Effect::Ask(Errand::FindFreeFolder));
     }

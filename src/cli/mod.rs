@@ -2,6 +2,8 @@
 
 mod convert;
 mod inspect;
+mod preflight;
+mod run_args;
 mod survey;
 mod train;
 mod val;
@@ -42,6 +44,7 @@ struct Cli {
 enum Command {
     Inspect(Box<inspect::InspectArgs>),
     Convert(convert::ConvertArgs),
+    Preflight(Box<preflight::PreflightArgs>),
     Train(Box<train::TrainArgs>),
     Val(val::ValArgs),
     Survey(survey::SurveyArgs),
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         .init();
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Some(Command::Preflight(args)) => preflight::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Train(args)) => train::run(&args),

@@ -89,6 +89,9 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     .with_context(|| args.weights.display().to_string())?
     .context("the evaluation was broken off")?;
 
+    for warning in &evaluation.warnings {
+        eprintln!("distillscope: warning: {warning}");
+    }
     let report = Report { schema: "distillscope.val/1", evaluation: &evaluation };
     match &args.json {
         Some(path) if path.as_os_str() != "-" => Ok(export::atomic::write_json(path, &report)?),

@@ -47,8 +47,8 @@ pub struct Distiller {
 /// One batch as the teacher sees it, without gradient.
 #[derive(Debug)]
 pub struct Lesson {
-    /// The teacher's features per pair.
-    features: Vec<Tensor>,
+    /// The teacher's features per scale, [B, C, H, W].
+    pub features: Vec<Tensor>,
     masks: Vec<BatchMask>,
 }
 
@@ -169,24 +169,35 @@ impl Distiller {
         Ok(tensors::write(path, &named, &metadata)?)
     }
 
+    pub fn teacher(&self) -> &Model {
+        &self.teacher
+    }
+
+    /// The anchors that the masks are made from, every scale of the student.
+    pub fn anchors(&self) -> &[AnchorScale] {
+        &self.scales
+    }
+
+    /// Whether the scales that both models have need adapters.
+    pub fn has_adapters(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.adapter.is_some())
+    }
+
     /// The teacher in eval mode without gradient, and each image's mask from its own boxes.
     pub fn teach(&self, input: &Tensor, batch: &TrainBatch) -> Result<Lesson, TrainError> {
         let forward = no_grad(|| self.teacher.forward(input))?;
         let features = self.pairs.iter().map(|pair| self.feature(&forward, pair.teacher)).collect::<Result<_, _>>()?;
+        Ok(Lesson { features, masks: self.masks(batch)? })
+    }
+
+    /// The imitated cells per scale, each image's from its own boxes.
+    pub fn masks(&self, batch: &TrainBatch) -> Result<Vec<BatchMask>, TrainError> {
         let boxes: Vec<_> =
             batch.images.iter().map(|image| image.labels.iter().map(|label| label.bbox).collect()).collect();
-        let scales: Vec<_> = self.pairs.iter().map(|pair| self.scales[pair.student].clone()).collect();
         // The rule "global" looks at every scale of the student, also at one that the teacher lacks.
-        let masks = if scales.len() == self.scales.len() {
-            batch_masks(&boxes, &scales, batch.input, self.rule, input.device())?
-        } else {
-            let mut all: Vec<_> = batch_masks(&boxes, &self.scales, batch.input, self.rule, input.device())?
-                .into_iter()
-                .map(Some)
-                .collect();
-            self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect()
-        };
-        Ok(Lesson { features, masks })
+        let all = batch_masks(&boxes, &self.scales, batch.input, self.rule, self.teacher.device())?;
+        let mut all: Vec<_> = all.into_iter().map(Some).collect();
+        Ok(self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect())
     }
 
     fn feature(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {

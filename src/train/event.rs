@@ -72,6 +72,10 @@ pub struct StepRecord {
     pub mask_cells: Vec<u64>,
     /// ‖∇imitation‖ / ‖∇detection‖ where it was measured in this step.
     pub gradient_ratio: Option<f64>,
+    /// Cosine of the angle between the two, measured with it.
+    pub gradient_cosine: Option<f64>,
+    /// What the measurement cost, s.
+    pub measuring: Option<f64>,
     /// Of the weights; biases differ during warm-up, adapters by their factor.
     pub learning_rate: f64,
     pub momentum: f64,

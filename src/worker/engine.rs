@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{listing, models, runs, scenes, surveys};
+use super::{listing, models, preflight, runs, scenes, surveys};
 use crate::inspect::Role;
 
 impl JobKind {
-    const COUNT: usize = 11;
+    const COUNT: usize = 12;
 
     const fn index(self) -> usize {
         match self {
@@ -27,7 +27,8 @@ impl JobKind {
             Self::Thumbnail => 7,
             Self::Run => 8,
             Self::OpenRun => 9,
-            Self::Survey => 10,
+            Self::Preflight => 10,
+            Self::Survey => 11,
         }
     }
 
@@ -42,6 +43,7 @@ impl JobKind {
             Job::Thumbnail(_) => Self::Thumbnail,
             Job::Run { .. } => Self::Run,
             Job::OpenRun(_) => Self::OpenRun,
+            Job::Preflight { .. } => Self::Preflight,
             Job::Survey(_) => Self::Survey,
         }
     }
@@ -138,6 +140,7 @@ pub struct Worker {
     thumbnails: Sender<Ticket>,
     run: Sender<Ticket>,
     earlier: Sender<Ticket>,
+    preflight: Sender<Ticket>,
     survey: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
@@ -157,6 +160,7 @@ impl Worker {
             thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
             run: serve("run", &shared, Order::NewestOfEachKind, runs::handle)?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
+            preflight: serve("preflight", &shared, Order::NewestOfEachKind, preflight::handle)?,
             survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
             reports: inbox,
             generations,
@@ -177,6 +181,7 @@ impl Worker {
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run => &self.run,
             JobKind::OpenRun => &self.earlier,
+            JobKind::Preflight => &self.preflight,
             JobKind::Survey => &self.survey,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.

@@ -10,8 +10,9 @@ pub use crate::device::DeviceStatus;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
+use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
-use crate::train::config::Campaign;
+use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 use crate::yolo::anchors::AnchorScale;
 
@@ -57,6 +58,12 @@ pub enum Job {
     },
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
     OpenRun(PathBuf),
+    /// Prove that a run would distil; `ratio` is the gradient ratio whose λ is asked for. Answered by
+    /// [`Report::Preflight`].
+    Preflight {
+        config: Box<RunConfig>,
+        ratio: f64,
+    },
     /// Count the cells that every ψ and rule mark over a split. Answered by [`Report::Survey`].
     Survey(Box<SurveyRequest>),
 }
@@ -85,6 +92,7 @@ pub enum JobKind {
     Thumbnail,
     Run,
     OpenRun,
+    Preflight,
     Survey,
 }
 
@@ -148,6 +156,10 @@ pub enum Report {
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
     EarlierRun(Box<EarlierRun>),
+    Preflight {
+        config: Box<RunConfig>,
+        found: Arc<Preflight>,
+    },
     /// `skipped`: images that could not be used.
     Survey {
         request: Box<SurveyRequest>,

@@ -4,6 +4,7 @@ mod form;
 pub mod lines;
 mod paired;
 mod playback;
+mod preflight;
 mod progress;
 pub mod series;
 mod track;
@@ -22,6 +23,7 @@ use crate::worker::EarlierRun;
 pub use form::{Field, Form, OpenThings, Problem};
 pub use paired::{Paired, Row};
 pub use playback::Playback;
+pub use preflight::Examined;
 pub use progress::{Progress, clock};
 pub use track::{Curve, Plot, Track, difference};
 
@@ -30,17 +32,19 @@ pub use track::{Curve, Plot, Track, difference};
 pub enum RunTab {
     #[default]
     SetUp,
+    Preflight,
     Curves,
     Paired,
     Survey,
 }
 
 impl RunTab {
-    pub const ALL: [Self; 4] = [Self::SetUp, Self::Curves, Self::Paired, Self::Survey];
+    pub const ALL: [Self; 5] = [Self::SetUp, Self::Preflight, Self::Curves, Self::Paired, Self::Survey];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::SetUp => "Set-up",
+            Self::Preflight => "Preflight",
             Self::Curves => "Curves",
             Self::Paired => "Comparison",
             Self::Survey => "Mask survey",
@@ -131,6 +135,8 @@ pub struct Runs {
     pub open: bool,
     pub tab: RunTab,
     pub form: Form,
+    /// The latest preflight.
+    pub examined: Option<Examined>,
     /// The folder for the results has been asked for.
     pub(super) asked_out: bool,
     /// In the order in which they began.

@@ -20,12 +20,14 @@ pub enum Plot {
     Distance,
     Lambda,
     GradientRatio,
+    GradientCosine,
+    MaskCells,
     LearningRate,
     Map,
 }
 
 impl Plot {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Total,
         Self::Box,
         Self::Objectness,
@@ -34,6 +36,8 @@ impl Plot {
         Self::Distance,
         Self::Lambda,
         Self::GradientRatio,
+        Self::GradientCosine,
+        Self::MaskCells,
         Self::LearningRate,
         Self::Map,
     ];
@@ -48,6 +52,8 @@ impl Plot {
             Self::Distance => "distance",
             Self::Lambda => "λ",
             Self::GradientRatio => "gradient ratio",
+            Self::GradientCosine => "gradient cosine",
+            Self::MaskCells => "imitated cells",
             Self::LearningRate => "learning rate",
             Self::Map => "mAP",
         }
@@ -60,6 +66,8 @@ impl Plot {
             Self::Distance => "loss at λ = 1",
             Self::Lambda => "weight",
             Self::GradientRatio => "‖∇imitation‖ / ‖∇detection‖",
+            Self::GradientCosine => "cosine, −1 to 1",
+            Self::MaskCells => "cells per image",
             Self::LearningRate => "per step",
             Self::Map => "share, 0 to 1",
         }
@@ -75,6 +83,8 @@ impl Plot {
             Self::Distance => "The same at λ = 1: how far the student's features are from the teacher's.",
             Self::Lambda => "The weight of the imitation, which warms up, fades, or is kept at a gradient ratio.",
             Self::GradientRatio => "How strongly the imitation pulls at the student, against the detection loss.",
+            Self::GradientCosine => "Above 0 imitation and detection pull the student the same way, below 0 apart.",
+            Self::MaskCells => "How many cells of each scale are in the mask, on the mean of the batch.",
             Self::LearningRate => "Of the weights; it warms up and decays.",
             Self::Map => "Mean average precision on the validation images, after each evaluated epoch.",
         }
@@ -213,6 +223,12 @@ impl Track {
         if let Some(ratio) = record.gradient_ratio {
             self.put(Plot::GradientRatio, 0, step, ratio);
         }
+        if let Some(cosine) = record.gradient_cosine {
+            self.put(Plot::GradientCosine, 0, step, cosine);
+        }
+        for (scale, &cells) in record.mask_cells.iter().enumerate() {
+            self.put(Plot::MaskCells, scale, step, cells as f64 / record.images.max(1) as f64);
+        }
         self.put(Plot::LearningRate, 0, step, record.learning_rate);
         if record.seconds.is_finite() && record.seconds > 0.0 {
             self.recent.push_back(record.seconds);
@@ -262,7 +278,7 @@ impl Track {
 
     fn curve_name(&self, plot: Plot, index: usize) -> String {
         match plot {
-            Plot::Imitation | Plot::Distance => {
+            Plot::Imitation | Plot::Distance | Plot::MaskCells => {
                 self.scales.get(index).cloned().unwrap_or_else(|| format!("scale {index}"))
             }
             Plot::Map => if index == 0 { "mAP50" } else { "mAP50-95" }.to_owned(),

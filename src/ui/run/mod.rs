@@ -6,6 +6,7 @@ mod curves;
 mod legend;
 pub mod moments;
 mod paired;
+mod preflight;
 mod setup;
 mod survey;
 
@@ -25,6 +26,7 @@ const REST: f32 = 240.0;
 pub struct RunMemory {
     curves: curves::Curves,
     setup: setup::SetUp,
+    preflight: preflight::PreflightMemory,
 }
 
 /// Draws it and returns its height when it is open.
@@ -41,6 +43,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
         ui.separator();
         ui.push_id(panel.state.runs.tab.name(), |ui| match panel.state.runs.tab {
             RunTab::SetUp => setup::show(ui, panel, &mut memory.setup),
+            RunTab::Preflight => preflight::show(ui, panel, &mut memory.preflight),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
             RunTab::Paired => paired::show(ui, panel.state),
             RunTab::Survey => survey::show(ui, panel),
