@@ -17,6 +17,7 @@
 //! - [`yolo`]: checkpoints (read as data, nothing in them is run), model spec, layers, network, decode and NMS.
 //! - [`imitation`]: IoU → threshold → mask, differences between features, the least-squares adapter.
 //! - [`device`]: CUDA or CPU, and why.
+//! - [`survey`]: what every ψ and level rule mark over a whole dataset.
 //! - [`inspect`]: one image and two models → plain grids and tables.
 //! - [`train`]: a distillation run: configuration, loop, events, records, evaluation.
 //! - [`preflight`]: the checks that a distillation distils.
@@ -48,6 +49,7 @@ pub mod grid;
 pub mod imitation;
 pub mod inspect;
 pub mod preflight;
+pub mod survey;
 pub mod train;
 pub mod ui;
 pub mod worker;

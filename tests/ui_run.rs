@@ -10,16 +10,19 @@ use std::sync::Arc;
 use distillscope::app::run::{CurveView, Plot, Progress, RunTab};
 use distillscope::app::view::Layer;
 use distillscope::app::{App, Backend, Command, Level, Options, Settings, apply};
-use distillscope::geometry::{Letterbox, Size};
+use distillscope::dataset::{Label, Sample, Samples, Split};
+use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::inspect::{Role, Scene};
 use distillscope::preflight::report::{Check, Preflight, Status};
+use distillscope::survey::survey;
 use distillscope::train::config::{Campaign, Lambda, Length};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
     Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
 };
-use distillscope::worker::{EarlierRun, Job, JobKind, Report};
+use distillscope::worker::{DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, Report};
+use distillscope::yolo::anchors::AnchorScale;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -92,6 +95,12 @@ impl Window {
         change(&mut campaign);
         apply(&mut app.state, Command::EditRun(Box::new(campaign)));
         self.harness.run_steps(2);
+    }
+
+    /// Carries out a command that comes from elsewhere in the window.
+    fn set(&mut self, command: Command) {
+        apply(&mut self.harness.state_mut().as_mut().expect("the first frame makes it").state, command);
+        self.harness.run_steps(3);
     }
 
     fn press(&mut self, modifiers: Modifiers, key: Key) {
@@ -395,6 +404,54 @@ fn a_model_that_is_opened_goes_into_the_form_until_a_person_chose_another() {
     let command = Command::OpenModel(Role::Student, "m.pt".into());
     apply(&mut window.harness.state_mut().as_mut().expect("an app").state, command);
     assert_eq!(&*window.app().state.runs.form.campaign.config.student, Path::new("mine.pt"));
+}
+
+#[test]
+fn the_masks_of_the_open_split_are_surveyed_and_a_click_in_a_plot_sets_psi() {
+    let mut window = Window::open();
+    window.click("Mask survey");
+    window.harness.get_by_label("No survey yet");
+    let anchors = vec![AnchorScale { stride: 8, anchors: vec![[8.0, 8.0]] }];
+    let brief = ModelBrief { path: "s.pt".into(), names: vec!["a".into()], anchors };
+    window.report(Report::Described { role: Role::Student, brief });
+    let brief = DatasetBrief { source: "d/data.yaml".into(), split: Some("train".into()), ..DatasetBrief::default() };
+    window.report(Report::Dataset(brief));
+    window.click("Survey the masks");
+    let request = window.fake.0.borrow().0.iter().rev().find_map(|job| match job {
+        Job::Survey(request) => Some((**request).clone()),
+        _ => None,
+    });
+    let request = request.expect("a survey was asked for");
+    assert_eq!((&*request.data, request.split), (Path::new("d/data.yaml"), Split::Train));
+
+    let kind = JobKind::Survey;
+    window.report(Report::Started { kind, what: "d/data.yaml".into() });
+    window.report(Report::Progress { kind, stage: "counting cells".into(), fraction: Some(0.4) });
+    window.harness.get_by_label("counting cells · 40 %");
+    window.click("Stop the survey");
+    window.harness.get_by_label("Survey the masks");
+
+    // One box that is one cell, and another in the same place: one cell of the mask, and the one positive.
+    let bbox = BoundingBox::new(8.0, 0.0, 16.0, 8.0);
+    let label = Label { class: 0, bbox };
+    let sample = Sample { image: "a.png".into(), size: Size::square(640), labels: vec![label; 2] };
+    let samples = Samples { names: vec!["a".into()], samples: vec![sample], ..Samples::default() };
+    let found = survey(&samples, &request.anchors, request.input, &request.options, &mut |_, _| {
+        std::ops::ControlFlow::Continue(())
+    });
+    let survey = Arc::new(found.expect("not broken off"));
+    window.report(Report::Survey { request: Box::new(request), survey, skipped: 1 });
+    window.harness.get_by_label("1 image · 2 ground truths · 640×640 px · 1 image left out");
+    window.harness.get_by_label("P3: 0 of the mask alone, 0 positives alone, 1 both");
+    window.set(Command::SetPsi(1.0));
+    window.harness.get_by_label("P3: 0 of the mask alone, 1 positives alone, 0 both");
+    window.click("cells over ψ, P3");
+    let psi = window.app().state.psi.get();
+    assert!((0.3..0.7).contains(&psi), "the middle of the plot is about the middle of ψ: {psi}");
+    window.click("Share covered");
+    window.harness.get_by_label("% of the map over ψ, P3");
+    window.set(Command::SetInputSize(320));
+    window.harness.get_by_label("Stale: it is of another input size. Survey again.");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::app::command::{Command, file_name};
 use crate::app::messages::Level;
 use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, State};
+use crate::app::survey::Surveyed;
 use crate::app::update::{Effect, models_changed, select, tell, tell_with};
 use crate::app::view::Camera;
 use crate::app::wants;
@@ -88,6 +89,11 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             state.runs.add_earlier(*run);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
         }
+        Report::Survey { request, survey, skipped } => {
+            if state.survey.asked.as_ref() == Some(&*request) {
+                state.survey.result = Some(Surveyed { request: *request, survey, skipped });
+            }
+        }
         Report::Preflight { config, found } => {
             state.runs.examined = Some(Examined::new(*config, found));
             (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
@@ -123,7 +129,8 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         | JobKind::Thumbnail
         | JobKind::Run
         | JobKind::OpenRun
-        | JobKind::Preflight => {}
+        | JobKind::Preflight
+        | JobKind::Survey => {}
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
     let remedy =

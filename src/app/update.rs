@@ -13,6 +13,7 @@ use crate::app::run::lines::CurveExport;
 use crate::app::run::{CurveView, RunTab};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
+use crate::app::survey::{self, SurveyExport};
 use crate::app::view::{Layer, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::Psi;
@@ -212,6 +213,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::ToggleLabels => state.view.labels ^= true,
         Command::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes ^= true,
         Command::ToggleBoxes(Role::Student) => state.view.student_boxes ^= true,
+        Command::TogglePositives => state.view.positives ^= true,
         Command::SetCamera(camera) => state.camera = camera,
         // What these mean depends on the screen: the ui has turned them into a camera and a range.
         Command::ZoomBy(_) | Command::ToggleRange => {}
@@ -261,6 +263,19 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             let plots = plot.map_or_else(|| view.shown.clone(), |plot| vec![plot]);
             let export = CurveExport { tracks: state.runs.tracks.clone(), view, plots, format };
             effects.push(Effect::Ask(Errand::Save(Box::new(export))));
+        }
+        Command::StartSurvey => {
+            if let Ok(request) = survey::wanted(state) {
+                state.survey.asked = Some(request.clone());
+                effects.push(Effect::Send(Job::Survey(Box::new(request))));
+            }
+        }
+        Command::SetSurveyMeasure(measure) => state.survey.measure = measure,
+        Command::ExportSurvey(format) => {
+            if let Some(surveyed) = state.survey.result.clone() {
+                let export = SurveyExport { surveyed, measure: state.survey.measure, psi: state.psi, format };
+                effects.push(Effect::Ask(Errand::SaveSurvey(Box::new(export))));
+            }
         }
         Command::ToggleMoments => {
             let on = state.runs.playback.is_none();

@@ -55,7 +55,7 @@ fn follow_anchors(state: &mut State) {
 }
 
 /// The input that both models can take: whole cells of the largest stride of either.
-fn input_size(state: &State) -> Size {
+pub(super) fn input_size(state: &State) -> Size {
     let of_models = Role::ALL.into_iter().filter_map(|role| state.model(role).anchors()).flatten();
     Size::square(state.input_side.next_multiple_of(input_multiple(of_models)))
 }

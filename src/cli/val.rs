@@ -30,7 +30,7 @@ pub(super) struct ValArgs {
     #[arg(long, value_name = "WEIGHTS")]
     weights: PathBuf,
     /// The part of the data: train, val or test
-    #[arg(long, value_name = "SPLIT", default_value = "val", value_parser = parse_split)]
+    #[arg(long, value_name = "SPLIT", default_value = "val", value_parser = super::parse_split)]
     split: Split,
     /// Long side of an image in the network's input, px
     #[arg(long, value_name = "PX", default_value_t = 640, value_parser = clap::value_parser!(u32).range(32..=8192))]
@@ -43,11 +43,6 @@ pub(super) struct ValArgs {
     json: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-}
-
-fn parse_split(text: &str) -> Result<Split, String> {
-    let split = Split::ALL.into_iter().find(|split| split.name() == text);
-    split.ok_or_else(|| format!("'{text}' is none of train, val and test"))
 }
 
 /// Schema `distillscope.val/1`.

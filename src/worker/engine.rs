@@ -9,11 +9,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{listing, models, preflight, runs, scenes};
+use super::{listing, models, preflight, runs, scenes, surveys};
 use crate::inspect::Role;
 
 impl JobKind {
-    const COUNT: usize = 11;
+    const COUNT: usize = 12;
 
     const fn index(self) -> usize {
         match self {
@@ -28,6 +28,7 @@ impl JobKind {
             Self::Run => 8,
             Self::OpenRun => 9,
             Self::Preflight => 10,
+            Self::Survey => 11,
         }
     }
 
@@ -43,6 +44,7 @@ impl JobKind {
             Job::Run { .. } => Self::Run,
             Job::OpenRun(_) => Self::OpenRun,
             Job::Preflight { .. } => Self::Preflight,
+            Job::Survey(_) => Self::Survey,
         }
     }
 }
@@ -139,6 +141,7 @@ pub struct Worker {
     run: Sender<Ticket>,
     earlier: Sender<Ticket>,
     preflight: Sender<Ticket>,
+    survey: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
 }
@@ -158,6 +161,7 @@ impl Worker {
             run: serve("run", &shared, Order::NewestOfEachKind, runs::handle)?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
             preflight: serve("preflight", &shared, Order::NewestOfEachKind, preflight::handle)?,
+            survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
             reports: inbox,
             generations,
         })
@@ -178,6 +182,7 @@ impl Worker {
             JobKind::Run => &self.run,
             JobKind::OpenRun => &self.earlier,
             JobKind::Preflight => &self.preflight,
+            JobKind::Survey => &self.survey,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.
         let _ = thread.send(Ticket { job, kind, generation });

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::dataset::Warning;
+use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
+use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
 use crate::preflight::report::Preflight;
+use crate::survey::{Survey, SurveyOptions};
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 use crate::yolo::anchors::AnchorScale;
@@ -62,6 +64,20 @@ pub enum Job {
         config: Box<RunConfig>,
         ratio: f64,
     },
+    /// Count the cells that every ψ and rule mark over a split. Answered by [`Report::Survey`].
+    Survey(Box<SurveyRequest>),
+}
+
+/// What a survey is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyRequest {
+    /// The data.yaml.
+    pub data: PathBuf,
+    pub split: Split,
+    pub anchors: Vec<AnchorScale>,
+    /// Network input, already a multiple of the largest stride.
+    pub input: Size,
+    pub options: SurveyOptions,
 }
 
 /// The kinds of job that can be under way, each at most once; also the handle to cancel one.
@@ -77,6 +93,7 @@ pub enum JobKind {
     Run,
     OpenRun,
     Preflight,
+    Survey,
 }
 
 /// What a worker says.
@@ -142,6 +159,12 @@ pub enum Report {
     Preflight {
         config: Box<RunConfig>,
         found: Arc<Preflight>,
+    },
+    /// `skipped`: images that could not be used.
+    Survey {
+        request: Box<SurveyRequest>,
+        survey: Arc<Survey>,
+        skipped: usize,
     },
 }
 

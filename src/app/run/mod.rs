@@ -35,10 +35,11 @@ pub enum RunTab {
     Preflight,
     Curves,
     Paired,
+    Survey,
 }
 
 impl RunTab {
-    pub const ALL: [Self; 4] = [Self::SetUp, Self::Preflight, Self::Curves, Self::Paired];
+    pub const ALL: [Self; 5] = [Self::SetUp, Self::Preflight, Self::Curves, Self::Paired, Self::Survey];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,6 +47,7 @@ impl RunTab {
             Self::Preflight => "Preflight",
             Self::Curves => "Curves",
             Self::Paired => "Comparison",
+            Self::Survey => "Mask survey",
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, the
-//! curves or the comparison.
+//! curves, the comparison or the mask survey.
 
 mod bar;
 mod curves;
@@ -8,6 +8,7 @@ pub mod moments;
 mod paired;
 mod preflight;
 mod setup;
+mod survey;
 
 use egui::{Frame, Margin, Ui};
 
@@ -45,6 +46,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
             RunTab::Preflight => preflight::show(ui, panel, &mut memory.preflight),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
             RunTab::Paired => paired::show(ui, panel.state),
+            RunTab::Survey => survey::show(ui, panel),
         });
         ui.take_available_space();
     });
