@@ -8,7 +8,7 @@ use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use crate::app::run::{CurveView, Plot, RunTab};
 use crate::app::state::{ModelSlot, State};
-use crate::app::view::{Camera, ChannelView, Hover, Layer, RangeMode, ScaleChoice};
+use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
@@ -79,6 +79,12 @@ pub enum Command {
     SetCamera(Camera),
     ZoomBy(f32),
     Hover(Option<Hover>),
+    /// Explains a cell, or none.
+    Pin(Option<Pin>),
+    /// Explains the cell under the pointer, else the one that a ground truth fits best; or lets it go.
+    TogglePin,
+    /// To the next cell: rows, columns.
+    StepPin(isize, isize),
 
     // The run.
     ToggleRunPanel,
@@ -162,6 +168,8 @@ pub const INPUT_SIZES: [u32; 6] = [320, 416, 512, 640, 960, 1280];
 pub const PSI_STEP: f32 = 0.05;
 /// How far one press of a zoom key zooms.
 const ZOOM_STEP: f32 = 1.25;
+/// Rows and columns from a cell to its neighbours.
+const PIN_STEPS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 /// Images that one press of a page key passes over.
 const PAGE: isize = 10;
 
@@ -256,6 +264,15 @@ impl Command {
             Self::ZoomBy(factor) if *factor < 1.0 => "Zoom out".into(),
             Self::ZoomBy(_) => "Zoom in".into(),
             Self::Hover(_) => "Point".into(),
+            Self::Pin(Some(Pin { stride, row, col })) => {
+                format!("Explain the cell ({row}, {col}) of P{}", stride.max(&1).ilog2())
+            }
+            Self::Pin(None) => "Unpin the cell".into(),
+            Self::TogglePin => "Explain the cell under the pointer, or let it go".into(),
+            Self::StepPin(rows, _) if *rows < 0 => "Explain the cell above".into(),
+            Self::StepPin(rows, _) if *rows > 0 => "Explain the cell below".into(),
+            Self::StepPin(_, cols) if *cols < 0 => "Explain the cell to the left".into(),
+            Self::StepPin(..) => "Explain the cell to the right".into(),
 
             Self::ToggleRunPanel => "Run panel".into(),
             Self::SetRunTab(tab) => format!("Run: {}", tab.name().to_lowercase()),
@@ -291,7 +308,7 @@ impl Command {
             Self::ToggleKeys => "Keys".into(),
             Self::ToggleFrameTimes => "Frame time".into(),
             Self::ToggleAbout => "About distillscope".into(),
-            Self::Dismiss => "Close what is on top, or end the solo".into(),
+            Self::Dismiss => "Close what is on top, unpin the cell, or end the solo".into(),
             Self::Quit => "Quit".into(),
         }
     }
@@ -355,6 +372,10 @@ impl Command {
             Self::SetCamera(_) => "The whole input, centred; a double click does the same.",
             Self::ZoomBy(_) => "The mouse wheel does the same, around the pointer.",
             Self::Hover(_) => "Reads the values under the pointer.",
+            Self::Pin(Some(_)) | Self::TogglePin | Self::StepPin(..) => {
+                "Why it is imitated or not, what it adds to the loss, and which channels differ; a click on it does the same."
+            }
+            Self::Pin(None) => "A second click on the cell and Esc do the same.",
             Self::ToggleRunPanel => "Set up a distillation run, and see its curves.",
             Self::SetRunTab(RunTab::SetUp) => "What the next run is asked to do.",
             Self::SetRunTab(RunTab::Curves) => {
@@ -445,6 +466,11 @@ impl Command {
                 const { &[plain(Key::Plus), plain(Key::Equals), shifted(Key::Plus), shifted(Key::Equals)] }
             }
             Self::ZoomBy(_) => const { &[plain(Key::Minus)] },
+            Self::TogglePin => const { &[plain(Key::E)] },
+            Self::StepPin(-1, 0) => const { &[shifted(Key::ArrowUp)] },
+            Self::StepPin(1, 0) => const { &[shifted(Key::ArrowDown)] },
+            Self::StepPin(0, -1) => const { &[shifted(Key::ArrowLeft)] },
+            Self::StepPin(0, 1) => const { &[shifted(Key::ArrowRight)] },
             Self::TogglePalette => const { &[control(Key::K), control(Key::P)] },
             Self::ToggleMessages => const { &[control(Key::M)] },
             Self::ToggleKeys => const { &[plain(Key::F1)] },
@@ -491,6 +517,8 @@ impl Command {
             }),
             Self::Solo(Some(_)) | Self::StepSolo(_) => no_boxes(),
             Self::Solo(None) => state.solo.is_none().then_some("No ground truth is soloed."),
+            Self::TogglePin | Self::Pin(Some(_)) => no_scene(),
+            Self::Pin(None) | Self::StepPin(..) => state.pin.is_none().then_some("No cell is pinned."),
             Self::ToggleBoxes(role) => absent(*role),
             Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
             Self::SetLayer(Layer::Student) => absent(Role::Student),
@@ -587,6 +615,8 @@ impl Command {
         all.extend(Role::ALL.map(Self::ToggleBoxes));
         all.push(Self::SetCamera(Camera::Fit));
         all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
+        all.extend([Self::TogglePin, Self::Pin(None)]);
+        all.extend(PIN_STEPS.map(|(rows, cols)| Self::StepPin(rows, cols)));
         all.push(Self::ToggleRunPanel);
         all.extend(RunTab::ALL.map(Self::SetRunTab));
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);

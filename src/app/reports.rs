@@ -132,7 +132,7 @@ fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>
         before.as_ref().is_some_and(|before| before.path == scene.path && before.letterbox == scene.letterbox);
     if !same_picture {
         state.camera = Camera::Fit;
-        state.hover = None;
+        (state.hover, state.pin) = (None, None);
     }
     if !same_picture || before.is_some_and(|before| before.labels.len() != scene.labels.len()) {
         state.solo = None;

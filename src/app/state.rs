@@ -10,7 +10,7 @@ use crate::app::frames::FrameTimes;
 use crate::app::measures::Measures;
 use crate::app::messages::Messages;
 use crate::app::run::Runs;
-use crate::app::view::{Camera, Hover, ViewSettings};
+use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
@@ -221,6 +221,7 @@ pub struct State {
     pub view: ViewSettings,
     pub camera: Camera,
     pub hover: Option<Hover>,
+    pub pin: Option<Pin>,
 
     pub runs: Runs,
 
@@ -273,6 +274,7 @@ impl Default for State {
             view: ViewSettings::default(),
             camera: Camera::default(),
             hover: None,
+            pin: None,
             runs: Runs::default(),
             device: None,
             device_choice: "auto".to_owned(),

@@ -10,6 +10,7 @@ use crate::app::measures::Measures;
 use crate::app::run::OpenThings;
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, State};
 use crate::app::update::Effect;
+use crate::app::view::Pin;
 use crate::geometry::Size;
 use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
 use crate::worker::Job;
@@ -165,10 +166,21 @@ fn follow_mask(state: &mut State) {
     state.mask = key.as_ref().map(|key| Arc::new(key.field.mask(key.psi, key.rule)));
     state.mask_key = key;
     state.mask_version += 1;
+    // Other anchors or another input may have no such cell.
+    if state.mask.is_some() && state.pin.is_some_and(|pin| !has_cell(state, pin)) {
+        state.pin = None;
+    }
     let anchors = state.anchors.as_ref().map_or(&[] as &[AnchorScale], |anchors| &anchors.scales);
     if let Some(measures) = &mut state.measures {
         measures.weigh(anchors, state.mask.as_deref());
     }
+}
+
+/// Whether the masks have this cell.
+pub(super) fn has_cell(state: &State, pin: Pin) -> bool {
+    let mask =
+        state.strides().position(|stride| stride == pin.stride).and_then(|at| state.mask.as_ref()?.scales.get(at));
+    mask.is_some_and(|mask| pin.row < mask.rows && pin.col < mask.cols)
 }
 
 #[cfg(test)]

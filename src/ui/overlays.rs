@@ -105,6 +105,9 @@ fn keys(ui: &mut Ui) {
                 Command::SetCamera(crate::app::view::Camera::Fit),
                 Command::ZoomBy(2.0),
                 Command::ZoomBy(0.5),
+                Command::TogglePin,
+                Command::StepPin(0, 1),
+                Command::StepPin(1, 0),
             ],
         ),
         (
@@ -140,7 +143,10 @@ fn keys(ui: &mut Ui) {
             ui.add_space(palette::UNIT);
         }
     });
-    note(ui, "Wheel: zoom around the pointer. Drag: move. Double click: fit.");
+    note(
+        ui,
+        "Wheel: zoom around the pointer. Drag: move. Double click: fit. Click: explain a cell. Shift and click: solo a box.",
+    );
 }
 
 fn about(ui: &mut Ui) {

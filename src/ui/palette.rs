@@ -34,6 +34,9 @@ pub const CASING: Color32 = Color32::from_black_alpha(160);
 pub const ANCHOR_FIRST: Color32 = Color32::WHITE;
 pub const ANCHOR_LAST: Color32 = Color32::from_rgb(0, 201, 177);
 
+/// The cell that is explained.
+pub const PIN: Color32 = ANCHOR_LAST;
+
 /// Okabe & Ito's colours without black: told apart by colour-blind eyes.
 const OKABE_ITO: [Color32; 7] = [
     Color32::from_rgb(230, 159, 0),

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use egui::epaint::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, pos2, vec2};
+use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, Vec2, pos2, vec2};
 
-use crate::app::view::Hover;
+use crate::app::view::{Hover, Pin};
 use crate::imitation::mask::AnchorCell;
 use crate::inspect::{Role, SceneLabel};
 use crate::ui::canvas::CanvasModel;
@@ -293,7 +293,7 @@ pub fn anchor_color(anchor: usize, count: usize) -> Color32 {
     (first * (1.0 - share) + last * share).into()
 }
 
-/// The cell whose anchors are shown: under the pointer, else where the first (or soloed) ground truth fits best.
+/// The cell whose anchors are shown: under the pointer, else the pinned one, else where the first (or soloed) ground truth fits best.
 pub fn anchor_cell(
     model: &CanvasModel<'_>,
     scale: usize,
@@ -309,7 +309,8 @@ pub fn anchor_cell(
         cell_at(x, y, stride, shape)
     };
     let inside = |&(row, col): &(usize, usize)| row < shape.0 && col < shape.1;
-    pointed.or_else(best).or_else(center).filter(inside).unwrap_or((shape.0 / 2, shape.1 / 2))
+    let pinned = || model.pin.filter(|pin| pin.stride == stride).map(|pin| (pin.row, pin.col));
+    pointed.or_else(pinned).or_else(best).or_else(center).filter(inside).unwrap_or((shape.0 / 2, shape.1 / 2))
 }
 
 /// Every anchor shape of a scale, standing on one cell.
@@ -349,12 +350,30 @@ pub fn pointed(
     if own {
         return;
     }
-    let at = projection.to_screen(hover.x, hover.y);
-    for (width, color) in [(LINE + 2.0 * CASING, palette::CASING), (LINE, Color32::WHITE)] {
-        for (near, far) in [(-12.0, -4.0), (4.0, 12.0)] {
-            lines.horizontal(at.x + near, at.x + far, at.y, width, color);
-            lines.vertical(at.x, at.y + near, at.y + far, width, color);
-        }
+    cross(
+        lines,
+        Rect::from_center_size(projection.to_screen(hover.x, hover.y), Vec2::splat(8.0)),
+        LINE,
+        Color32::WHITE,
+    );
+}
+
+/// The pinned cell: framed, with a mark at each side that finds it where it is small. The same place in every pane.
+pub fn pinned(lines: &mut Lines, projection: &Projection, pin: Pin) {
+    let cell = projection.rect_to_screen(&cell_box(pin.row, pin.col, pin.stride));
+    lines.cased_frame(cell, STRONG, palette::PIN);
+    cross(lines, cell.expand(4.0), STRONG, palette::PIN);
+}
+
+/// Four marks that point at a place from its sides.
+fn cross(lines: &mut Lines, place: Rect, width: f32, color: Color32) {
+    const REACH: f32 = 8.0;
+    let at = place.center();
+    for (width, color) in [(width + 2.0 * CASING, palette::CASING), (width, color)] {
+        lines.horizontal(place.left() - REACH, place.left(), at.y, width, color);
+        lines.horizontal(place.right(), place.right() + REACH, at.y, width, color);
+        lines.vertical(at.x, place.top() - REACH, place.top(), width, color);
+        lines.vertical(at.x, place.bottom(), place.bottom() + REACH, width, color);
     }
 }
 
