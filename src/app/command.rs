@@ -93,6 +93,14 @@ pub enum Command {
     /// The set-up as a person has changed it.
     EditRun(Box<Campaign>),
     ResetRun,
+    /// To another batch of the run that is set up.
+    StepBatch(i64),
+    SeekBatch(u64),
+    RemakeBatch,
+    /// The mask of the scale of this stride over the batch; `None` shows where any scale is imitated.
+    SetBatchScale(Option<u32>),
+    /// An image of the batch large, or no longer.
+    ShowBatchImage(usize),
     StartRun,
     PauseRun,
     StopRun,
@@ -284,6 +292,13 @@ impl Command {
             Self::BrowseForRun(RunFile::Earlier) => "Open an earlier run…".into(),
             Self::EditRun(_) => "Change the set-up".into(),
             Self::ResetRun => "Reset the set-up to what is open".into(),
+            Self::StepBatch(step) if *step < 0 => "Previous batch".into(),
+            Self::StepBatch(_) => "Next batch".into(),
+            Self::SeekBatch(step) => format!("Batch of step {step}"),
+            Self::RemakeBatch => "Read the batch's files again".into(),
+            Self::SetBatchScale(None) => "Batch: masks of all scales".into(),
+            Self::SetBatchScale(Some(stride)) => format!("Batch: mask of P{}", stride.max(&1).ilog2()),
+            Self::ShowBatchImage(place) => format!("Image {place} of the batch, large"),
             Self::StartRun => "Start the run".into(),
             Self::PauseRun => "Pause the run, or go on".into(),
             Self::StopRun => "Stop the run".into(),
@@ -378,6 +393,9 @@ impl Command {
             Self::Pin(None) => "A second click on the cell and Esc do the same.",
             Self::ToggleRunPanel => "Set up a distillation run, and see its curves.",
             Self::SetRunTab(RunTab::SetUp) => "What the next run is asked to do.",
+            Self::SetRunTab(RunTab::Batch) => {
+                "The images that the run will learn from, augmented, with their boxes and masks."
+            }
             Self::SetRunTab(RunTab::Curves) => {
                 "Losses, accuracy and learning rate over the steps, several runs overlaid."
             }
@@ -394,6 +412,12 @@ impl Command {
             }
             Self::EditRun(_) => "What the next run is asked to do.",
             Self::ResetRun => "Data, models and mask follow the window again.",
+            Self::StepBatch(_) | Self::SeekBatch(_) => {
+                "Every step of the run has its batch, the same each time for a seed."
+            }
+            Self::RemakeBatch => "Images and labels as they are on disk by now.",
+            Self::SetBatchScale(_) => "Where the images of the batch are imitated.",
+            Self::ShowBatchImage(_) => "A click on the image does the same.",
             Self::StartRun => "Trains the student; the window stays usable.",
             Self::PauseRun => "Waits after the step in hand, and goes on where it stood.",
             Self::StopRun => "Ends after the step in hand, with a checkpoint to resume from.",
@@ -479,6 +503,8 @@ impl Command {
             Self::PauseRun => const { &[plain(Key::F8)] },
             Self::StopRun => const { &[shifted(Key::F8)] },
             Self::ResumeRun => const { &[shifted(Key::F9)] },
+            Self::StepBatch(-1) => const { &[plain(Key::Comma)] },
+            Self::StepBatch(1) => const { &[plain(Key::Period)] },
             Self::ToggleMoments => const { &[plain(Key::M)] },
             Self::PlayMoments => const { &[plain(Key::P)] },
             Self::Dismiss => const { &[plain(Key::Escape)] },
@@ -530,6 +556,16 @@ impl Command {
             Self::ResumeRun => {
                 running().or_else(|| state.runs.unfinished.is_none().then_some("No run of this session was stopped."))
             }
+            Self::StepBatch(step) if *step < 0 && state.runs.batch.step == 0 => {
+                Some("This is the first batch of the run.")
+            }
+            Self::StepBatch(_) | Self::SeekBatch(_) | Self::RemakeBatch | Self::SetBatchScale(_) => {
+                (!state.runs.shows_batch()).then_some("The batch view is not open.")
+            }
+            Self::ShowBatchImage(place) => {
+                let there = state.runs.batch.shown.as_ref().is_some_and(|batch| *place < batch.images.len());
+                (!there).then_some("The batch has no such image.")
+            }
             Self::PauseRun | Self::StopRun => match &state.runs.live {
                 None => Some("No run is under way."),
                 Some(_) if state.runs.is_stopping() => Some("The run is being stopped."),
@@ -569,6 +605,7 @@ impl Command {
             Self::SetSplit(split) => state.dataset.split() == Some(split),
             Self::ToggleRunPanel => state.runs.open,
             Self::SetRunTab(tab) => state.runs.tab == *tab,
+            Self::SetBatchScale(scale) => state.runs.batch.scale == *scale,
             Self::PauseRun => state.runs.is_paused(),
             Self::ToggleMoments => state.runs.playback.is_some(),
             Self::PlayMoments => state.runs.playback.is_some_and(|playback| playback.playing),
@@ -620,6 +657,10 @@ impl Command {
         all.push(Self::ToggleRunPanel);
         all.extend(RunTab::ALL.map(Self::SetRunTab));
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
+        all.extend([1, -1].map(Self::StepBatch));
+        all.push(Self::RemakeBatch);
+        all.push(Self::SetBatchScale(None));
+        all.extend(state.strides().map(|stride| Self::SetBatchScale(Some(stride))));
         all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
         all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
         all.extend(CurveFormat::ALL.map(|format| Self::ExportCurves(None, format)));
@@ -651,6 +692,7 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
         JobKind::List => "listing images",
         JobKind::Thumbnail => "thumbnails",
         JobKind::Run => "training",
+        JobKind::Batch => "making a batch",
         JobKind::OpenRun => "reading an earlier run",
     }
 }

@@ -399,14 +399,14 @@ mod tests {
         assert_eq!((cost.share(), cost.loss()), (Some(1.0), 14.25 / 4.0));
         assert_eq!(
             cost.sentence("P4"),
-            "100 % of the loss of P4: Σc d² is 14.3 of 14.3 over 2 cells. Σc d²/2N at λ = 1: 3.56 of 3.56."
+            "100 % of the loss of P4: Σc d² is 14.2 of 14.2 over 2 cells. Σc d²/2N at λ = 1: 3.56 of 3.56."
         );
         // The assigned rule leaves the second cell out.
         let outside = at(LevelRule::Assigned, 16, 0, 1).cost.expect("both models");
         assert_eq!((outside.share(), outside.loss(), outside.cells), (None, 0.0, 1));
         assert_eq!(
             outside.sentence("P4"),
-            "Adds nothing to the loss of P4. Σc d² is 0 here; inside the mask the mean is 14.3."
+            "Adds nothing to the loss of P4. Σc d² is 0 here; inside the mask the mean is 14.2."
         );
         assert_eq!(at(LevelRule::PerScale, 8, 0, 0).cost, None, "no features on this scale");
     }

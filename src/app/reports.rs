@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::command::{Command, file_name};
 use crate::app::messages::Level;
 use crate::app::run::RunTab;
-use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, State};
+use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
 use crate::app::update::{Effect, models_changed, select, tell, tell_with};
 use crate::app::view::Camera;
 use crate::app::wants;
@@ -84,6 +84,14 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 tell(state, note.level, note.what, note.text, effects);
             }
         }
+        Report::Batch { request, preview } => {
+            let images = preview.images.len();
+            if state.runs.batch.answer(&request, preview)
+                && matches!(state.overlay, Some(Overlay::BatchImage(place)) if place >= images)
+            {
+                state.overlay = None;
+            }
+        }
         Report::EarlierRun(run) => {
             state.runs.add_earlier(*run);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
@@ -112,6 +120,8 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
             state.comparison_error = Some(message.clone());
         }
         JobKind::List => state.dataset.listing = false,
+        // Said in the batch view itself.
+        JobKind::Batch => return state.runs.batch.failed(message),
         // What went wrong in a run is told by the run itself; what kept it from running is not.
         JobKind::Run if state.runs.has_told(&message) => return,
         JobKind::Field | JobKind::Device | JobKind::Thumbnail | JobKind::Run | JobKind::OpenRun => {}

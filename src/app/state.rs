@@ -129,6 +129,8 @@ pub enum Overlay {
     Keys,
     About,
     Report(Role),
+    /// An image of the batch view.
+    BatchImage(usize),
 }
 
 /// What the models were last asked to compare.

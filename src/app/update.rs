@@ -175,6 +175,9 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             if kind == JobKind::Compare {
                 state.comparison_error = Some("cancelled; F5 runs both models again".to_owned());
             }
+            if kind == JobKind::Batch {
+                state.runs.batch.failed("Cancelled; “Read again” makes the batch.".to_owned());
+            }
             if kind == JobKind::List {
                 state.dataset.listing = false;
             }
@@ -235,6 +238,11 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.runs.form = crate::app::run::Form::default();
             state.runs.form.campaign.out = out;
         }
+        Command::StepBatch(step) => state.runs.batch.step = state.runs.batch.step.saturating_add_signed(step),
+        Command::SeekBatch(step) => state.runs.batch.step = step,
+        Command::RemakeBatch => state.runs.batch.reading += 1,
+        Command::SetBatchScale(scale) => state.runs.batch.scale = scale,
+        Command::ShowBatchImage(place) => toggle(state, Overlay::BatchImage(place)),
         Command::StartRun => {
             let campaign = state.runs.form.campaign.clone();
             start(state, campaign, None, effects);

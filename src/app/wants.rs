@@ -13,7 +13,7 @@ use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
 use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
-use crate::worker::Job;
+use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::AnchorScale;
 
 /// YOLOv5's anchors for COCO, in input px: what n, s, m, l and x start from.
@@ -36,6 +36,7 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_mask(state);
     follow_measures(state);
     follow_form(state, effects);
+    follow_batch(state, effects);
 }
 
 fn follow_anchors(state: &mut State) {
@@ -154,6 +155,18 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     if state.runs.open && !state.runs.asked_out && state.runs.form.campaign.out.as_os_str().is_empty() {
         state.runs.asked_out = true;
         effects.push(Effect::Ask(Errand::FindFreeFolder));
+    }
+}
+
+/// The batch view shows the run as it is set up by now.
+fn follow_batch(state: &mut State, effects: &mut Vec<Effect>) {
+    let runs = &mut state.runs;
+    if !runs.shows_batch() || runs.form.batch_problem().is_some() {
+        return;
+    }
+    let request = BatchRequest::of(&runs.form.campaign.config, runs.batch.step, runs.batch.reading);
+    if runs.batch.ask(&request) {
+        effects.push(Effect::Send(Job::Batch(request)));
     }
 }
 

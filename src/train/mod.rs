@@ -4,7 +4,8 @@
 //! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom. Beside it stand what
 //! depends on the step alone ([`schedule`]), the teacher's side of a step ([`distil`]), [`optimizer`], [`average`] (EMA) and
 //! the [`state`] that a run goes on from. [`event`] is all that a run ever says, [`record`] turns events into files,
-//! [`evaluate`] a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side. The loop never learns who is listening.
+//! [`evaluate`] a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the
+//! batches of a run before it is started. The loop never learns who is listening.
 
 pub mod average;
 pub mod campaign;
@@ -18,6 +19,7 @@ pub mod hyp;
 pub mod optimizer;
 pub mod output;
 pub mod plan;
+pub mod preview;
 pub mod record;
 pub mod run;
 pub mod schedule;

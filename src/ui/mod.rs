@@ -123,6 +123,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     });
 
     overlays::show(ui, &mut panel);
+    run::over(ui, &mut panel, &mut memory.run);
     if state.overlay == Some(Overlay::Palette) {
         finder::show(ui, &mut panel, &mut memory.finder);
     } else {

@@ -16,7 +16,8 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
             let title = format!("Load report of the {}", role.name());
             sheet(ui, panel, &title, Command::ShowLoadReport(role), 640.0, |ui, state| report(ui, state, role));
         }
-        Some(Overlay::Palette) | None => {}
+        // The finder and the run draw theirs.
+        Some(Overlay::Palette | Overlay::BatchImage(_)) | None => {}
     }
     if let Some(path) = panel.state.undecided.first() {
         question(ui, panel, &file_name(path));
@@ -118,6 +119,8 @@ fn keys(ui: &mut Ui) {
                 Command::PauseRun,
                 Command::StopRun,
                 Command::ResumeRun,
+                Command::StepBatch(1),
+                Command::StepBatch(-1),
                 Command::ToggleMoments,
                 Command::PlayMoments,
             ],

@@ -149,6 +149,8 @@ pub fn keys(ui: &Ui, shortcut: &KeyboardShortcut) -> String {
         Key::Plus => "+",
         Key::Equals => "=",
         Key::Minus => "−",
+        Key::Comma => ",",
+        Key::Period => ".",
         key => key.name(),
     };
     let names = if ui.ctx().os().is_mac() { ModifierNames::SYMBOLS } else { ModifierNames::NAMES };

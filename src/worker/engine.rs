@@ -9,11 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{listing, models, runs, scenes};
+use super::{batches, listing, models, runs, scenes};
 use crate::inspect::Role;
+use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
 
     const fn index(self) -> usize {
         match self {
@@ -27,6 +28,7 @@ impl JobKind {
             Self::Thumbnail => 7,
             Self::Run => 8,
             Self::OpenRun => 9,
+            Self::Batch => 10,
         }
     }
 
@@ -41,6 +43,7 @@ impl JobKind {
             Job::Thumbnail(_) => Self::Thumbnail,
             Job::Run { .. } => Self::Run,
             Job::OpenRun(_) => Self::OpenRun,
+            Job::Batch(_) => Self::Batch,
         }
     }
 }
@@ -136,6 +139,7 @@ pub struct Worker {
     thumbnails: Sender<Ticket>,
     run: Sender<Ticket>,
     earlier: Sender<Ticket>,
+    batches: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
 }
@@ -147,6 +151,7 @@ impl Worker {
         let generations = Arc::new(Generations::default());
         let shared = Shared { generations: Arc::clone(&generations), reports, wake: Arc::new(wake) };
         let mut on_models = models::Models::new();
+        let mut previews = Previews::default();
         Ok(Self {
             scenes: serve("scenes", &shared, Order::NewestOfEachKind, scenes::handle)?,
             models: serve("models", &shared, Order::NewestOfEachKind, move |job, desk| on_models.handle(job, desk))?,
@@ -154,6 +159,9 @@ impl Worker {
             thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
             run: serve("run", &shared, Order::NewestOfEachKind, runs::handle)?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
+            batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, desk| {
+                batches::handle(&mut previews, job, desk);
+            })?,
             reports: inbox,
             generations,
         })
@@ -173,6 +181,7 @@ impl Worker {
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run => &self.run,
             JobKind::OpenRun => &self.earlier,
+            JobKind::Batch => &self.batches,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.
         let _ = thread.send(Ticket { job, kind, generation });

@@ -11,6 +11,7 @@ use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
 use crate::train::config::Campaign;
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
+pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
 use crate::yolo::anchors::AnchorScale;
 
 /// What the window asks for.
@@ -53,6 +54,8 @@ pub enum Job {
         campaign: Box<Campaign>,
         control: Arc<RunControl>,
     },
+    /// Make a batch of a run as its training would, to look at. Answered by [`Report::Batch`].
+    Batch(BatchRequest),
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
     OpenRun(PathBuf),
 }
@@ -68,6 +71,7 @@ pub enum JobKind {
     List,
     Thumbnail,
     Run,
+    Batch,
     OpenRun,
 }
 
@@ -130,6 +134,10 @@ pub enum Report {
     },
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
+    Batch {
+        request: BatchRequest,
+        preview: Arc<BatchPreview>,
+    },
     EarlierRun(Box<EarlierRun>),
 }
 

@@ -1,5 +1,6 @@
 //! The runs of this session: how the next one is set up, what the ones under way say, what is shown of them.
 
+mod batch;
 mod form;
 pub mod lines;
 mod paired;
@@ -19,6 +20,7 @@ use crate::train::config::Campaign;
 use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId};
 use crate::worker::EarlierRun;
 
+pub use batch::BatchView;
 pub use form::{Field, Form, OpenThings, Problem};
 pub use paired::{Paired, Row};
 pub use playback::Playback;
@@ -30,16 +32,18 @@ pub use track::{Curve, Plot, Track, difference};
 pub enum RunTab {
     #[default]
     SetUp,
+    Batch,
     Curves,
     Paired,
 }
 
 impl RunTab {
-    pub const ALL: [Self; 3] = [Self::SetUp, Self::Curves, Self::Paired];
+    pub const ALL: [Self; 4] = [Self::SetUp, Self::Batch, Self::Curves, Self::Paired];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::SetUp => "Set-up",
+            Self::Batch => "Batch",
             Self::Curves => "Curves",
             Self::Paired => "Comparison",
         }
@@ -129,6 +133,7 @@ pub struct Runs {
     pub open: bool,
     pub tab: RunTab,
     pub form: Form,
+    pub batch: BatchView,
     /// The folder for the results has been asked for.
     pub(super) asked_out: bool,
     /// In the order in which they began.
@@ -144,6 +149,11 @@ pub struct Runs {
 impl Runs {
     pub fn with_view(view: CurveView) -> Self {
         Self { view, ..Self::default() }
+    }
+
+    /// Whether the batch view is on screen.
+    pub fn shows_batch(&self) -> bool {
+        self.open && self.tab == RunTab::Batch
     }
 
     pub fn track(&self, key: u64) -> Option<&Arc<Track>> {

@@ -5,12 +5,12 @@
 //! and asks for no repaint of its own.
 
 mod layout;
-mod maps;
+pub(super) mod maps;
 mod outline;
-mod overlay;
+pub(super) mod overlay;
 mod pane;
-mod projection;
-mod texels;
+pub(super) mod projection;
+pub(super) mod texels;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};

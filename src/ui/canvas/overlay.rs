@@ -8,6 +8,7 @@ use egui::epaint::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, Vec2, pos2, vec2};
 
 use crate::app::view::{Hover, Pin};
+use crate::geometry::BoundingBox;
 use crate::imitation::mask::AnchorCell;
 use crate::inspect::{Role, SceneLabel};
 use crate::ui::canvas::CanvasModel;
@@ -244,6 +245,19 @@ pub fn boxes(
     }
 }
 
+/// Boxes with the names that have room for them: a picture beside the canvas. Input px.
+pub fn named_boxes(painter: &Painter, projection: &Projection, boxes: &[(BoundingBox, String)]) {
+    let mut lines = Lines::new(painter);
+    for (gt, (bbox, _)) in boxes.iter().enumerate() {
+        lines.cased_frame(projection.rect_to_screen(bbox), LINE, palette::ground_truth(gt));
+    }
+    lines.paint(painter);
+    let mut tags = Tags { painter, crowded: true, taken: Vec::new() };
+    for (gt, (bbox, name)) in boxes.iter().enumerate() {
+        tags.name(projection.rect_to_screen(bbox), name, palette::ground_truth(gt), false);
+    }
+}
+
 /// The edge of the mask, white or in the colour of the soloed ground truth; finer where cells are small, so that it
 /// does not hide them.
 pub fn mask_outline(lines: &mut Lines, projection: &Projection, mask: &ShownMask, stride: u32, color: Color32) {
@@ -319,7 +333,7 @@ pub fn anchors(lines: &mut Lines, projection: &Projection, scale: &AnchorScale, 
     let cell = projection.rect_to_screen(&cell_box(row, col, scale.stride));
     lines.bar(cell, palette::ANCHOR_LAST.gamma_multiply(0.5));
     for (anchor, &[width, height]) in scale.anchors.iter().enumerate() {
-        let shape = crate::geometry::BoundingBox::from_center(x, y, width, height);
+        let shape = BoundingBox::from_center(x, y, width, height);
         lines.cased_frame(projection.rect_to_screen(&shape), LINE, anchor_color(anchor, scale.anchors.len()));
     }
 }
@@ -380,7 +394,6 @@ fn cross(lines: &mut Lines, place: Rect, width: f32, color: Color32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::BoundingBox;
 
     fn label(x1: f32, y1: f32, x2: f32, y2: f32) -> SceneLabel {
         SceneLabel { class: 0, name: "cat".to_owned(), bbox: BoundingBox::new(x1, y1, x2, y2) }
