@@ -468,11 +468,12 @@ fn an_image_of_the_batch_is_seen_large_and_a_scale_alone() {
 #[test]
 fn a_batch_that_cannot_be_made_says_why_in_its_place() {
     let mut window = Window::open();
-    window.edit(|campaign| campaign.config.batch = 0);
+    window.edit(|campaign| campaign.config.imgsz = 333);
     window.click("Batch");
-    window.harness.get_by_label("A batch has at least one image.");
+    // In the bar, which speaks of the run, and in the view.
+    assert_eq!(window.harness.get_all_by_label("The image size is a multiple of 32 px.").count(), 2);
     assert!(window.asked_batch().is_none());
-    window.edit(|campaign| campaign.config.batch = 2);
+    window.edit(|campaign| campaign.config.imgsz = 320);
     assert!(window.asked_batch().is_some());
     let message = "d/data.yaml: no such file";
     window.report(Report::Failed { kind: JobKind::Batch, what: "the batch".into(), message: message.into() });

@@ -550,11 +550,11 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     window.harness.hover_at(pane.center() + egui::vec2(2.0, 2.0));
     window.steps(3);
     window.press(Modifiers::NONE, Key::E);
-    // A cell near the middle of a box of 400 × 300 px, which every scale marks: it is imitated.
+    // Beside the middle of both boxes, which mark every scale.
     let Some(pin) = window.app().state.pin else { panic!("nothing is pinned") };
     assert_eq!((pin.stride, pin.row, pin.col), (16, 20, 20));
     window.harness.get_by_label("P4, row 20, column 20");
-    window.harness.get_by_label_contains("Imitated: an anchor here fits large (0)");
+    window.harness.get_by_label("Imitated: an anchor here fits small (1) and large (0) well enough.");
     window.harness.get_by_label("With both models open: what it adds to the loss, and the channels behind it.");
     // The pointer goes on; the pin stays.
     window.harness.hover_at(pane.left_top() + egui::vec2(40.0, 40.0));
