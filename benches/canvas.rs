@@ -43,6 +43,7 @@ fn frames(criterion: &mut Criterion) {
                 view,
                 camera: Camera::Fit,
                 hover: Some(Hover { x: 300.0, y: 300.0, stride: 8 }),
+                pin: None,
                 solo: None,
                 message: None,
             };

@@ -105,6 +105,7 @@ const PLAIN: &[&str] = &[
     "yolo::detection",
     "imitation::mask",
     "imitation::difference",
+    "imitation::explain",
     "train::comparison",
     "train::config",
     "train::event",

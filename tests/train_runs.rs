@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use distillscope::train::TrainError;
@@ -11,6 +12,7 @@ use distillscope::train::comparison::Comparison;
 use distillscope::train::config::{AdapterStart, Campaign, ImitationConfig, Lambda, Length, NonFinite, RunConfig};
 use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;
+use distillscope::train::preview::{BatchRequest, Previews};
 use distillscope::train::record::RunHistory;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::Network;
@@ -152,6 +154,25 @@ fn a_seed_decides_a_run_whatever_the_number_of_loader_threads() {
     assert_eq!(weights(&place.at("a")), weights(&place.at("b")));
     let other = steps(&place.run(RunConfig { seed: 4, ..place.config() }, "c").expect("a run"));
     assert_ne!(first[0].total, other[0].total);
+}
+
+#[test]
+fn the_preview_of_a_batch_has_the_masks_that_the_run_learns_with() {
+    let place = Place::new();
+    // Mosaic and jitter as by default; the size is no multiple of the largest stride, so it is rounded up in both.
+    let config = RunConfig { imgsz: 50, ..place.config() };
+    let run = steps(&place.run(config.clone(), "run").expect("a run"));
+    let mut previews = Previews::default();
+    for step in &run {
+        let request = BatchRequest::of(&config, step.step, 0);
+        let preview = previews.make(&request, &mut |_, _| ControlFlow::Continue(())).expect("a batch");
+        let preview = preview.expect("nobody breaks it off");
+        let cells = |scale: usize| preview.images.iter().map(|image| image.mask.scales[scale].mask_cells as u64).sum();
+        assert_eq!((preview.epoch, preview.images.len()), (step.epoch, step.images));
+        assert_eq!((0..3).map(cells).collect::<Vec<u64>>(), step.mask_cells, "step {}", step.step);
+    }
+    assert_eq!(run.len(), 6);
+    assert!(run.iter().any(|step| step.mask_cells.iter().sum::<u64>() > 0));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use distillscope::app::Command;
-use distillscope::app::view::{Camera, Hover, Layer, RangeMode, ScaleChoice, ViewSettings};
+use distillscope::app::view::{Camera, Hover, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
@@ -29,6 +29,7 @@ struct Desk {
     view: ViewSettings,
     camera: Camera,
     hover: Option<Hover>,
+    pin: Option<Pin>,
     solo: Option<usize>,
     message: Option<&'static str>,
     commands: Vec<Command>,
@@ -53,6 +54,7 @@ impl Desk {
             view: &desk.view,
             camera: desk.camera,
             hover: desk.hover,
+            pin: desk.pin,
             solo: desk.solo,
             message: desk.message,
         };
@@ -60,6 +62,7 @@ impl Desk {
             match &command {
                 Command::SetCamera(camera) => desk.camera = *camera,
                 Command::Hover(hover) => desk.hover = *hover,
+                Command::Pin(pin) => desk.pin = *pin,
                 Command::Solo(solo) => desk.solo = *solo,
                 other => panic!("the canvas never asks for {other:?}"),
             }
@@ -132,6 +135,7 @@ fn desk_of(input: Size) -> Desk {
         view: ViewSettings::default(),
         camera: Camera::Fit,
         hover: None,
+        pin: None,
         solo: None,
         message: None,
         commands: Vec::new(),
@@ -155,17 +159,21 @@ fn at(harness: &Harness<'_, Desk>, pane: &str, x: f32, y: f32) -> Pos2 {
     body.center() + vec2(x - 320.0, y - 320.0) * zoom
 }
 
-fn press(harness: &Harness<'_, Desk>, pos: Pos2, pressed: bool) {
+fn press_with(harness: &Harness<'_, Desk>, pos: Pos2, pressed: bool, modifiers: Modifiers) {
     let button = egui::PointerButton::Primary;
-    harness.event(Event::PointerButton { pos, button, pressed, modifiers: Modifiers::NONE });
+    harness.event_modifiers(Event::PointerButton { pos, button, pressed, modifiers }, modifiers);
 }
 
-fn click(harness: &mut Harness<'_, Desk>, pos: Pos2) {
+fn press(harness: &Harness<'_, Desk>, pos: Pos2, pressed: bool) {
+    press_with(harness, pos, pressed, Modifiers::NONE);
+}
+
+fn click_with(harness: &mut Harness<'_, Desk>, pos: Pos2, modifiers: Modifiers) {
     harness.hover_at(pos);
     harness.step();
-    press(harness, pos, true);
+    press_with(harness, pos, true, modifiers);
     harness.step();
-    press(harness, pos, false);
+    press_with(harness, pos, false, modifiers);
     harness.run();
 }
 
@@ -249,9 +257,11 @@ fn wheel_with_control_and_pinch_zoom_too_and_zooming_out_ends_at_the_fit() {
 }
 
 #[test]
-fn a_double_click_fits_and_leaves_the_solo_as_it_was() {
-    for solo in [None, Some(1)] {
+fn a_double_click_fits_and_leaves_solo_and_pin_as_they_were() {
+    let elsewhere = Pin { stride: 16, row: 3, col: 5 };
+    for (solo, pin) in [(None, None), (Some(1), Some(elsewhere))] {
         let mut desk = desk();
+        desk.pin = pin;
         desk.camera = Camera::Free { center: [320.0, 320.0], zoom: 1.0 };
         desk.solo = solo;
         let mut harness = window(desk);
@@ -264,7 +274,9 @@ fn a_double_click_fits_and_leaves_the_solo_as_it_was() {
             harness.step();
         }
         harness.run();
-        assert_eq!((harness.state().camera, harness.state().solo), (Camera::Fit, solo));
+        let state = harness.state();
+        assert_eq!((state.camera, state.solo, state.pin), (Camera::Fit, solo, pin));
+        assert!(state.commands.iter().any(|command| matches!(command, Command::Pin(Some(_)))), "the first half pins");
     }
 }
 
@@ -292,12 +304,53 @@ fn a_drag_pans_and_never_loses_the_picture() {
     }
     let Camera::Free { center, zoom } = harness.state().camera else { panic!("still free") };
     assert!((center[0] - body.width() / 2.0 / zoom).abs() < 0.01, "the left edge of the picture at the left edge");
-    assert_eq!(harness.state().solo, None, "a drag is no click");
+    assert_eq!((harness.state().solo, harness.state().pin), (None, None), "a drag is no click");
 }
 
 #[test]
-fn a_click_solos_the_smallest_box_under_it_and_the_next_one_ends_it() {
+fn a_click_pins_the_cell_under_it_and_a_second_one_lets_it_go() {
     let mut harness = window(desk());
+    // Row 500 / 16, column 100 / 16; the same place on P3.
+    let (p4, p3) = (at(&harness, "P4 pane", 100.0, 500.0), at(&harness, "P3 pane", 100.0, 500.0));
+    for (time, place, expected) in [
+        (0.0, p4, Some(Pin { stride: 16, row: 31, col: 6 })),
+        (10.0, p3, Some(Pin { stride: 8, row: 62, col: 12 })),
+        (20.0, p3, None),
+    ] {
+        harness.input_mut().time = Some(time);
+        click_with(&mut harness, place, Modifiers::NONE);
+        assert_eq!((harness.state().pin, harness.state().solo), (expected, None));
+    }
+    // The layer without a scale takes the finest one.
+    harness.state_mut().view.layer = Layer::Image;
+    harness.run();
+    let there = at(&harness, "Image pane", 100.0, 500.0);
+    harness.input_mut().time = Some(30.0);
+    click_with(&mut harness, there, Modifiers::NONE);
+    assert_eq!(harness.state().pin, Some(Pin { stride: 8, row: 62, col: 12 }));
+}
+
+#[test]
+fn a_pinned_cell_is_marked_in_every_pane() {
+    let meshes = |pin: Option<Pin>| {
+        let mut desk = desk();
+        desk.view.layer = Layer::Iou;
+        desk.pin = pin;
+        let harness = window(desk);
+        let shapes = &harness.output().shapes;
+        let colored = |clipped: &&egui::epaint::ClippedShape| match &clipped.shape {
+            egui::Shape::Mesh(mesh) => mesh.vertices.iter().any(|v| v.color == distillscope::ui::palette::PIN),
+            _ => false,
+        };
+        shapes.iter().filter(colored).count()
+    };
+    assert_eq!((meshes(None), meshes(Some(Pin { stride: 32, row: 9, col: 9 }))), (0, 3));
+}
+
+#[test]
+fn a_click_with_shift_solos_the_smallest_box_under_it_and_the_next_one_ends_it() {
+    let mut harness = window(desk());
+    let click = |harness: &mut Harness<'_, Desk>, place| click_with(harness, place, Modifiers::SHIFT);
     let inner = at(&harness, "P3 pane", 320.0, 320.0);
     click(&mut harness, inner);
     assert_eq!(harness.state().solo, Some(1));

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use distillscope::app::run::{CurveView, Plot, Progress, RunTab};
 use distillscope::app::view::Layer;
-use distillscope::app::{App, Backend, Command, Level, Options, Settings, apply};
-use distillscope::dataset::{Label, Sample, Samples, Split};
+use distillscope::app::{App, Backend, Command, Effect, Level, Options, Overlay, Settings, apply, default_anchors};
+use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
+use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Role, Scene};
 use distillscope::preflight::report::{Check, Preflight, Status};
 use distillscope::survey::survey;
@@ -21,7 +22,9 @@ use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
     Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
 };
-use distillscope::worker::{DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, Report};
+use distillscope::worker::{
+    BatchPreview, BatchRequest, DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, PreviewImage, Report,
+};
 use distillscope::yolo::anchors::AnchorScale;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
@@ -93,7 +96,11 @@ impl Window {
         let app = self.harness.state_mut().as_mut().expect("the first frame makes it");
         let mut campaign = app.state.runs.form.campaign.clone();
         change(&mut campaign);
-        apply(&mut app.state, Command::EditRun(Box::new(campaign)));
+        for effect in apply(&mut app.state, Command::EditRun(Box::new(campaign))) {
+            if let Effect::Send(job) = effect {
+                self.fake.send(job);
+            }
+        }
         self.harness.run_steps(2);
     }
 
@@ -404,6 +411,141 @@ fn a_model_that_is_opened_goes_into_the_form_until_a_person_chose_another() {
     let command = Command::OpenModel(Role::Student, "m.pt".into());
     apply(&mut window.harness.state_mut().as_mut().expect("an app").state, command);
     assert_eq!(&*window.app().state.runs.form.campaign.config.student, Path::new("mine.pt"));
+}
+
+/// A batch of three images as the worker would make it: a box of 16 × 16 px, none, and one that was not cut away of two.
+fn preview(input: u32) -> BatchPreview {
+    let (size, scales) = (Size::square(input), default_anchors());
+    let image = |name: &str, boxes: &[BoundingBox], source_boxes| {
+        let field = IouField::compute(&scales, size, boxes, IouConvention::Exact);
+        let picture = Arc::new(RgbImage::from_pixel(input, input, image::Rgb([90, 120, 60])));
+        PreviewImage {
+            path: Path::new("d").join(name),
+            small: Arc::clone(&picture),
+            picture,
+            labels: boxes.iter().map(|&bbox| Label { class: 0, bbox }).collect(),
+            source_boxes,
+            mask: field.mask(Psi::default(), LevelRule::Global),
+        }
+    };
+    let small = BoundingBox::from_center(64.0, 64.0, 16.0, 16.0);
+    BatchPreview {
+        epoch: 0,
+        index: 1,
+        per_epoch: 4,
+        input: size,
+        names: vec!["cell".into()],
+        images: vec![image("a.jpg", &[small], 1), image("b.jpg", &[], 0), image("c.jpg", &[small], 2)],
+        warnings: vec![Warning { file: "d/x.jpg".into(), line: None, message: "cannot be used: damaged".into() }],
+        skipped: 1,
+        left_out: 0,
+        scales,
+    }
+}
+
+impl Window {
+    /// The batch that the worker was last asked for.
+    fn asked_batch(&self) -> Option<BatchRequest> {
+        let jobs = &self.fake.0.borrow().0;
+        jobs.iter().rev().find_map(|job| match job {
+            Job::Batch(request) => Some(request.clone()),
+            _ => None,
+        })
+    }
+
+    fn answer_batch(&mut self) {
+        let request = self.asked_batch().expect("a batch was asked for");
+        self.report(Report::Batch { request, preview: Arc::new(preview(128)) });
+    }
+}
+
+#[test]
+fn the_batch_tab_asks_for_the_first_batch_of_the_run_that_is_set_up() {
+    let mut window = Window::open();
+    window.edit(|campaign| {
+        (campaign.config.seed, campaign.config.batch, campaign.config.hyp.mosaic) = (7, 4, 0.25);
+        campaign.config.imitation.psi = 0.3;
+    });
+    assert!(window.asked_batch().is_none(), "nobody looks");
+    window.click("Batch");
+    let request = window.asked_batch().expect("a batch was asked for");
+    let config = &request.config;
+    assert_eq!((request.step, config.seed, config.batch, config.hyp.mosaic), (0, 7, 4, 0.25));
+    assert_eq!((&*config.data, &*config.student), (Path::new("d/data.yaml"), Path::new("s.pt")));
+    assert_eq!((config.imgsz, config.imitation.psi), (640, 0.3));
+    window.harness.get_by_label("The batch is being made…");
+    window.answer_batch();
+    window.harness.get_by_label("epoch 0 · batch 2 of 4 · 3 images of 128 × 128 px");
+    window.harness.get_by_label("1 image skipped");
+    // A small box marks 12 cells of P3 alone, as the mask's own goldens say of 16 × 16.
+    window.harness.get_by_label("Image 0: a.jpg · 1 box · 12 mask cells");
+    window.harness.get_by_label("Image 1: b.jpg · 0 boxes · 0 mask cells · no boxes: nothing is imitated");
+    window.harness.get_by_label("Image 2: c.jpg · 1 box · 12 mask cells · 1 of 2 boxes cut away");
+    window.harness.get_by_label("d/x.jpg: cannot be used: damaged");
+}
+
+#[test]
+fn the_batch_follows_the_set_up_and_steps_go_on_and_back() {
+    let mut window = Window::open();
+    window.click("Batch");
+    window.answer_batch();
+    assert!(window.harness.get_by_label("Previous batch").accesskit_node().is_disabled());
+    window.click("Next batch");
+    window.press(Modifiers::NONE, Key::Period);
+    assert_eq!(window.asked_batch().map(|request| request.step), Some(2));
+    // What was there stays until the next one comes; an older answer is dropped.
+    window.harness.get_by_label("Image 1: b.jpg · 0 boxes · 0 mask cells · no boxes: nothing is imitated");
+    let mut stale = window.asked_batch().expect("a batch");
+    stale.step = 1;
+    let other = BatchPreview { index: 3, ..preview(128) };
+    window.report(Report::Batch { request: stale, preview: Arc::new(other) });
+    window.harness.get_by_label("epoch 0 · batch 2 of 4 · 3 images of 128 × 128 px");
+    window.press(Modifiers::NONE, Key::Comma);
+    assert_eq!(window.asked_batch().map(|request| request.step), Some(1));
+    // What has no say in a batch asks for none; what has does.
+    let before = window.fake.0.borrow().0.len();
+    window.edit(|campaign| campaign.config.imitation.lambda = Lambda::Fixed(3.0));
+    assert_eq!(window.fake.0.borrow().0.len(), before);
+    window.edit(|campaign| campaign.config.hyp.fliplr = 0.0);
+    assert_eq!(window.asked_batch().map(|request| (request.step, request.config.hyp.fliplr)), Some((1, 0.0)));
+    window.click("Read again");
+    assert_eq!(window.asked_batch().map(|request| request.reading), Some(1));
+}
+
+#[test]
+fn an_image_of_the_batch_is_seen_large_and_a_scale_alone() {
+    let mut window = Window::open();
+    window.click("Batch");
+    window.answer_batch();
+    window.click("Image 0: a.jpg · 1 box · 12 mask cells");
+    assert_eq!(window.app().state.overlay, Some(Overlay::BatchImage(0)));
+    window.harness.get_by_label("a.jpg · 1 box · 12 mask cells");
+    window.click("Image after");
+    assert_eq!(window.app().state.overlay, Some(Overlay::BatchImage(1)));
+    window.press(Modifiers::NONE, Key::Escape);
+    assert_eq!(window.app().state.overlay, None);
+    let command = Command::SetBatchScale(Some(16));
+    apply(&mut window.harness.state_mut().as_mut().expect("an app").state, command);
+    window.harness.run_steps(2);
+    assert_eq!(window.app().state.runs.batch.scale, Some(16));
+}
+
+#[test]
+fn a_batch_that_cannot_be_made_says_why_in_its_place() {
+    let mut window = Window::open();
+    window.edit(|campaign| campaign.config.imgsz = 333);
+    window.click("Batch");
+    // In the bar, which speaks of the run, and in the view.
+    assert_eq!(window.harness.get_all_by_label("The image size is a multiple of 32 px.").count(), 2);
+    assert!(window.asked_batch().is_none());
+    window.edit(|campaign| campaign.config.imgsz = 320);
+    assert!(window.asked_batch().is_some());
+    let message = "d/data.yaml: no such file";
+    window.report(Report::Failed { kind: JobKind::Batch, what: "the batch".into(), message: message.into() });
+    window.harness.get_by_label(message);
+    window.report(Report::Started { kind: JobKind::Batch, what: "step 0".into() });
+    window.click("Cancel: making a batch");
+    window.harness.get_by_label("Cancelled; “Read again” makes the batch.");
 }
 
 #[test]

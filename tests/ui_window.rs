@@ -532,7 +532,7 @@ fn a_scene_that_was_overtaken_is_not_shown() {
 #[test]
 fn the_read_out_follows_the_pointer() {
     let (mut window, _) = Window::on_scene();
-    window.harness.get_by_label("Point at the image to read a cell.");
+    window.harness.get_by_label("Point at the image to read a cell; a click explains it.");
     let pane = window.harness.get_by_label("P4 pane").rect();
     window.harness.hover_at(pane.center());
     window.steps(3);
@@ -541,6 +541,57 @@ fn the_read_out_follows_the_pointer() {
     let (row, col) = ((y / 16.0) as usize, (x / 16.0) as usize);
     window.harness.get_by_label(&format!("P4 cell ({row}, {col})"));
     window.harness.get_by_label_contains("in the mask");
+}
+
+#[test]
+fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
+    let (mut window, scene) = Window::on_scene();
+    let pane = window.harness.get_by_label("P4 pane").rect();
+    window.harness.hover_at(pane.center() + egui::vec2(2.0, 2.0));
+    window.steps(3);
+    window.press(Modifiers::NONE, Key::E);
+    // Beside the middle of both boxes, which mark every scale.
+    let Some(pin) = window.app().state.pin else { panic!("nothing is pinned") };
+    assert_eq!((pin.stride, pin.row, pin.col), (16, 20, 20));
+    window.harness.get_by_label("P4, row 20, column 20");
+    window.harness.get_by_label("Imitated: an anchor here fits small (1) and large (0) well enough.");
+    window.harness.get_by_label("With both models open: what it adds to the loss, and the channels behind it.");
+    // The pointer goes on; the pin stays.
+    window.harness.hover_at(pane.left_top() + egui::vec2(40.0, 40.0));
+    window.steps(3);
+    window.harness.get_by_label_contains("P4 cell (");
+    assert_eq!(window.app().state.pin, Some(pin));
+    window.press(Modifiers::SHIFT, Key::ArrowRight);
+    window.harness.get_by_label("P4, row 20, column 21");
+    // ψ = 1 leaves nothing.
+    window.harness.get_by_label("ψ").set_value_accesskit(1.0);
+    window.steps(3);
+    window.harness.get_by_label("Not imitated: no anchor here fits a labelled object well enough.");
+    window.press(Modifiers::NONE, Key::Escape);
+    assert!(window.harness.query_by_label("Unpin the cell").is_none());
+    // Without a pointer over the image: where the soloed ground truth fits best.
+    window.harness.hover_at(egui::pos2(1.0, 1.0));
+    window.steps(3);
+    window.press(Modifiers::NONE, Key::S);
+    window.press(Modifiers::NONE, Key::S);
+    window.press(Modifiers::NONE, Key::E);
+    let best = IouField::compute(&default_anchors(), scene.input_size(), &scene.boxes(), IouConvention::Exact);
+    let best = best.mask(Psi::default(), LevelRule::PerScale).scales[0].gts[1].best.expect("an overlap");
+    let pin = window.app().state.pin.expect("a pin");
+    assert_eq!((pin.stride, pin.row, pin.col), (8, best.row, best.col));
+    window.click("Unpin the cell");
+    assert_eq!(window.app().state.pin, None);
+}
+
+#[test]
+fn another_image_lets_the_pinned_cell_go() {
+    let (mut window, _) = Window::on_scene();
+    window.press(Modifiers::NONE, Key::E);
+    assert!(window.app().state.pin.is_some());
+    let app = window.harness.state_mut().as_mut().expect("an app");
+    distillscope::app::apply(&mut app.state, distillscope::app::Command::OpenImage("b.jpg".into()));
+    window.report(Report::Scene(scene("b.jpg")));
+    assert_eq!(window.app().state.pin, None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 use crate::app::run::{CurveView, Field, Plot, RunTab};
 use crate::app::state::{ModelSlot, State};
 use crate::app::survey::{self, Measure};
-use crate::app::view::{Camera, ChannelView, Hover, Layer, RangeMode, ScaleChoice};
+use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
@@ -82,6 +82,12 @@ pub enum Command {
     SetCamera(Camera),
     ZoomBy(f32),
     Hover(Option<Hover>),
+    /// Explains a cell, or none.
+    Pin(Option<Pin>),
+    /// Explains the cell under the pointer, else the one that a ground truth fits best; or lets it go.
+    TogglePin,
+    /// To the next cell: rows, columns.
+    StepPin(isize, isize),
 
     // The run.
     ToggleRunPanel,
@@ -96,6 +102,14 @@ pub enum Command {
     UseLambda(f64),
     /// A gradient ratio for the run that is set up.
     KeepRatio(f64),
+    /// To another batch of the run that is set up.
+    StepBatch(i64),
+    SeekBatch(u64),
+    RemakeBatch,
+    /// The mask of the scale of this stride over the batch; `None` shows where any scale is imitated.
+    SetBatchScale(Option<u32>),
+    /// An image of the batch large, or no longer.
+    ShowBatchImage(usize),
     StartRun,
     PauseRun,
     StopRun,
@@ -175,6 +189,8 @@ pub const INPUT_SIZES: [u32; 6] = [320, 416, 512, 640, 960, 1280];
 pub const PSI_STEP: f32 = 0.05;
 /// How far one press of a zoom key zooms.
 const ZOOM_STEP: f32 = 1.25;
+/// Rows and columns from a cell to its neighbours.
+const PIN_STEPS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 /// Images that one press of a page key passes over.
 const PAGE: isize = 10;
 
@@ -270,6 +286,15 @@ impl Command {
             Self::ZoomBy(factor) if *factor < 1.0 => "Zoom out".into(),
             Self::ZoomBy(_) => "Zoom in".into(),
             Self::Hover(_) => "Point".into(),
+            Self::Pin(Some(Pin { stride, row, col })) => {
+                format!("Explain the cell ({row}, {col}) of P{}", stride.max(&1).ilog2())
+            }
+            Self::Pin(None) => "Unpin the cell".into(),
+            Self::TogglePin => "Explain the cell under the pointer, or let it go".into(),
+            Self::StepPin(rows, _) if *rows < 0 => "Explain the cell above".into(),
+            Self::StepPin(rows, _) if *rows > 0 => "Explain the cell below".into(),
+            Self::StepPin(_, cols) if *cols < 0 => "Explain the cell to the left".into(),
+            Self::StepPin(..) => "Explain the cell to the right".into(),
 
             Self::ToggleRunPanel => "Run panel".into(),
             Self::SetRunTab(tab) => format!("Run: {}", tab.name().to_lowercase()),
@@ -284,6 +309,13 @@ impl Command {
             Self::Preflight => "Preflight: check the set-up".into(),
             Self::UseLambda(_) => "Fix λ".into(),
             Self::KeepRatio(_) => "Keep a gradient ratio".into(),
+            Self::StepBatch(step) if *step < 0 => "Previous batch".into(),
+            Self::StepBatch(_) => "Next batch".into(),
+            Self::SeekBatch(step) => format!("Batch of step {step}"),
+            Self::RemakeBatch => "Read the batch's files again".into(),
+            Self::SetBatchScale(None) => "Batch: masks of all scales".into(),
+            Self::SetBatchScale(Some(stride)) => format!("Batch: mask of P{}", stride.max(&1).ilog2()),
+            Self::ShowBatchImage(place) => format!("Image {place} of the batch, large"),
             Self::StartRun => "Start the run".into(),
             Self::PauseRun => "Pause the run, or go on".into(),
             Self::StopRun => "Stop the run".into(),
@@ -311,7 +343,7 @@ impl Command {
             Self::ToggleKeys => "Keys".into(),
             Self::ToggleFrameTimes => "Frame time".into(),
             Self::ToggleAbout => "About distillscope".into(),
-            Self::Dismiss => "Close what is on top, or end the solo".into(),
+            Self::Dismiss => "Close what is on top, unpin the cell, or end the solo".into(),
             Self::Quit => "Quit".into(),
         }
     }
@@ -378,6 +410,10 @@ impl Command {
             Self::SetCamera(_) => "The whole input, centred; a double click does the same.",
             Self::ZoomBy(_) => "The mouse wheel does the same, around the pointer.",
             Self::Hover(_) => "Reads the values under the pointer.",
+            Self::Pin(Some(_)) | Self::TogglePin | Self::StepPin(..) => {
+                "Why it is imitated or not, what it adds to the loss, and which channels differ; a click on it does the same."
+            }
+            Self::Pin(None) => "A second click on the cell and Esc do the same.",
             Self::ToggleRunPanel => "Set up a distillation run, and see its curves.",
             Self::SetRunTab(RunTab::SetUp) => "What the next run is asked to do.",
             Self::SetRunTab(RunTab::Preflight) | Self::Preflight => {
@@ -386,6 +422,9 @@ impl Command {
             Self::UseLambda(_) => "The next run weighs its imitation with this λ.",
             Self::KeepRatio(_) => {
                 "The next run measures both gradients every ten steps and moves λ to keep their ratio."
+            }
+            Self::SetRunTab(RunTab::Batch) => {
+                "The images that the run will learn from, augmented, with their boxes and masks."
             }
             Self::SetRunTab(RunTab::Curves) => {
                 "Losses, accuracy and learning rate over the steps, several runs overlaid."
@@ -404,6 +443,12 @@ impl Command {
             }
             Self::EditRun(_) => "What the next run is asked to do.",
             Self::ResetRun => "Data, models and mask follow the window again.",
+            Self::StepBatch(_) | Self::SeekBatch(_) => {
+                "Every step of the run has its batch, the same each time for a seed."
+            }
+            Self::RemakeBatch => "Images and labels as they are on disk by now.",
+            Self::SetBatchScale(_) => "Where the images of the batch are imitated.",
+            Self::ShowBatchImage(_) => "A click on the image does the same.",
             Self::StartRun => "Trains the student; the window stays usable.",
             Self::PauseRun => "Waits after the step in hand, and goes on where it stood.",
             Self::StopRun => "Ends after the step in hand, with a checkpoint to resume from.",
@@ -482,6 +527,11 @@ impl Command {
                 const { &[plain(Key::Plus), plain(Key::Equals), shifted(Key::Plus), shifted(Key::Equals)] }
             }
             Self::ZoomBy(_) => const { &[plain(Key::Minus)] },
+            Self::TogglePin => const { &[plain(Key::E)] },
+            Self::StepPin(-1, 0) => const { &[shifted(Key::ArrowUp)] },
+            Self::StepPin(1, 0) => const { &[shifted(Key::ArrowDown)] },
+            Self::StepPin(0, -1) => const { &[shifted(Key::ArrowLeft)] },
+            Self::StepPin(0, 1) => const { &[shifted(Key::ArrowRight)] },
             Self::TogglePalette => const { &[control(Key::K), control(Key::P)] },
             Self::ToggleMessages => const { &[control(Key::M)] },
             Self::ToggleKeys => const { &[plain(Key::F1)] },
@@ -490,6 +540,8 @@ impl Command {
             Self::PauseRun => const { &[plain(Key::F8)] },
             Self::StopRun => const { &[shifted(Key::F8)] },
             Self::ResumeRun => const { &[shifted(Key::F9)] },
+            Self::StepBatch(-1) => const { &[plain(Key::Comma)] },
+            Self::StepBatch(1) => const { &[plain(Key::Period)] },
             Self::ToggleMoments => const { &[plain(Key::M)] },
             Self::PlayMoments => const { &[plain(Key::P)] },
             Self::Dismiss => const { &[plain(Key::Escape)] },
@@ -528,6 +580,8 @@ impl Command {
             }),
             Self::Solo(Some(_)) | Self::StepSolo(_) => no_boxes(),
             Self::Solo(None) => state.solo.is_none().then_some("No ground truth is soloed."),
+            Self::TogglePin | Self::Pin(Some(_)) => no_scene(),
+            Self::Pin(None) | Self::StepPin(..) => state.pin.is_none().then_some("No cell is pinned."),
             Self::ToggleBoxes(role) => absent(*role),
             Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
             Self::SetLayer(Layer::Student) => absent(Role::Student),
@@ -549,6 +603,16 @@ impl Command {
             Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
             Self::ResumeRun => {
                 running().or_else(|| state.runs.unfinished.is_none().then_some("No run of this session was stopped."))
+            }
+            Self::StepBatch(step) if *step < 0 && state.runs.batch.step == 0 => {
+                Some("This is the first batch of the run.")
+            }
+            Self::StepBatch(_) | Self::SeekBatch(_) | Self::RemakeBatch | Self::SetBatchScale(_) => {
+                (!state.runs.shows_batch()).then_some("The batch view is not open.")
+            }
+            Self::ShowBatchImage(place) => {
+                let there = state.runs.batch.shown.as_ref().is_some_and(|batch| *place < batch.images.len());
+                (!there).then_some("The batch has no such image.")
             }
             Self::PauseRun | Self::StopRun => match &state.runs.live {
                 None => Some("No run is under way."),
@@ -593,6 +657,7 @@ impl Command {
             Self::SetSplit(split) => state.dataset.split() == Some(split),
             Self::ToggleRunPanel => state.runs.open,
             Self::SetRunTab(tab) => state.runs.tab == *tab,
+            Self::SetBatchScale(scale) => state.runs.batch.scale == *scale,
             Self::PauseRun => state.runs.is_paused(),
             Self::ToggleMoments => state.runs.playback.is_some(),
             Self::PlayMoments => state.runs.playback.is_some_and(|playback| playback.playing),
@@ -640,10 +705,16 @@ impl Command {
         all.push(Self::TogglePositives);
         all.push(Self::SetCamera(Camera::Fit));
         all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
+        all.extend([Self::TogglePin, Self::Pin(None)]);
+        all.extend(PIN_STEPS.map(|(rows, cols)| Self::StepPin(rows, cols)));
         all.push(Self::ToggleRunPanel);
         all.extend(RunTab::ALL.map(Self::SetRunTab));
         all.push(Self::Preflight);
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
+        all.extend([1, -1].map(Self::StepBatch));
+        all.push(Self::RemakeBatch);
+        all.push(Self::SetBatchScale(None));
+        all.extend(state.strides().map(|stride| Self::SetBatchScale(Some(stride))));
         all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
         all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
         all.extend(CurveFormat::ALL.map(|format| Self::ExportCurves(None, format)));
@@ -678,6 +749,7 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
         JobKind::List => "listing images",
         JobKind::Thumbnail => "thumbnails",
         JobKind::Run => "training",
+        JobKind::Batch => "making a batch",
         JobKind::OpenRun => "reading an earlier run",
         JobKind::Preflight => "checking the set-up",
         JobKind::Survey => "surveying the masks",

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::app::view::ChannelView;
 use crate::grid::Grid;
 use crate::imitation::difference::{
-    DifferenceKind, FeatureStack, channel_errors, difference, imitation_loss, masked_statistics, top_channels,
+    DifferenceKind, FeatureStack, MaskedStatistics, channel_errors, difference, imitation_loss, masked_statistics,
+    top_channels,
 };
 use crate::imitation::mask::{ImitationMask, ScaleMask};
 use crate::inspect::{Comparison, Role, ScaleComparison};
@@ -22,6 +23,8 @@ pub struct ScaleMeasures {
     chosen: Option<Grid>,
     /// The channels that the read-outs cover.
     channels: Channels,
+    /// The squared L2 difference inside and outside the mask; `None` without a difference or a mask.
+    pub squares: Option<MaskedStatistics>,
     /// At λ = 1; `None` without a difference or a mask.
     pub loss: Option<f64>,
     /// Of the chosen difference, over the cells of the mask and the others.
@@ -59,13 +62,15 @@ impl Measures {
     /// Sums up inside and outside the mask; quick enough for every step of a slider.
     pub fn weigh(&mut self, anchors: &[AnchorScale], mask: Option<&ImitationMask>) {
         for measured in &mut self.scales {
-            (measured.loss, measured.mean_inside, measured.mean_outside) = (None, None, None);
+            (measured.squares, measured.loss) = (None, None);
+            (measured.mean_inside, measured.mean_outside) = (None, None);
             let at = anchors.iter().position(|scale| scale.stride == measured.stride);
             let Some(mask) = at.and_then(|at| mask?.scales.get(at)) else { continue };
             let fits = |grid: &&Grid| (grid.height(), grid.width()) == (mask.rows, mask.cols);
             if let Some(squared) = measured.squared.as_ref().filter(fits) {
                 let inside = masked_statistics(squared, &mask.count);
                 measured.loss = Some(imitation_loss(1.0, inside.sum_inside, inside.cells));
+                measured.squares = Some(inside);
             }
             if let Some(shown) = measured.difference().filter(fits) {
                 let statistics = masked_statistics(shown, &mask.count);
@@ -131,6 +136,11 @@ impl CellValues {
 }
 
 impl ScaleMeasures {
+    /// Σc (s − t)² at a cell, whatever difference is shown.
+    pub fn squared_at(&self, row: usize, col: usize) -> Option<f32> {
+        self.squared.as_ref()?.get(row, col)
+    }
+
     fn difference(&self) -> Option<&Grid> {
         self.chosen.as_ref().or(self.squared.as_ref())
     }
@@ -158,30 +168,24 @@ fn measure(scale: &ScaleComparison, kind: DifferenceKind, view: ChannelView) -> 
         squared: of(DifferenceKind::SquaredL2, pair),
         chosen,
         channels,
+        squares: None,
         loss: None,
         mean_inside: None,
         mean_outside: None,
     }
 }
 
-fn value(features: &FeatureStack, channel: usize, row: usize, col: usize) -> Option<f32> {
-    if channel >= features.channels() || row >= features.rows() || col >= features.cols() {
-        return None;
-    }
-    features.values().get((channel * features.rows() + row) * features.cols() + col).copied()
-}
-
 /// One channel's value, or the L2 norm over several.
 fn strength(features: &FeatureStack, channels: &Channels, row: usize, col: usize) -> Option<f32> {
     let norm = |channels: &mut dyn Iterator<Item = usize>| {
-        let squares = channels.map(|channel| value(features, channel, row, col).map(|v| v * v));
+        let squares = channels.map(|channel| features.get(channel, row, col).map(|v| v * v));
         squares.sum::<Option<f32>>().map(f32::sqrt)
     };
     match channels {
         Channels::All => norm(&mut Range { start: 0, end: features.channels() }),
         Channels::Some(channels) => match channels.as_slice() {
             [] => None,
-            [channel] => value(features, *channel, row, col),
+            [channel] => features.get(*channel, row, col),
             several => norm(&mut several.iter().copied()),
         },
     }
@@ -189,7 +193,7 @@ fn strength(features: &FeatureStack, channels: &Channels, row: usize, col: usize
 
 /// Student minus teacher in one channel, or the squared distance over several.
 fn apart(teacher: &FeatureStack, student: &FeatureStack, channels: &[usize], row: usize, col: usize) -> Option<f32> {
-    let step = |&channel: &usize| Some(value(student, channel, row, col)? - value(teacher, channel, row, col)?);
+    let step = |&channel: &usize| Some(student.get(channel, row, col)? - teacher.get(channel, row, col)?);
     match channels {
         [] => None,
         [channel] => step(channel),

@@ -7,6 +7,7 @@
 mod command;
 mod dataset;
 mod desk;
+mod explain;
 mod frames;
 mod icon;
 mod keys;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 pub use command::{Command, CurveFormat, INPUT_SIZES, PSI_STEP, RunFile, device_name, file_name, kind_name};
 pub use dataset::{Dataset, Thumbnail};
 pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
+pub use explain::{ChannelError, Cost, Explanation, TruthLines, explanation};
 pub use frames::{FRAME_GOAL, FrameSummary, FrameTimes};
 pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};
 pub use messages::{Level, Message, Messages, ago};

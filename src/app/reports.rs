@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::command::{Command, file_name};
 use crate::app::messages::Level;
 use crate::app::run::{Examined, RunTab};
-use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, State};
+use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
 use crate::app::survey::Surveyed;
 use crate::app::update::{Effect, models_changed, select, tell, tell_with};
 use crate::app::view::Camera;
@@ -85,6 +85,14 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 tell(state, note.level, note.what, note.text, effects);
             }
         }
+        Report::Batch { request, preview } => {
+            let images = preview.images.len();
+            if state.runs.batch.answer(&request, preview)
+                && matches!(state.overlay, Some(Overlay::BatchImage(place)) if place >= images)
+            {
+                state.overlay = None;
+            }
+        }
         Report::EarlierRun(run) => {
             state.runs.add_earlier(*run);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
@@ -122,6 +130,8 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
             state.comparison_error = Some(message.clone());
         }
         JobKind::List => state.dataset.listing = false,
+        // Said in the batch view itself.
+        JobKind::Batch => return state.runs.batch.failed(message),
         // What went wrong in a run is told by the run itself; what kept it from running is not.
         JobKind::Run if state.runs.has_told(&message) => return,
         JobKind::Field
@@ -148,7 +158,7 @@ fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>
         before.as_ref().is_some_and(|before| before.path == scene.path && before.letterbox == scene.letterbox);
     if !same_picture {
         state.camera = Camera::Fit;
-        state.hover = None;
+        (state.hover, state.pin) = (None, None);
     }
     if !same_picture || before.is_some_and(|before| before.labels.len() != scene.labels.len()) {
         state.solo = None;

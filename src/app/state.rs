@@ -11,7 +11,7 @@ use crate::app::measures::Measures;
 use crate::app::messages::Messages;
 use crate::app::run::Runs;
 use crate::app::survey::SurveyState;
-use crate::app::view::{Camera, Hover, ViewSettings};
+use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
@@ -130,6 +130,8 @@ pub enum Overlay {
     Keys,
     About,
     Report(Role),
+    /// An image of the batch view.
+    BatchImage(usize),
 }
 
 /// What the models were last asked to compare.
@@ -222,6 +224,7 @@ pub struct State {
     pub view: ViewSettings,
     pub camera: Camera,
     pub hover: Option<Hover>,
+    pub pin: Option<Pin>,
 
     pub runs: Runs,
     pub survey: SurveyState,
@@ -275,6 +278,7 @@ impl Default for State {
             view: ViewSettings::default(),
             camera: Camera::default(),
             hover: None,
+            pin: None,
             runs: Runs::default(),
             survey: SurveyState::default(),
             device: None,

@@ -8,15 +8,16 @@ use std::path::{Path, PathBuf};
 
 use crate::app::command::{Command, RunFile, file_name};
 use crate::app::desk::{Answer, Errand, PathKind, Wanted};
+use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
 use crate::app::run::lines::CurveExport;
 use crate::app::run::{CurveView, RunTab};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::survey::{self, SurveyExport};
-use crate::app::view::{Layer, RangeMode, ScaleChoice};
+use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::app::wants;
-use crate::imitation::mask::Psi;
+use crate::imitation::mask::{Psi, ScaleMask};
 use crate::inspect::{AdapterChoice, LabelSource, Role};
 use crate::train::config::{Campaign, Lambda};
 use crate::worker::{Job, JobKind};
@@ -175,6 +176,9 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             if kind == JobKind::Compare {
                 state.comparison_error = Some("cancelled; F5 runs both models again".to_owned());
             }
+            if kind == JobKind::Batch {
+                state.runs.batch.failed("Cancelled; “Read again” makes the batch.".to_owned());
+            }
             if kind == JobKind::List {
                 state.dataset.listing = false;
             }
@@ -218,6 +222,14 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         // What these mean depends on the screen: the ui has turned them into a camera and a range.
         Command::ZoomBy(_) | Command::ToggleRange => {}
         Command::Hover(hover) => state.hover = hover,
+        Command::Pin(pin) => state.pin = pin.filter(|pin| wants::has_cell(state, *pin)),
+        Command::TogglePin => {
+            state.pin = if state.pin.is_some() { None } else { pointed(state).or_else(|| fitting(state)) }
+        }
+        Command::StepPin(rows, cols) => {
+            let next = state.pin.and_then(|pin| stepped_pin(pin, rows, cols));
+            state.pin = next.filter(|pin| wants::has_cell(state, *pin)).or(state.pin);
+        }
 
         Command::ToggleRunPanel => state.runs.open ^= true,
         Command::SetRunTab(tab) => (state.runs.open, state.runs.tab) = (true, tab),
@@ -235,6 +247,11 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::UseLambda(lambda) => weigh(state, Lambda::Fixed(lambda)),
         Command::KeepRatio(ratio) => weigh(state, Lambda::GradientRatio(ratio)),
+        Command::StepBatch(step) => state.runs.batch.step = state.runs.batch.step.saturating_add_signed(step),
+        Command::SeekBatch(step) => state.runs.batch.step = step,
+        Command::RemakeBatch => state.runs.batch.reading += 1,
+        Command::SetBatchScale(scale) => state.runs.batch.scale = scale,
+        Command::ShowBatchImage(place) => toggle(state, Overlay::BatchImage(place)),
         Command::StartRun => {
             let campaign = state.runs.form.campaign.clone();
             start(state, campaign, None, effects);
@@ -305,7 +322,8 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::ClearMessages => state.messages.clear(),
         Command::Dismiss => {
-            if state.overlay.take().is_none() && !std::mem::take(&mut state.messages_open) {
+            let closed = state.overlay.take().is_some() || std::mem::take(&mut state.messages_open);
+            if !closed && state.pin.take().is_none() {
                 state.solo = None;
             }
         }
@@ -335,6 +353,36 @@ fn stepped_solo(state: &State, step: isize) -> Option<usize> {
     let place = state.solo.map_or(0, |gt| isize::try_from(gt + 1).unwrap_or(0));
     let next = (place + step).rem_euclid(places);
     usize::try_from(next).ok()?.checked_sub(1)
+}
+
+/// The cell under the pointer.
+fn pointed(state: &State) -> Option<Pin> {
+    let hover = state.hover?;
+    let index = state.strides().position(|stride| stride == hover.stride)?;
+    let mask = state.mask.as_ref()?.scales.get(index)?;
+    let (row, col) = cell_at(&state.scales()[index], mask, hover.x, hover.y)?;
+    Some(Pin { stride: hover.stride, row, col })
+}
+
+/// The cell that the soloed ground truth or the first one fits best, on the scale that is shown alone or on any.
+fn fitting(state: &State) -> Option<Pin> {
+    let mask = state.mask.as_ref()?;
+    let gt = state.solo.unwrap_or(0);
+    let best = |(scale, mask): (u32, &ScaleMask)| {
+        let record = mask.gts.get(gt)?;
+        let best = record.best?;
+        Some((record.max_iou, Pin { stride: scale, row: best.row, col: best.col }))
+    };
+    let shown = |stride: u32| match state.view.scales {
+        ScaleChoice::Stride(only) => stride == only,
+        ScaleChoice::All => true,
+    };
+    let scales = state.strides().zip(&mask.scales).filter(|(stride, _)| shown(*stride));
+    scales.filter_map(best).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, pin)| pin)
+}
+
+fn stepped_pin(pin: Pin, rows: isize, cols: isize) -> Option<Pin> {
+    Some(Pin { row: pin.row.checked_add_signed(rows)?, col: pin.col.checked_add_signed(cols)?, ..pin })
 }
 
 fn next_scales(state: &State) -> ScaleChoice {

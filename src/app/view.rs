@@ -132,6 +132,15 @@ pub enum Camera {
     Free { center: [f32; 2], zoom: f32 },
 }
 
+/// The cell that is explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Of its scale.
+    pub stride: u32,
+    pub row: usize,
+    pub col: usize,
+}
+
 /// What the pointer is over: written by the canvas in one frame, read by the panels in the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hover {

@@ -10,9 +10,10 @@ use crate::app::measures::Measures;
 use crate::app::run::OpenThings;
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, State};
 use crate::app::update::Effect;
+use crate::app::view::Pin;
 use crate::geometry::Size;
 use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
-use crate::worker::Job;
+use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::AnchorScale;
 
 /// YOLOv5's anchors for COCO, in input px: what n, s, m, l and x start from.
@@ -35,6 +36,7 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_mask(state);
     follow_measures(state);
     follow_form(state, effects);
+    follow_batch(state, effects);
 }
 
 fn follow_anchors(state: &mut State) {
@@ -158,6 +160,18 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
+/// The batch view shows the run as it is set up by now.
+fn follow_batch(state: &mut State, effects: &mut Vec<Effect>) {
+    let runs = &mut state.runs;
+    if !runs.shows_batch() || runs.form.batch_problem().is_some() {
+        return;
+    }
+    let request = BatchRequest::of(&runs.form.campaign.config, runs.batch.step, runs.batch.reading);
+    if runs.batch.ask(&request) {
+        effects.push(Effect::Send(Job::Batch(request)));
+    }
+}
+
 /// The mask for the settings as they are: at most a millisecond, so it is done in the frame in which ψ moves.
 fn follow_mask(state: &mut State) {
     let key = state.field.clone().map(|field| MaskKey { field, psi: state.psi, rule: state.rule });
@@ -167,10 +181,21 @@ fn follow_mask(state: &mut State) {
     state.mask = key.as_ref().map(|key| Arc::new(key.field.mask(key.psi, key.rule)));
     state.mask_key = key;
     state.mask_version += 1;
+    // Other anchors or another input may have no such cell.
+    if state.mask.is_some() && state.pin.is_some_and(|pin| !has_cell(state, pin)) {
+        state.pin = None;
+    }
     let anchors = state.anchors.as_ref().map_or(&[] as &[AnchorScale], |anchors| &anchors.scales);
     if let Some(measures) = &mut state.measures {
         measures.weigh(anchors, state.mask.as_deref());
     }
+}
+
+/// Whether the masks have this cell.
+pub(super) fn has_cell(state: &State, pin: Pin) -> bool {
+    let mask =
+        state.strides().position(|stride| stride == pin.stride).and_then(|at| state.mask.as_ref()?.scales.get(at));
+    mask.is_some_and(|mask| pin.row < mask.rows && pin.col < mask.cols)
 }
 
 #[cfg(test)]

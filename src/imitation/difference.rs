@@ -65,6 +65,12 @@ impl FeatureStack {
         Grid::from_values(self.cols, self.rows, values).unwrap_or_else(|| Grid::filled(self.cols, self.rows, f32::NAN))
     }
 
+    /// One channel at one cell; `None` outside of the stack.
+    pub fn get(&self, channel: usize, row: usize, col: usize) -> Option<f32> {
+        let inside = channel < self.channels && row < self.rows && col < self.cols;
+        inside.then(|| self.values[(channel * self.rows + row) * self.cols + col])
+    }
+
     /// One channel; `None` past the last.
     pub fn channel(&self, channel: usize) -> Option<Grid> {
         (channel < self.channels).then(|| self.grid(self.plane(channel).to_vec()))
@@ -227,6 +233,18 @@ pub fn channel_errors(
     Ok((0..teacher.channels).map(error).collect())
 }
 
+/// Squared error of every channel at one cell; empty outside of the map.
+pub fn cell_errors(
+    teacher: &FeatureStack,
+    student: &FeatureStack,
+    row: usize,
+    col: usize,
+) -> Result<Vec<f64>, DifferenceError> {
+    same_stack(teacher, student)?;
+    let error = |channel| Some(f64::from(student.get(channel, row, col)? - teacher.get(channel, row, col)?).powi(2));
+    Ok((0..teacher.channels).map_while(error).collect())
+}
+
 /// The `k` channels of largest error, worst first; equal ones in the order of the channels, NaN before all.
 pub fn top_channels(errors: &[f64], k: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..errors.len()).collect();
@@ -355,6 +373,15 @@ mod tests {
         let attention = map(DifferenceKind::Attention);
         let expected = (2.5 / 10.25_f32.sqrt() - 0.5 / 4.25_f32.sqrt()).powi(2);
         assert!((attention[0] - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_channels_of_a_cell_by_hand() {
+        let (teacher, student) = pair();
+        assert_eq!([teacher.get(1, 0, 1), teacher.get(1, 0, 0), teacher.get(2, 0, 0)], [Some(2.0), Some(0.0), None]);
+        assert_eq!(cell_errors(&teacher, &student, 0, 0).unwrap(), [0.0, 4.0]);
+        assert_eq!(cell_errors(&teacher, &student, 0, 1).unwrap(), [0.0, 16.0]);
+        assert!(cell_errors(&teacher, &student, 1, 0).unwrap().is_empty());
     }
 
     #[test]

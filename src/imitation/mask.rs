@@ -481,11 +481,17 @@ fn overlaps(
 }
 
 fn is_assigned(scale: &AnchorScale, gt: &BoundingBox) -> bool {
-    scale.anchors.iter().any(|&[width, height]| {
+    side_ratio(scale, gt) < ANCHOR_T
+}
+
+/// By what factor a box's worse side is off the anchor of a scale that fits its sides best; at least 1. YOLOv5's target
+/// assignment takes the box below [`ANCHOR_T`].
+pub fn side_ratio(scale: &AnchorScale, gt: &BoundingBox) -> f32 {
+    let off = |&[width, height]: &[f32; 2]| {
         let (rw, rh) = (gt.width() / width, gt.height() / height);
-        let worst = rw.max(1.0 / rw).max(rh.max(1.0 / rh));
-        worst < ANCHOR_T
-    })
+        rw.max(1.0 / rw).max(rh.max(1.0 / rh))
+    };
+    scale.anchors.iter().map(off).fold(f32::INFINITY, f32::min)
 }
 
 #[cfg(test)]

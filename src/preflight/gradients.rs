@@ -261,7 +261,7 @@ fn part_of_a_batch(subject: &dyn Subject, batch: &TrainBatch) -> Check {
 
 /// Every image without ground truths.
 fn without_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
-    let bare = |image: &BatchImage| BatchImage { path: image.path.clone(), labels: Vec::new() };
+    let bare = |image: &BatchImage| BatchImage { labels: Vec::new(), ..image.clone() };
     let empty = TrainBatch { images: batch.images.iter().map(bare).collect(), ..batch.clone() };
     let message = "a batch without any ground truth has an imitation loss of exactly 0";
     let check = Check::green("empty-images", "Do images without boxes do no harm?", 0.0, message);

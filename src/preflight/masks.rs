@@ -78,7 +78,7 @@ fn place(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError>
             let bbox = label.bbox.clipped(wide.width as f32, wide.height as f32);
             (bbox.width() >= 1.0 && bbox.height() >= 1.0).then_some(Label { bbox, ..*label })
         };
-        BatchImage { path: image.path.clone(), labels: image.labels.iter().filter_map(inside).collect() }
+        BatchImage { labels: image.labels.iter().filter_map(inside).collect(), ..image.clone() }
     };
     let wide_batch = TrainBatch {
         input: wide,

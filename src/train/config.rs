@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::hyp::Hyperparameters;
+use crate::dataset::BatchOptions;
+use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::Tap;
 
@@ -213,6 +215,20 @@ impl Default for RunConfig {
             workers: 2,
             imitation: ImitationConfig::default(),
             hyp: Hyperparameters::default(),
+        }
+    }
+}
+
+impl RunConfig {
+    /// How the batches of the run are made. `input`: what both models take; decoded images are kept up to `cache_bytes`.
+    pub fn batch_options(&self, input: Size, cache_bytes: u64) -> BatchOptions {
+        BatchOptions {
+            input,
+            batch: self.batch,
+            augmentation: self.hyp.augmentation(),
+            seed: self.seed,
+            workers: self.workers.max(1),
+            cache_bytes,
         }
     }
 }

@@ -175,14 +175,7 @@ impl Learner {
 
     /// Training batches from a position on, decoded images kept up to `cache_bytes`.
     pub fn batches(&self, batch: usize, cache_bytes: u64, epoch: u32, index: usize) -> Result<Batches, TrainError> {
-        let options = BatchOptions {
-            input: self.plan.input,
-            batch,
-            augmentation: self.plan.config.hyp.augmentation(),
-            seed: self.plan.config.seed,
-            workers: self.plan.config.workers.max(1),
-            cache_bytes,
-        };
+        let options = BatchOptions { batch, ..self.plan.config.batch_options(self.plan.input, cache_bytes) };
         Batches::start(Arc::clone(&self.plan.train), options, epoch, index)
             .map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })
     }

@@ -12,8 +12,9 @@ use crate::dataset::{Batches, DataYaml, Samples, Split};
 use crate::device::{self, DeviceStatus};
 use crate::geometry::Size;
 use crate::inspect::{Tap, input_multiple};
+use crate::yolo::anchors::AnchorScale;
 use crate::yolo::checkpoint::{self, Checkpoint, Format, ModelDescription};
-use crate::yolo::network::{Model, Network};
+use crate::yolo::network::{Model, Network, Outline};
 use crate::yolo::spec::ModelSpec;
 
 /// A run that can begin.
@@ -91,16 +92,14 @@ impl RunPlan {
             }
             _ => None,
         };
-        let mut multiple = student.network.spec().input_multiple()?;
+        let multiple = student.network.spec().input_multiple()?;
         // The twin gets the same input, so the teacher's stride counts although the teacher is not loaded.
         let teacher_scales = match (&teacher, &config.teacher) {
             (Some(teacher), _) => teacher.scales().to_vec(),
             (None, Some(path)) => checkpoint::open(path)?.scales(),
             (None, None) => Vec::new(),
         };
-        if !teacher_scales.is_empty() {
-            multiple = multiple.max(input_multiple(&teacher_scales));
-        }
+        let multiple = common_multiple(multiple, &teacher_scales);
         let side = config.imgsz.next_multiple_of(multiple);
         if side != config.imgsz {
             warnings.push(format!("image size {} is no multiple of {multiple}; using {side}", config.imgsz));
@@ -127,7 +126,36 @@ impl RunPlan {
     }
 }
 
-fn check(config: &RunConfig) -> Result<(), TrainError> {
+/// What both sides of the input are multiples of, by the student's own and the teacher's scales (none without one).
+fn common_multiple(of_student: u32, teacher: &[AnchorScale]) -> u32 {
+    if teacher.is_empty() { of_student } else { of_student.max(input_multiple(teacher)) }
+}
+
+/// The input that a run would give both models, and the scales on which its masks lie, without any weights: those of
+/// the student or, where none is named, of the teacher.
+pub(super) fn outlined(config: &RunConfig, names: &[String]) -> Result<(Size, Vec<AnchorScale>), TrainError> {
+    let teacher = match &config.teacher {
+        Some(path) => checkpoint::open(path)?.scales(),
+        None => Vec::new(),
+    };
+    let student = if config.student.as_os_str().is_empty() {
+        None
+    } else if let Some(yaml) = model_yaml(&config.student, names.len())? {
+        Some(Outline::of(&ModelSpec::from_yaml(&yaml)?)?)
+    } else {
+        Some(Network::outline(&checkpoint::open(&config.student)?)?)
+    };
+    let (multiple, scales) = match student {
+        Some(student) => (common_multiple(student.input_multiple, &teacher), student.scales),
+        None if teacher.is_empty() => {
+            return Err(TrainError::Config("neither a student nor a teacher says which anchors there are".to_owned()));
+        }
+        None => (input_multiple(&teacher), teacher),
+    };
+    Ok((Size::square(config.imgsz.next_multiple_of(multiple)), scales))
+}
+
+pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
     config.hyp.check()?;
     let fails = |what: String| Err(TrainError::Config(what));
     if config.batch == 0 || config.nominal_batch == 0 {

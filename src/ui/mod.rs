@@ -10,6 +10,7 @@ mod imitation;
 mod models;
 mod overlays;
 pub mod palette;
+mod pinned;
 mod pointer;
 mod run;
 pub mod style;
@@ -122,6 +123,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     });
 
     overlays::show(ui, &mut panel);
+    run::over(ui, &mut panel, &mut memory.run);
     if state.overlay == Some(Overlay::Palette) {
         finder::show(ui, &mut panel, &mut memory.finder);
     } else {
@@ -143,6 +145,7 @@ fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Option<&'
         moment: state.runs.moment().map(|(snapshot, _)| snapshot),
         camera: state.camera,
         hover: state.hover,
+        pin: state.pin,
         solo: state.solo,
         message,
     }
@@ -175,6 +178,7 @@ fn canvas_message(state: &State) -> Option<String> {
 /// The right panel.
 fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>) {
     let state = panel.state;
+    pinned::show(ui, panel);
     widgets::section(ui, "UNDER THE POINTER", |ui| pointer::show(ui, state));
     widgets::section(ui, "MASK", |ui| imitation::mask(ui, panel));
     widgets::section(ui, "FEATURES", |ui| features::show(ui, panel));

@@ -16,7 +16,8 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
             let title = format!("Load report of the {}", role.name());
             sheet(ui, panel, &title, Command::ShowLoadReport(role), 640.0, |ui, state| report(ui, state, role));
         }
-        Some(Overlay::Palette) | None => {}
+        // The finder and the run draw theirs.
+        Some(Overlay::Palette | Overlay::BatchImage(_)) | None => {}
     }
     if let Some(path) = panel.state.undecided.first() {
         question(ui, panel, &file_name(path));
@@ -105,6 +106,9 @@ fn keys(ui: &mut Ui) {
                 Command::SetCamera(crate::app::view::Camera::Fit),
                 Command::ZoomBy(2.0),
                 Command::ZoomBy(0.5),
+                Command::TogglePin,
+                Command::StepPin(0, 1),
+                Command::StepPin(1, 0),
             ],
         ),
         (
@@ -115,6 +119,8 @@ fn keys(ui: &mut Ui) {
                 Command::PauseRun,
                 Command::StopRun,
                 Command::ResumeRun,
+                Command::StepBatch(1),
+                Command::StepBatch(-1),
                 Command::ToggleMoments,
                 Command::PlayMoments,
             ],
@@ -140,7 +146,10 @@ fn keys(ui: &mut Ui) {
             ui.add_space(palette::UNIT);
         }
     });
-    note(ui, "Wheel: zoom around the pointer. Drag: move. Double click: fit.");
+    note(
+        ui,
+        "Wheel: zoom around the pointer. Drag: move. Double click: fit. Click: explain a cell. Shift and click: solo a box.",
+    );
 }
 
 fn about(ui: &mut Ui) {

@@ -36,6 +36,8 @@ pub const ANCHOR_LAST: Color32 = Color32::from_rgb(0, 201, 177);
 
 /// Cells that YOLOv5 assigns: a red that no map over the image contains.
 pub const POSITIVE: Color32 = Color32::from_rgb(255, 64, 64);
+/// The cell that is explained.
+pub const PIN: Color32 = ANCHOR_LAST;
 
 /// Okabe & Ito's colours without black: told apart by colour-blind eyes.
 const OKABE_ITO: [Color32; 7] = [

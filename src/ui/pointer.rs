@@ -37,7 +37,7 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
     let Some((hover, index, (mask, row, col))) = here else {
         // In a line as high as the one that a cell gets, so that nothing below moves.
         ui.horizontal(|ui| ui.label(widgets::strong("No cell")));
-        widgets::note(ui, "Point at the image to read a cell.");
+        widgets::note(ui, "Point at the image to read a cell; a click explains it.");
         return;
     };
     ui.horizontal(|ui| {

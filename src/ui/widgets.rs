@@ -127,6 +127,13 @@ pub fn dot(ui: &mut Ui, color: Color32) -> Response {
     response
 }
 
+/// A filled square, as a sign of which ground truth.
+pub fn chip(ui: &mut Ui, color: Color32) -> Response {
+    let (rect, response) = ui.allocate_exact_size(egui::vec2(10.0, 16.0), egui::Sense::hover());
+    ui.painter().rect_filled(egui::Rect::from_center_size(rect.center(), egui::Vec2::splat(10.0)), 2.0, color);
+    response
+}
+
 /// Keys as they are printed on a keyboard: "Ctrl+O", "]", "→".
 pub fn keys(ui: &Ui, shortcut: &KeyboardShortcut) -> String {
     let sign = match shortcut.logical_key {
@@ -142,6 +149,8 @@ pub fn keys(ui: &Ui, shortcut: &KeyboardShortcut) -> String {
         Key::Plus => "+",
         Key::Equals => "=",
         Key::Minus => "−",
+        Key::Comma => ",",
+        Key::Period => ".",
         key => key.name(),
     };
     let names = if ui.ctx().os().is_mac() { ModifierNames::SYMBOLS } else { ModifierNames::NAMES };

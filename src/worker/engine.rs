@@ -9,11 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{listing, models, preflight, runs, scenes, surveys};
+use super::{batches, listing, models, preflight, runs, scenes, surveys};
 use crate::inspect::Role;
+use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 12;
+    const COUNT: usize = 13;
 
     const fn index(self) -> usize {
         match self {
@@ -29,6 +30,7 @@ impl JobKind {
             Self::OpenRun => 9,
             Self::Preflight => 10,
             Self::Survey => 11,
+            Self::Batch => 12,
         }
     }
 
@@ -45,6 +47,7 @@ impl JobKind {
             Job::OpenRun(_) => Self::OpenRun,
             Job::Preflight { .. } => Self::Preflight,
             Job::Survey(_) => Self::Survey,
+            Job::Batch(_) => Self::Batch,
         }
     }
 }
@@ -142,6 +145,7 @@ pub struct Worker {
     earlier: Sender<Ticket>,
     preflight: Sender<Ticket>,
     survey: Sender<Ticket>,
+    batches: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
 }
@@ -153,6 +157,7 @@ impl Worker {
         let generations = Arc::new(Generations::default());
         let shared = Shared { generations: Arc::clone(&generations), reports, wake: Arc::new(wake) };
         let mut on_models = models::Models::new();
+        let mut previews = Previews::default();
         Ok(Self {
             scenes: serve("scenes", &shared, Order::NewestOfEachKind, scenes::handle)?,
             models: serve("models", &shared, Order::NewestOfEachKind, move |job, desk| on_models.handle(job, desk))?,
@@ -162,6 +167,9 @@ impl Worker {
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
             preflight: serve("preflight", &shared, Order::NewestOfEachKind, preflight::handle)?,
             survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
+            batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, desk| {
+                batches::handle(&mut previews, job, desk);
+            })?,
             reports: inbox,
             generations,
         })
@@ -183,6 +191,7 @@ impl Worker {
             JobKind::OpenRun => &self.earlier,
             JobKind::Preflight => &self.preflight,
             JobKind::Survey => &self.survey,
+            JobKind::Batch => &self.batches,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.
         let _ = thread.send(Ticket { job, kind, generation });

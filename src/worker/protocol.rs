@@ -14,6 +14,7 @@ use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
+pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
 use crate::yolo::anchors::AnchorScale;
 
 /// What the window asks for.
@@ -56,6 +57,8 @@ pub enum Job {
         campaign: Box<Campaign>,
         control: Arc<RunControl>,
     },
+    /// Make a batch of a run as its training would, to look at. Answered by [`Report::Batch`].
+    Batch(BatchRequest),
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
     OpenRun(PathBuf),
     /// Prove that a run would distil; `ratio` is the gradient ratio whose λ is asked for. Answered by
@@ -91,6 +94,7 @@ pub enum JobKind {
     List,
     Thumbnail,
     Run,
+    Batch,
     OpenRun,
     Preflight,
     Survey,
@@ -155,6 +159,10 @@ pub enum Report {
     },
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
+    Batch {
+        request: BatchRequest,
+        preview: Arc<BatchPreview>,
+    },
     EarlierRun(Box<EarlierRun>),
     Preflight {
         config: Box<RunConfig>,

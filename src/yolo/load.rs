@@ -7,7 +7,7 @@ use tch::Device;
 use super::anchors::AnchorScale;
 use super::checkpoint::{Activation, Checkpoint, Dtype, LoadReport, ModelDescription, ShapeMismatch, TensorInfo};
 use super::infer;
-use super::network::{Network, NetworkError, fill};
+use super::network::{Network, NetworkError, Outline, fill};
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
 
 /// A model may be so many times as large as what the file holds; beyond that the yaml is not believed.
@@ -30,6 +30,11 @@ pub(super) fn load_for_classes(
 ) -> Result<(Network, LoadReport), NetworkError> {
     let spec = spec_of(&checkpoint.model, &checkpoint.tensors)?.with_classes(names.len());
     load_spec(checkpoint, &spec, names.to_vec(), Some(seed), device)
+}
+
+pub(super) fn outline(checkpoint: &Checkpoint) -> Result<Outline, NetworkError> {
+    let spec = spec_of(&checkpoint.model, &checkpoint.tensors)?;
+    Ok(Outline { scales: scales_of(checkpoint, &spec)?, input_multiple: spec.input_multiple()? })
 }
 
 /// `seed`: what the file lacks is drawn from it; without one it stays zero.

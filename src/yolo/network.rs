@@ -91,6 +91,23 @@ pub struct Network {
     backbone_taps: Vec<usize>,
 }
 
+/// What a network takes and gives, known without its weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outline {
+    pub scales: Vec<AnchorScale>,
+    /// Both sides of an input are multiples of this.
+    pub input_multiple: u32,
+}
+
+impl Outline {
+    /// Of a network that is built from its spec.
+    pub fn of(spec: &ModelSpec) -> Result<Self, SpecError> {
+        let scales = spec.strides()?.into_iter().zip(&spec.anchors_px);
+        let scales = scales.map(|(stride, anchors)| AnchorScale { stride, anchors: anchors.clone() }).collect();
+        Ok(Self { scales, input_multiple: spec.input_multiple()? })
+    }
+}
+
 impl Network {
     /// A network of this spec with zero weights and neutral batch-norms.
     pub fn build(spec: &ModelSpec, device: Device) -> Result<Self, NetworkError> {
@@ -99,9 +116,7 @@ impl Network {
 
     /// `fused`: convolutions with a bias and no batch-norm, as a fused checkpoint has them.
     pub(super) fn build_fused(spec: &ModelSpec, fused: bool, device: Device) -> Result<Self, NetworkError> {
-        let strides = spec.strides()?;
-        let scales = strides.into_iter().zip(&spec.anchors_px);
-        let scales = scales.map(|(stride, anchors)| AnchorScale { stride, anchors: anchors.clone() }).collect();
+        let Outline { scales, input_multiple } = Outline::of(spec)?;
         let var_store = VarStore::new(device);
         let site = Site { path: var_store.root() / "model", activation: &spec.activation, fused };
         let (detect, body) = match spec.layers.split_last() {
@@ -125,7 +140,7 @@ impl Network {
             scales,
             names: (0..spec.nc).map(|class| format!("class {class}")).collect(),
             fused,
-            input_multiple: spec.input_multiple()?,
+            input_multiple,
             detect,
             layers,
             last_reader,
@@ -149,6 +164,11 @@ impl Network {
         device: Device,
     ) -> Result<(Self, LoadReport), NetworkError> {
         load::load_for_classes(checkpoint, names, seed, device)
+    }
+
+    /// What a network of this checkpoint would be, before any of its weights is read.
+    pub fn outline(checkpoint: &Checkpoint) -> Result<Outline, NetworkError> {
+        load::outline(checkpoint)
     }
 
     /// Another network of the same spec, names and anchors on the same device, its weights zero.

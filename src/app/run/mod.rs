@@ -1,5 +1,6 @@
 //! The runs of this session: how the next one is set up, what the ones under way say, what is shown of them.
 
+mod batch;
 mod form;
 pub mod lines;
 mod paired;
@@ -20,6 +21,7 @@ use crate::train::config::Campaign;
 use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId};
 use crate::worker::EarlierRun;
 
+pub use batch::BatchView;
 pub use form::{Field, Form, OpenThings, Problem};
 pub use paired::{Paired, Row};
 pub use playback::Playback;
@@ -32,6 +34,7 @@ pub use track::{Curve, Plot, Track, difference};
 pub enum RunTab {
     #[default]
     SetUp,
+    Batch,
     Preflight,
     Curves,
     Paired,
@@ -39,11 +42,12 @@ pub enum RunTab {
 }
 
 impl RunTab {
-    pub const ALL: [Self; 5] = [Self::SetUp, Self::Preflight, Self::Curves, Self::Paired, Self::Survey];
+    pub const ALL: [Self; 6] = [Self::SetUp, Self::Batch, Self::Preflight, Self::Curves, Self::Paired, Self::Survey];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::SetUp => "Set-up",
+            Self::Batch => "Batch",
             Self::Preflight => "Preflight",
             Self::Curves => "Curves",
             Self::Paired => "Comparison",
@@ -137,6 +141,7 @@ pub struct Runs {
     pub form: Form,
     /// The latest preflight.
     pub examined: Option<Examined>,
+    pub batch: BatchView,
     /// The folder for the results has been asked for.
     pub(super) asked_out: bool,
     /// In the order in which they began.
@@ -152,6 +157,11 @@ pub struct Runs {
 impl Runs {
     pub fn with_view(view: CurveView) -> Self {
         Self { view, ..Self::default() }
+    }
+
+    /// Whether the batch view is on screen.
+    pub fn shows_batch(&self) -> bool {
+        self.open && self.tab == RunTab::Batch
     }
 
     pub fn track(&self, key: u64) -> Option<&Arc<Track>> {

@@ -90,15 +90,19 @@ impl Maker {
         let BatchOptions { input, augmentation, seed, .. } = self.options;
         let key = Key { seed, epoch: batch.epoch, position };
         let plan = Plan::draw(&augmentation, key, sample, self.samples.samples.len(), input);
-        let mut partner = |index: usize| {
-            if index == sample {
-                return Some(tile.clone());
-            }
-            self.tile(index).map_err(|error| batch.warnings.push(self.unreadable(index, &error))).ok()
+        let mut source_boxes = 0;
+        let mut source = |index: usize| {
+            let found = if index == sample {
+                Some(tile.clone())
+            } else {
+                self.tile(index).map_err(|error| batch.warnings.push(self.unreadable(index, &error))).ok()
+            };
+            source_boxes += found.as_ref().map_or(0, |tile| tile.labels.len());
+            found
         };
-        let (image, labels) = plan.apply(input, &mut partner)?;
+        let (image, labels) = plan.apply(input, &mut source)?;
         batch.pixels.extend_from_slice(&image);
-        batch.images.push(BatchImage { path: self.samples.samples[sample].image.clone(), labels });
+        batch.images.push(BatchImage { path: self.samples.samples[sample].image.clone(), labels, source_boxes });
         Ok(())
     }
 

@@ -8,9 +8,10 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::maker::Maker;
-use self::pool::Pool;
+use self::pool::{Panic, Pool};
 use super::image::MAX_PIXELS;
 
 use super::{Augmentation, DatasetError, Label, Samples, Warning};
@@ -39,6 +40,8 @@ pub struct BatchImage {
     pub path: PathBuf,
     /// Input px, after the same augmentation as the pixels.
     pub labels: Vec<Label>,
+    /// Boxes of the samples that it is made of, before the augmentation cut any away.
+    pub source_boxes: usize,
 }
 
 /// A batch in the order of its epoch.
@@ -104,7 +107,18 @@ impl Batches {
     /// An image that cannot be decoded is left out of it, or its place in a mosaic stays grey. An error says that the
     /// files of all its images are gone, or that a thread broke off.
     pub fn next_batch(&mut self) -> Result<TrainBatch, DatasetError> {
-        let mut batch = self.pool.next().map_err(|message| DatasetError::Worker { message })??;
+        let made = self.pool.next();
+        self.deliver(made)
+    }
+
+    /// As [`Batches::next_batch`] for whoever has other things to do: `None` where the batch is not made after so long.
+    pub fn next_batch_within(&mut self, patience: Duration) -> Result<Option<TrainBatch>, DatasetError> {
+        let made = self.pool.next_within(patience);
+        made.map(|made| self.deliver(made)).transpose()
+    }
+
+    fn deliver(&mut self, made: Result<Result<TrainBatch, DatasetError>, Panic>) -> Result<TrainBatch, DatasetError> {
+        let mut batch = made.map_err(|message| DatasetError::Worker { message })??;
         batch.warnings.retain(|warning| self.named.insert(warning.file.clone()));
         Ok(batch)
     }

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Things made and not yet asked for, per thread.
 const AHEAD: u64 = 2;
@@ -60,13 +61,24 @@ impl<T: Send + 'static> Pool<T> {
     pub(super) fn next(&mut self) -> Result<T, Panic> {
         let mut state = self.shared.lock();
         loop {
-            let number = state.delivered;
-            if let Some(made) = state.ready.remove(&number) {
-                state.delivered += 1;
-                self.shared.changed.notify_all();
+            if let Some(made) = self.shared.deliver(&mut state) {
                 return made;
             }
             state = self.shared.wait(state);
+        }
+    }
+
+    /// The next in order; `None` where it is not made after so long.
+    pub(super) fn next_within(&mut self, patience: Duration) -> Option<Result<T, Panic>> {
+        let end = Instant::now() + patience;
+        let mut state = self.shared.lock();
+        loop {
+            if let Some(made) = self.shared.deliver(&mut state) {
+                return Some(made);
+            }
+            let left = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            let waited = self.shared.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -74,6 +86,14 @@ impl<T: Send + 'static> Pool<T> {
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands out the next number where it is made.
+    fn deliver(&self, state: &mut State<T>) -> Option<Result<T, Panic>> {
+        let made = state.ready.remove(&state.delivered)?;
+        state.delivered += 1;
+        self.changed.notify_all();
+        Some(made)
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
@@ -145,6 +165,22 @@ mod tests {
             assert_eq!(pool.next(), Ok(number));
             assert!(*started.lock().unwrap() <= number + 1 + 3 * AHEAD);
         }
+    }
+
+    #[test]
+    fn who_waits_only_so_long_gets_nothing_and_later_the_same_number() {
+        let (open, gate) = mpsc::channel::<()>();
+        let gate = Mutex::new(gate);
+        let mut pool = Pool::start("pool-patience-test", 1, move |number, _| {
+            // An error says that the gate is gone and everything may pass.
+            let _ = gate.lock().unwrap().recv();
+            number
+        })
+        .unwrap();
+        assert_eq!(pool.next_within(Duration::from_millis(20)), None);
+        drop(open);
+        assert_eq!(pool.next_within(Duration::from_secs(60)), Some(Ok(0)));
+        assert_eq!(pool.next(), Ok(1));
     }
 
     #[test]

@@ -5,13 +5,13 @@
 //! and asks for no repaint of its own.
 
 mod layout;
-mod maps;
+pub(super) mod maps;
 mod outline;
-mod overlay;
+pub(super) mod overlay;
 mod pane;
 mod positives;
-mod projection;
-mod texels;
+pub(super) mod projection;
+pub(super) mod texels;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -24,7 +24,8 @@ use egui::{
 use image::RgbImage;
 
 use crate::app::Command;
-use crate::app::view::{Camera, Hover, Layer, ScaleChoice, ViewSettings};
+use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
+use crate::geometry::Size;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, Scene};
 use crate::train::event::Snapshot;
@@ -32,7 +33,7 @@ use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::yolo::anchors::AnchorScale;
 use pane::{FOOT, HEAD, Pane, PaneMemory, Parts};
-use projection::Projection;
+use projection::{Projection, cell_at};
 
 /// Points of scrolling that zoom by e.
 const SCROLL_PER_E: f32 = 240.0;
@@ -53,6 +54,8 @@ pub struct CanvasModel<'a> {
     pub view: &'a ViewSettings,
     pub camera: Camera,
     pub hover: Option<Hover>,
+    /// The cell that is explained, marked in every pane.
+    pub pin: Option<Pin>,
     pub solo: Option<usize>,
     /// What is under way or missing: all there is to see without a scene, a note at the foot with one.
     pub message: Option<&'a str>,
@@ -72,11 +75,13 @@ pub struct Canvas {
     panes: BTreeMap<u32, PaneMemory>,
     /// The view of the frame before, the same in all panes.
     last: Option<Projection>,
+    /// What was pinned before the last click: a double click, which fits the view, takes its first half back.
+    unclicked: Option<Pin>,
 }
 
 impl Canvas {
-    /// Fills the rest of `ui` and returns [`Command::SetCamera`], [`Command::Hover`] and [`Command::Solo`] as they are
-    /// asked for.
+    /// Fills the rest of `ui` and returns [`Command::SetCamera`], [`Command::Hover`], [`Command::Pin`] and, for a click
+    /// with the shift key, [`Command::Solo`] as they are asked for.
     pub fn show(&mut self, ui: &mut Ui, model: &CanvasModel<'_>) -> Vec<Command> {
         let palette = Palette::of(ui);
         let available = ui.available_rect_before_wrap();
@@ -120,14 +125,21 @@ impl Canvas {
                 hover = Some(Hover { x: at.x, y: at.y, stride });
                 pointed = Some(index);
             }
+            let shift = ui.input(|input| input.modifiers.shift);
             let under = at.filter(|_| model.view.labels).and_then(|at| overlay::ground_truth_at(&scene.labels, at));
             if response.dragged() {
                 ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
-            } else if under.is_some() {
+            } else if shift && under.is_some() {
                 ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
             }
-            if response.clicked() {
+            if response.clicked() && shift {
                 commands.extend(solo(model.solo, under, response.double_clicked()));
+            } else if response.double_clicked() {
+                commands.extend((self.unclicked != model.pin).then_some(Command::Pin(self.unclicked)));
+            } else if response.clicked() {
+                self.unclicked = model.pin;
+                let pin = hover.filter(|_| at.is_some()).and_then(|hover| pin_at(model, hover, input));
+                commands.extend(pin.map(|pin| Command::Pin((model.pin != Some(pin)).then_some(pin))));
             }
         }
         if camera != model.camera {
@@ -218,7 +230,14 @@ fn steered(ui: &Ui, response: &Response, view: Projection, camera: Camera) -> Ca
     if factor == 1.0 { camera } else { view.zoomed(factor, pointer) }
 }
 
-/// What a click asks for: a box is soloed, a soloed one or a click beside every box ends it. Of a double click, which
+/// The cell that a click pins.
+fn pin_at(model: &CanvasModel<'_>, hover: Hover, input: Size) -> Option<Pin> {
+    let scale = model.anchors.iter().find(|scale| scale.stride == hover.stride)?;
+    let (row, col) = cell_at(hover.x, hover.y, scale.stride, scale.shape(input.width, input.height))?;
+    Some(Pin { stride: scale.stride, row, col })
+}
+
+/// What a click with the shift key asks for: a box is soloed, a soloed one or a click beside every box ends it. Of a double click, which
 /// fits the view, the second half takes back the first.
 fn solo(now: Option<usize>, under: Option<usize>, double: bool) -> Option<Command> {
     match under {

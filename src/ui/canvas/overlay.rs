@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use egui::epaint::text::{LayoutJob, TextFormat, TextWrapping};
-use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, pos2, vec2};
+use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, Vec2, pos2, vec2};
 
-use crate::app::view::Hover;
+use crate::app::view::{Hover, Pin};
+use crate::geometry::BoundingBox;
 use crate::imitation::mask::AnchorCell;
 use crate::inspect::{Role, SceneLabel};
 use crate::ui::canvas::CanvasModel;
@@ -245,6 +246,19 @@ pub fn boxes(
     }
 }
 
+/// Boxes with the names that have room for them: a picture beside the canvas. Input px.
+pub fn named_boxes(painter: &Painter, projection: &Projection, boxes: &[(BoundingBox, String)]) {
+    let mut lines = Lines::new(painter);
+    for (gt, (bbox, _)) in boxes.iter().enumerate() {
+        lines.cased_frame(projection.rect_to_screen(bbox), LINE, palette::ground_truth(gt));
+    }
+    lines.paint(painter);
+    let mut tags = Tags { painter, crowded: true, taken: Vec::new() };
+    for (gt, (bbox, name)) in boxes.iter().enumerate() {
+        tags.name(projection.rect_to_screen(bbox), name, palette::ground_truth(gt), false);
+    }
+}
+
 /// The edge of the mask, white or in the colour of the soloed ground truth; finer where cells are small, so that it
 /// does not hide them.
 pub fn mask_outline(lines: &mut Lines, projection: &Projection, mask: &ShownMask, stride: u32, color: Color32) {
@@ -299,7 +313,7 @@ pub fn anchor_color(anchor: usize, count: usize) -> Color32 {
     (first * (1.0 - share) + last * share).into()
 }
 
-/// The cell whose anchors are shown: under the pointer, else where the first (or soloed) ground truth fits best.
+/// The cell whose anchors are shown: under the pointer, else the pinned one, else where the first (or soloed) ground truth fits best.
 pub fn anchor_cell(
     model: &CanvasModel<'_>,
     scale: usize,
@@ -315,7 +329,8 @@ pub fn anchor_cell(
         cell_at(x, y, stride, shape)
     };
     let inside = |&(row, col): &(usize, usize)| row < shape.0 && col < shape.1;
-    pointed.or_else(best).or_else(center).filter(inside).unwrap_or((shape.0 / 2, shape.1 / 2))
+    let pinned = || model.pin.filter(|pin| pin.stride == stride).map(|pin| (pin.row, pin.col));
+    pointed.or_else(pinned).or_else(best).or_else(center).filter(inside).unwrap_or((shape.0 / 2, shape.1 / 2))
 }
 
 /// Every anchor shape of a scale, standing on one cell.
@@ -324,7 +339,7 @@ pub fn anchors(lines: &mut Lines, projection: &Projection, scale: &AnchorScale, 
     let cell = projection.rect_to_screen(&cell_box(row, col, scale.stride));
     lines.bar(cell, palette::ANCHOR_LAST.gamma_multiply(0.5));
     for (anchor, &[width, height]) in scale.anchors.iter().enumerate() {
-        let shape = crate::geometry::BoundingBox::from_center(x, y, width, height);
+        let shape = BoundingBox::from_center(x, y, width, height);
         lines.cased_frame(projection.rect_to_screen(&shape), LINE, anchor_color(anchor, scale.anchors.len()));
     }
 }
@@ -355,19 +370,36 @@ pub fn pointed(
     if own {
         return;
     }
-    let at = projection.to_screen(hover.x, hover.y);
-    for (width, color) in [(LINE + 2.0 * CASING, palette::CASING), (LINE, Color32::WHITE)] {
-        for (near, far) in [(-12.0, -4.0), (4.0, 12.0)] {
-            lines.horizontal(at.x + near, at.x + far, at.y, width, color);
-            lines.vertical(at.x, at.y + near, at.y + far, width, color);
-        }
+    cross(
+        lines,
+        Rect::from_center_size(projection.to_screen(hover.x, hover.y), Vec2::splat(8.0)),
+        LINE,
+        Color32::WHITE,
+    );
+}
+
+/// The pinned cell: framed, with a mark at each side that finds it where it is small. The same place in every pane.
+pub fn pinned(lines: &mut Lines, projection: &Projection, pin: Pin) {
+    let cell = projection.rect_to_screen(&cell_box(pin.row, pin.col, pin.stride));
+    lines.cased_frame(cell, STRONG, palette::PIN);
+    cross(lines, cell.expand(4.0), STRONG, palette::PIN);
+}
+
+/// Four marks that point at a place from its sides.
+fn cross(lines: &mut Lines, place: Rect, width: f32, color: Color32) {
+    const REACH: f32 = 8.0;
+    let at = place.center();
+    for (width, color) in [(width + 2.0 * CASING, palette::CASING), (width, color)] {
+        lines.horizontal(place.left() - REACH, place.left(), at.y, width, color);
+        lines.horizontal(place.right(), place.right() + REACH, at.y, width, color);
+        lines.vertical(at.x, place.top() - REACH, place.top(), width, color);
+        lines.vertical(at.x, place.bottom(), place.bottom() + REACH, width, color);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::BoundingBox;
 
     fn label(x1: f32, y1: f32, x2: f32, y2: f32) -> SceneLabel {
         SceneLabel { class: 0, name: "cat".to_owned(), bbox: BoundingBox::new(x1, y1, x2, y2) }

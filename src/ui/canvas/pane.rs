@@ -168,6 +168,11 @@ impl PaneMemory {
             overlay::pointed(&mut lines, &pane.projection, scale.stride, shape, hover, pane.pointed);
             lines.paint(&body);
         }
+        if let Some(pin) = pane.model.pin {
+            let mut lines = Lines::new(&body);
+            overlay::pinned(&mut lines, &pane.projection, pin);
+            lines.paint(&body);
+        }
         // While something is under way one message says so for all panes.
         let told = pane.model.message.is_some() && pane.model.comparison.is_none();
         if let Some(missing) = missing.filter(|_| !told) {

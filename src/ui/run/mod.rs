@@ -1,7 +1,8 @@
-//! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, the
-//! curves, the comparison or the mask survey.
+//! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, a batch,
+//! the preflight, the curves, the comparison or the mask survey.
 
 mod bar;
+mod batch;
 mod curves;
 mod legend;
 pub mod moments;
@@ -27,6 +28,12 @@ pub struct RunMemory {
     curves: curves::Curves,
     setup: setup::SetUp,
     preflight: preflight::PreflightMemory,
+    batch: batch::BatchTextures,
+}
+
+/// What of the run lies over the window: an image of its batch.
+pub fn over(ui: &Ui, panel: &mut Panel<'_>, memory: &mut RunMemory) {
+    batch::large(ui, panel, &mut memory.batch);
 }
 
 /// Draws it and returns its height when it is open.
@@ -44,6 +51,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
         ui.push_id(panel.state.runs.tab.name(), |ui| match panel.state.runs.tab {
             RunTab::SetUp => setup::show(ui, panel, &mut memory.setup),
             RunTab::Preflight => preflight::show(ui, panel, &mut memory.preflight),
+            RunTab::Batch => batch::show(ui, panel, &mut memory.batch),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
             RunTab::Paired => paired::show(ui, panel.state),
             RunTab::Survey => survey::show(ui, panel),

@@ -1,0 +1,431 @@
+//! The pinned cell in words: why it is in the mask or not, what it costs, and which channels carry the error.
+
+use crate::app::state::State;
+use crate::app::view::Pin;
+use crate::format::significant;
+use crate::imitation::difference::{cell_errors, imitation_loss, top_channels};
+use crate::imitation::explain::{self, CellAt, CellReason, TruthReason, Verdict};
+use crate::imitation::mask::{LevelRule, Psi};
+use crate::inspect::{ScaleComparison, Tap};
+use crate::yolo::anchors::AnchorScale;
+
+/// Channels that are named.
+const CHANNELS: usize = 5;
+/// Objects that the headline names.
+const NAMED: usize = 3;
+
+/// Everything that is said of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    pub pin: Pin,
+    /// "P4".
+    pub scale: String,
+    pub hits: usize,
+    /// What a person takes home.
+    pub headline: String,
+    pub truths: Vec<TruthLines>,
+    pub cost: Option<Cost>,
+    /// The channels with the largest error, worst first; none without a difference.
+    pub channels: Vec<ChannelError>,
+}
+
+/// One ground truth at the cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TruthLines {
+    pub gt: usize,
+    pub name: String,
+    pub is_owner: bool,
+    /// The verdict and the numbers that it rests on.
+    pub verdict: String,
+    /// Every anchor's IoU, M of the scale and of all scales.
+    pub numbers: String,
+}
+
+/// A cell's part of the loss of its scale, at λ = 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cost {
+    /// Σc (s − t)² at the cell, and over the mask of the scale.
+    pub squared: f64,
+    pub sum_inside: f64,
+    /// N.
+    pub cells: usize,
+    pub inside: bool,
+}
+
+/// One channel at the cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelError {
+    /// The teacher's channel.
+    pub channel: usize,
+    /// What a head's channel is; a neck's has no name.
+    pub name: Option<String>,
+    pub teacher: f32,
+    /// After the adapter.
+    pub student: f32,
+    /// Of the cell's squared error, 0..=1; `None` where that is 0.
+    pub share: Option<f64>,
+}
+
+impl Cost {
+    /// Of the masked sum; `None` outside of the mask or where that is 0.
+    pub fn share(&self) -> Option<f64> {
+        (self.inside && self.sum_inside > 0.0).then(|| self.squared / self.sum_inside)
+    }
+
+    /// Σc d² / 2N: what the cell adds to the loss; 0 outside of the mask.
+    pub fn loss(&self) -> f64 {
+        if self.inside { imitation_loss(1.0, self.squared, self.cells) } else { 0.0 }
+    }
+
+    pub fn sentence(&self, scale: &str) -> String {
+        let squared = significant(self.squared);
+        if !self.inside {
+            let mean = match self.cells {
+                0 => String::new(),
+                cells => format!("; inside the mask the mean is {}", significant(self.sum_inside / cells as f64)),
+            };
+            return format!("Adds nothing to the loss of {scale}. Σc d² is {squared} here{mean}.");
+        }
+        let share = self.share().map_or_else(|| "–".to_owned(), |share| significant(100.0 * share));
+        format!(
+            "{share} % of the loss of {scale}: Σc d² is {squared} of {} over {} cells. Σc d²/2N at λ = 1: {} of {}.",
+            significant(self.sum_inside),
+            self.cells,
+            significant(self.loss()),
+            significant(imitation_loss(1.0, self.sum_inside, self.cells)),
+        )
+    }
+}
+
+/// The pinned cell explained; `None` where nothing is pinned, or the masks are not there yet.
+pub fn explanation(state: &State) -> Option<Explanation> {
+    let pin = state.pin?;
+    let (scene, field, mask) = (state.scene.as_ref()?, state.field.as_ref()?, state.mask.as_ref()?);
+    let index = state.strides().position(|stride| stride == pin.stride)?;
+    let scales = state.scales();
+    let cell = CellAt { scale: index, row: pin.row, col: pin.col };
+    let reason = explain::explain(field, scales, &scene.boxes(), cell, state.psi, state.rule)?;
+    let name = |gt: usize| scene.labels.get(gt).map_or("", |label| label.name.as_str());
+    let truths = reason.truths.iter().map(|truth| TruthLines {
+        gt: truth.gt,
+        name: name(truth.gt).to_owned(),
+        is_owner: truth.is_owner(),
+        verdict: verdict(truth, scales, index, state.psi, state.rule),
+        numbers: numbers(truth, scales, index),
+    });
+    let scale = scales[index].name();
+    let inside = mask.scales.get(index).is_some_and(|mask| mask.contains(pin.row, pin.col));
+    let measured = state.measures.as_ref().and_then(|measures| measures.scale(pin.stride));
+    let cost = measured.and_then(|measured| {
+        let squares = measured.squares?;
+        let squared = f64::from(measured.squared_at(pin.row, pin.col)?);
+        Some(Cost { squared, sum_inside: squares.sum_inside, cells: squares.cells, inside })
+    });
+    let comparison = state.comparison.as_ref();
+    let channels = comparison.and_then(|comparison| {
+        let compared = comparison.scale(pin.stride)?;
+        let heads = (comparison.tap == Tap::Head).then(|| state.names());
+        Some(channels(compared, heads, pin.row, pin.col))
+    });
+    Some(Explanation {
+        pin,
+        headline: headline(&reason, scene.labels.is_empty(), |gt| format!("{} ({gt})", name(gt))),
+        scale,
+        hits: reason.hits,
+        truths: truths.collect(),
+        cost,
+        channels: channels.unwrap_or_default(),
+    })
+}
+
+/// The sentence that is understood without any number.
+fn headline(reason: &CellReason, unlabelled: bool, name: impl Fn(usize) -> String) -> String {
+    let owners: Vec<usize> = reason.owners().map(|truth| truth.gt).collect();
+    if !owners.is_empty() {
+        let mut names: Vec<String> = owners.iter().take(NAMED).map(|&gt| name(gt)).collect();
+        if owners.len() > NAMED {
+            names.push(format!("{} more", owners.len() - NAMED));
+        }
+        return format!("Imitated: an anchor here fits {} well enough.", listed(&names));
+    }
+    let elsewhere = |truth: &TruthReason| matches!(truth.verdict, Verdict::OtherScale | Verdict::Unassigned { .. });
+    let why = if unlabelled {
+        "this image has no labelled object"
+    } else if reason.truths.is_empty() {
+        "no labelled object is near"
+    } else if reason.truths.iter().all(elsewhere) {
+        "what is labelled here is left to another scale"
+    } else {
+        "no anchor here fits a labelled object well enough"
+    };
+    format!("Not imitated: {why}.")
+}
+
+/// "a", "a and b", "a, b and c".
+fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn verdict(truth: &TruthReason, scales: &[AnchorScale], index: usize, psi: Psi, rule: LevelRule) -> String {
+    let number = |value: f32| significant(f64::from(value));
+    let scale = scales[index].name();
+    let of_all = rule == LevelRule::Global;
+    let most = if of_all { truth.all_max } else { truth.scale_max };
+    let product = format!("{psi} × {} = {}", number(most), number(truth.threshold));
+    let (anchor, best) = truth.best();
+    let shape = |anchor: usize| {
+        let [width, height] = scales[index].anchors[anchor];
+        format!("{anchor} ({width:.0}×{height:.0})")
+    };
+    match &truth.verdict {
+        Verdict::Marked { anchors } => {
+            let plural = if anchors.len() == 1 { "anchor" } else { "anchors" };
+            let which: Vec<String> = anchors.iter().map(|&anchor| shape(anchor)).collect();
+            format!("IoU {} > {product}: marked by {plural} {}", above(best, truth.threshold), listed(&which))
+        }
+        Verdict::Below => {
+            format!(
+                "left out: the best IoU here is {}, of anchor {}; the threshold is {product}",
+                number(best),
+                shape(anchor)
+            )
+        }
+        Verdict::OtherScale => {
+            let other = scales.get(truth.best_scale).map_or_else(String::new, AnchorScale::name);
+            format!(
+                "rule global: left to {other}, which fits it better; the best IoU on {scale} is {}, the threshold {product}",
+                number(truth.scale_max)
+            )
+        }
+        Verdict::Unassigned { ratio } => {
+            format!(
+                "rule assigned: {scale} is left out for it, since a side is off by {} ≥ {}",
+                number(*ratio),
+                crate::imitation::mask::ANCHOR_T
+            )
+        }
+    }
+}
+
+/// A number that is larger than another, with as many digits as it takes to see that.
+fn above(value: f32, than: f32) -> String {
+    let (value, than) = (f64::from(value), f64::from(than));
+    let short = significant(value);
+    if short == significant(than) { format!("{value:.7}") } else { short }
+}
+
+fn numbers(truth: &TruthReason, scales: &[AnchorScale], index: usize) -> String {
+    let number = |value: f32| significant(f64::from(value));
+    let ious = scales[index].anchors.iter().zip(&truth.ious);
+    let ious: Vec<String> =
+        ious.map(|([width, height], &iou)| format!("{width:.0}×{height:.0}: {}", number(iou))).collect();
+    let best = scales.get(truth.best_scale).map_or_else(String::new, AnchorScale::name);
+    format!(
+        "IoU here {} · M on {} {}, of all scales {} ({best})",
+        ious.join(", "),
+        scales[index].name(),
+        number(truth.scale_max),
+        number(truth.all_max)
+    )
+}
+
+/// `heads`: the class names, where the channels are those of a head.
+fn channels(scale: &ScaleComparison, heads: Option<&[String]>, row: usize, col: usize) -> Vec<ChannelError> {
+    let (Some(teacher), Some(student)) = (scale.teacher.as_deref(), scale.adapted.as_deref()) else {
+        return Vec::new();
+    };
+    let errors = cell_errors(teacher, student, row, col).unwrap_or_default();
+    let total: f64 = errors.iter().sum();
+    let outputs = scale.teacher_head.as_ref().map_or(0, |head| head.outputs);
+    let line = |channel: usize| {
+        let name = heads.filter(|_| outputs > 0).map(|names| output_name(channel, outputs, names));
+        let (teacher, student) = (teacher.get(channel, row, col)?, student.get(channel, row, col)?);
+        let share = (total > 0.0).then(|| errors[channel] / total);
+        Some(ChannelError { channel, name, teacher, student, share })
+    };
+    top_channels(&errors, CHANNELS).into_iter().filter_map(line).collect()
+}
+
+/// What a head's channel is: its anchor, and of the anchor's outputs the box, the objectness or a class.
+fn output_name(channel: usize, outputs: usize, names: &[String]) -> String {
+    let what = match channel % outputs {
+        0 => "x".to_owned(),
+        1 => "y".to_owned(),
+        2 => "w".to_owned(),
+        3 => "h".to_owned(),
+        4 => "objectness".to_owned(),
+        output => crate::inspect::class_name(names, output - 5),
+    };
+    format!("anchor {} {what}", channel / outputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::measures::Measures;
+    use crate::app::state::{AnchorOwner, MaskAnchors};
+    use crate::app::view::ChannelView;
+    use crate::geometry::{BoundingBox, Letterbox, Size};
+    use crate::imitation::difference::{DifferenceKind, FeatureStack};
+    use crate::imitation::mask::{IouConvention, IouField};
+    use crate::inspect::{Comparison, HeadMap, Scene, SceneLabel};
+
+    fn scales() -> Vec<AnchorScale> {
+        vec![
+            AnchorScale { stride: 8, anchors: vec![[8.0, 8.0], [16.0, 8.0]] },
+            AnchorScale { stride: 16, anchors: vec![[16.0, 16.0]] },
+        ]
+    }
+
+    /// An input of 32 × 16 px; on P4 both models see six channels on 1 × 2 cells, all 0 but for the student's at the
+    /// first cell: 1, −3, 2, 0, 0, 0.5.
+    fn state(rule: LevelRule) -> State {
+        let (size, anchors) = (Size::new(32, 16), scales());
+        let label = |name: &str, bbox| SceneLabel { class: 0, name: name.into(), bbox };
+        let picture = Arc::new(image::RgbImage::new(32, 16));
+        let scene = Scene {
+            path: "a.png".into(),
+            size,
+            letterbox: Letterbox::fit(size, size, true),
+            input: Arc::clone(&picture),
+            display: picture,
+            labels: vec![
+                label("cell", BoundingBox::new(8.0, 0.0, 16.0, 8.0)),
+                label("edge", BoundingBox::new(0.0, 0.0, 32.0, 4.0)),
+            ],
+            warnings: Vec::new(),
+        };
+        let field = IouField::compute(&anchors, size, &scene.boxes(), IouConvention::Exact);
+        let mask = field.mask(Psi::default(), rule);
+        let at_first = [1.0, -3.0, 2.0, 0.0, 0.0, 0.5];
+        let student = at_first.iter().flat_map(|&value| [value, 0.0]).collect();
+        let stack = |values| Some(Arc::new(FeatureStack::new(6, 1, 2, values).expect("6 x 1 x 2")));
+        let head = HeadMap { anchors: 1, rows: 1, cols: 2, outputs: 6, values: vec![0.0; 12] };
+        let comparison = Arc::new(Comparison {
+            tap: Tap::Head,
+            scales: vec![ScaleComparison {
+                stride: 16,
+                teacher: stack(vec![0.0; 12]),
+                student: None,
+                adapted: stack(student),
+                adapter: "none",
+                fit: None,
+                teacher_head: Some(Arc::new(head)),
+                student_head: None,
+            }],
+            teacher_detections: None,
+            student_detections: None,
+            teacher_seconds: None,
+            student_seconds: None,
+            notes: Vec::new(),
+        });
+        let mut measures = Measures::new(&comparison, DifferenceKind::L1, ChannelView::All);
+        measures.weigh(&anchors, Some(&mask));
+        State {
+            scene: Some(Arc::new(scene)),
+            anchors: Some(MaskAnchors { scales: anchors, owner: AnchorOwner::Default, note: None }),
+            field: Some(Arc::new(field)),
+            mask: Some(Arc::new(mask)),
+            rule,
+            comparison: Some(comparison),
+            measures: Some(measures),
+            ..State::default()
+        }
+    }
+
+    fn at(rule: LevelRule, stride: u32, row: usize, col: usize) -> Explanation {
+        let pin = Some(Pin { stride, row, col });
+        explanation(&State { pin, ..state(rule) }).expect("a cell of the map")
+    }
+
+    fn verdicts(explanation: &Explanation) -> Vec<&str> {
+        explanation.truths.iter().map(|truth| truth.verdict.as_str()).collect()
+    }
+
+    #[test]
+    fn every_verdict_in_words() {
+        let marked = at(LevelRule::PerScale, 8, 0, 1);
+        assert_eq!(marked.headline, "Imitated: an anchor here fits cell (0) and edge (1) well enough.");
+        assert_eq!(
+            verdicts(&marked),
+            [
+                "IoU 1.00 > 0.5 × 1.00 = 0.500: marked by anchor 0 (8×8)",
+                "IoU 0.333 > 0.5 × 0.333 = 0.167: marked by anchors 0 (8×8) and 1 (16×8)"
+            ]
+        );
+        assert_eq!(marked.truths[0].numbers, "IoU here 8×8: 1.00, 16×8: 0.500 · M on P3 1.00, of all scales 1.00 (P3)");
+
+        let beside = at(LevelRule::PerScale, 8, 0, 2);
+        let below = "left out: the best IoU here is 0.200, of anchor 1 (16×8); the threshold is 0.5 × 1.00 = 0.500";
+        assert_eq!(beside.headline, "Imitated: an anchor here fits edge (1) well enough.");
+        assert_eq!((beside.hits, verdicts(&beside)[1]), (2, below));
+
+        let coarse = at(LevelRule::Global, 16, 0, 0);
+        assert_eq!(
+            verdicts(&coarse),
+            [
+                "IoU 0.200 > 0.5 × 0.333 = 0.167: marked by anchor 0 (16×16)",
+                "rule global: left to P3, which fits it better; the best IoU on P4 is 0.250, the threshold \
+                 0.5 × 1.00 = 0.500"
+            ]
+        );
+        let assigned = at(LevelRule::Assigned, 16, 0, 1);
+        assert_eq!(verdicts(&assigned), ["rule assigned: P4 is left out for it, since a side is off by 4.00 ≥ 4"]);
+        assert_eq!(assigned.headline, "Not imitated: what is labelled here is left to another scale.");
+        let far = at(LevelRule::PerScale, 8, 1, 3);
+        assert_eq!((far.headline.as_str(), far.truths.len()), ("Not imitated: no labelled object is near.", 0));
+    }
+
+    #[test]
+    fn a_cell_without_a_fitting_anchor_says_so_whatever_else_is_left_out() {
+        let pin = Some(Pin { stride: 8, row: 0, col: 1 });
+        let state = State { pin, psi: Psi::saturating(1.0), ..state(LevelRule::Global) };
+        let strict = explanation(&state).expect("a cell of the map");
+        assert_eq!(strict.headline, "Not imitated: no anchor here fits a labelled object well enough.");
+        assert_eq!(explanation(&State { pin: Some(Pin { stride: 8, row: 2, col: 0 }), ..state }), None);
+    }
+
+    #[test]
+    fn the_cost_of_a_cell_by_hand() {
+        // 1 + 9 + 4 + 0.25 at the first of two cells, nothing at the other: all of the masked sum.
+        let cost = at(LevelRule::PerScale, 16, 0, 0).cost.expect("both models");
+        assert_eq!(cost, Cost { squared: 14.25, sum_inside: 14.25, cells: 2, inside: true });
+        assert_eq!((cost.share(), cost.loss()), (Some(1.0), 14.25 / 4.0));
+        assert_eq!(
+            cost.sentence("P4"),
+            "100 % of the loss of P4: Σc d² is 14.2 of 14.2 over 2 cells. Σc d²/2N at λ = 1: 3.56 of 3.56."
+        );
+        // The assigned rule leaves the second cell out.
+        let outside = at(LevelRule::Assigned, 16, 0, 1).cost.expect("both models");
+        assert_eq!((outside.share(), outside.loss(), outside.cells), (None, 0.0, 1));
+        assert_eq!(
+            outside.sentence("P4"),
+            "Adds nothing to the loss of P4. Σc d² is 0 here; inside the mask the mean is 14.2."
+        );
+        assert_eq!(at(LevelRule::PerScale, 8, 0, 0).cost, None, "no features on this scale");
+    }
+
+    #[test]
+    fn the_worst_channels_with_their_share_and_what_a_head_calls_them() {
+        let found = at(LevelRule::PerScale, 16, 0, 0).channels;
+        assert_eq!(found.iter().map(|line| line.channel).collect::<Vec<_>>(), [1, 2, 0, 5, 3]);
+        assert_eq!((found[0].teacher, found[0].student, found[0].share), (0.0, -3.0, Some(9.0 / 14.25)));
+        let names: Vec<&str> = found.iter().filter_map(|line| line.name.as_deref()).collect();
+        assert_eq!(names, ["anchor 0 y", "anchor 0 w", "anchor 0 x", "anchor 0 class 0", "anchor 0 h"]);
+        assert_eq!(output_name(6 + 4, 6, &[]), "anchor 1 objectness");
+        // Where nothing differs there is nothing to share.
+        assert_eq!(at(LevelRule::PerScale, 16, 0, 1).channels[0].share, None);
+    }
+
+    #[test]
+    fn a_close_call_shows_the_digits_that_decide_it() {
+        assert_eq!(above(0.5, 0.25), "0.500");
+        assert_eq!(above(0.310_04, 0.310_01), "0.3100400");
+    }
+}
