@@ -557,7 +557,7 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     window.harness.get_by_label("Imitated: an anchor here fits small (1) and large (0) well enough.");
     window.harness.get_by_label("With both models open: what it adds to the loss, and the channels behind it.");
     // The pointer goes on; the pin stays.
-    window.harness.hover_at(pane.left_top() + egui::vec2(40.0, 40.0));
+    window.harness.hover_at(pane.center() - egui::vec2(30.0, 30.0));
     window.steps(3);
     window.harness.get_by_label_contains("P4 cell (");
     assert_eq!(window.app().state.pin, Some(pin));

@@ -311,7 +311,8 @@ mod tests {
             ..Default::default()
         };
         let effects = receive(&mut state, Report::Dataset(brief));
-        assert_eq!(effects.len(), 1);
+        let toasts = effects.iter().filter(|effect| matches!(effect, Effect::Toast { .. }));
+        assert_eq!(toasts.count(), 1);
         assert_eq!(state.messages.len(), LISTED_WARNINGS + 1);
         assert_eq!(state.messages.get(0).expect("a message").what, "a.txt:1");
     }

@@ -105,9 +105,9 @@ fn color(palette: &Palette, status: Status) -> egui::Color32 {
 /// Told apart by shape too, not by colour alone.
 const fn sign(status: Status) -> &'static str {
     match status {
-        Status::Green => "✔",
+        Status::Green => "●",
         Status::Amber => "▲",
-        Status::Red => "✖",
+        Status::Red => "■",
     }
 }
 
