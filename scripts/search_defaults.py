@@ -39,6 +39,7 @@ CANDIDATES = {
     "head, ratio 0.5, normalised": ["--tap", "head", "--lambda-ratio", "0.5", "--normalise", "true"],
     "head, ratio 2, cosine": ["--tap", "head", "--lambda-ratio", "2", "--lambda-decay", "cosine"],
     "head, ratio 5, cosine": ["--tap", "head", "--lambda-ratio", "5", "--lambda-decay", "cosine"],
+    "head, ratio 10, cosine": ["--tap", "head", "--lambda-ratio", "10", "--lambda-decay", "cosine"],
     "neck, ratio 2, cosine": ["--tap", "neck", "--lambda-ratio", "2", "--lambda-decay", "cosine"],
     "head, ratio 2, cosine, per-scale": ["--tap", "head", "--lambda-ratio", "2", "--lambda-decay", "cosine", "--level-rule", "per-scale"],
     "head, ratio 1, psi 0.3": ["--tap", "head", "--lambda-ratio", "1", "--psi", "0.3"],
@@ -84,6 +85,8 @@ def run(job):
     command = [args.program, "train", "--data", args.data, "--student", args.student, "--imgsz", args.imgsz, "--epochs", args.epochs,
                "--batch", args.batch, "--nominal-batch", args.nominal_batch, "--seed", str(seed), "--threads", args.threads, "--workers", "1",
                "--out", str(out)]
+    if "--lambda-decay" not in CANDIDATES[name]:
+        command += ["--lambda-decay", "none"]
     if "--teacher" not in CANDIDATES[name]:
         command += ["--teacher", args.teacher]
     with open(out.parent / f"seed-{seed}.log", "w") as log:

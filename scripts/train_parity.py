@@ -68,7 +68,7 @@ def run(name, *options):
     command = [args.program, "train", "--data", str(small), "--teacher", args.teacher, "--student", args.student,
                "--imgsz", str(args.imgsz), "--batch", str(BATCH), "--steps", "1", "--no-augmentation", "--set",
                "warmup_epochs=0", "--lambda", str(LAMBDA), "--psi", str(PSI), "--level-rule", args.level_rule,
-               "--adapter-start", "random", "--channels-last", "false", "--device", "cpu", "--out", str(out), *options]
+               "--tap", "neck", "--adapter-start", "random", "--channels-last", "false", "--device", "cpu", "--out", str(out), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     header, row = (out / "steps.csv").read_text().splitlines()[:2]
     record = dict(zip(header.split(","), row.split(",")))

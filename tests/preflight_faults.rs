@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use distillscope::dataset::TrainBatch;
 use distillscope::geometry::BoundingBox;
 use distillscope::imitation::loss::BatchMask;
+use distillscope::inspect::Tap;
 use distillscope::preflight::{Check, Preflight, Status, Subject, preflight};
 use distillscope::train::TrainError;
 use distillscope::train::config::{AdapterStart, ImitationConfig, Lambda, RunConfig};
@@ -30,7 +31,11 @@ fn config() -> RunConfig {
         batch: 4,
         device: "cpu".to_owned(),
         threads: Some(1),
-        imitation: ImitationConfig { adapter_start: AdapterStart::Random, ..ImitationConfig::default() },
+        imitation: ImitationConfig {
+            tap: Tap::Neck,
+            adapter_start: AdapterStart::Random,
+            ..ImitationConfig::default()
+        },
         ..RunConfig::default()
     }
 }
@@ -211,12 +216,17 @@ fn check<'a>(preflight: &'a Preflight, id: &str) -> &'a Check {
 #[test]
 fn a_healthy_set_up_is_all_green() {
     // Smaller, and the smallest birds are beyond the anchors' reach, which the check says.
-    let config = RunConfig { imgsz: 352, imitation: ImitationConfig::default(), ..config() };
-    let found = examined(learner(&config));
-    let not_green: Vec<&Check> = found.checks.iter().filter(|check| check.status != Status::Green).collect();
-    assert!(not_green.is_empty(), "{not_green:#?}");
-    assert!(found.checks.len() >= 20, "{}", found.checks.len());
-    assert!(found.lambda_for_ratio.is_some_and(|lambda| lambda > 0.0));
+    let healthy = |tap| {
+        let config = RunConfig { imgsz: 352, imitation: ImitationConfig { tap, ..Default::default() }, ..config() };
+        let found = examined(learner(&config));
+        let not_green: Vec<&Check> = found.checks.iter().filter(|check| check.status != Status::Green).collect();
+        assert!(not_green.is_empty(), "{tap:?}: {not_green:#?}");
+        assert!(found.checks.len() >= 20, "{}", found.checks.len());
+        assert!(found.lambda_for_ratio.is_some_and(|lambda| lambda > 0.0));
+        found
+    };
+    healthy(ImitationConfig::default().tap);
+    let found = healthy(Tap::Neck);
     // The neck of a YOLOv5 stands on layers 17, 20 and 23: Detect, layer 24, never hears of it.
     let reached: Vec<usize> = found.layers.iter().filter(|l| l.imitation > 0.0).map(|l| l.layer).collect();
     assert!(reached.contains(&0) && reached.contains(&23) && !reached.contains(&24), "{reached:?}");

@@ -6,10 +6,13 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use distillscope::inspect::Tap;
 use distillscope::train::TrainError;
 use distillscope::train::campaign;
 use distillscope::train::comparison::Comparison;
-use distillscope::train::config::{AdapterStart, Campaign, ImitationConfig, Lambda, Length, NonFinite, RunConfig};
+use distillscope::train::config::{
+    AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, RunConfig,
+};
 use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;
 use distillscope::train::preview::{BatchRequest, Previews};
@@ -101,6 +104,9 @@ impl Place {
             threads: Some(1),
             workers: 2,
             imitation: ImitationConfig {
+                lambda: Lambda::GradientRatio(0.2),
+                decay: Decay::None,
+                tap: Tap::Neck,
                 adapter_start: AdapterStart::LeastSquares { images: 4 },
                 ..ImitationConfig::default()
             },

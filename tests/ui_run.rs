@@ -175,7 +175,7 @@ fn a_start_hands_over_what_the_form_says() {
     let config = &campaign.config;
     assert_eq!((&*config.data, &*config.student), (Path::new("d/data.yaml"), Path::new("s.pt")));
     assert_eq!((config.teacher.as_deref(), &*campaign.out), (Some(Path::new("l.pt")), Path::new("runs/run-7")));
-    assert_eq!((config.length, config.imitation.lambda), (Length::Steps(10), Lambda::Fixed(0.001)));
+    assert_eq!((config.length, config.imitation.lambda), (Length::Steps(20), Lambda::Fixed(0.001)));
     assert_eq!((campaign.paired, campaign.seeds, campaign.resume), (true, 3, false));
     assert_eq!(config.snapshot.as_ref().map(|s| (&*s.image, s.every)), Some((Path::new("a.jpg"), 25)));
     assert!(!control.is_paused() && !control.is_stopped());

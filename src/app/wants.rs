@@ -12,7 +12,8 @@ use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey,
 use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
-use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
+use crate::imitation::mask::LevelRule;
+use crate::inspect::{Role, SceneRequest, Tap, input_multiple, mask_anchors};
 use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::AnchorScale;
 
@@ -149,8 +150,14 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     config.imgsz = state.input_side;
     config.device.clone_from(&state.device_choice);
     config.imitation.psi = state.psi.get();
-    (config.imitation.level_rule, config.imitation.iou) = (state.rule, state.convention);
-    config.imitation.tap = state.tap;
+    config.imitation.iou = state.convention;
+    // The inspector begins with what explains the method, a run with what helped most: it follows a choice, not a start.
+    if state.rule != LevelRule::default() {
+        config.imitation.level_rule = state.rule;
+    }
+    if state.tap != Tap::default() {
+        config.imitation.tap = state.tap;
+    }
     state.runs.form.follow(&open);
     let campaign = &state.runs.form.campaign;
     let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();

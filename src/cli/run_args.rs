@@ -131,7 +131,7 @@ pub(super) struct RunArgs {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct LengthArgs {
-    /// Passes over the data [default: 10]
+    /// Passes over the data [default: 20]
     #[arg(long, value_name = "N")]
     epochs: Option<u32>,
     /// Batches

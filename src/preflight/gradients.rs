@@ -13,7 +13,7 @@ use crate::train::learner::{dot, gradients_of};
 use crate::train::optimizer::norm;
 
 /// A ratio of gradient norms outside of this is unusual.
-const USUAL: std::ops::RangeInclusive<f64> = 0.02..=2.0;
+const USUAL: std::ops::RangeInclusive<f64> = 0.02..=10.0;
 /// Largest relative error of what must hold exactly but for float32.
 const ROUNDING: f64 = 1e-2;
 

@@ -87,7 +87,7 @@ impl Distiller {
                 Tap::Head if from != to => {
                     return Err(TrainError::Config(format!(
                         "{}: the student's head has {from} outputs a cell and the teacher's {to}; the tap head needs the \
-                         same anchors and classes in both",
+                         same anchors and classes in both; choose the tap neck",
                         scale.name()
                     )));
                 }

@@ -3,7 +3,9 @@
 use super::event::StepRecord;
 use crate::format::significant;
 
-/// Measurements of the gradients in a row above which the imitation is said to dominate.
+/// The imitation is said to dominate where its gradient has more than so many times the detection's norm, in so many
+/// measurements in a row. Far above one it still helps where both point the same way, as they do at the tap head.
+const DOMINATES: f64 = 10.0;
 const IN_A_ROW: u32 = 3;
 /// Steps whose mean distance is set against that of as many later.
 const WINDOW: usize = 50;
@@ -34,7 +36,7 @@ impl Watch {
             return notes;
         }
         if let Some(ratio) = step.gradient_ratio {
-            self.above = if ratio > 1.0 { self.above + 1 } else { 0 };
+            self.above = if ratio > DOMINATES { self.above + 1 } else { 0 };
             if self.above == IN_A_ROW && !std::mem::replace(&mut self.said_dominates, true) {
                 notes.push(format!(
                     "the imitation dominates: its gradient has {} times the detection's norm at step {}; a smaller lambda, or \
@@ -106,13 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn three_measurements_above_one_are_too_many() {
-        let ratio = |i: u64| i.is_multiple_of(10).then_some(if i == 20 { 0.9 } else { 3.0 });
+    fn three_measurements_in_a_row_are_too_many() {
+        let ratio = |i: u64| i.is_multiple_of(10).then_some(if i == 20 { 9.0 } else { 30.0 });
         let falling = |i: u64| 1.0 / (1.0 + i as f64);
         assert!(notes((0..50).map(|i| step(i, falling(i), ratio(i), 9))).is_empty());
         let found = notes((0..90).map(|i| step(i, falling(i), ratio(i), 9)));
         assert_eq!(found.len(), 1);
-        assert!(found[0].contains("3.00 times the detection's norm at step 50"), "{found:?}");
+        assert!(found[0].contains("30.0 times the detection's norm at step 50"), "{found:?}");
     }
 
     #[test]
