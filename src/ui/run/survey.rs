@@ -269,8 +269,8 @@ fn overlap(ui: &mut Ui, state: &State, surveyed: &Surveyed) {
     ui.add_space(palette::HALF);
     let at = survey.nearest(state.psi);
     let psi = survey.psis.get(at).copied().unwrap_or_default();
-    let off_grid = if psi == state.psi.get() { "" } else { " (nearest surveyed)" };
-    let heading = format!("Mask and positives · {} · ψ {psi:.2}{off_grid}", state.rule.name());
+    let nearest = if psi == state.psi.get() { "" } else { "nearest " };
+    let heading = format!("Mask, positives · {} · {nearest}ψ {psi:.2}", state.rule.name());
     ui.add(Label::new(widgets::strong(heading)).truncate());
     let columns = [
         Column::text("scale", 0.0, "Cells are summed over all images."),
