@@ -554,7 +554,7 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     let Some(pin) = window.app().state.pin else { panic!("nothing is pinned") };
     assert_eq!((pin.stride, pin.row, pin.col), (16, 20, 20));
     window.harness.get_by_label("P4, row 20, column 20");
-    window.harness.get_by_label("Imitated: an anchor here fits small (1) and large (0) well enough.");
+    window.harness.get_by_label("Imitated: an anchor here fits small (1) and large (0) well enough for P4.");
     window.harness.get_by_label("With both models open: what it adds to the loss, and the channels behind it.");
     // The pointer goes on; the pin stays.
     window.harness.hover_at(pane.center() - egui::vec2(30.0, 30.0));
@@ -566,7 +566,7 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     // ψ = 1 leaves nothing.
     window.harness.get_by_label("ψ").set_value_accesskit(1.0);
     window.steps(3);
-    window.harness.get_by_label("Not imitated: no anchor here fits a labelled object well enough.");
+    window.harness.get_by_label("Not imitated: no anchor here fits a labelled object well enough for P4.");
     window.press(Modifiers::NONE, Key::Escape);
     assert!(window.harness.query_by_label("Unpin the cell").is_none());
     // Without a pointer over the image: where the soloed ground truth fits best.

@@ -114,6 +114,8 @@ pub fn explanation(state: &State) -> Option<Explanation> {
         numbers: numbers(truth, scales, index),
     });
     let scale = scales[index].name();
+    // Under the other rules each scale has its own measure of a good fit.
+    let measure = if state.rule == LevelRule::Global { String::new() } else { format!(" for {scale}") };
     let inside = mask.scales.get(index).is_some_and(|mask| mask.contains(pin.row, pin.col));
     let measured = state.measures.as_ref().and_then(|measures| measures.scale(pin.stride));
     let cost = measured.and_then(|measured| {
@@ -129,7 +131,7 @@ pub fn explanation(state: &State) -> Option<Explanation> {
     });
     Some(Explanation {
         pin,
-        headline: headline(&reason, scene.labels.is_empty(), |gt| format!("{} ({gt})", name(gt))),
+        headline: headline(&reason, scene.labels.is_empty(), &measure, |gt| format!("{} ({gt})", name(gt))),
         scale,
         hits: reason.hits,
         truths: truths.collect(),
@@ -139,14 +141,14 @@ pub fn explanation(state: &State) -> Option<Explanation> {
 }
 
 /// The sentence that is understood without any number.
-fn headline(reason: &CellReason, unlabelled: bool, name: impl Fn(usize) -> String) -> String {
+fn headline(reason: &CellReason, unlabelled: bool, measure: &str, name: impl Fn(usize) -> String) -> String {
     let owners: Vec<usize> = reason.owners().map(|truth| truth.gt).collect();
     if !owners.is_empty() {
         let mut names: Vec<String> = owners.iter().take(NAMED).map(|&gt| name(gt)).collect();
         if owners.len() > NAMED {
             names.push(format!("{} more", owners.len() - NAMED));
         }
-        return format!("Imitated: an anchor here fits {} well enough.", listed(&names));
+        return format!("Imitated: an anchor here fits {} well enough{measure}.", listed(&names));
     }
     let elsewhere = |truth: &TruthReason| matches!(truth.verdict, Verdict::OtherScale | Verdict::Unassigned { .. });
     let why = if unlabelled {
@@ -156,7 +158,7 @@ fn headline(reason: &CellReason, unlabelled: bool, name: impl Fn(usize) -> Strin
     } else if reason.truths.iter().all(elsewhere) {
         "what is labelled here is left to another scale"
     } else {
-        "no anchor here fits a labelled object well enough"
+        return format!("Not imitated: no anchor here fits a labelled object well enough{measure}.");
     };
     format!("Not imitated: {why}.")
 }
@@ -351,7 +353,7 @@ mod tests {
     #[test]
     fn every_verdict_in_words() {
         let marked = at(LevelRule::PerScale, 8, 0, 1);
-        assert_eq!(marked.headline, "Imitated: an anchor here fits cell (0) and edge (1) well enough.");
+        assert_eq!(marked.headline, "Imitated: an anchor here fits cell (0) and edge (1) well enough for P3.");
         assert_eq!(
             verdicts(&marked),
             [
@@ -363,7 +365,7 @@ mod tests {
 
         let beside = at(LevelRule::PerScale, 8, 0, 2);
         let below = "left out: the best IoU here is 0.200, of anchor 1 (16×8); the threshold is 0.5 × 1.00 = 0.500";
-        assert_eq!(beside.headline, "Imitated: an anchor here fits edge (1) well enough.");
+        assert_eq!(beside.headline, "Imitated: an anchor here fits edge (1) well enough for P3.");
         assert_eq!((beside.hits, verdicts(&beside)[1]), (2, below));
 
         let coarse = at(LevelRule::Global, 16, 0, 0);

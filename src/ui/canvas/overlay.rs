@@ -29,6 +29,8 @@ const DASH: f32 = 8.0;
 const MOST_DASHES: f32 = 40.0;
 /// Above so many ground truths only those that are wide enough carry their name.
 const CROWD: usize = 16;
+/// Points per input px below which a picture is too small for every name.
+const REDUCED: f32 = 0.5;
 /// A name is cut after this many points.
 const TAG_WIDTH: f32 = 160.0;
 /// The mask's outline is cased when cells are at least this many points wide.
@@ -253,7 +255,8 @@ pub fn named_boxes(painter: &Painter, projection: &Projection, boxes: &[(Boundin
         lines.cased_frame(projection.rect_to_screen(bbox), LINE, palette::ground_truth(gt));
     }
     lines.paint(painter);
-    let mut tags = Tags { painter, crowded: true, taken: Vec::new() };
+    let crowded = boxes.len() > CROWD || projection.zoom < REDUCED;
+    let mut tags = Tags { painter, crowded, taken: Vec::new() };
     for (gt, (bbox, name)) in boxes.iter().enumerate() {
         tags.name(projection.rect_to_screen(bbox), name, palette::ground_truth(gt), false);
     }

@@ -20,8 +20,8 @@ use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
 use crate::worker::{BatchPreview, PreviewImage};
 
-/// A picture is at least so wide, in points.
-const LEAST: f32 = 176.0;
+/// A picture is about so wide, in points: as wide as lets a row of them be seen whole.
+const WIDTHS: std::ops::RangeInclusive<f32> = 144.0..=240.0;
 /// Of a line below a picture.
 const LINE: f32 = 16.0;
 /// Lines below each: its name, what is in it, and what is odd about it.
@@ -76,9 +76,10 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
     let count = preview.images.len() + preview.warnings.len();
     let gap = palette::UNIT;
     let width = ui.available_width() - gap;
-    let columns = (((width + gap) / (LEAST + gap)) as usize).max(1);
-    let side = (width - (columns - 1) as f32 * gap) / columns as f32;
     let aspect = preview.input.height as f32 / preview.input.width.max(1) as f32;
+    let wanted = ((ui.available_height() - LINES) / aspect).clamp(*WIDTHS.start(), *WIDTHS.end());
+    let columns = (((width + gap) / (wanted + gap)).ceil() as usize).max(1);
+    let side = (width - (columns - 1) as f32 * gap) / columns as f32;
     let tile = vec2(side, side * aspect + LINES);
     ui.spacing_mut().item_spacing = vec2(gap, gap);
     let area = ScrollArea::vertical().id_salt("batch").auto_shrink([false, false]);
@@ -143,14 +144,19 @@ fn header(ui: &mut Ui, panel: &mut Panel<'_>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             panel.button(ui, Command::RemakeBatch, "Read again");
             ui.separator();
-            panel.choice(ui, Command::ToggleLabels, "boxes");
-            for scale in view.shown.iter().flat_map(|preview| preview.scales.iter().rev()) {
-                panel.choice(ui, Command::SetBatchScale(Some(scale.stride)), scale.name());
-            }
-            panel.choice(ui, Command::SetBatchScale(None), "all scales");
-            ui.label(RichText::new("Mask").weak());
+            over_pictures(ui, panel);
         });
     });
+}
+
+/// What lies over the pictures; from the right to the left.
+fn over_pictures(ui: &mut Ui, panel: &mut Panel<'_>) {
+    panel.choice(ui, Command::ToggleLabels, "boxes");
+    for scale in panel.state.runs.batch.shown.iter().flat_map(|preview| preview.scales.iter().rev()) {
+        panel.choice(ui, Command::SetBatchScale(Some(scale.stride)), scale.name());
+    }
+    panel.choice(ui, Command::SetBatchScale(None), "all scales");
+    ui.label(RichText::new("Mask").weak());
 }
 
 /// "epoch 0 · batch 2 of 5 · 16 images of 640 × 640 px".
@@ -350,7 +356,11 @@ pub fn large(ui: &Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
             let (text, alarming) = remark(image);
             let palette = Palette::of(ui);
             ui.label(RichText::new(text).color(if alarming { palette.warning } else { palette.text_weak }));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| closed = ui.button("Close").clicked());
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                closed = ui.button("Close").clicked();
+                ui.separator();
+                over_pictures(ui, panel);
+            });
         });
         closed
     });
