@@ -579,7 +579,8 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     let best = best.mask(Psi::default(), LevelRule::PerScale).scales[0].gts[1].best.expect("an overlap");
     let pin = window.app().state.pin.expect("a pin");
     assert_eq!((pin.stride, pin.row, pin.col), (8, best.row, best.col));
-    window.click("Unpin the cell");
+    window.harness.get_by_label("Unpin the cell").click_accesskit();
+    window.steps(3);
     assert_eq!(window.app().state.pin, None);
 }
 
