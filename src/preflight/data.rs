@@ -150,7 +150,9 @@ fn anchors(subject: &dyn Subject) -> Check {
         };
         AnchorFit::of(&sizes, &anchors.iter().map(side).collect::<Vec<_>>()).mean_iou > CLEARLY * fit.mean_iou
     };
-    let wrong_unit = if in_unit(|stride| stride) {
+    // No anchor of any scale as large as a cell: nobody builds such a model.
+    let below_a_cell = |scale: &AnchorScale| scale.anchors.iter().flatten().all(|side| *side < scale.stride as f32);
+    let wrong_unit = if anchors.iter().all(below_a_cell) || in_unit(|stride| stride) {
         Some(("in cells", "multiplied by"))
     } else if in_unit(|stride| 1.0 / stride) {
         Some(("multiplied by their stride twice", "divided by"))
@@ -158,7 +160,7 @@ fn anchors(subject: &dyn Subject) -> Check {
         None
     };
     if let Some((unit, how)) = wrong_unit {
-        let message = format!("the anchors are {unit}: {how} their strides they fit the ground truths much better");
+        let message = format!("the anchors are {unit}: {how} their strides they would fit the ground truths");
         return Check { message, ..check }.red("Masks and targets need anchors in px of the input.");
     }
     if fit.recall < POOR_RECALL {
