@@ -3,7 +3,7 @@
 
     python3 scripts/golden_evaluate.py
 
-Needs the environment of scripts/sample_models.py (yolov5==7.0.14, opencv-python-headless; written with 5.0.0). Every number that goes
+Needs the environment of scripts/val_parity.py (yolov5==7.0.14, opencv-python-headless; written with 5.0.0). Every number that goes
 in is exact in float32, and no two scores are equal, so that no sort has a choice.
 """
 import json

@@ -4,7 +4,13 @@
     python3 scripts/val_parity.py --data data.yaml --weights a.pt b.pt --imgsz 320 640
         [--split val] [--batch 32] [--threads 2] [--program target/release/distillscope] [--limit 0.002]
 
-Needs the environment of scripts/sample_models.py. For every checkpoint and size both run on the CPU in float32 with the same
+Needs an environment with the reference package:
+
+    python3 -m venv REF && REF/bin/pip install torch==2.11.0 torchvision==0.26.0 "numpy<2.3" "setuptools<80"
+    REF/bin/pip install --no-deps yolov5==7.0.14 ultralytics==8.0.230 py-cpuinfo
+    REF/bin/pip install opencv-python-headless pandas pyyaml requests tqdm matplotlib seaborn psutil scipy thop ipython gitpython tensorboard fire pillow
+
+For every checkpoint and size both run on the CPU in float32 with the same
 number of threads, one after the other. Prints a line a model and size, then one a class; `difference` is the largest over
 precision, recall, mAP50 and mAP50-95. `seconds`: the program's whole process; the reference's run() alone, without the
 start of Python. Exit 1 where a difference exceeds the limit.

@@ -17,8 +17,10 @@
 //! - [`yolo`]: checkpoints (read as data, nothing in them is run), model spec, layers, network, decode and NMS.
 //! - [`imitation`]: IoU → threshold → mask, differences between features, the least-squares adapter.
 //! - [`device`]: CUDA or CPU, and why.
+//! - [`survey`]: what every ψ and level rule mark over a whole dataset.
 //! - [`inspect`]: one image and two models → plain grids and tables.
 //! - [`train`]: a distillation run: configuration, loop, events, records, evaluation.
+//! - [`preflight`]: the checks that a distillation distils.
 //!
 //! Outside:
 //! - [`worker`]: long work on named threads; jobs in, reports out, the newest request wins.
@@ -29,7 +31,7 @@
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!
-//! - No tensor leaves [`inspect`] or [`train`]: workers send grids and records.
+//! - No tensor leaves [`inspect`], [`train`] or [`preflight`]: workers send grids and records.
 //! - `ui` changes no state, it returns commands; `app` and `ui` never name `tch`.
 //! - The UI thread waits for nothing: no file, no model, no dialog.
 //! - Nothing in a checkpoint is executed, and no size in a file is believed before it is checked.
@@ -46,6 +48,8 @@ pub mod geometry;
 pub mod grid;
 pub mod imitation;
 pub mod inspect;
+pub mod preflight;
+pub mod survey;
 pub mod train;
 pub mod ui;
 pub mod worker;

@@ -38,6 +38,8 @@ fn step(step: u64) -> StepRecord {
         lambda: 0.01,
         mask_cells: vec![123_456_789 + step, 0],
         gradient_ratio: (step == 2).then_some(0.2),
+        gradient_cosine: (step == 2).then_some(-x),
+        measuring: (step == 2).then_some(0.75),
         learning_rate: 0.01,
         momentum: 0.937,
         gradient_norm: step.is_multiple_of(2).then_some(x),
@@ -61,6 +63,7 @@ fn epoch(epoch: u32, step: u64, evaluated: bool) -> EpochRecord {
         lambda: 0.01,
         mask_cells: vec![1_234_567, 8],
         gradient_ratio: evaluated.then_some(0.2),
+        gradient_cosine: evaluated.then_some(-0.5),
         ..StepRecord::default()
     };
     let evaluation = Evaluation {
@@ -153,6 +156,7 @@ fn results_look_like_those_of_yolov5() {
             "train/mask_cells_P3",
             "train/mask_cells_P4",
             "train/gradient_ratio",
+            "train/gradient_cosine",
             "step",
             "best"
         ]
@@ -170,9 +174,9 @@ fn steps_hold_every_field() {
     assert_eq!(
         read(folder.path(), STEPS),
         "step,epoch,total,box,objectness,class,imitation_P3,imitation_P4,distance_P3,distance_P4,lambda,mask_cells_P3,\
-         mask_cells_P4,gradient_ratio,learning_rate,momentum,gradient_norm,images,seconds,waited\n\
+         mask_cells_P4,gradient_ratio,gradient_cosine,measuring,learning_rate,momentum,gradient_norm,images,seconds,waited\n\
          1,0,0.1,0.09523809523809523,2.857142857142857e-10,0.0,285714285714.2857,2.2250738585072014e-308,0.1,\
-         0.3333333333333333,0.01,123456790,0,,0.01,0.937,NaN,4,1.5,0.25\n"
+         0.3333333333333333,0.01,123456790,0,,,,0.01,0.937,NaN,4,1.5,0.25\n"
     );
 }
 
@@ -251,7 +255,7 @@ fn a_damaged_row_is_named() {
         RunHistory::read(folder.path()).unwrap_err().to_string()
     };
     let error = error_of(STEPS, steps.trim_end()[..steps.len() - 20].to_owned());
-    assert!(error.contains("steps.csv:3: the header has 20 fields, this line 15;"), "{error}");
+    assert!(error.contains("steps.csv:3: the header has 22 fields, this line 17;"), "{error}");
     let error = error_of(STEPS, steps.replace("\n1,0,", "\n1,x,"));
     assert!(error.contains("steps.csv:3: epoch is 'x', not a number"), "{error}");
     let error = error_of(STEPS, steps.replace("\n1,0,", "\n1.5,0,"));

@@ -6,10 +6,13 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use distillscope::inspect::Tap;
 use distillscope::train::TrainError;
 use distillscope::train::campaign;
 use distillscope::train::comparison::Comparison;
-use distillscope::train::config::{AdapterStart, Campaign, ImitationConfig, Lambda, Length, NonFinite, RunConfig};
+use distillscope::train::config::{
+    AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, RunConfig,
+};
 use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;
 use distillscope::train::preview::{BatchRequest, Previews};
@@ -101,6 +104,9 @@ impl Place {
             threads: Some(1),
             workers: 2,
             imitation: ImitationConfig {
+                lambda: Lambda::GradientRatio(0.2),
+                decay: Decay::None,
+                tap: Tap::Neck,
                 adapter_start: AdapterStart::LeastSquares { images: 4 },
                 ..ImitationConfig::default()
             },
@@ -130,7 +136,7 @@ fn go(campaign: &Campaign, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Res
 
 fn steps(events: &[RunEvent]) -> Vec<StepRecord> {
     let step = |event: &RunEvent| match event {
-        RunEvent::Step(step) => Some(StepRecord { seconds: 0.0, waited: 0.0, ..step.clone() }),
+        RunEvent::Step(step) => Some(StepRecord { seconds: 0.0, waited: 0.0, measuring: None, ..step.clone() }),
         _ => None,
     };
     events.iter().filter_map(step).collect()
@@ -332,4 +338,84 @@ fn a_trained_student_is_a_checkpoint_with_the_datas_classes() {
     assert_eq!(report.mismatched.len(), 6);
     let same = |name: &str| other.var_store().variables()[name].equal(&network.var_store().variables()[name]);
     assert!(same("model.1.conv.weight") && other.var_store().variables()["model.5.m.0.bias"].size() == [24]);
+}
+
+/// `kill -9` at any moment, again and again: what is resumed ends where a run that nobody killed ends.
+#[test]
+fn a_run_that_is_killed_goes_on_to_the_same_weights() {
+    let place = Place::new();
+    let config = RunConfig { length: Length::Epochs(16), ..place.config() };
+    place.run(config.clone(), "whole").expect("a run");
+    let file = place.at("killed.toml");
+    fs::write(&file, toml::to_string(&config).expect("toml")).expect("a config");
+    let out = place.at("killed");
+    let (mut killed, mut resumed) = (0, 0);
+    for attempt in 0_u64..200 {
+        let has_begun = out.join("config.toml").exists();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_distillscope"));
+        command.arg("train").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        if has_begun {
+            resumed += usize::from(out.join("weights/resume.safetensors").exists());
+            command.arg("--resume").arg(&out);
+        } else {
+            command.arg("--config").arg(&file).arg("--out").arg(&out);
+        }
+        let mut child = command.spawn().expect("the program");
+        // Every moment has its turn, from the first files to the last checkpoint; later tries get further.
+        let patience = std::time::Duration::from_millis(60 + attempt * 37 % 400 + 20 * attempt);
+        let begin = std::time::Instant::now();
+        let ended = loop {
+            match child.try_wait().expect("a state") {
+                Some(status) => break Some(status),
+                None if begin.elapsed() > patience => break None,
+                None => std::thread::sleep(std::time::Duration::from_millis(2)),
+            }
+        };
+        match ended {
+            Some(status) => {
+                assert!(status.success(), "attempt {attempt}: {status}");
+                break;
+            }
+            None => {
+                child.kill().expect("a kill");
+                child.wait().expect("its end");
+                killed += 1;
+            }
+        }
+        // Whatever is there is whole.
+        for name in ["last", "best"] {
+            let written = out.join("weights").join(name).with_extension("safetensors");
+            if written.exists() {
+                checkpoint::open(&written).expect("a whole checkpoint");
+            }
+        }
+    }
+    assert!(killed > 2 && resumed > 0, "killed {killed} times, resumed {resumed} times");
+    assert_eq!(weights(&out), weights(&place.at("whole")));
+    assert_eq!(RunHistory::read(&out).expect("a history").steps.len(), 48);
+}
+
+#[test]
+fn a_damaged_picture_is_left_out_of_the_evaluation_and_named_once() {
+    let place = Place::new();
+    let picture = place.at("data/images/val/1.png");
+    let whole = fs::read(&picture).expect("a picture");
+    fs::write(&picture, &whole[..whole.len() - 40]).expect("half a picture");
+    let events = place.run(place.config(), "damaged").expect("a run");
+    let warnings: Vec<&String> = events
+        .iter()
+        .filter_map(|event| match event {
+            RunEvent::Warning(text) => Some(text),
+            _ => None,
+        })
+        .filter(|text| text.contains("left out of the evaluation"))
+        .collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("1.png"), "{warnings:?}");
+    let evaluated = events.iter().filter_map(|event| match event {
+        RunEvent::Epoch(epoch) => epoch.evaluation.as_ref(),
+        _ => None,
+    });
+    // Only the other picture, with its one ground truth, is counted.
+    assert!(evaluated.map(|e| (e.images, e.labels)).all(|counted| counted == (1, 1)));
 }

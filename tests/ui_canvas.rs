@@ -1,5 +1,6 @@
 //! The canvas in an invisible window: hover, zoom, pan, solo and layers as a hand would use them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use distillscope::app::Command;
@@ -11,6 +12,7 @@ use distillscope::inspect::{Comparison, ScaleComparison, Scene, SceneLabel, Tap}
 use distillscope::ui::canvas::{Canvas, CanvasModel};
 use distillscope::ui::style;
 use distillscope::yolo::anchors::AnchorScale;
+use distillscope::yolo::assign::{Target, assign};
 use egui::{Event, Modifiers, MouseWheelSource, MouseWheelUnit, Pos2, TouchPhase, Vec2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
@@ -473,4 +475,40 @@ fn a_window_of_a_few_points_is_no_reason_to_fall() {
         harness.set_size(size);
         harness.run();
     }
+}
+
+#[test]
+fn positives_are_counted_against_the_mask_of_all_or_of_the_soloed_box() {
+    let mut desk = desk();
+    desk.view.positives = true;
+    let counts = |desk: &Desk, scale: usize, gts: &[usize]| {
+        let (input, anchors) = (Size::square(640), &desk.anchors[scale]);
+        let boxes = desk.scene.as_ref().expect("a scene").boxes();
+        let (rows, cols) = anchors.shape(640, 640);
+        let targets: Vec<_> = gts.iter().map(|&gt| Target::new(0, 0, &boxes[gt], input)).collect();
+        let positives: BTreeSet<_> =
+            assign(&targets, anchors, rows, cols, 4.0).iter().map(|p| (p.row, p.col)).collect();
+        let mut marked = BTreeSet::new();
+        for &gt in gts {
+            let threshold = desk.field.threshold(scale, gt, Psi::default(), LevelRule::PerScale);
+            let largest = desk.field.largest(scale, Some(gt));
+            let above = largest.values().iter().enumerate().filter(|(_, iou)| **iou > threshold);
+            marked.extend(above.map(|(cell, _)| (cell / cols, cell % cols)));
+        }
+        let both = marked.intersection(&positives).count();
+        let (mask, alone) = (marked.len() - both, positives.len() - both);
+        format!("{}: {mask} cells of the mask alone, {alone} of YOLOv5's positives alone, {both} both", anchors.name())
+    };
+    let (all, solo) = ([0, 1, 2].map(|scale| counts(&desk, scale, &[0, 1])), counts(&desk, 1, &[1]));
+    assert_ne!(all[1], solo);
+    let mut window = window(desk);
+    all.iter().for_each(|sentence| {
+        window.get_by_label(sentence);
+    });
+    window.state_mut().solo = Some(1);
+    window.run_steps(2);
+    window.get_by_label(&solo);
+    window.state_mut().view.positives = false;
+    window.run_steps(2);
+    assert!(window.query_by_label(&solo).is_none());
 }

@@ -10,17 +10,22 @@ use std::sync::Arc;
 use distillscope::app::run::{CurveView, Plot, Progress, RunTab};
 use distillscope::app::view::Layer;
 use distillscope::app::{App, Backend, Command, Effect, Level, Options, Overlay, Settings, apply, default_anchors};
-use distillscope::dataset::{Label, Warning};
+use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Role, Scene};
+use distillscope::preflight::report::{Check, Preflight, Status};
+use distillscope::survey::survey;
 use distillscope::train::config::{Campaign, Lambda, Length};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
     Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
 };
-use distillscope::worker::{BatchPreview, BatchRequest, EarlierRun, Job, JobKind, PreviewImage, Report};
+use distillscope::worker::{
+    BatchPreview, BatchRequest, DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, PreviewImage, Report,
+};
+use distillscope::yolo::anchors::AnchorScale;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -99,6 +104,12 @@ impl Window {
         self.harness.run_steps(2);
     }
 
+    /// Carries out a command that comes from elsewhere in the window.
+    fn set(&mut self, command: Command) {
+        apply(&mut self.harness.state_mut().as_mut().expect("the first frame makes it").state, command);
+        self.harness.run_steps(3);
+    }
+
     fn press(&mut self, modifiers: Modifiers, key: Key) {
         self.harness.key_press_modifiers(modifiers, key);
         self.harness.run_steps(3);
@@ -164,11 +175,57 @@ fn a_start_hands_over_what_the_form_says() {
     let config = &campaign.config;
     assert_eq!((&*config.data, &*config.student), (Path::new("d/data.yaml"), Path::new("s.pt")));
     assert_eq!((config.teacher.as_deref(), &*campaign.out), (Some(Path::new("l.pt")), Path::new("runs/run-7")));
-    assert_eq!((config.length, config.imitation.lambda), (Length::Steps(10), Lambda::Fixed(0.001)));
+    assert_eq!((config.length, config.imitation.lambda), (Length::Steps(20), Lambda::Fixed(0.001)));
     assert_eq!((campaign.paired, campaign.seeds, campaign.resume), (true, 3, false));
     assert_eq!(config.snapshot.as_ref().map(|s| (&*s.image, s.every)), Some((Path::new("a.jpg"), 25)));
     assert!(!control.is_paused() && !control.is_stopped());
     assert_eq!(window.app().state.runs.tab, RunTab::Curves);
+}
+
+fn answers() -> Arc<Preflight> {
+    let check = |id, status, message: &str, advice: &str| Check {
+        id,
+        title: id,
+        status,
+        value: None,
+        message: message.to_owned(),
+        advice: advice.to_owned(),
+    };
+    Arc::new(Preflight {
+        checks: vec![
+            check("anchors", Status::Green, "they fit", ""),
+            check("imitation-gradient", Status::Red, "there is none", "compute it with gradient"),
+        ],
+        lambda_for_ratio: Some(0.004),
+        ratio: 0.5,
+        ..Preflight::default()
+    })
+}
+
+#[test]
+fn a_preflight_is_asked_of_the_set_up_and_its_lambda_goes_back_into_it() {
+    let mut window = Window::open();
+    window.click("Preflight");
+    window.click("Check the set-up");
+    let asked = window.fake.0.borrow().0.iter().rev().find_map(|job| match job {
+        Job::Preflight { config, .. } => Some(config.clone()),
+        _ => None,
+    });
+    let config = asked.expect("a preflight was asked for");
+    assert_eq!((&*config.student, config.teacher.as_deref()), (Path::new("s.pt"), Some(Path::new("l.pt"))));
+    window.report(Report::Preflight { config, found: answers() });
+    window.harness.get_by_label("It does not distil as it should.");
+    window.harness.get_by_label("red, imitation-gradient: there is none");
+    window.harness.get_by_label("compute it with gradient");
+    assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
+    window.click("Use λ = 0.00400");
+    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::Fixed(0.004));
+    window.click("Keep this ratio");
+    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::GradientRatio(0.5));
+    // λ moves the balance alone; another ψ makes other masks.
+    assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
+    window.edit(|campaign| campaign.config.imitation.psi = 0.7);
+    window.harness.get_by_label("The set-up has changed since.");
 }
 
 #[test]
@@ -319,7 +376,15 @@ fn the_difference_through_time_follows_the_run_and_goes_back() {
             let side = (320 / stride) as usize;
             SnapshotScale { stride, difference: Grid::filled(side, side, high) }
         });
-        (WITH, RunEvent::Snapshot(Arc::new(Snapshot { step, image: "a.jpg".into(), scales: scales.to_vec() })))
+        (
+            WITH,
+            RunEvent::Snapshot(Arc::new(Snapshot {
+                step,
+                image: "a.jpg".into(),
+                scales: scales.to_vec(),
+                truths: Vec::new(),
+            })),
+        )
     };
     window.say(vec![(WITH, started(40)), snapshot(0, 9.0), snapshot(25, 4.0)]);
     window.press(Modifiers::NONE, Key::M);
@@ -481,6 +546,54 @@ fn a_batch_that_cannot_be_made_says_why_in_its_place() {
     window.report(Report::Started { kind: JobKind::Batch, what: "step 0".into() });
     window.click("Cancel: making a batch");
     window.harness.get_by_label("Cancelled; “Read again” makes the batch.");
+}
+
+#[test]
+fn the_masks_of_the_open_split_are_surveyed_and_a_click_in_a_plot_sets_psi() {
+    let mut window = Window::open();
+    window.click("Mask survey");
+    window.harness.get_by_label("No survey yet");
+    let anchors = vec![AnchorScale { stride: 8, anchors: vec![[8.0, 8.0]] }];
+    let brief = ModelBrief { path: "s.pt".into(), names: vec!["a".into()], anchors };
+    window.report(Report::Described { role: Role::Student, brief });
+    let brief = DatasetBrief { source: "d/data.yaml".into(), split: Some("train".into()), ..DatasetBrief::default() };
+    window.report(Report::Dataset(brief));
+    window.click("Survey the masks");
+    let request = window.fake.0.borrow().0.iter().rev().find_map(|job| match job {
+        Job::Survey(request) => Some((**request).clone()),
+        _ => None,
+    });
+    let request = request.expect("a survey was asked for");
+    assert_eq!((&*request.data, request.split), (Path::new("d/data.yaml"), Split::Train));
+
+    let kind = JobKind::Survey;
+    window.report(Report::Started { kind, what: "d/data.yaml".into() });
+    window.report(Report::Progress { kind, stage: "counting cells".into(), fraction: Some(0.4) });
+    window.harness.get_by_label("counting cells · 40 %");
+    window.click("Stop the survey");
+    window.harness.get_by_label("Survey the masks");
+
+    // One box that is one cell, and another in the same place: one cell of the mask, and the one positive.
+    let bbox = BoundingBox::new(8.0, 0.0, 16.0, 8.0);
+    let label = Label { class: 0, bbox };
+    let sample = Sample { image: "a.png".into(), size: Size::square(640), labels: vec![label; 2] };
+    let samples = Samples { names: vec!["a".into()], samples: vec![sample], ..Samples::default() };
+    let found = survey(&samples, &request.anchors, request.input, &request.options, &mut |_, _| {
+        std::ops::ControlFlow::Continue(())
+    });
+    let survey = Arc::new(found.expect("not broken off"));
+    window.report(Report::Survey { request: Box::new(request), survey, skipped: 1 });
+    window.harness.get_by_label("1 image · 2 ground truths · 640×640 px · 1 image left out");
+    window.harness.get_by_label("P3: 0 of the mask alone, 0 positives alone, 1 both");
+    window.set(Command::SetPsi(1.0));
+    window.harness.get_by_label("P3: 0 of the mask alone, 1 positives alone, 0 both");
+    window.click("cells over ψ, P3");
+    let psi = window.app().state.psi.get();
+    assert!((0.3..0.7).contains(&psi), "the middle of the plot is about the middle of ψ: {psi}");
+    window.click("Share covered");
+    window.harness.get_by_label("% of the map over ψ, P3");
+    window.set(Command::SetInputSize(320));
+    window.harness.get_by_label("Stale: it is of another input size. Survey again.");
 }
 
 #[test]

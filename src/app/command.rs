@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use crate::app::run::{CurveView, Plot, RunTab};
+use crate::app::run::{CurveView, Field, Plot, RunTab};
 use crate::app::state::{ModelSlot, State};
+use crate::app::survey::{self, Measure};
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
 use crate::imitation::difference::DifferenceKind;
@@ -76,6 +77,8 @@ pub enum Command {
     ToggleRange,
     ToggleLabels,
     ToggleBoxes(Role),
+    /// The cells that YOLOv5 assigns, set against the mask.
+    TogglePositives,
     SetCamera(Camera),
     ZoomBy(f32),
     Hover(Option<Hover>),
@@ -93,6 +96,12 @@ pub enum Command {
     /// The set-up as a person has changed it.
     EditRun(Box<Campaign>),
     ResetRun,
+    /// Prove that the run that is set up would distil.
+    Preflight,
+    /// A fixed λ for the run that is set up.
+    UseLambda(f64),
+    /// A gradient ratio for the run that is set up.
+    KeepRatio(f64),
     /// To another batch of the run that is set up.
     StepBatch(i64),
     SeekBatch(u64),
@@ -112,6 +121,10 @@ pub enum Command {
     SetCurves(CurveView),
     /// The curves of one plot, or of all that are shown.
     ExportCurves(Option<Plot>, CurveFormat),
+    /// Counts over the open dataset what every ψ and rule mark; [`JobKind::Survey`] cancels it.
+    StartSurvey,
+    SetSurveyMeasure(Measure),
+    ExportSurvey(CurveFormat),
     ToggleMoments,
     SeekMoment(usize),
     PlayMoments,
@@ -267,6 +280,7 @@ impl Command {
             Self::ToggleLabels => "Ground-truth boxes".into(),
             Self::ToggleBoxes(Role::Teacher) => "Boxes that the teacher finds".into(),
             Self::ToggleBoxes(Role::Student) => "Boxes that the student finds".into(),
+            Self::TogglePositives => "YOLOv5's positive cells".into(),
             Self::SetCamera(Camera::Fit) => "Fit the image to the view".into(),
             Self::SetCamera(Camera::Free { .. }) => "Move the view".into(),
             Self::ZoomBy(factor) if *factor < 1.0 => "Zoom out".into(),
@@ -292,6 +306,9 @@ impl Command {
             Self::BrowseForRun(RunFile::Earlier) => "Open an earlier run…".into(),
             Self::EditRun(_) => "Change the set-up".into(),
             Self::ResetRun => "Reset the set-up to what is open".into(),
+            Self::Preflight => "Preflight: check the set-up".into(),
+            Self::UseLambda(_) => "Fix λ".into(),
+            Self::KeepRatio(_) => "Keep a gradient ratio".into(),
             Self::StepBatch(step) if *step < 0 => "Previous batch".into(),
             Self::StepBatch(_) => "Next batch".into(),
             Self::SeekBatch(step) => format!("Batch of step {step}"),
@@ -309,6 +326,9 @@ impl Command {
             Self::SetCurves(_) => "Change the plots".into(),
             Self::ExportCurves(None, format) => format!("Save the plots as {}…", format.name()),
             Self::ExportCurves(Some(plot), format) => format!("Save {} as {}…", plot.name(), format.name()),
+            Self::StartSurvey => "Survey the masks of the dataset".into(),
+            Self::SetSurveyMeasure(measure) => format!("Survey plot: {}", measure.name().to_lowercase()),
+            Self::ExportSurvey(format) => format!("Save the mask survey as {}…", format.name()),
             Self::ToggleMoments => "Difference through the time of the run".into(),
             Self::SeekMoment(_) => "Another moment of the run".into(),
             Self::PlayMoments => "Play the difference through time, or halt".into(),
@@ -384,6 +404,9 @@ impl Command {
             }
             Self::ToggleLabels => "The labelled boxes, in their colours.",
             Self::ToggleBoxes(_) => "What this model detects on the image, after non-maximum suppression.",
+            Self::TogglePositives => {
+                "The cells that YOLOv5 trains on, set against the mask: the mask alone, positives alone, both."
+            }
             Self::SetCamera(_) => "The whole input, centred; a double click does the same.",
             Self::ZoomBy(_) => "The mouse wheel does the same, around the pointer.",
             Self::Hover(_) => "Reads the values under the pointer.",
@@ -393,12 +416,20 @@ impl Command {
             Self::Pin(None) => "A second click on the cell and Esc do the same.",
             Self::ToggleRunPanel => "Set up a distillation run, and see its curves.",
             Self::SetRunTab(RunTab::SetUp) => "What the next run is asked to do.",
+            Self::SetRunTab(RunTab::Preflight) | Self::Preflight => {
+                "Measures on one batch whether the distillation distils: gradients, masks, adapters, teacher."
+            }
+            Self::UseLambda(_) => "The next run weighs its imitation with this λ.",
+            Self::KeepRatio(_) => {
+                "The next run measures both gradients every ten steps and moves λ to keep their ratio."
+            }
             Self::SetRunTab(RunTab::Batch) => {
                 "The images that the run will learn from, augmented, with their boxes and masks."
             }
             Self::SetRunTab(RunTab::Curves) => {
                 "Losses, accuracy and learning rate over the steps, several runs overlaid."
             }
+            Self::SetRunTab(RunTab::Survey) => "What every ψ and level rule mark over the open dataset.",
             Self::SetRunTab(RunTab::Paired) => "With and without imitation, seed by seed.",
             Self::BrowseForRun(RunFile::Data) => "A YOLO data.yaml with a train and a val split.",
             Self::BrowseForRun(RunFile::Teacher) => "The model that is imitated.",
@@ -427,6 +458,12 @@ impl Command {
             Self::SetCurves(_) => "Which curves are shown, and how.",
             Self::ExportCurves(_, CurveFormat::Csv) => "Every value of every visible run, raw and smoothed.",
             Self::ExportCurves(..) => "As they are shown, with axes, units and legend, for papers and talks.",
+            Self::StartSurvey => {
+                "Reads every image's size and labels, and counts the cells that each ψ and level rule mark."
+            }
+            Self::SetSurveyMeasure(measure) => measure.explanation(),
+            Self::ExportSurvey(CurveFormat::Csv) => "A row for each rule, ψ and scale, with everything counted.",
+            Self::ExportSurvey(_) => "The plots that are shown, with axes, units and legend.",
             Self::ToggleMoments => {
                 "Lays the difference maps that the run has kept over the image, with one range of colours."
             }
@@ -552,6 +589,17 @@ impl Command {
             Self::ToggleRange => {
                 matches!(state.view.layer, Layer::Image | Layer::Anchors).then_some("This layer has no colour range.")
             }
+            Self::Preflight => {
+                let form = &state.runs.form;
+                let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
+                problem.map(|problem| problem.why).or_else(|| {
+                    form.campaign
+                        .config
+                        .teacher
+                        .is_none()
+                        .then_some("Choose a teacher: there is nothing to prove without one.")
+                })
+            }
             Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
             Self::ResumeRun => {
                 running().or_else(|| state.runs.unfinished.is_none().then_some("No run of this session was stopped."))
@@ -572,6 +620,8 @@ impl Command {
                 Some(_) => None,
             },
             Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some("No paired run has begun."),
+            Self::StartSurvey => survey::wanted(state).err(),
+            Self::ExportSurvey(_) => state.survey.result.is_none().then_some("There is no survey yet."),
             Self::ExportCurves(..) => {
                 state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some("There are no curves yet.")
             }
@@ -600,6 +650,8 @@ impl Command {
             Self::ToggleLabels => state.view.labels,
             Self::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes,
             Self::ToggleBoxes(Role::Student) => state.view.student_boxes,
+            Self::TogglePositives => state.view.positives,
+            Self::SetSurveyMeasure(measure) => state.survey.measure == *measure,
             Self::ToggleRange => matches!(state.view.range, RangeMode::Locked { .. }),
             Self::SetTheme(theme) => state.theme == *theme,
             Self::SetSplit(split) => state.dataset.split() == Some(split),
@@ -650,12 +702,14 @@ impl Command {
         all.extend(ColorMap::ALL.map(|map| Self::SetColorMap(Some(map))));
         all.extend([Self::ToggleRange, Self::ToggleLabels]);
         all.extend(Role::ALL.map(Self::ToggleBoxes));
+        all.push(Self::TogglePositives);
         all.push(Self::SetCamera(Camera::Fit));
         all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
         all.extend([Self::TogglePin, Self::Pin(None)]);
         all.extend(PIN_STEPS.map(|(rows, cols)| Self::StepPin(rows, cols)));
         all.push(Self::ToggleRunPanel);
         all.extend(RunTab::ALL.map(Self::SetRunTab));
+        all.push(Self::Preflight);
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
         all.extend([1, -1].map(Self::StepBatch));
         all.push(Self::RemakeBatch);
@@ -664,6 +718,9 @@ impl Command {
         all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
         all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
         all.extend(CurveFormat::ALL.map(|format| Self::ExportCurves(None, format)));
+        all.push(Self::StartSurvey);
+        all.extend(Measure::ALL.map(Self::SetSurveyMeasure));
+        all.extend(CurveFormat::ALL.map(Self::ExportSurvey));
         all.extend([Self::ToggleMoments, Self::PlayMoments]);
         all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
         all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
@@ -694,6 +751,8 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Run => "training",
         JobKind::Batch => "making a batch",
         JobKind::OpenRun => "reading an earlier run",
+        JobKind::Preflight => "checking the set-up",
+        JobKind::Survey => "surveying the masks",
     }
 }
 

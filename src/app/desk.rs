@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::app::command::RunFile;
+use crate::app::command::{CurveFormat, RunFile};
 use crate::app::run::lines::CurveExport;
+use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
@@ -110,6 +111,8 @@ pub enum Errand {
     ReadHyp(PathBuf),
     /// Asks for a file name and writes curves there.
     Save(Box<CurveExport>),
+    /// The same for a survey.
+    SaveSurvey(Box<SurveyExport>),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -176,17 +179,10 @@ impl Desk {
                 }
             }
             Errand::Save(export) => {
-                let format = export.format;
-                let dialog = rfd::AsyncFileDialog::new()
-                    .set_title(format!("Save curves as {}", format.name()))
-                    .set_file_name(export.file_name())
-                    .add_filter(format.name(), &[format.extension()]);
-                let asked = Instant::now();
-                let picked = dialog.save_file();
-                self.spawn(move || match block_on(picked) {
-                    Some(file) => Some(save(*export, file.path())),
-                    None => no_dialog(asked),
-                });
+                self.save_as("the curves", export.format, &export.file_name(), move || export.bytes());
+            }
+            Errand::SaveSurvey(export) => {
+                self.save_as("the survey", export.format, &export.file_name(), move || export.bytes());
             }
             Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&runs_folder())))),
             Errand::ReadHyp(path) => self.spawn(move || {
@@ -200,6 +196,26 @@ impl Desk {
                 Some(Answer::Looked { found: found.collect(), onto })
             }),
         }
+    }
+
+    /// Asks for a file name and writes there what `bytes` makes.
+    fn save_as(
+        &self,
+        what: &'static str,
+        format: CurveFormat,
+        name: &str,
+        bytes: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
+    ) {
+        let dialog = rfd::AsyncFileDialog::new()
+            .set_title(format!("Save {what} as {}", format.name()))
+            .set_file_name(name)
+            .add_filter(format.name(), &[format.extension()]);
+        let asked = Instant::now();
+        let picked = dialog.save_file();
+        self.spawn(move || match block_on(picked) {
+            Some(file) => Some(save(what, bytes, file.path())),
+            None => no_dialog(asked),
+        });
     }
 
     pub fn try_recv(&self) -> Option<Answer> {
@@ -257,11 +273,11 @@ fn no_dialog(asked: Instant) -> Option<Answer> {
     })
 }
 
-fn save(export: CurveExport, path: &Path) -> Answer {
-    let written = export.bytes().and_then(|bytes| atomic::write(path, &bytes).map_err(|error| error.to_string()));
+fn save(what: &str, bytes: impl FnOnce() -> Result<Vec<u8>, String>, path: &Path) -> Answer {
+    let written = bytes().and_then(|bytes| atomic::write(path, &bytes).map_err(|error| error.to_string()));
     match written {
         Ok(()) => Answer::Saved(path.to_path_buf()),
-        Err(message) => Answer::Failed { what: "the curves".into(), message },
+        Err(message) => Answer::Failed { what: what.into(), message },
     }
 }
 

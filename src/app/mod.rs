@@ -17,6 +17,7 @@ mod reports;
 pub mod run;
 mod settings;
 mod state;
+pub mod survey;
 mod update;
 pub mod view;
 mod wants;

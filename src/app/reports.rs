@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::app::command::{Command, file_name};
 use crate::app::messages::Level;
-use crate::app::run::RunTab;
+use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
+use crate::app::survey::Surveyed;
 use crate::app::update::{Effect, models_changed, select, tell, tell_with};
 use crate::app::view::Camera;
 use crate::app::wants;
@@ -96,6 +97,15 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             state.runs.add_earlier(*run);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
         }
+        Report::Survey { request, survey, skipped } => {
+            if state.survey.asked.as_ref() == Some(&*request) {
+                state.survey.result = Some(Surveyed { request: *request, survey, skipped });
+            }
+        }
+        Report::Preflight { config, found } => {
+            state.runs.examined = Some(Examined::new(*config, found));
+            (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
+        }
         Report::Thumbnail { image, picture, labels } => state.dataset.insert_thumbnail(image, picture, labels),
     }
 }
@@ -124,7 +134,13 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         JobKind::Batch => return state.runs.batch.failed(message),
         // What went wrong in a run is told by the run itself; what kept it from running is not.
         JobKind::Run if state.runs.has_told(&message) => return,
-        JobKind::Field | JobKind::Device | JobKind::Thumbnail | JobKind::Run | JobKind::OpenRun => {}
+        JobKind::Field
+        | JobKind::Device
+        | JobKind::Thumbnail
+        | JobKind::Run
+        | JobKind::OpenRun
+        | JobKind::Preflight
+        | JobKind::Survey => {}
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
     let remedy =
@@ -295,7 +311,8 @@ mod tests {
             ..Default::default()
         };
         let effects = receive(&mut state, Report::Dataset(brief));
-        assert_eq!(effects.len(), 1);
+        let toasts = effects.iter().filter(|effect| matches!(effect, Effect::Toast { .. }));
+        assert_eq!(toasts.count(), 1);
         assert_eq!(state.messages.len(), LISTED_WARNINGS + 1);
         assert_eq!(state.messages.get(0).expect("a message").what, "a.txt:1");
     }

@@ -10,6 +10,7 @@ use crate::app::frames::FrameTimes;
 use crate::app::measures::Measures;
 use crate::app::messages::Messages;
 use crate::app::run::Runs;
+use crate::app::survey::SurveyState;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
@@ -226,6 +227,7 @@ pub struct State {
     pub pin: Option<Pin>,
 
     pub runs: Runs,
+    pub survey: SurveyState,
 
     pub device: Option<DeviceStatus>,
     pub device_choice: String,
@@ -278,6 +280,7 @@ impl Default for State {
             hover: None,
             pin: None,
             runs: Runs::default(),
+            survey: SurveyState::default(),
             device: None,
             device_choice: "auto".to_owned(),
             activities: Vec::new(),

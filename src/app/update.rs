@@ -14,11 +14,12 @@ use crate::app::run::lines::CurveExport;
 use crate::app::run::{CurveView, RunTab};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
+use crate::app::survey::{self, SurveyExport};
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::{Psi, ScaleMask};
 use crate::inspect::{AdapterChoice, LabelSource, Role};
-use crate::train::config::Campaign;
+use crate::train::config::{Campaign, Lambda};
 use crate::worker::{Job, JobKind};
 
 /// What is to be done outside the state.
@@ -216,6 +217,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::ToggleLabels => state.view.labels ^= true,
         Command::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes ^= true,
         Command::ToggleBoxes(Role::Student) => state.view.student_boxes ^= true,
+        Command::TogglePositives => state.view.positives ^= true,
         Command::SetCamera(camera) => state.camera = camera,
         // What these mean depends on the screen: the ui has turned them into a camera and a range.
         Command::ZoomBy(_) | Command::ToggleRange => {}
@@ -238,6 +240,13 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.runs.form = crate::app::run::Form::default();
             state.runs.form.campaign.out = out;
         }
+        Command::Preflight => {
+            (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
+            let config = Box::new(state.runs.form.campaign.config.clone());
+            effects.push(Effect::Send(Job::Preflight { config, ratio: 0.5 }));
+        }
+        Command::UseLambda(lambda) => weigh(state, Lambda::Fixed(lambda)),
+        Command::KeepRatio(ratio) => weigh(state, Lambda::GradientRatio(ratio)),
         Command::StepBatch(step) => state.runs.batch.step = state.runs.batch.step.saturating_add_signed(step),
         Command::SeekBatch(step) => state.runs.batch.step = step,
         Command::RemakeBatch => state.runs.batch.reading += 1,
@@ -271,6 +280,19 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             let plots = plot.map_or_else(|| view.shown.clone(), |plot| vec![plot]);
             let export = CurveExport { tracks: state.runs.tracks.clone(), view, plots, format };
             effects.push(Effect::Ask(Errand::Save(Box::new(export))));
+        }
+        Command::StartSurvey => {
+            if let Ok(request) = survey::wanted(state) {
+                state.survey.asked = Some(request.clone());
+                effects.push(Effect::Send(Job::Survey(Box::new(request))));
+            }
+        }
+        Command::SetSurveyMeasure(measure) => state.survey.measure = measure,
+        Command::ExportSurvey(format) => {
+            if let Some(surveyed) = state.survey.result.clone() {
+                let export = SurveyExport { surveyed, measure: state.survey.measure, psi: state.psi, format };
+                effects.push(Effect::Ask(Errand::SaveSurvey(Box::new(export))));
+            }
         }
         Command::ToggleMoments => {
             let on = state.runs.playback.is_none();
@@ -307,6 +329,13 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::Quit => effects.push(Effect::Quit),
     }
+}
+
+/// The weight of the imitation in the run that is set up.
+fn weigh(state: &mut State, lambda: Lambda) {
+    let mut campaign = state.runs.form.campaign.clone();
+    campaign.config.imitation.lambda = lambda;
+    state.runs.form.edit(campaign);
 }
 
 fn toggle(state: &mut State, overlay: Overlay) {

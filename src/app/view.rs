@@ -95,6 +95,8 @@ pub struct ViewSettings {
     pub labels: bool,
     pub teacher_boxes: bool,
     pub student_boxes: bool,
+    /// Outline the cells that YOLOv5 assigns, set against the mask.
+    pub positives: bool,
     pub difference: DifferenceKind,
     pub channels: ChannelView,
     /// Show feature maps and differences inside the mask alone.
@@ -112,6 +114,7 @@ impl Default for ViewSettings {
             labels: true,
             teacher_boxes: false,
             student_boxes: false,
+            positives: false,
             difference: DifferenceKind::default(),
             channels: ChannelView::default(),
             inside_mask: false,

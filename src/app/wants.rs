@@ -12,7 +12,8 @@ use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey,
 use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
-use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
+use crate::imitation::mask::LevelRule;
+use crate::inspect::{Role, SceneRequest, Tap, input_multiple, mask_anchors};
 use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::AnchorScale;
 
@@ -57,7 +58,7 @@ fn follow_anchors(state: &mut State) {
 }
 
 /// The input that both models can take: whole cells of the largest stride of either.
-fn input_size(state: &State) -> Size {
+pub(super) fn input_size(state: &State) -> Size {
     let of_models = Role::ALL.into_iter().filter_map(|role| state.model(role).anchors()).flatten();
     Size::square(state.input_side.next_multiple_of(input_multiple(of_models)))
 }
@@ -149,10 +150,18 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     config.imgsz = state.input_side;
     config.device.clone_from(&state.device_choice);
     config.imitation.psi = state.psi.get();
-    (config.imitation.level_rule, config.imitation.iou) = (state.rule, state.convention);
-    config.imitation.tap = state.tap;
+    config.imitation.iou = state.convention;
+    // The inspector begins with what explains the method, a run with what helped most: it follows a choice, not a start.
+    if state.rule != LevelRule::default() {
+        config.imitation.level_rule = state.rule;
+    }
+    if state.tap != Tap::default() {
+        config.imitation.tap = state.tap;
+    }
     state.runs.form.follow(&open);
-    if state.runs.open && !state.runs.asked_out && state.runs.form.campaign.out.as_os_str().is_empty() {
+    let campaign = &state.runs.form.campaign;
+    let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();
+    if is_set_up && !state.runs.asked_out && campaign.out.as_os_str().is_empty() {
         state.runs.asked_out = true;
         effects.push(Effect::Ask(Errand::FindFreeFolder));
     }

@@ -2,6 +2,9 @@
 
 mod convert;
 mod inspect;
+mod preflight;
+mod run_args;
+mod survey;
 mod train;
 mod val;
 mod window;
@@ -12,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::dataset::Split;
 use crate::device::{self, DeviceChoice, DeviceStatus};
 use crate::geometry::Size;
 
@@ -40,8 +44,10 @@ struct Cli {
 enum Command {
     Inspect(Box<inspect::InspectArgs>),
     Convert(convert::ConvertArgs),
+    Preflight(Box<preflight::PreflightArgs>),
     Train(Box<train::TrainArgs>),
     Val(val::ValArgs),
+    Survey(survey::SurveyArgs),
 }
 
 /// What every subcommand that runs a model takes.
@@ -76,10 +82,12 @@ pub fn main() -> ExitCode {
         .init();
     let cli = Cli::parse();
     let outcome = match cli.command {
+        Some(Command::Preflight(args)) => preflight::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Val(args)) => val::run(&args),
+        Some(Command::Survey(args)) => survey::run(&args),
         None => window::run(cli.window),
     };
     match outcome {
@@ -111,6 +119,11 @@ fn parse_input_size(text: &str) -> Result<Size, String> {
         None => side(text).map(Size::square),
         Some((height, width)) => Ok(Size::new(side(width)?, side(height)?)),
     }
+}
+
+fn parse_split(text: &str) -> Result<Split, String> {
+    let split = Split::ALL.into_iter().find(|split| split.name() == text);
+    split.ok_or_else(|| format!("'{text}' is none of train, val and test"))
 }
 
 /// The size rounded up to whole cells of the largest stride, as YOLOv5 does, with a line on stderr where it changed.

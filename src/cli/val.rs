@@ -30,7 +30,7 @@ pub(super) struct ValArgs {
     #[arg(long, value_name = "WEIGHTS")]
     weights: PathBuf,
     /// The part of the data: train, val or test
-    #[arg(long, value_name = "SPLIT", default_value = "val", value_parser = parse_split)]
+    #[arg(long, value_name = "SPLIT", default_value = "val", value_parser = super::parse_split)]
     split: Split,
     /// Long side of an image in the network's input, px
     #[arg(long, value_name = "PX", default_value_t = 640, value_parser = clap::value_parser!(u32).range(32..=8192))]
@@ -43,11 +43,6 @@ pub(super) struct ValArgs {
     json: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
-}
-
-fn parse_split(text: &str) -> Result<Split, String> {
-    let split = Split::ALL.into_iter().find(|split| split.name() == text);
-    split.ok_or_else(|| format!("'{text}' is none of train, val and test"))
 }
 
 /// Schema `distillscope.val/1`.
@@ -94,6 +89,9 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     .with_context(|| args.weights.display().to_string())?
     .context("the evaluation was broken off")?;
 
+    for warning in &evaluation.warnings {
+        eprintln!("distillscope: warning: {warning}");
+    }
     let report = Report { schema: "distillscope.val/1", evaluation: &evaluation };
     match &args.json {
         Some(path) if path.as_os_str() != "-" => Ok(export::atomic::write_json(path, &report)?),

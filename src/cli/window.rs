@@ -32,7 +32,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
     if !has_display() {
         anyhow::bail!(
             "no display: neither WAYLAND_DISPLAY nor DISPLAY is set, so no window can open. \
-             `distillscope inspect` works without one, see `distillscope inspect --help`"
+             `distillscope inspect`, `train` and `val` work without one, see `distillscope --help`"
         );
     }
     for path in [&args.image, &args.data, &args.teacher, &args.student].into_iter().flatten() {

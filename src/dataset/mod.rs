@@ -77,9 +77,9 @@ impl DatasetError {
     }
 
     /// The file that is to blame, and what is wrong with it without the file's name.
-    fn blame(self, image: &Path) -> Warning {
+    pub fn blame(&self, image: &Path) -> Warning {
         let text = self.to_string();
-        let path = match &self {
+        let path = match self {
             Self::Read { path, .. }
             | Self::NotAFile { path }
             | Self::FileTooLarge { path, .. }

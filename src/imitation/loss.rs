@@ -169,6 +169,40 @@ mod tests {
         assert_eq!(squares.double_value(&[]), 1.0);
     }
 
+    /// The loss is a quadratic form, so central differences are exact but for rounding.
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        tch::manual_seed(11);
+        let floats = (Kind::Float, Device::Cpu);
+        let student = Tensor::randn([2, 3, 4, 5], floats).set_requires_grad(true);
+        let teacher = Tensor::randn([2, 2, 4, 5], floats);
+        let mask = Tensor::rand([2, 1, 4, 5], floats).gt(0.5).to_kind(Kind::Float);
+        let cells = mask.sum(Kind::Float).double_value(&[]) as u64;
+        for kernel in [1, 3] {
+            let adapter = Adapter::random(3, 2, kernel, 1, Device::Cpu).unwrap();
+            let loss = || {
+                let squares = masked_squares(&adapter.apply(&student).unwrap(), &teacher, &mask, None).unwrap();
+                distance(&squares, cells).unwrap()
+            };
+            let inputs = [&student, &adapter.weight, &adapter.bias];
+            let gradients = Tensor::run_backward(&[loss()], &inputs, false, false);
+            for (tensor, gradient) in inputs.into_iter().zip(gradients) {
+                let (flat, gradient) = (tensor.detach().view([-1]), gradient.reshape([-1]));
+                for at in 0..tensor.numel() as i64 {
+                    let moved = |by: f64| {
+                        let _ = flat.get(at).f_add_scalar_(by).unwrap();
+                        let value = loss().double_value(&[]);
+                        let _ = flat.get(at).f_add_scalar_(-by).unwrap();
+                        value
+                    };
+                    let slope = (moved(0.25) - moved(-0.25)) / 0.5;
+                    let found = gradient.double_value(&[at]);
+                    assert!((slope - found).abs() < 1e-4, "{at} of {:?}: {slope} and {found}", tensor.size());
+                }
+            }
+        }
+    }
+
     #[test]
     fn no_cell_no_loss_and_no_gradient_even_where_features_are_not_finite() {
         let student = Tensor::from_slice(&[f32::INFINITY]).view([1, 1, 1, 1]).set_requires_grad(true);

@@ -321,6 +321,27 @@ impl IouField {
         grid
     }
 
+    /// Calls `visit` with row, column and the largest IoU of its anchors for every cell where a ground truth can have
+    /// one above 0.
+    pub fn for_each_cell(&self, scale: usize, gt: usize, mut visit: impl FnMut(usize, usize, f32)) {
+        let windows = &self.scales[scale].gts[gt].windows;
+        let seen = || windows.iter().filter(|window| !window.iou.is_empty());
+        let (rows, cols) = (span(seen().map(|window| &window.rows)), span(seen().map(|window| &window.cols)));
+        let mut line = vec![0.0_f32; cols.len()];
+        for row in rows {
+            line.fill(0.0);
+            for window in seen().filter(|window| window.rows.contains(&row)) {
+                let places = &mut line[window.cols.start - cols.start..];
+                for (largest, &iou) in places.iter_mut().zip(window.line(row)) {
+                    *largest = largest.max(iou);
+                }
+            }
+            for (col, &iou) in cols.clone().zip(&line) {
+                visit(row, col, iou);
+            }
+        }
+    }
+
     /// The threshold of a ground truth on a scale; infinite where the rule leaves the scale out.
     pub fn threshold(&self, scale: usize, gt: usize, psi: Psi, rule: LevelRule) -> f32 {
         let here = &self.scales[scale].gts[gt];
@@ -355,10 +376,8 @@ impl IouField {
             let threshold = self.threshold(scale, gt, psi, rule);
             let mut cells = 0;
             if here.max_iou > threshold {
-                let rows = here.windows.iter().filter(|window| !window.cols.is_empty());
-                let first = rows.clone().map(|window| window.rows.start).min().unwrap_or(0);
-                let last = rows.clone().map(|window| window.rows.end).max().unwrap_or(0);
-                for row in first..last {
+                let seen = here.windows.iter().filter(|window| !window.cols.is_empty());
+                for row in span(seen.map(|window| &window.rows)) {
                     hits.fill(0);
                     for window in here.windows.iter().filter(|window| window.rows.contains(&row)) {
                         for (hit, &iou) in hits[window.cols.clone()].iter_mut().zip(window.line(row)) {
@@ -377,6 +396,11 @@ impl IouField {
         let count_sum = count.iter().map(|&hits| u64::from(hits.unsigned_abs())).sum();
         ScaleMask { rows: field.rows, cols: field.cols, count, gts: records, mask_cells, count_sum }
     }
+}
+
+/// From the first start to the last end.
+fn span<'a>(ranges: impl Iterator<Item = &'a Range<usize>>) -> Range<usize> {
+    ranges.cloned().reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..0)
 }
 
 /// What a convention adds to a side, and the anchor's place inside a cell, as a share of nothing but the stride.

@@ -87,17 +87,19 @@ pub struct ImitationConfig {
     pub normalise: bool,
 }
 
+/// Chosen by paired runs, see `scripts/search_defaults.py`: the heads' gradients point the same way as the detection's, so
+/// they may be strong while the student is far off, and fade as it comes near.
 impl Default for ImitationConfig {
     fn default() -> Self {
         Self {
-            lambda: Lambda::GradientRatio(0.2),
+            lambda: Lambda::GradientRatio(5.0),
             warmup_steps: 0,
-            decay: Decay::None,
+            decay: Decay::Cosine,
             stop_step: None,
             psi: 0.5,
             level_rule: LevelRule::Global,
             iou: IouConvention::Exact,
-            tap: Tap::Neck,
+            tap: Tap::Head,
             norm: Norm::PerScale,
             adapter_kernel: 1,
             adapter_start: AdapterStart::LeastSquares { images: 64 },
@@ -164,7 +166,7 @@ pub struct RunConfig {
     /// Side of the square input, px.
     pub imgsz: u32,
     pub batch: usize,
-    /// Gradients are gathered until about so many images have gone through.
+    /// Gradients are gathered until about so many images have gone through. YOLOv5 takes 64, a short run needs its steps.
     pub nominal_batch: usize,
     pub seed: u64,
     pub optimizer: OptimizerKind,
@@ -196,10 +198,10 @@ impl Default for RunConfig {
             teacher: None,
             student: PathBuf::new(),
             from_scratch: false,
-            length: Length::Epochs(10),
+            length: Length::Epochs(20),
             imgsz: 640,
             batch: 16,
-            nominal_batch: 64,
+            nominal_batch: 16,
             seed: 0,
             optimizer: OptimizerKind::Sgd,
             cos_lr: false,

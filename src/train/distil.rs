@@ -9,10 +9,10 @@ use super::TrainError;
 use super::config::{AdapterStart, ImitationConfig, Norm};
 use crate::dataset::TrainBatch;
 use crate::export::tensors::{self, NamedTensor};
-use crate::geometry::Size;
+use crate::geometry::{BoundingBox, Size};
 use crate::imitation::adapter::LeastSquares;
 use crate::imitation::loss::{Adapter, BatchMask, MaskRule, batch_masks, distance, masked_squares};
-use crate::imitation::mask::Psi;
+use crate::imitation::mask::{IouField, Psi};
 use crate::inspect::{Tap, elements, tapped};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::network::{Forward, Model, Network};
@@ -47,8 +47,8 @@ pub struct Distiller {
 /// One batch as the teacher sees it, without gradient.
 #[derive(Debug)]
 pub struct Lesson {
-    /// The teacher's features per pair.
-    features: Vec<Tensor>,
+    /// The teacher's features per scale, [B, C, H, W].
+    pub features: Vec<Tensor>,
     masks: Vec<BatchMask>,
 }
 
@@ -87,7 +87,7 @@ impl Distiller {
                 Tap::Head if from != to => {
                     return Err(TrainError::Config(format!(
                         "{}: the student's head has {from} outputs a cell and the teacher's {to}; the tap head needs the \
-                         same anchors and classes in both",
+                         same anchors and classes in both; choose the tap neck",
                         scale.name()
                     )));
                 }
@@ -169,24 +169,35 @@ impl Distiller {
         Ok(tensors::write(path, &named, &metadata)?)
     }
 
+    pub fn teacher(&self) -> &Model {
+        &self.teacher
+    }
+
+    /// The anchors that the masks are made from, every scale of the student.
+    pub fn anchors(&self) -> &[AnchorScale] {
+        &self.scales
+    }
+
+    /// Whether the scales that both models have need adapters.
+    pub fn has_adapters(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.adapter.is_some())
+    }
+
     /// The teacher in eval mode without gradient, and each image's mask from its own boxes.
     pub fn teach(&self, input: &Tensor, batch: &TrainBatch) -> Result<Lesson, TrainError> {
         let forward = no_grad(|| self.teacher.forward(input))?;
         let features = self.pairs.iter().map(|pair| self.feature(&forward, pair.teacher)).collect::<Result<_, _>>()?;
+        Ok(Lesson { features, masks: self.masks(batch)? })
+    }
+
+    /// The imitated cells per scale, each image's from its own boxes.
+    pub fn masks(&self, batch: &TrainBatch) -> Result<Vec<BatchMask>, TrainError> {
         let boxes: Vec<_> =
             batch.images.iter().map(|image| image.labels.iter().map(|label| label.bbox).collect()).collect();
-        let scales: Vec<_> = self.pairs.iter().map(|pair| self.scales[pair.student].clone()).collect();
         // The rule "global" looks at every scale of the student, also at one that the teacher lacks.
-        let masks = if scales.len() == self.scales.len() {
-            batch_masks(&boxes, &scales, batch.input, self.rule, input.device())?
-        } else {
-            let mut all: Vec<_> = batch_masks(&boxes, &self.scales, batch.input, self.rule, input.device())?
-                .into_iter()
-                .map(Some)
-                .collect();
-            self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect()
-        };
-        Ok(Lesson { features, masks })
+        let all = batch_masks(&boxes, &self.scales, batch.input, self.rule, self.teacher.device())?;
+        let mut all: Vec<_> = all.into_iter().map(Some).collect();
+        Ok(self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect())
     }
 
     fn feature(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
@@ -233,6 +244,20 @@ impl Distiller {
             };
             self.pairs.iter().map(map).collect()
         })
+    }
+
+    /// The cells of each ground truth (input px) for itself: flat indices by ground truth, then by scale.
+    pub fn truth_cells(&self, boxes: &[BoundingBox], input: Size) -> Vec<Vec<Vec<usize>>> {
+        let field = IouField::compute(&self.scales, input, boxes, self.rule.convention);
+        let of_truth = |gt: usize| {
+            let mask = field.gt_mask(gt, self.rule.psi, self.rule.level);
+            let cells = |pair: &Pair| {
+                let count = &mask.scales[pair.student].count;
+                count.iter().enumerate().filter(|(_, hits)| **hits > 0).map(|(cell, _)| cell).collect()
+            };
+            self.pairs.iter().map(cells).collect()
+        };
+        (0..boxes.len()).map(of_truth).collect()
     }
 
     /// Starts the adapters and the channels' weights from what both models say of some training batches: masked cells

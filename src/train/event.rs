@@ -72,6 +72,10 @@ pub struct StepRecord {
     pub mask_cells: Vec<u64>,
     /// ‖∇imitation‖ / ‖∇detection‖ where it was measured in this step.
     pub gradient_ratio: Option<f64>,
+    /// Cosine of the angle between the two, measured with it.
+    pub gradient_cosine: Option<f64>,
+    /// What the measurement cost, s.
+    pub measuring: Option<f64>,
     /// Of the weights; biases differ during warm-up, adapters by their factor.
     pub learning_rate: f64,
     pub momentum: f64,
@@ -107,6 +111,9 @@ pub struct Snapshot {
     pub image: PathBuf,
     /// Squared L2 over the channels per cell, after the adapter, per scale.
     pub scales: Vec<SnapshotScale>,
+    /// Per ground truth of the image, the imitation loss at λ = 1 if it were the only one: Σ over the scales of its own
+    /// cells' squares / 2N.
+    pub truths: Vec<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,12 @@
 //! Short distillation runs: what is asked for, the loop, what it says, what it leaves behind.
 //!
 //! A [`config`] is what a person chooses and what a run's folder keeps, with YOLOv5's [`hyp`]erparameters in it;
-//! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom. Beside it stand what
-//! depends on the step alone ([`schedule`]), the teacher's side of a step ([`distil`]), [`optimizer`], [`average`] (EMA) and
-//! the [`state`] that a run goes on from. [`event`] is all that a run ever says, [`record`] turns events into files,
-//! [`evaluate`] a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the
-//! batches of a run before it is started. The loop never learns who is listening.
+//! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`learner`] what
+//! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side of a
+//! step ([`distil`]), [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
+//! ever says, [`record`] turns events into files, `watch` says when the imitation stalls, [`evaluate`] a network into mAP,
+//! [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the batches of a run before it is
+//! started. The loop never learns who is listening.
 
 pub mod average;
 pub mod campaign;
@@ -16,6 +17,7 @@ mod error;
 pub mod evaluate;
 pub mod event;
 pub mod hyp;
+pub mod learner;
 pub mod optimizer;
 pub mod output;
 pub mod plan;
@@ -24,5 +26,6 @@ pub mod record;
 pub mod run;
 pub mod schedule;
 pub mod state;
+mod watch;
 
 pub use error::TrainError;

@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn lambda_warms_up_decays_and_stops() {
         let with = |imitation: ImitationConfig| Schedule::new(&RunConfig { imitation, ..config() }, 100, 10);
-        let share = with(ImitationConfig { warmup_steps: 4, stop_step: Some(50), ..ImitationConfig::default() });
+        let none = ImitationConfig { decay: Decay::None, ..ImitationConfig::default() };
+        let share = with(ImitationConfig { warmup_steps: 4, stop_step: Some(50), ..none });
         assert_eq!([0, 1, 3, 10, 49, 50].map(|step| share.lambda_share(step)), [0.25, 0.5, 1.0, 1.0, 1.0, 0.0]);
         let linear = with(ImitationConfig { decay: Decay::Linear, ..ImitationConfig::default() });
         assert_eq!([0, 25, 75].map(|step| linear.lambda_share(step)), [1.0, 0.75, 0.25]);

@@ -40,7 +40,8 @@ pub struct Progress {
 pub struct EpochSums {
     pub steps: u64,
     pub sum: StepRecord,
-    pub ratios: (f64, u64),
+    /// Sums of the gradients' ratio and cosine, and how many were measured.
+    pub balance: (f64, f64, u64),
 }
 
 impl EpochSums {
@@ -63,8 +64,9 @@ impl EpochSums {
         grown(&mut sum.distance, &step.distance);
         sum.mask_cells.resize(step.mask_cells.len(), 0);
         sum.mask_cells.iter_mut().zip(&step.mask_cells).for_each(|(sum, cells)| *sum += cells);
-        if let Some(ratio) = step.gradient_ratio {
-            self.ratios = (self.ratios.0 + ratio, self.ratios.1 + 1);
+        if let (Some(ratio), Some(cosine)) = (step.gradient_ratio, step.gradient_cosine) {
+            let (ratios, cosines, count) = self.balance;
+            self.balance = (ratios + ratio, cosines + cosine, count + 1);
         }
         (sum.step, sum.epoch, sum.learning_rate, sum.momentum) =
             (step.step, step.epoch, step.learning_rate, step.momentum);
@@ -79,7 +81,9 @@ impl EpochSums {
         }
         mean.imitation.iter_mut().chain(&mut mean.distance).for_each(|value| *value /= n);
         mean.mask_cells.iter_mut().for_each(|cells| *cells = (*cells as f64 / n).round() as u64);
-        mean.gradient_ratio = (self.ratios.1 > 0).then(|| self.ratios.0 / self.ratios.1 as f64);
+        let (ratios, cosines, count) = self.balance;
+        let measured = |sum: f64| (count > 0).then(|| sum / count as f64);
+        (mean.gradient_ratio, mean.gradient_cosine) = (measured(ratios), measured(cosines));
         mean
     }
 }

@@ -34,6 +34,8 @@ pub const CASING: Color32 = Color32::from_black_alpha(160);
 pub const ANCHOR_FIRST: Color32 = Color32::WHITE;
 pub const ANCHOR_LAST: Color32 = Color32::from_rgb(0, 201, 177);
 
+/// Cells that YOLOv5 assigns: a red that no map over the image contains.
+pub const POSITIVE: Color32 = Color32::from_rgb(255, 64, 64);
 /// The cell that is explained.
 pub const PIN: Color32 = ANCHOR_LAST;
 

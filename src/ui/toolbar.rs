@@ -40,6 +40,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         for role in Role::ALL {
             boxes(ui, panel, Command::ToggleBoxes(role), role.name(), Palette::of(ui).role(role));
         }
+        boxes(ui, panel, Command::TogglePositives, "positives", Palette::of(ui).text);
         ui.separator();
         opacity(ui, panel);
         color_map(ui, panel);

@@ -72,6 +72,7 @@ fn view(ui: &mut Ui, panel: &mut Panel<'_>) {
     for role in Role::ALL {
         panel.entry(ui, Command::ToggleBoxes(role));
     }
+    panel.entry(ui, Command::TogglePositives);
     ui.separator();
     panel.entry(ui, Command::SetCamera(Camera::Fit));
     ui.menu_button("Input size", |ui| {
@@ -98,6 +99,7 @@ fn run(ui: &mut Ui, panel: &mut Panel<'_>) {
     for tab in RunTab::ALL {
         panel.entry(ui, Command::SetRunTab(tab));
     }
+    panel.entry(ui, Command::StartSurvey);
     panel.entry(ui, Command::BrowseForRun(RunFile::Earlier));
     ui.menu_button("Save the plots", |ui| {
         for format in CurveFormat::ALL {

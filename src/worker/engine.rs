@@ -9,12 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{batches, listing, models, runs, scenes};
+use super::{batches, listing, models, preflight, runs, scenes, surveys};
 use crate::inspect::Role;
 use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 11;
+    const COUNT: usize = 13;
 
     const fn index(self) -> usize {
         match self {
@@ -28,7 +28,9 @@ impl JobKind {
             Self::Thumbnail => 7,
             Self::Run => 8,
             Self::OpenRun => 9,
-            Self::Batch => 10,
+            Self::Preflight => 10,
+            Self::Survey => 11,
+            Self::Batch => 12,
         }
     }
 
@@ -43,6 +45,8 @@ impl JobKind {
             Job::Thumbnail(_) => Self::Thumbnail,
             Job::Run { .. } => Self::Run,
             Job::OpenRun(_) => Self::OpenRun,
+            Job::Preflight { .. } => Self::Preflight,
+            Job::Survey(_) => Self::Survey,
             Job::Batch(_) => Self::Batch,
         }
     }
@@ -139,6 +143,8 @@ pub struct Worker {
     thumbnails: Sender<Ticket>,
     run: Sender<Ticket>,
     earlier: Sender<Ticket>,
+    preflight: Sender<Ticket>,
+    survey: Sender<Ticket>,
     batches: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
@@ -159,6 +165,8 @@ impl Worker {
             thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
             run: serve("run", &shared, Order::NewestOfEachKind, runs::handle)?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
+            preflight: serve("preflight", &shared, Order::NewestOfEachKind, preflight::handle)?,
+            survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
             batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, desk| {
                 batches::handle(&mut previews, job, desk);
             })?,
@@ -181,6 +189,8 @@ impl Worker {
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run => &self.run,
             JobKind::OpenRun => &self.earlier,
+            JobKind::Preflight => &self.preflight,
+            JobKind::Survey => &self.survey,
             JobKind::Batch => &self.batches,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.

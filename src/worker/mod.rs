@@ -1,6 +1,11 @@
 //! Long work on named threads, for the window: jobs in, reports out, the newest request wins.
 //!
 //! Each thread is the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both networks that are
+//! looked at), *listing* (dataset folders), *thumbnails*, *run* (training, at a lower priority), *earlier runs*
+//! (their records on disk), *preflight* and *survey* (the masks of a whole split). A job that a newer one of its kind
+//! has overtaken is dropped before it starts, or abandoned at its next step. A panic or an error in a job becomes
+//! [`Report::Failed`]; the thread and what it owns live on. Nobody here knows the window: a `wake` closure is called
+//! when reports are waiting.
 //! looked at), *listing* (dataset folders), *thumbnails*, *run* (training, at a lower priority), *earlier runs* (their
 //! records on disk) and *batch view* (training batches to look at). A job that a newer one of its kind has overtaken is dropped before it starts, or abandoned at its next step. A panic or an error in a job becomes
 //! [`Report::Failed`]; the thread and what it owns live on. Nobody here knows the window: a `wake` closure is
@@ -10,12 +15,14 @@ mod batches;
 mod engine;
 mod listing;
 mod models;
+mod preflight;
 mod protocol;
 mod runs;
 mod scenes;
+mod surveys;
 
 pub use engine::Worker;
 pub use protocol::{
     BatchPreview, BatchRequest, DatasetBrief, DeviceStatus, EarlierRun, Job, JobKind, ModelBrief, ModelCard,
-    PreviewImage, Report,
+    PreviewImage, Report, SurveyRequest,
 };

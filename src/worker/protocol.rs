@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::dataset::Warning;
+use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
+use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
-use crate::train::config::Campaign;
+use crate::preflight::report::Preflight;
+use crate::survey::{Survey, SurveyOptions};
+use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
 use crate::yolo::anchors::AnchorScale;
@@ -58,6 +61,26 @@ pub enum Job {
     Batch(BatchRequest),
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
     OpenRun(PathBuf),
+    /// Prove that a run would distil; `ratio` is the gradient ratio whose λ is asked for. Answered by
+    /// [`Report::Preflight`].
+    Preflight {
+        config: Box<RunConfig>,
+        ratio: f64,
+    },
+    /// Count the cells that every ψ and rule mark over a split. Answered by [`Report::Survey`].
+    Survey(Box<SurveyRequest>),
+}
+
+/// What a survey is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyRequest {
+    /// The data.yaml.
+    pub data: PathBuf,
+    pub split: Split,
+    pub anchors: Vec<AnchorScale>,
+    /// Network input, already a multiple of the largest stride.
+    pub input: Size,
+    pub options: SurveyOptions,
 }
 
 /// The kinds of job that can be under way, each at most once; also the handle to cancel one.
@@ -73,6 +96,8 @@ pub enum JobKind {
     Run,
     Batch,
     OpenRun,
+    Preflight,
+    Survey,
 }
 
 /// What a worker says.
@@ -139,6 +164,16 @@ pub enum Report {
         preview: Arc<BatchPreview>,
     },
     EarlierRun(Box<EarlierRun>),
+    Preflight {
+        config: Box<RunConfig>,
+        found: Arc<Preflight>,
+    },
+    /// `skipped`: images that could not be used.
+    Survey {
+        request: Box<SurveyRequest>,
+        survey: Arc<Survey>,
+        skipped: usize,
+    },
 }
 
 /// A run as its folder tells it.

@@ -16,10 +16,14 @@ pub struct Target {
     pub xywh: [f32; 4],
 }
 
+/// YOLOv5 clips a training box this far inside the input, px.
+const INSIDE: f32 = 1e-3;
+
 impl Target {
-    /// From a box in input px.
+    /// From a box in input px, clipped to it as YOLOv5 does.
     pub fn new(image: usize, class: usize, bbox: &BoundingBox, input: Size) -> Self {
         let (width, height) = (input.width as f32, input.height as f32);
+        let bbox = bbox.clipped(width - INSIDE, height - INSIDE);
         let (x, y) = bbox.center();
         Self { image, class, xywh: [x / width, y / height, bbox.width() / width, bbox.height() / height] }
     }

@@ -41,7 +41,7 @@ pub struct Form {
 
 impl Default for Form {
     fn default() -> Self {
-        let config = RunConfig { length: Length::Epochs(10), ..RunConfig::default() };
+        let config = RunConfig::default();
         let campaign = Campaign { config, out: PathBuf::new(), paired: false, seeds: 1, resume: false };
         Self { campaign, own: Own::default() }
     }

@@ -5,6 +5,7 @@ mod form;
 pub mod lines;
 mod paired;
 mod playback;
+mod preflight;
 mod progress;
 pub mod series;
 mod track;
@@ -24,6 +25,7 @@ pub use batch::BatchView;
 pub use form::{Field, Form, OpenThings, Problem};
 pub use paired::{Paired, Row};
 pub use playback::Playback;
+pub use preflight::Examined;
 pub use progress::{Progress, clock};
 pub use track::{Curve, Plot, Track, difference};
 
@@ -33,19 +35,23 @@ pub enum RunTab {
     #[default]
     SetUp,
     Batch,
+    Preflight,
     Curves,
     Paired,
+    Survey,
 }
 
 impl RunTab {
-    pub const ALL: [Self; 4] = [Self::SetUp, Self::Batch, Self::Curves, Self::Paired];
+    pub const ALL: [Self; 6] = [Self::SetUp, Self::Batch, Self::Preflight, Self::Curves, Self::Paired, Self::Survey];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::SetUp => "Set-up",
             Self::Batch => "Batch",
+            Self::Preflight => "Preflight",
             Self::Curves => "Curves",
             Self::Paired => "Comparison",
+            Self::Survey => "Mask survey",
         }
     }
 }
@@ -133,6 +139,8 @@ pub struct Runs {
     pub open: bool,
     pub tab: RunTab,
     pub form: Form,
+    /// The latest preflight.
+    pub examined: Option<Examined>,
     pub batch: BatchView,
     /// The folder for the results has been asked for.
     pub(super) asked_out: bool,

@@ -96,7 +96,15 @@ mod tests {
     const ID: RunId = RunId { seed: 0, arm: Arm::Imitation };
 
     fn snapshot(step: u64) -> (RunId, RunEvent) {
-        (ID, RunEvent::Snapshot(Arc::new(Snapshot { step, image: "a.jpg".into(), scales: Vec::new() })))
+        (
+            ID,
+            RunEvent::Snapshot(Arc::new(Snapshot {
+                step,
+                image: "a.jpg".into(),
+                scales: Vec::new(),
+                truths: Vec::new(),
+            })),
+        )
     }
 
     fn runs() -> Runs {

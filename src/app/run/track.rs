@@ -20,12 +20,15 @@ pub enum Plot {
     Distance,
     Lambda,
     GradientRatio,
+    GradientCosine,
+    MaskCells,
+    Truths,
     LearningRate,
     Map,
 }
 
 impl Plot {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Total,
         Self::Box,
         Self::Objectness,
@@ -34,6 +37,9 @@ impl Plot {
         Self::Distance,
         Self::Lambda,
         Self::GradientRatio,
+        Self::GradientCosine,
+        Self::MaskCells,
+        Self::Truths,
         Self::LearningRate,
         Self::Map,
     ];
@@ -48,6 +54,9 @@ impl Plot {
             Self::Distance => "distance",
             Self::Lambda => "λ",
             Self::GradientRatio => "gradient ratio",
+            Self::GradientCosine => "gradient cosine",
+            Self::MaskCells => "imitated cells",
+            Self::Truths => "ground truths",
             Self::LearningRate => "learning rate",
             Self::Map => "mAP",
         }
@@ -57,9 +66,11 @@ impl Plot {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::Total | Self::Box | Self::Objectness | Self::Class | Self::Imitation => "loss per image",
-            Self::Distance => "loss at λ = 1",
+            Self::Distance | Self::Truths => "loss at λ = 1",
             Self::Lambda => "weight",
             Self::GradientRatio => "‖∇imitation‖ / ‖∇detection‖",
+            Self::GradientCosine => "cosine, −1 to 1",
+            Self::MaskCells => "cells per image",
             Self::LearningRate => "per step",
             Self::Map => "share, 0 to 1",
         }
@@ -75,6 +86,11 @@ impl Plot {
             Self::Distance => "The same at λ = 1: how far the student's features are from the teacher's.",
             Self::Lambda => "The weight of the imitation, which warms up, fades, or is kept at a gradient ratio.",
             Self::GradientRatio => "How strongly the imitation pulls at the student, against the detection loss.",
+            Self::GradientCosine => "Above 0 imitation and detection pull the student the same way, below 0 apart.",
+            Self::MaskCells => "How many cells of each scale are in the mask, on the mean of the batch.",
+            Self::Truths => {
+                "The distance of each ground truth of the open image in its own cells, as if it were the only one."
+            }
             Self::LearningRate => "Of the weights; it warms up and decays.",
             Self::Map => "Mean average precision on the validation images, after each evaluated epoch.",
         }
@@ -106,6 +122,8 @@ impl Curve {
 
 /// Wall time of steps that the pace is taken from, in seconds.
 const PACE_SECONDS: f64 = 10.0;
+/// Ground truths that have a curve: more cannot be told apart.
+const MAX_TRUTHS: usize = 8;
 /// Snapshots that are kept; beyond them every second one goes.
 const MAX_SNAPSHOTS: usize = 400;
 
@@ -213,6 +231,12 @@ impl Track {
         if let Some(ratio) = record.gradient_ratio {
             self.put(Plot::GradientRatio, 0, step, ratio);
         }
+        if let Some(cosine) = record.gradient_cosine {
+            self.put(Plot::GradientCosine, 0, step, cosine);
+        }
+        for (scale, &cells) in record.mask_cells.iter().enumerate() {
+            self.put(Plot::MaskCells, scale, step, cells as f64 / record.images.max(1) as f64);
+        }
         self.put(Plot::LearningRate, 0, step, record.learning_rate);
         if record.seconds.is_finite() && record.seconds > 0.0 {
             self.recent.push_back(record.seconds);
@@ -235,6 +259,10 @@ impl Track {
     }
 
     fn snapshot(&mut self, snapshot: Arc<Snapshot>) {
+        for (gt, &distance) in snapshot.truths.iter().take(MAX_TRUTHS).enumerate() {
+            self.put(Plot::Truths, gt, snapshot.step as f64, distance);
+        }
+        self.version += 1;
         let highs = snapshot.scales.iter().filter_map(|scale| scale.difference.finite_range()).map(|(_, high)| high);
         self.snapshot_high = highs.fold(self.snapshot_high, f32::max);
         self.snapshots.push(snapshot);
@@ -262,9 +290,10 @@ impl Track {
 
     fn curve_name(&self, plot: Plot, index: usize) -> String {
         match plot {
-            Plot::Imitation | Plot::Distance => {
+            Plot::Imitation | Plot::Distance | Plot::MaskCells => {
                 self.scales.get(index).cloned().unwrap_or_else(|| format!("scale {index}"))
             }
+            Plot::Truths => format!("gt {index}"),
             Plot::Map => if index == 0 { "mAP50" } else { "mAP50-95" }.to_owned(),
             _ => String::new(),
         }
@@ -393,7 +422,12 @@ mod tests {
         for step in 0..=400 {
             let difference = Grid::filled(1, 1, if step == 3 { 9.0 } else { 1.0 });
             let scales = vec![SnapshotScale { stride: 8, difference }];
-            track.receive(RunEvent::Snapshot(Arc::new(Snapshot { step, image: "a.jpg".into(), scales })));
+            track.receive(RunEvent::Snapshot(Arc::new(Snapshot {
+                step,
+                image: "a.jpg".into(),
+                scales,
+                truths: Vec::new(),
+            })));
         }
         assert_eq!(track.snapshots.len(), 201);
         let ends = (track.snapshots.first().map(|s| s.step), track.snapshots.last().map(|s| s.step));

@@ -1,5 +1,6 @@
 //! The pixels of batches, decoded while the network is at the batch before.
 
+use image::RgbImage;
 use rayon::prelude::*;
 
 use super::rect::{Placement, RectBatch};
@@ -13,24 +14,51 @@ pub(super) struct LoadedBatch {
     pub pixels: Vec<u8>,
     /// Indices into the samples, and where each lies in the input.
     pub images: Vec<(usize, Placement)>,
+    /// Images of the batch that could not be read: index into the samples, and why.
+    pub unreadable: Vec<(usize, DatasetError)>,
 }
 
-/// Decodes the images of a batch on rayon's threads.
+/// Decodes the images of a batch on rayon's threads. An error where none could be read because none of the files
+/// could: then the data are gone, and not only damaged.
 pub(super) fn load(samples: &[Sample], batch: &RectBatch, imgsz: u32) -> Result<LoadedBatch, DatasetError> {
     let input = batch.input;
-    let images: Vec<(usize, Placement)> =
-        batch.images.iter().map(|&index| (index, Placement::new(samples[index].size, imgsz, input))).collect();
+    let read = |&index: &usize| {
+        let placement = Placement::new(samples[index].size, imgsz, input);
+        let pixels = pixels(&samples[index], &placement, input);
+        (index, placement, pixels)
+    };
+    let read: Vec<_> = batch.images.par_iter().map(read).collect();
     let bytes = 3 * input.width as usize * input.height as usize;
-    let mut pixels = vec![0; bytes * images.len()];
-    pixels.par_chunks_exact_mut(bytes).zip(&images).try_for_each(|(pixels, (index, placement))| {
-        let image = dataset::decode(&samples[*index].image)?;
-        let found = Size::new(image.width(), image.height());
-        if found != placement.image {
-            return Err(DatasetError::Letterbox { expected: placement.image, input, found });
+    let mut loaded = LoadedBatch {
+        input,
+        pixels: Vec::with_capacity(bytes * read.len()),
+        images: Vec::with_capacity(read.len()),
+        unreadable: Vec::new(),
+    };
+    for (index, placement, pixels) in read {
+        match pixels {
+            Ok(pixels) => {
+                loaded.pixels.extend_from_slice(&pixels);
+                loaded.images.push((index, placement));
+            }
+            Err(error) => loaded.unreadable.push((index, error)),
         }
-        let image = dataset::letterbox(&dataset::resized(image, placement.resized), &placement.letterbox)?;
-        pixels.copy_from_slice(image.as_raw());
-        Ok(())
-    })?;
-    Ok(LoadedBatch { input, pixels, images })
+    }
+    let gone = |error: &DatasetError| matches!(error, DatasetError::Read { .. } | DatasetError::NotAFile { .. });
+    if loaded.images.is_empty()
+        && loaded.unreadable.iter().all(|(_, error)| gone(error))
+        && let Some((_, error)) = loaded.unreadable.pop()
+    {
+        return Err(error);
+    }
+    Ok(loaded)
+}
+
+fn pixels(sample: &Sample, placement: &Placement, input: Size) -> Result<RgbImage, DatasetError> {
+    let image = dataset::decode(&sample.image)?;
+    let found = Size::new(image.width(), image.height());
+    if found != placement.image {
+        return Err(DatasetError::Letterbox { expected: placement.image, input, found });
+    }
+    dataset::letterbox(&dataset::resized(image, placement.resized), &placement.letterbox)
 }

@@ -22,7 +22,7 @@ use thiserror::Error;
 use self::average_precision::{Scored, figures_by_class};
 use self::loader::LoadedBatch;
 use self::rect::Placement;
-use crate::dataset::{DatasetError, Label, Sample, Samples};
+use crate::dataset::{DatasetError, Label, Sample, Samples, Warning};
 use crate::inspect::input_multiple;
 use crate::yolo::assign::Target;
 use crate::yolo::decode::rows_above;
@@ -59,6 +59,9 @@ pub struct Evaluation {
     pub losses: Option<[f64; 3]>,
     #[serde(skip)]
     pub seconds: f64,
+    /// Images that could not be read; they and their ground truths count for nothing.
+    #[serde(skip)]
+    pub warnings: Vec<Warning>,
 }
 
 /// The losses of a batch: box, objectness, class. Takes the raw heads and the batch's ground truths.
@@ -123,6 +126,7 @@ pub fn evaluate(
     let batches = rect::rect_batches(&sizes, imgsz, options.batch, stride);
 
     let mut scored = Vec::new();
+    let mut unreadable = Vec::new();
     let mut losses = options.losses.map(|_| [0.0; 3]);
     let finished = thread::scope(|scope| -> Result<bool, EvaluateError> {
         // One batch waits while the next is read.
@@ -140,20 +144,34 @@ pub fn evaluate(
             if progress(done, samples.len()).is_break() {
                 return Ok(false);
             }
-            let batch = batch?;
+            let mut batch = batch?;
+            unreadable.append(&mut batch.unreadable);
+            done += batch.images.len();
+            if batch.images.is_empty() {
+                continue;
+            }
             let (found, of_batch) = tch::no_grad(|| run(network, samples, &batch, options.losses))?;
             scored.extend(found);
             for (sum, loss) in losses.iter_mut().flatten().zip(of_batch.into_iter().flatten()) {
                 *sum += loss / batches.len() as f64;
             }
-            done += batch.images.len();
         }
         Ok(progress(done, samples.len()).is_continue())
     })?;
+    let warnings = unreadable
+        .iter()
+        .map(|(index, error)| {
+            let Warning { file, line, message } = error.blame(&samples[*index].image);
+            Warning { file, line, message: format!("left out of the evaluation: {message}") }
+        })
+        .collect();
+    let used = samples.iter().enumerate().filter(|(index, _)| unreadable.iter().all(|(other, _)| other != index));
+    let used: Vec<&Sample> = used.map(|(_, sample)| sample).collect();
     Ok(finished.then(|| Evaluation {
         losses,
         seconds: start.elapsed().as_secs_f64(),
-        ..summary(scored, samples, names)
+        warnings,
+        ..summary(scored, &used, names)
     }))
 }
 
@@ -201,7 +219,7 @@ fn targets(samples: &[Sample], batch: &LoadedBatch) -> Vec<Target> {
     batch.images.iter().enumerate().flat_map(of_image).collect()
 }
 
-fn summary(scored: Vec<Scored>, samples: &[Sample], names: &[String]) -> Evaluation {
+fn summary(scored: Vec<Scored>, samples: &[&Sample], names: &[String]) -> Evaluation {
     let mut labels = vec![0; names.len()];
     for label in samples.iter().flat_map(|sample| &sample.labels) {
         labels[label.class] += 1;

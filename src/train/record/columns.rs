@@ -106,8 +106,10 @@ pub(super) fn of_steps(scales: &[String]) -> Vec<Column<StepRecord>> {
         |r: &StepRecord, scale| r.mask_cells.get(scale).map(|cells| *cells as f64),
         |r, scale, value| put_cells(&mut r.mask_cells, scale, value),
     ));
-    let rest: [Column<StepRecord>; 7] = [
+    let rest: [Column<StepRecord>; 9] = [
         column!("gradient_ratio", optional, r => r.gradient_ratio),
+        column!("gradient_cosine", optional, r => r.gradient_cosine),
+        column!("measuring", optional, r => r.measuring),
         column!("learning_rate", real, r => r.learning_rate),
         column!("momentum", real, r => r.momentum),
         column!("gradient_norm", optional, r => r.gradient_norm),
@@ -180,8 +182,9 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
         |r: &EpochRecord, scale| r.mean.mask_cells.get(scale).map(|cells| *cells as f64),
         |r, scale, value| put_cells(&mut r.mean.mask_cells, scale, value),
     ));
-    let rest: [Column<EpochRecord>; 3] = [
+    let rest: [Column<EpochRecord>; 4] = [
         column!("train/gradient_ratio", optional, r => r.mean.gradient_ratio),
+        column!("train/gradient_cosine", optional, r => r.mean.gradient_cosine),
         column!("step", whole as u64, r => r.step),
         Column {
             name: "best".to_owned(),

@@ -9,6 +9,7 @@ pub(super) mod maps;
 mod outline;
 pub(super) mod overlay;
 mod pane;
+mod positives;
 pub(super) mod projection;
 pub(super) mod texels;
 
@@ -100,11 +101,12 @@ impl Canvas {
         self.panes.retain(|stride, _| model.anchors.iter().any(|scale| scale.stride == *stride));
         let input = scene.input_size();
         let picture = vec2(input.width as f32, input.height as f32);
-        let has_foot = scales.iter().any(Option::is_some);
-        let chrome = HEAD + if has_foot { FOOT } else { 0.0 };
+        let legend = if model.view.positives { positives::LEGEND } else { 0.0 };
+        let foot = if scales.iter().any(Option::is_some) { FOOT + legend } else { 0.0 };
+        let chrome = HEAD + foot;
         let inner = available.shrink(palette::UNIT);
         let places = layout::panes(inner, scales.len(), picture, chrome, 2.0 * palette::UNIT);
-        let parts: Vec<Parts> = places.iter().map(|&place| Parts::of(place, input, has_foot)).collect();
+        let parts: Vec<Parts> = places.iter().map(|&place| Parts::of(place, input, foot)).collect();
 
         // First what the hand does, in all panes, so that all are drawn alike.
         let mut camera = model.camera;

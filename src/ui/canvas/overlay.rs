@@ -13,6 +13,7 @@ use crate::imitation::mask::AnchorCell;
 use crate::inspect::{Role, SceneLabel};
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::maps::ShownMask;
+use crate::ui::canvas::outline::Edge;
 use crate::ui::canvas::projection::{Projection, cell_at, cell_box};
 use crate::ui::palette::{self, DARK};
 use crate::yolo::anchors::AnchorScale;
@@ -264,12 +265,17 @@ pub fn named_boxes(painter: &Painter, projection: &Projection, boxes: &[(Boundin
 /// The edge of the mask, white or in the colour of the soloed ground truth; finer where cells are small, so that it
 /// does not hide them.
 pub fn mask_outline(lines: &mut Lines, projection: &Projection, mask: &ShownMask, stride: u32, color: Color32) {
+    edges(lines, projection, &mask.edges, stride, color);
+}
+
+/// Edges between cells, cased where there is room for it.
+pub fn edges(lines: &mut Lines, projection: &Projection, edges: &[Edge], stride: u32, color: Color32) {
     let stride = stride as f32;
     let cell = stride * projection.zoom;
     let line = (cell / 8.0).clamp(THIN, 2.0);
     let casing = if cell < CASED_FROM { 0.0 } else { 2.0 * CASING };
     for (width, color) in [(line + casing, palette::CASING), (line, color)] {
-        for edge in &mask.edges {
+        for edge in edges {
             let from = projection.to_screen(f32::from(edge.from.0) * stride, f32::from(edge.from.1) * stride);
             let to = projection.to_screen(f32::from(edge.to.0) * stride, f32::from(edge.to.1) * stride);
             // Half a line longer on both ends, so that corners are closed.

@@ -14,6 +14,7 @@ use crate::inspect::Scene;
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::maps::{self, MaskId, Scheme, ShownMask, Source};
 use crate::ui::canvas::overlay::{self, Lines};
+use crate::ui::canvas::positives::{LEGEND, Positives};
 use crate::ui::canvas::projection::{Projection, fit_zoom};
 use crate::ui::canvas::texels;
 use crate::ui::colorbar::{self, ColorBar};
@@ -36,10 +37,9 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Head and foot are as wide as the fitted picture; without a foot the picture goes to the end.
-    pub fn of(pane: Rect, input: Size, has_foot: bool) -> Self {
+    /// Head and foot are as wide as the fitted picture; with a foot of no height the picture goes to the end.
+    pub fn of(pane: Rect, input: Size, foot: f32) -> Self {
         let (head, rest) = pane.split_top_bottom_at_y((pane.top() + HEAD).min(pane.bottom()));
-        let foot = if has_foot { FOOT } else { 0.0 };
         let (body, foot) = rest.split_top_bottom_at_y((rest.bottom() - foot).max(rest.top()));
         let foot = foot.with_min_y((foot.top() + palette::UNIT).min(foot.bottom()));
         let picture = fit_zoom(input, body.size()) * input.width as f32;
@@ -71,6 +71,7 @@ struct Map {
 pub struct PaneMemory {
     mask: Option<(MaskId, Option<ShownMask>)>,
     map: Option<Map>,
+    positives: Option<(MaskId, Option<Positives>)>,
 }
 
 /// What there is to draw in one frame.
@@ -105,6 +106,14 @@ impl PaneMemory {
             }
         } else {
             self.mask = None;
+        }
+        if view.positives {
+            let id = MaskId::of(model);
+            if self.positives.as_ref().is_none_or(|(shown, _)| *shown != id) {
+                self.positives = Some((id, Positives::of(model, scale)));
+            }
+        } else {
+            self.positives = None;
         }
         let source = match Source::of(model) {
             Ok(Some(source)) => source,
@@ -171,7 +180,8 @@ impl PaneMemory {
         }
         self.head(painter, pane, scale, palette);
         if let Some((index, scale)) = scale {
-            self.foot(painter, pane, index, scale, palette);
+            let foot = self.legend(ui, pane, scale, palette);
+            self.foot(painter, pane, foot, index, scale, palette);
         }
     }
 
@@ -194,7 +204,9 @@ impl PaneMemory {
             body.image(texture.id(), place, UNIT_SQUARE, Color32::WHITE.gamma_multiply(opacity));
         }
         let mut lines = Lines::new(body);
-        if let Some((_, Some(mask))) = &self.mask {
+        if let Some((_, Some(positives))) = &self.positives {
+            positives.draw(&mut lines, projection, scale.stride);
+        } else if let Some((_, Some(mask))) = &self.mask {
             let color = model.solo.map_or(Color32::WHITE, palette::ground_truth);
             overlay::mask_outline(&mut lines, projection, mask, scale.stride, color);
         }
@@ -257,10 +269,36 @@ impl PaneMemory {
         }
     }
 
-    fn foot(&self, painter: &Painter, pane: &Pane<'_>, index: usize, scale: &AnchorScale, palette: &Palette) {
-        let (model, rect) = (pane.model, pane.parts.foot);
+    /// The line that counts mask and positives, where they are shown. Returns what it leaves of the foot.
+    fn legend(&self, ui: &egui::Ui, pane: &Pane<'_>, scale: &AnchorScale, palette: &Palette) -> Rect {
+        let whole = pane.parts.foot;
+        if !pane.model.view.positives {
+            return whole;
+        }
+        let (line, rest) = whole.split_top_bottom_at_y((whole.top() + LEGEND).min(whole.bottom()));
+        if let Some((_, Some(positives))) = &self.positives {
+            let line = line.with_max_y((line.bottom() - palette::HALF).max(line.top()));
+            positives.legend(ui.painter(), line, palette);
+            let sentence = positives.sentence(&scale.name());
+            let response = ui.interact(line, ui.scope_id().with(("positives", scale.stride)), egui::Sense::hover());
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &sentence));
+            response.on_hover_text(sentence);
+        }
+        rest
+    }
+
+    fn foot(
+        &self,
+        painter: &Painter,
+        pane: &Pane<'_>,
+        rect: Rect,
+        index: usize,
+        scale: &AnchorScale,
+        palette: &Palette,
+    ) {
+        let model = pane.model;
         if model.view.layer == Layer::Anchors {
-            anchor_legend(painter, pane, index, scale, palette);
+            anchor_legend(painter, pane, rect, index, scale, palette);
         }
         let Some(map) = self.map.as_ref().filter(|map| map.values.is_ok()) else { return };
         let Some(paint) = &map.paint else { return };
@@ -292,8 +330,7 @@ fn photograph(body: &Painter, pane: &Pane<'_>, palette: &Palette) {
 }
 
 /// The anchors of a scale by size, with their IoU at the cell where they are drawn.
-fn anchor_legend(painter: &Painter, pane: &Pane<'_>, index: usize, scale: &AnchorScale, palette: &Palette) {
-    let rect = pane.parts.foot;
+fn anchor_legend(painter: &Painter, pane: &Pane<'_>, rect: Rect, index: usize, scale: &AnchorScale, palette: &Palette) {
     let painter = painter.with_clip_rect(rect);
     let input = pane.projection.input;
     let shape = scale.shape(input.width, input.height);
@@ -335,15 +372,15 @@ mod tests {
     #[test]
     fn a_pane_is_head_body_and_foot_without_a_gap_lost() {
         let pane = Rect::from_min_size(pos2(10.0, 10.0), vec2(300.0, 400.0));
-        let parts = Parts::of(pane, Size::square(640), true);
+        let parts = Parts::of(pane, Size::square(640), FOOT);
         assert_eq!((parts.head.height(), parts.foot.height()), (HEAD, colorbar::HEIGHT));
         assert_eq!(parts.body, Rect::from_min_max(pos2(10.0, 34.0), pos2(310.0, 374.0)));
-        assert_eq!(Parts::of(pane, Size::square(640), false).body.bottom(), 410.0);
-        let wide = Parts::of(Rect::from_min_size(pos2(0.0, 0.0), vec2(1000.0, 460.0)), Size::square(640), true);
+        assert_eq!(Parts::of(pane, Size::square(640), 0.0).body.bottom(), 410.0);
+        let wide = Parts::of(Rect::from_min_size(pos2(0.0, 0.0), vec2(1000.0, 460.0)), Size::square(640), FOOT);
         // 400 points of picture in the middle of 1000.
         assert_eq!((wide.foot.left(), wide.foot.right()), (300.0, 700.0));
         // Too small for anything: nothing is turned inside out.
-        let tiny = Parts::of(Rect::from_min_size(pos2(0.0, 0.0), vec2(5.0, 5.0)), Size::square(640), true);
+        let tiny = Parts::of(Rect::from_min_size(pos2(0.0, 0.0), vec2(5.0, 5.0)), Size::square(640), FOOT);
         assert!(tiny.body.height() >= 0.0 && tiny.foot.height() >= 0.0);
     }
 }

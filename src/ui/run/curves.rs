@@ -208,7 +208,7 @@ fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
 }
 
 /// Cells of about the same shape that fill a place.
-fn cells(place: Rect, count: usize) -> Vec<Rect> {
+pub(super) fn cells(place: Rect, count: usize) -> Vec<Rect> {
     const GAP: f32 = 2.0 * palette::UNIT;
     let size = |columns: usize| {
         let rows = count.div_ceil(columns.max(1));
@@ -411,7 +411,12 @@ fn add<'a>(plot_ui: &mut egui_plot::PlotUi<'a>, line: &Line, cached: &'a Cached,
 }
 
 /// Ticks of an axis, kept for what is written at them.
-fn marks(kept: &RefCell<Vec<(f64, String)>>, input: GridInput, apart: f64, scale: AxisScale) -> Vec<GridMark> {
+pub(super) fn marks(
+    kept: &RefCell<Vec<(f64, String)>>,
+    input: GridInput,
+    apart: f64,
+    scale: AxisScale,
+) -> Vec<GridMark> {
     let (low, high) = input.bounds;
     // The plot's own smallest step is 8 points wide.
     let points = 8.0 * (high - low) / input.base_step_size.max(f64::MIN_POSITIVE);
@@ -422,7 +427,7 @@ fn marks(kept: &RefCell<Vec<(f64, String)>>, input: GridInput, apart: f64, scale
     marks
 }
 
-fn said(kept: &RefCell<Vec<(f64, String)>>, mark: GridMark) -> String {
+pub(super) fn said(kept: &RefCell<Vec<(f64, String)>>, mark: GridMark) -> String {
     kept.borrow().iter().find(|(value, _)| *value == mark.value).map_or_else(String::new, |(_, label)| label.clone())
 }
 

@@ -1,5 +1,5 @@
-//! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, a
-//! batch, the curves or the comparison.
+//! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, a batch,
+//! the preflight, the curves, the comparison or the mask survey.
 
 mod bar;
 mod batch;
@@ -7,7 +7,9 @@ mod curves;
 mod legend;
 pub mod moments;
 mod paired;
+mod preflight;
 mod setup;
+mod survey;
 
 use egui::{Frame, Margin, Ui};
 
@@ -25,6 +27,7 @@ const REST: f32 = 240.0;
 pub struct RunMemory {
     curves: curves::Curves,
     setup: setup::SetUp,
+    preflight: preflight::PreflightMemory,
     batch: batch::BatchTextures,
 }
 
@@ -47,9 +50,11 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
         ui.separator();
         ui.push_id(panel.state.runs.tab.name(), |ui| match panel.state.runs.tab {
             RunTab::SetUp => setup::show(ui, panel, &mut memory.setup),
+            RunTab::Preflight => preflight::show(ui, panel, &mut memory.preflight),
             RunTab::Batch => batch::show(ui, panel, &mut memory.batch),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
             RunTab::Paired => paired::show(ui, panel.state),
+            RunTab::Survey => survey::show(ui, panel),
         });
         ui.take_available_space();
     });

@@ -12,7 +12,7 @@ use crate::app::run::{Field, Problem};
 use crate::app::{Command, RunFile};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};
-use crate::train::config::{AdapterStart, Campaign, Lambda, Length, RunConfig, SnapshotConfig};
+use crate::train::config::{AdapterStart, Campaign, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig};
 use crate::train::hyp::Hyperparameters;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel};
@@ -225,7 +225,7 @@ fn weight(ui: &mut Ui, lambda: &mut Lambda) {
     if ui.selectable_label(matches!(lambda, Lambda::GradientRatio(_)), "gradient ratio").on_hover_text(help).clicked()
         && matches!(lambda, Lambda::Fixed(_))
     {
-        *lambda = Lambda::GradientRatio(0.2);
+        *lambda = ImitationConfig::default().lambda;
     }
     let help = "The weight itself; its meaning depends on the scale of the teacher's features.";
     if ui.selectable_label(matches!(lambda, Lambda::Fixed(_)), "λ").on_hover_text(help).clicked()

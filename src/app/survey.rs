@@ -1,0 +1,340 @@
+//! The survey of a dataset in the window: what it was asked for, what it found, which of it is shown.
+
+use std::sync::Arc;
+
+use crate::app::command::CurveFormat;
+use crate::app::state::State;
+use crate::app::wants::input_size;
+use crate::dataset::Split;
+use crate::export::figure::axis::AxisScale;
+use crate::export::figure::plot::{PlotFigure, PlotLine, PlotPanel};
+use crate::imitation::mask::{LevelRule, Psi};
+use crate::survey::{ObjectSize, RuleOnScale, RuleSurvey, Survey, SurveyOptions, psi_grid};
+use crate::ui::palette::{self, Palette};
+use crate::worker::SurveyRequest;
+
+/// What is drawn against ψ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measure {
+    #[default]
+    Cells,
+    Share,
+    /// Cells of a ground truth of this size.
+    Size(ObjectSize),
+    WithoutCell,
+}
+
+impl Measure {
+    pub const ALL: [Self; 6] = [
+        Self::Cells,
+        Self::Share,
+        Self::Size(ObjectSize::Small),
+        Self::Size(ObjectSize::Medium),
+        Self::Size(ObjectSize::Large),
+        Self::WithoutCell,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cells => "Cells",
+            Self::Share => "Share covered",
+            Self::Size(ObjectSize::Small) => "Small objects",
+            Self::Size(ObjectSize::Medium) => "Medium objects",
+            Self::Size(ObjectSize::Large) => "Large objects",
+            Self::WithoutCell => "Without a cell",
+        }
+    }
+
+    pub const fn explanation(self) -> &'static str {
+        match self {
+            Self::Cells => "Cells of the masks, summed over all images.",
+            Self::Share => "How much of each map is marked, mean over all images.",
+            Self::Size(ObjectSize::Small) => "Cells that one object below 32 × 32 input px marks, mean over them.",
+            Self::Size(ObjectSize::Medium) => {
+                "Cells that one object from 32 × 32 to below 96 × 96 input px marks, mean over them."
+            }
+            Self::Size(ObjectSize::Large) => "Cells that one object of 96 × 96 input px or more marks, mean over them.",
+            Self::WithoutCell => "Ground truths that mark no cell on any scale: they are not imitated at all.",
+        }
+    }
+
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Cells => "cells",
+            Self::Share => "% of the map",
+            Self::Size(_) => "cells an object",
+            Self::WithoutCell => "ground truths",
+        }
+    }
+
+    /// One value for each ψ on a scale; `None` for what belongs to no scale.
+    fn on_scale(self, survey: &Survey, scale: &RuleOnScale) -> Option<Vec<f64>> {
+        match self {
+            Self::Cells => Some(scale.cells.iter().map(|&cells| cells as f64).collect()),
+            Self::Share => Some(scale.share.iter().map(|share| 100.0 * share).collect()),
+            Self::Size(size) => {
+                let objects = (*survey.sizes.get(size)).max(1) as f64;
+                Some(scale.by_size.get(size).iter().map(|&cells| cells as f64 / objects).collect())
+            }
+            Self::WithoutCell => None,
+        }
+    }
+}
+
+/// A survey, and what it is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Surveyed {
+    pub request: SurveyRequest,
+    pub survey: Arc<Survey>,
+    /// Images that could not be used.
+    pub skipped: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct SurveyState {
+    /// Stays until a newer one has come.
+    pub result: Option<Surveyed>,
+    pub measure: Measure,
+    pub(super) asked: Option<SurveyRequest>,
+}
+
+/// What a survey would be asked for now, or why it cannot be.
+pub(super) fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
+    const NO_DATA: &str = "Open a dataset (data.yaml) first.";
+    let data = state.dataset.source.clone().ok_or(NO_DATA)?;
+    let split = state.dataset.split().ok_or(NO_DATA)?;
+    let split = Split::ALL.into_iter().find(|known| known.name() == split).ok_or(NO_DATA)?;
+    let anchors = state.anchors.as_ref().ok_or("The models are being opened; their anchors follow.")?;
+    let options = SurveyOptions { psis: psi_grid(state.psi), convention: state.convention };
+    Ok(SurveyRequest { data, split, anchors: anchors.scales.clone(), input: input_size(state), options })
+}
+
+impl State {
+    /// Why the survey that is shown is not one of what is open; `None` where it is. ψ and the rule do not matter: it
+    /// has them all.
+    pub fn survey_is_stale(&self) -> Option<&'static str> {
+        let of = &self.survey.result.as_ref()?.request;
+        let Ok(now) = wanted(self) else { return Some("another dataset") };
+        if of.data != now.data {
+            Some("another dataset")
+        } else if of.split != now.split {
+            Some("another split")
+        } else if of.anchors != now.anchors {
+            Some("other anchors")
+        } else if of.input != now.input {
+            Some("another input size")
+        } else if of.options.convention != now.options.convention {
+            Some("the other IoU convention")
+        } else {
+            None
+        }
+    }
+}
+
+/// The colour of a rule's lines.
+pub fn rule_color(palette: &Palette, rule: LevelRule) -> egui::Color32 {
+    match rule {
+        LevelRule::PerScale => palette.runs[1],
+        LevelRule::Global => palette.runs[2],
+        LevelRule::Assigned => palette.runs[4],
+    }
+}
+
+/// A panel for each scale, or one for what belongs to none, with a line for each rule.
+pub fn panels(survey: &Survey, measure: Measure, palette: &Palette) -> Vec<PlotPanel> {
+    let line = |rule: &RuleSurvey, values: Vec<f64>| {
+        let color = rule_color(palette, rule.rule);
+        PlotLine {
+            label: rule.rule.name().to_owned(),
+            color: [color.r(), color.g(), color.b()],
+            // It often lies on another rule's line, which must be seen through it.
+            dashed: rule.rule == LevelRule::Assigned,
+            points: survey.psis.iter().zip(values).map(|(&psi, value)| [f64::from(psi), value]).collect(),
+            band: Vec::new(),
+            missing: Vec::new(),
+        }
+    };
+    let panel = |title: &str, lines: Vec<PlotLine>| PlotPanel {
+        title: title.to_owned(),
+        x_label: "ψ".to_owned(),
+        y_label: measure.unit().to_owned(),
+        x: AxisScale::Linear,
+        y: AxisScale::Linear,
+        lines,
+    };
+    if measure == Measure::WithoutCell {
+        let without = |rule: &RuleSurvey| rule.without_cell.iter().map(|&count| count as f64).collect();
+        return vec![panel("all scales", survey.rules.iter().map(|rule| line(rule, without(rule))).collect())];
+    }
+    let of_scale = survey.scales.iter().enumerate().map(|(index, scale)| {
+        let lines = survey.rules.iter().filter_map(|rule| {
+            let values = measure.on_scale(survey, rule.scales.get(index)?)?;
+            Some(line(rule, values))
+        });
+        panel(&scale.name, lines.collect())
+    });
+    of_scale.collect()
+}
+
+/// A survey as it is to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurveyExport {
+    pub surveyed: Surveyed,
+    pub measure: Measure,
+    pub psi: Psi,
+    pub format: CurveFormat,
+}
+
+/// Pixels of a PNG a figure unit.
+const PNG_SCALE: f32 = 2.0;
+
+impl SurveyExport {
+    /// "mask-survey.csv".
+    pub fn file_name(&self) -> String {
+        format!("mask-survey.{}", self.format.extension())
+    }
+
+    /// The file's content: the whole survey as CSV, or the measure that is shown as a figure.
+    pub fn bytes(self) -> Result<Vec<u8>, String> {
+        if self.format == CurveFormat::Csv {
+            return Ok(self.surveyed.survey.csv().into_bytes());
+        }
+        let figure = self.figure().render().map_err(|error| error.to_string())?;
+        match self.format {
+            CurveFormat::Png => figure.png(PNG_SCALE).map_err(|error| error.to_string()),
+            CurveFormat::Svg | CurveFormat::Csv => Ok(figure.svg.into_bytes()),
+        }
+    }
+
+    fn figure(&self) -> PlotFigure {
+        let survey = &self.surveyed.survey;
+        let facts = vec![
+            format!("{} images", survey.images),
+            format!("{} ground truths", survey.ground_truths),
+            format!("input {}×{} px", survey.input[0], survey.input[1]),
+            format!("{} IoU", survey.iou),
+            format!("ψ = {} is set", self.psi),
+        ];
+        let panels = panels(survey, self.measure, &palette::LIGHT);
+        PlotFigure { title: self.measure.explanation().to_owned(), facts, panels }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::app::{Command, Effect, apply, receive};
+    use crate::dataset::{Label, Sample, Samples};
+    use crate::geometry::{BoundingBox, Size};
+    use crate::survey::survey;
+    use crate::worker::{DatasetBrief, Job, Report};
+    use std::ops::ControlFlow;
+
+    /// One 16 × 16 object in the middle of one image.
+    fn of(request: &SurveyRequest) -> Survey {
+        let bbox = BoundingBox::from_center(320.0, 320.0, 16.0, 16.0);
+        let labels = vec![Label { class: 0, bbox }];
+        let sample = Sample { image: "a.png".into(), size: Size::square(640), labels };
+        let samples = Samples { names: vec!["a".into()], samples: vec![sample], ..Samples::default() };
+        let SurveyRequest { anchors, input, options, .. } = request;
+        survey(&samples, anchors, *input, options, &mut |_, _| ControlFlow::Continue(())).expect("not broken off")
+    }
+
+    fn with_dataset() -> State {
+        let mut state = State::default();
+        state.dataset.begin("d/data.yaml".into());
+        let brief = DatasetBrief { source: "d/data.yaml".into(), split: Some("val".into()), ..DatasetBrief::default() };
+        receive(&mut state, Report::Dataset(brief));
+        state
+    }
+
+    fn asked(effects: &[Effect]) -> Option<SurveyRequest> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::Send(Job::Survey(request)) => Some((**request).clone()),
+            _ => None,
+        })
+    }
+
+    fn surveyed() -> State {
+        let mut state = with_dataset();
+        let request = asked(&apply(&mut state, Command::StartSurvey)).expect("a job");
+        let survey = Arc::new(of(&request));
+        receive(&mut state, Report::Survey { request: Box::new(request), survey, skipped: 0 });
+        state
+    }
+
+    #[test]
+    fn without_a_dataset_a_survey_says_what_it_needs() {
+        let mut state = State::default();
+        assert_eq!(Command::StartSurvey.disabled(&state), Some("Open a dataset (data.yaml) first."));
+        assert!(apply(&mut state, Command::StartSurvey).is_empty());
+        // A folder of images has no split.
+        state.dataset.begin("photos".into());
+        receive(&mut state, Report::Dataset(DatasetBrief { source: "photos".into(), ..DatasetBrief::default() }));
+        assert_eq!(Command::StartSurvey.disabled(&state), Some("Open a dataset (data.yaml) first."));
+    }
+
+    #[test]
+    fn what_is_open_is_surveyed_and_an_answer_to_something_else_is_dropped() {
+        let mut state = with_dataset();
+        state.psi = Psi::saturating(0.33);
+        let request = asked(&apply(&mut state, Command::StartSurvey)).expect("a job");
+        assert_eq!((request.split, request.input), (Split::Val, Size::square(640)));
+        assert!(request.options.psis.contains(&Psi::saturating(0.33)));
+        let survey = Arc::new(of(&request));
+        let other = SurveyRequest { split: Split::Train, ..request.clone() };
+        receive(&mut state, Report::Survey { request: Box::new(other), survey: Arc::clone(&survey), skipped: 0 });
+        assert_eq!(state.survey.result, None);
+        receive(&mut state, Report::Survey { request: Box::new(request), survey, skipped: 2 });
+        assert_eq!(state.survey.result.as_ref().map(|result| result.skipped), Some(2));
+    }
+
+    #[test]
+    fn a_survey_goes_stale_by_what_it_depends_on_and_stays() {
+        let mut state = surveyed();
+        assert_eq!(state.survey_is_stale(), None);
+        apply(&mut state, Command::SetPsi(0.9));
+        apply(&mut state, Command::SetRule(LevelRule::Global));
+        assert_eq!(state.survey_is_stale(), None);
+        apply(&mut state, Command::SetInputSize(320));
+        assert_eq!(state.survey_is_stale(), Some("another input size"));
+        apply(&mut state, Command::SetInputSize(640));
+        apply(&mut state, Command::OpenData("other.yaml".into()));
+        assert_eq!(state.survey_is_stale(), Some("another dataset"));
+        assert!(state.survey.result.is_some());
+    }
+
+    #[test]
+    fn panels_hold_the_golden_counts_against_psi() {
+        let state = surveyed();
+        let survey = &state.survey.result.as_ref().expect("a survey").survey;
+        let at_half = |measure, panel: usize, rule: usize| {
+            let panels = panels(survey, measure, &palette::LIGHT);
+            panels[panel].lines[rule].points.iter().find(|point| point[0] == 0.5).expect("ψ 0.5")[1]
+        };
+        // A 16 × 16 box marks 12, 12 and 8 cells per scale, and 12, 0 and 0 by the global rule.
+        assert_eq!([0, 1, 2].map(|panel| at_half(Measure::Cells, panel, 0)), [12.0, 12.0, 8.0]);
+        assert_eq!([0, 1, 2].map(|panel| at_half(Measure::Cells, panel, 1)), [12.0, 0.0, 0.0]);
+        assert_eq!(at_half(Measure::Share, 2, 0), 100.0 * 8.0 / 400.0);
+        assert_eq!(at_half(Measure::Size(ObjectSize::Small), 0, 0), 12.0);
+        assert_eq!(at_half(Measure::Size(ObjectSize::Large), 0, 0), 0.0);
+        assert_eq!(panels(survey, Measure::WithoutCell, &palette::LIGHT).len(), 1);
+        assert_eq!(at_half(Measure::WithoutCell, 0, 0), 0.0);
+    }
+
+    #[test]
+    fn a_survey_is_written_as_rows_and_as_a_figure() {
+        let surveyed = surveyed().survey.result.expect("a survey");
+        let export =
+            |format| SurveyExport { surveyed: surveyed.clone(), measure: Measure::Share, psi: Psi::default(), format };
+        let text = |format| String::from_utf8(export(format).bytes().expect("a file")).expect("text");
+        assert_eq!(export(CurveFormat::Csv).file_name(), "mask-survey.csv");
+        assert!(text(CurveFormat::Csv).contains("\nper-scale,0.5,P3,12,0.001875,12,0,0,"));
+        let svg = text(CurveFormat::Svg);
+        for word in ["% of the map", "per-scale", "global", "assigned", "ψ = 0.5 is set", ">P5<"] {
+            assert!(svg.contains(word), "{word}");
+        }
+        let png = export(CurveFormat::Png).bytes().expect("a PNG");
+        assert!(image::load_from_memory(&png).is_ok());
+    }
+}

@@ -1,0 +1,79 @@
+//! `distillscope preflight`: does this set-up distil?
+
+use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde::Serialize;
+
+use super::run_args::RunArgs;
+use crate::export;
+use crate::preflight::{Preflight, Status, preflight};
+use crate::train::learner::Learner;
+use crate::train::plan::RunPlan;
+
+/// Prove that a distillation distils, on one batch, before it runs
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    distillscope preflight --data data.yaml --teacher l.pt --student s.pt\n  \
+    distillscope preflight --config runs/first/config.toml --json -\n\n\
+    Takes the options of `train` and looks at what such a run would do. Nothing is written. Exits 1 when a check is red.")]
+pub(super) struct PreflightArgs {
+    #[command(flatten)]
+    run: RunArgs,
+    /// Ask for the lambda at which the imitation's gradient has this share of the detection's norm
+    #[arg(long, value_name = "RATIO", default_value_t = 0.5)]
+    ratio: f64,
+    /// Write the answers as JSON, - for standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    preflight: &'a Preflight,
+}
+
+pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
+    let config = args.run.config()?;
+    if config.teacher.is_none() {
+        bail!("a preflight needs a teacher: there is nothing to prove of a run without imitation");
+    }
+    if !(args.ratio > 0.0 && args.ratio.is_finite()) {
+        bail!("--ratio is {}; a number greater than 0 is needed", args.ratio);
+    }
+    let terminal = std::io::stderr().is_terminal();
+    let mut line = |what: &str, fraction: Option<f32>| {
+        if terminal {
+            let percent = fraction.map_or_else(String::new, |f| format!(" {:.0} %", 100.0 * f));
+            let _ = write!(std::io::stderr(), "\r\x1b[K{what}{percent}");
+        }
+        ControlFlow::Continue(())
+    };
+    let plan = RunPlan::make(&config, true, &mut line)?.context("the preflight was broken off")?;
+    let warnings = plan.warnings.clone();
+    let mut learner = Learner::new(plan)?;
+    let found = preflight(&mut learner, args.ratio, &mut |what, fraction| line(what, Some(fraction)))?;
+    let found = found.context("the preflight was broken off")?;
+    if terminal {
+        let _ = write!(std::io::stderr(), "\r\x1b[K");
+    }
+    for warning in warnings {
+        eprintln!("distillscope: warning: {warning}");
+    }
+    let report = Report { schema: "distillscope.preflight/1", preflight: &found };
+    match &args.json {
+        Some(path) if path.as_os_str() != "-" => export::atomic::write_json(path, &report)?,
+        Some(_) => super::print(&serde_json::to_string_pretty(&report)?)?,
+        None => super::print(&found.to_string())?,
+    }
+    match found.count(Status::Red) {
+        0 => Ok(()),
+        1 => bail!("a check is red"),
+        red => bail!("{red} checks are red"),
+    }
+}

@@ -1,0 +1,255 @@
+//! What a run is, as options: shared by everything that sets one up.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{ArgAction, Args};
+
+use crate::device::DeviceChoice;
+use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+use crate::inspect::Tap;
+use crate::train::config::{AdapterStart, Amp, Decay, Lambda, Length, NonFinite, Norm, OptimizerKind, RunConfig};
+use crate::train::hyp::Hyperparameters;
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// The data.yaml
+    #[arg(long, value_name = "DATA")]
+    data: Option<PathBuf>,
+    /// The teacher: .pt, .safetensors or TorchScript (tap head); none trains without imitation
+    #[arg(long, value_name = "WEIGHTS")]
+    teacher: Option<PathBuf>,
+    /// The student: .pt or .safetensors; a model yaml or a name such as yolov5n starts from random weights
+    #[arg(long, value_name = "WEIGHTS")]
+    student: Option<PathBuf>,
+    /// Everything from a run's config.toml; other options change it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    length: LengthArgs,
+    /// Side of the square input in px
+    #[arg(long, value_name = "PX")]
+    imgsz: Option<u32>,
+    /// Images a step
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// Gradients are gathered over about so many images before the optimizer steps
+    #[arg(long, value_name = "N")]
+    nominal_batch: Option<usize>,
+    /// Weight of the imitation loss
+    #[arg(long, value_name = "LAMBDA", conflicts_with = "lambda_ratio")]
+    lambda: Option<f64>,
+    /// Keep lambda where the imitation's gradient has this share of the detection's norm
+    #[arg(long, value_name = "RATIO")]
+    lambda_ratio: Option<f64>,
+    /// lambda grows from 0 over so many steps
+    #[arg(long, value_name = "STEPS")]
+    lambda_warmup: Option<u64>,
+    /// How lambda fades towards the end
+    #[arg(long, value_enum, value_name = "DECAY")]
+    lambda_decay: Option<Decay>,
+    /// From this step on lambda is 0
+    #[arg(long, value_name = "STEP")]
+    lambda_stop: Option<u64>,
+    /// A cell is imitated where an anchor's IoU exceeds psi times the ground truth's best; 0..1
+    #[arg(long)]
+    psi: Option<Psi>,
+    /// Which best: per-scale, global or assigned
+    #[arg(long, value_name = "RULE")]
+    level_rule: Option<LevelRule>,
+    /// exact or seed, as in inspect
+    #[arg(long, value_name = "CONVENTION")]
+    iou: Option<IouConvention>,
+    /// Where features are taken
+    #[arg(long, value_enum)]
+    tap: Option<Tap>,
+    /// Which number of cells divides the loss
+    #[arg(long, value_enum)]
+    norm: Option<Norm>,
+    /// Where the adapters start: least-squares, least-squares:IMAGES, or random
+    #[arg(long, value_name = "START", value_parser = parse_start)]
+    adapter_start: Option<AdapterStart>,
+    /// Side of the adapters' kernels: 1 or 3
+    #[arg(long, value_name = "SIDE")]
+    adapter_kernel: Option<u32>,
+    /// The adapters' learning rate as a multiple of the student's
+    #[arg(long, value_name = "FACTOR")]
+    adapter_lr: Option<f64>,
+    /// Divide features by the teacher's standard deviation per channel
+    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
+    normalise: Option<bool>,
+    /// Hyperparameters: any of YOLOv5's hyp.*.yaml
+    #[arg(long, value_name = "FILE")]
+    hyp: Option<PathBuf>,
+    /// Change one hyperparameter, as lr0=0.005; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    set: Vec<(String, f64)>,
+    /// Without any augmentation
+    #[arg(long)]
+    no_augmentation: bool,
+    /// Draw the student's weights anew although a checkpoint is given
+    #[arg(long)]
+    from_scratch: bool,
+    /// What every random draw follows from
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The optimizer
+    #[arg(long, value_enum)]
+    optimizer: Option<OptimizerKind>,
+    /// The learning rate falls as a cosine instead of a line
+    #[arg(long)]
+    cos_lr: bool,
+    /// Keep the raw weights instead of their moving average
+    #[arg(long)]
+    no_ema: bool,
+    /// Layers whose parameters stay as they are, as 0,1,2
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
+    freeze: Vec<usize>,
+    /// Reduced precision on CUDA
+    #[arg(long, value_enum)]
+    amp: Option<Amp>,
+    /// Keep channels last in memory [default: true]
+    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
+    channels_last: Option<bool>,
+    /// What to do when a loss is not finite
+    #[arg(long, value_enum)]
+    non_finite: Option<NonFinite>,
+    /// Epochs from one evaluation to the next
+    #[arg(long, value_name = "EPOCHS")]
+    evaluate_every: Option<u32>,
+    /// Where the models run: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<DeviceChoice>,
+    /// Cores that libtorch may use on the CPU [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Threads that make batches; they change no batch
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+struct LengthArgs {
+    /// Passes over the data [default: 20]
+    #[arg(long, value_name = "N")]
+    epochs: Option<u32>,
+    /// Batches
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+}
+
+fn parse_start(text: &str) -> Result<AdapterStart, String> {
+    match text.split_once(':') {
+        None if text == "random" => Ok(AdapterStart::Random),
+        None if text == "least-squares" => Ok(AdapterStart::LeastSquares { images: 64 }),
+        Some(("least-squares", images)) => match images.parse() {
+            Ok(images) if images > 0 => Ok(AdapterStart::LeastSquares { images }),
+            _ => Err(format!("'{images}' is no number of images")),
+        },
+        _ => Err(format!("'{text}' is neither least-squares nor least-squares:IMAGES nor random")),
+    }
+}
+
+fn parse_assignment(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.trim().to_owned(), value.trim().parse().map_err(|_| format!("'{value}' is not a number"))?))
+}
+
+impl RunArgs {
+    /// The configuration, from `--config` where it is given, changed by every other option.
+    pub(super) fn config(&self) -> anyhow::Result<RunConfig> {
+        let mut config = match &self.config {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+                toml::from_str(&text).with_context(|| file.display().to_string())?
+            }
+            None => RunConfig::default(),
+        };
+        fn set<T: Clone>(field: &mut T, value: &Option<T>) {
+            if let Some(value) = value {
+                *field = value.clone();
+            }
+        }
+        if self.config.is_none() {
+            for (name, value) in [("data", &self.data), ("teacher", &self.teacher), ("student", &self.student)] {
+                if value.is_none() {
+                    bail!("--{name} is missing; see --help for an example");
+                }
+            }
+        }
+        set(&mut config.data, &self.data);
+        set(&mut config.student, &self.student);
+        if let Some(teacher) = &self.teacher {
+            config.teacher = (teacher.as_os_str() != "none").then(|| teacher.clone());
+        }
+        if let Some(epochs) = self.length.epochs {
+            config.length = Length::Epochs(epochs);
+        }
+        if let Some(steps) = self.length.steps {
+            config.length = Length::Steps(steps);
+        }
+        set(&mut config.imgsz, &self.imgsz);
+        set(&mut config.batch, &self.batch);
+        set(&mut config.nominal_batch, &self.nominal_batch);
+        set(&mut config.seed, &self.seed);
+        set(&mut config.optimizer, &self.optimizer);
+        set(&mut config.amp, &self.amp);
+        set(&mut config.non_finite, &self.non_finite);
+        set(&mut config.evaluate_every, &self.evaluate_every);
+        set(&mut config.workers, &self.workers);
+        config.from_scratch |= self.from_scratch;
+        config.cos_lr |= self.cos_lr;
+        config.ema &= !self.no_ema;
+        config.channels_last = self.channels_last.or(config.channels_last);
+        config.threads = self.threads.or(config.threads);
+        if let Some(device) = self.device {
+            config.device = device.to_string();
+        }
+        if !self.freeze.is_empty() {
+            config.freeze = self.freeze.clone();
+        }
+        let imitation = &mut config.imitation;
+        if let Some(lambda) = self.lambda {
+            imitation.lambda = Lambda::Fixed(lambda);
+        }
+        if let Some(ratio) = self.lambda_ratio {
+            imitation.lambda = Lambda::GradientRatio(ratio);
+        }
+        set(&mut imitation.warmup_steps, &self.lambda_warmup);
+        set(&mut imitation.decay, &self.lambda_decay);
+        imitation.stop_step = self.lambda_stop.or(imitation.stop_step);
+        if let Some(psi) = self.psi {
+            imitation.psi = psi.get();
+        }
+        set(&mut imitation.level_rule, &self.level_rule);
+        set(&mut imitation.iou, &self.iou);
+        set(&mut imitation.tap, &self.tap);
+        set(&mut imitation.norm, &self.norm);
+        set(&mut imitation.adapter_start, &self.adapter_start);
+        set(&mut imitation.adapter_kernel, &self.adapter_kernel);
+        set(&mut imitation.adapter_lr, &self.adapter_lr);
+        set(&mut imitation.normalise, &self.normalise);
+        if let Some(file) = &self.hyp {
+            let (hyp, unknown) = Hyperparameters::load(file)?;
+            for name in unknown {
+                eprintln!("distillscope: warning: {}: '{name}' is not used", file.display());
+            }
+            config.hyp = hyp;
+        }
+        if self.no_augmentation {
+            config.hyp = config.hyp.without_augmentation();
+        }
+        if !self.set.is_empty() {
+            let mut values = serde_json::to_value(&config.hyp)?;
+            for (name, value) in &self.set {
+                match values.get_mut(name) {
+                    Some(slot) => *slot = (*value).into(),
+                    None => bail!("--set {name}: no hyperparameter has this name"),
+                }
+            }
+            config.hyp = serde_json::from_value(values)?;
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,149 @@
+//! `distillscope survey`: ψ and the level rules over a whole dataset.
+
+use std::io::{IsTerminal, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+
+use crate::app::default_anchors;
+use crate::dataset::{DataYaml, Samples, Split};
+use crate::export;
+use crate::geometry::Size;
+use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+use crate::inspect::input_multiple;
+use crate::survey::{Overlap, Survey, SurveyOptions, psi_grid, survey};
+use crate::yolo::anchors::AnchorScale;
+use crate::yolo::checkpoint;
+
+/// Count the cells that every psi and level rule mark over a dataset
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  distillscope survey --data data.yaml --weights s.pt --csv survey.csv\n\n\
+                        Reads image sizes and labels alone. Cells are summed over images, shares are means over \
+                        images; small, medium and large are COCO's (below 32x32, below 96x96 input px, above). The \
+                        JSON has the schema distillscope.survey/1; JSON and CSV have psi in steps of 0.05.")]
+pub(super) struct SurveyArgs {
+    /// The data.yaml
+    #[arg(long, value_name = "DATA")]
+    data: PathBuf,
+    /// The part of the data: train, val or test
+    #[arg(long, value_name = "SPLIT", default_value = "train", value_parser = super::parse_split)]
+    split: Split,
+    /// The model whose anchors are used [default: YOLOv5's anchors for COCO]
+    #[arg(long, value_name = "WEIGHTS")]
+    weights: Option<PathBuf>,
+    /// Network input in px: a square's side, or HEIGHT,WIDTH
+    #[arg(long, value_name = "PX", default_value = "640", value_parser = super::parse_input_size)]
+    imgsz: Size,
+    /// The psi at which mask and positive cells are compared; it joins the grid
+    #[arg(long, default_value_t = Psi::default())]
+    psi: Psi,
+    /// The rule at which they are compared: per-scale, global or assigned
+    #[arg(long, value_name = "RULE", default_value_t = LevelRule::default())]
+    level_rule: LevelRule,
+    /// exact: continuous boxes; seed: the inclusive pixels of the method's first YOLOv5 port
+    #[arg(long, value_name = "CONVENTION", default_value_t = IouConvention::default())]
+    iou: IouConvention,
+    /// Write everything as JSON here; - is standard output
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a row for each rule, psi and scale here
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+/// Schema `distillscope.survey/1`.
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    data: &'a Path,
+    split: &'static str,
+    /// Images that could not be used.
+    skipped: usize,
+    #[serde(flatten)]
+    survey: &'a Survey,
+    overlap: OverlapReport,
+}
+
+/// Mask and positives at the psi and the rule that were asked for, in the order of the scales.
+#[derive(Serialize)]
+struct OverlapReport {
+    psi: f32,
+    level_rule: LevelRule,
+    scales: Vec<Overlap>,
+}
+
+pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
+    let data = DataYaml::load(&args.data)?;
+    let anchors = anchors(args.weights.as_deref())?;
+    let input = super::round_up_to_stride(args.imgsz, input_multiple(&anchors));
+    let samples = Samples::load(&data, args.split, &mut progress_line("labels"))?;
+    for warning in &samples.warnings {
+        eprintln!("distillscope: warning: {warning}");
+    }
+    let options = SurveyOptions { psis: psi_grid(args.psi), convention: args.iou };
+    let survey = survey(&samples, &anchors, input, &options, &mut progress_line("cells"))
+        .context("the survey was broken off")?;
+    if let Some(file) = &args.csv {
+        export::atomic::write(file, survey.csv().as_bytes())?;
+    }
+    let at = survey.nearest(args.psi);
+    let scales = survey.overlap(args.level_rule, at);
+    let report = Report {
+        schema: "distillscope.survey/1",
+        data: &args.data,
+        split: args.split.name(),
+        skipped: samples.skipped,
+        overlap: OverlapReport { psi: survey.psis[at], level_rule: args.level_rule, scales },
+        survey: &survey,
+    };
+    match &args.json {
+        Some(path) if path.as_os_str() == "-" => return super::print(&serde_json::to_string_pretty(&report)?),
+        Some(path) => export::atomic::write_json(path, &report)?,
+        None => {}
+    }
+    super::print(&survey.table(args.psi, args.level_rule))
+}
+
+fn anchors(weights: Option<&Path>) -> anyhow::Result<Vec<AnchorScale>> {
+    let Some(weights) = weights else { return Ok(default_anchors()) };
+    let scales = checkpoint::open(weights)?.scales();
+    if scales.is_empty() {
+        anyhow::bail!("{}: this model does not say its anchors", weights.display());
+    }
+    Ok(scales)
+}
+
+/// A line on a terminal, drawn over itself and gone when this is; nothing elsewhere.
+struct Line {
+    live: bool,
+    begin: Instant,
+}
+
+impl Line {
+    // A terminal that is gone stops no survey.
+    fn draw(&self, text: &str) {
+        if self.live {
+            let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.draw("");
+    }
+}
+
+fn progress_line(what: &'static str) -> impl FnMut(usize, usize) -> ControlFlow<()> {
+    let line = Line { live: std::io::stderr().is_terminal(), begin: Instant::now() };
+    move |done, images| {
+        let per_image = line.begin.elapsed().as_secs_f64() / done.max(1) as f64;
+        let left = (done > 0).then(|| format!(", {:.0} s left", per_image * (images - done) as f64));
+        line.draw(&format!("{what} of {done}/{images} images{}", left.unwrap_or_default()));
+        ControlFlow::Continue(())
+    }
+}

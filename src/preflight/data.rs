@@ -1,0 +1,255 @@
+//! Ground truths, classes, anchors, and what the two models are given.
+
+use tch::Kind;
+
+use super::{Check, Preflight, Subject};
+use crate::dataset::{Label, TrainBatch};
+use crate::format::significant;
+use crate::geometry::Letterbox;
+use crate::imitation::mask::ANCHOR_T;
+use crate::train::TrainError;
+use crate::yolo::anchors::AnchorScale;
+
+/// Share of the ground truths that some anchor reaches below which YOLOv5's `autoanchor` makes new ones.
+const GOOD_RECALL: f64 = 0.98;
+/// Below this the anchors belong to another task.
+const POOR_RECALL: f64 = 0.5;
+/// By so much better must anchors fit in another unit to be told to be in it.
+const CLEARLY: f64 = 1.25;
+
+pub(super) fn check(
+    subject: &mut dyn Subject,
+    batch: &TrainBatch,
+    preflight: &mut Preflight,
+) -> Result<(), TrainError> {
+    let checks = &mut preflight.checks;
+    checks.push(names(subject));
+    checks.push(targets_classes(subject, batch));
+    checks.push(targets_boxes(subject, batch));
+    checks.push(anchors(subject));
+    checks.push(inputs(subject, batch)?);
+    Ok(())
+}
+
+fn names(subject: &dyn Subject) -> Check {
+    let learner = subject.learner();
+    let data = &learner.plan.train.names;
+    let student = learner.student().names();
+    let classes = data.len() as f64;
+    let agree = format!("data, teacher and student agree on {} classes: {}", data.len(), data.join(", "));
+    let check = Check::green("class-names", "Do data, teacher and student mean the same classes?", classes, agree);
+    let advice = "Give the teacher that was trained on these classes, in this order.";
+    let others = [Some(("student", student)), learner.distiller().map(|d| ("teacher", d.teacher().names()))];
+    for (role, names) in others.into_iter().flatten() {
+        if names.len() != data.len() {
+            let message = format!("the {role} has {} classes, the data {}", names.len(), data.len());
+            let check = Check { message, ..check };
+            // The tap neck compares features, not classes: another teacher can still teach.
+            return if learner.plan.config.imitation.tap == crate::inspect::Tap::Head {
+                check.red(advice)
+            } else {
+                check.amber(advice)
+            };
+        }
+        if names != data.as_slice() {
+            let differs = names.iter().zip(data).find(|(a, b)| a != b);
+            let (theirs, ours) = differs.map_or(("", ""), |(a, b)| (a.as_str(), b.as_str()));
+            let message = format!("the {role} says '{theirs}' where the data say '{ours}'");
+            return Check { message, ..check }
+                .amber("Check that the order of the classes is the same; a name alone does not matter.");
+        }
+    }
+    check
+}
+
+/// Ground truths of the batch with the place of their image.
+fn labels(batch: &TrainBatch) -> Vec<(usize, Label)> {
+    let of_image = |(image, labelled): (usize, &crate::dataset::BatchImage)| {
+        labelled.labels.iter().map(|label| (image, *label)).collect::<Vec<_>>()
+    };
+    batch.images.iter().enumerate().flat_map(of_image).collect()
+}
+
+fn targets_classes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
+    let (labels, targets) = (labels(batch), subject.targets(batch));
+    let count = |class: usize| labels.iter().filter(|(_, label)| label.class == class).count();
+    let answered = |class: usize| targets.iter().filter(|target| target.class == class).count();
+    let names = &subject.learner().plan.train.names;
+    let seen: Vec<usize> = (0..names.len()).filter(|class| count(*class) > 0).collect();
+    let wrong = (0..names.len()).find(|class| count(*class) != answered(*class));
+    let listed = seen.iter().map(|class| format!("{} {}", count(*class), names[*class])).collect::<Vec<_>>().join(", ");
+    let message = format!("{} ground truths of {} classes reach the loss: {listed}", targets.len(), seen.len());
+    let check =
+        Check::green("target-classes", "Does every ground truth keep its class?", targets.len() as f64, message);
+    match wrong {
+        _ if labels.is_empty() => Check { message: "the first batch has no ground truth at all".to_owned(), ..check }
+            .amber("Look at the batch; a larger batch or a better split may be needed."),
+        Some(class) => {
+            let message = format!(
+                "{} ground truths of the batch are of class '{}', but {} reach the loss as such",
+                count(class),
+                names[class],
+                answered(class)
+            );
+            Check { message, ..check }.red("A single-class switch or a wrong column turns classes into others.")
+        }
+        None => check,
+    }
+}
+
+fn targets_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
+    let (width, height) = (f64::from(batch.input.width), f64::from(batch.input.height));
+    let (labels, targets) = (labels(batch), subject.targets(batch));
+    // In float64 and from the definition: centre and size of the corners.
+    let off = labels.iter().zip(&targets).map(|((image, label), target)| {
+        let [x1, y1, x2, y2] = label.bbox.as_xyxy().map(f64::from);
+        let wanted = [(x1 + x2) / 2.0 / width, (y1 + y2) / 2.0 / height, (x2 - x1) / width, (y2 - y1) / height];
+        let scale = [width, height, width, height];
+        let off = (0..4).map(|i| (wanted[i] - f64::from(target.xywh[i])).abs() * scale[i]).fold(0.0, f64::max);
+        if *image == target.image { off } else { f64::INFINITY }
+    });
+    let off = off.fold(0.0, f64::max);
+    let message = format!("the loss sees every box where the batch has it, to {} px", significant(off));
+    let check = Check::green("target-boxes", "Does the loss see the boxes where they are?", off, message);
+    if targets.len() != labels.len() {
+        let message = format!("{} of {} ground truths reach the loss", targets.len(), labels.len());
+        return Check { message, ..check }.red("Ground truths are lost on the way from the batch to the loss.");
+    }
+    let message = format!("the loss sees a box {} px from where the batch has it", significant(off));
+    if off <= 0.01 {
+        check
+    } else {
+        Check { message, ..check }
+            .red("A conversion between corners and centres is wrong, for one that writes into its own input.")
+    }
+}
+
+fn anchors(subject: &dyn Subject) -> Check {
+    let learner = subject.learner();
+    let input = learner.plan.input;
+    let sizes = learner.plan.train.samples.iter().flat_map(|sample| {
+        let scale = f64::from(Letterbox::fit(sample.size, input, true).scale);
+        let size = move |label: &Label| [f64::from(label.bbox.width()) * scale, f64::from(label.bbox.height()) * scale];
+        sample.labels.iter().map(size)
+    });
+    let sizes: Vec<[f64; 2]> = sizes.collect();
+    let anchors = subject.anchors();
+    let fit = AnchorFit::of(&sizes, &anchors);
+    let message = format!(
+        "{} of the ground truths lie within a factor of {ANCHOR_T} of an anchor (best possible recall); the mean best IoU \
+         is {}, {} anchors a ground truth",
+        percent(fit.recall),
+        significant(fit.mean_iou),
+        significant(fit.anchors_per_truth)
+    );
+    let check = Check::green("anchors", "Do the anchors fit the objects?", fit.recall, message);
+    let in_unit = |factor: fn(f32) -> f32| {
+        let side = |scale: &AnchorScale| AnchorScale {
+            anchors: scale.anchors.iter().map(|anchor| anchor.map(|side| side * factor(scale.stride as f32))).collect(),
+            ..*scale
+        };
+        AnchorFit::of(&sizes, &anchors.iter().map(side).collect::<Vec<_>>()).mean_iou > CLEARLY * fit.mean_iou
+    };
+    // No anchor of any scale as large as a cell: nobody builds such a model.
+    let below_a_cell = |scale: &AnchorScale| scale.anchors.iter().flatten().all(|side| *side < scale.stride as f32);
+    let wrong_unit = if anchors.iter().all(below_a_cell) || in_unit(|stride| stride) {
+        Some(("in cells", "multiplied by"))
+    } else if in_unit(|stride| 1.0 / stride) {
+        Some(("multiplied by their stride twice", "divided by"))
+    } else {
+        None
+    };
+    if let Some((unit, how)) = wrong_unit {
+        let message = format!("the anchors are {unit}: {how} their strides they would fit the ground truths");
+        return Check { message, ..check }.red("Masks and targets need anchors in px of the input.");
+    }
+    if fit.recall < POOR_RECALL {
+        check.red("The anchors belong to another task or another image size: look at the layer Anchors.")
+    } else if fit.recall < GOOD_RECALL {
+        check.amber("YOLOv5's autoanchor would make new ones; the objects that no anchor reaches teach nothing.")
+    } else {
+        check
+    }
+}
+
+/// How anchors fit ground truths, as YOLOv5's `autoanchor` counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AnchorFit {
+    /// Share of the ground truths whose sides are off by less than the factor 4 for some anchor.
+    pub recall: f64,
+    /// Anchors for which they are, a ground truth.
+    pub anchors_per_truth: f64,
+    /// Mean over the ground truths of the best IoU with an anchor about the same centre.
+    pub mean_iou: f64,
+}
+
+impl AnchorFit {
+    /// sizes: width and height of each ground truth in input px. All 0 without any.
+    pub fn of(sizes: &[[f64; 2]], scales: &[AnchorScale]) -> Self {
+        let anchors: Vec<[f64; 2]> = scales.iter().flat_map(|s| s.anchors.iter().map(|a| a.map(f64::from))).collect();
+        let (mut fit, mut count) = (Self::default(), 0.0_f64);
+        for &[w, h] in sizes {
+            let off = |[aw, ah]: [f64; 2]| {
+                [w / aw, h / ah].map(|ratio| ratio.max(1.0 / ratio)).into_iter().fold(0.0, f64::max)
+            };
+            let iou = |[aw, ah]: [f64; 2]| {
+                let inside = w.min(aw) * h.min(ah);
+                inside / (w * h + aw * ah - inside)
+            };
+            let near = anchors.iter().filter(|anchor| off(**anchor) < f64::from(ANCHOR_T)).count();
+            fit.recall += if near > 0 { 1.0 } else { 0.0 };
+            fit.anchors_per_truth += near as f64;
+            fit.mean_iou += anchors.iter().map(|anchor| iou(*anchor)).fold(0.0, f64::max);
+            count += 1.0;
+        }
+        let mean = |sum: f64| sum / count.max(1.0);
+        Self { recall: mean(fit.recall), anchors_per_truth: mean(fit.anchors_per_truth), mean_iou: mean(fit.mean_iou) }
+    }
+}
+
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn inputs(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+    let [student, teacher] = subject.inputs(batch)?;
+    let value = |tensor: tch::Tensor| tensor.f_double_value(&[]);
+    let (low, high) = (value(student.f_min()?)?, value(student.f_max()?)?);
+    let shape = student.size().iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
+    let message =
+        format!("both models see the same tensor, {shape}, from {} to {}", significant(low), significant(high));
+    let check = Check::green("same-input", "Do student and teacher see the same picture?", high, message);
+    if student.size() != teacher.size() {
+        let message = format!("the student sees {:?}, the teacher {:?}", student.size(), teacher.size());
+        return Ok(Check { message, ..check }.red("Give both the same letterboxed image."));
+    }
+    let apart = value(student.f_sub(&teacher)?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
+    if apart > 0.0 {
+        let message = format!("their inputs differ by up to {}", significant(apart));
+        return Ok(Check { value: Some(apart), message, ..check }
+            .red("One of them is normalised or augmented otherwise: give both the same tensor."));
+    }
+    let in_range = low >= 0.0 && high <= 1.0 && high > 1.0 / 255.0 * 2.0;
+    Ok(check.or_red(in_range, "YOLOv5 expects pixels from 0 to 1: divide bytes by 255, once."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fit_of_three_ground_truths_by_hand() {
+        let scales = [
+            AnchorScale { stride: 8, anchors: vec![[10.0, 10.0]] },
+            AnchorScale { stride: 16, anchors: vec![[40.0, 20.0]] },
+        ];
+        // 10 × 10: anchor 0 fits exactly, IoU 1; anchor 1 is off by 4, which is too much.
+        // 20 × 20: anchor 0 off by 2, IoU 100 / 400; anchor 1 off by 2, IoU 400 / 800.
+        // 200 × 10: neither; IoU 100 / 2000 and 400 / (2000 + 800 − 400).
+        let fit = AnchorFit::of(&[[10.0, 10.0], [20.0, 20.0], [200.0, 10.0]], &scales);
+        assert!((fit.recall - 2.0 / 3.0).abs() < 1e-12);
+        assert!((fit.anchors_per_truth - 1.0).abs() < 1e-12);
+        assert!((fit.mean_iou - (1.0 + 0.5 + 400.0 / 2400.0) / 3.0).abs() < 1e-12);
+        assert_eq!(AnchorFit::of(&[], &scales), AnchorFit::default());
+    }
+}

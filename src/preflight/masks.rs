@@ -1,0 +1,308 @@
+//! The imitated cells: whose boxes they come from, where they lie, how many there are.
+
+use tch::Kind;
+
+use super::data::percent;
+use super::{Check, Preflight, Subject};
+use crate::dataset::{BatchImage, Label, TrainBatch};
+use crate::geometry::{BoundingBox, Size};
+use crate::imitation::loss::BatchMask;
+use crate::imitation::mask::{ANCHOR_T, IouConvention, LevelRule};
+use crate::train::TrainError;
+use crate::yolo::anchors::AnchorScale;
+
+/// Share of the images that may mark nothing before a person should know.
+const MANY: f64 = 0.1;
+
+pub(super) fn check(
+    subject: &mut dyn Subject,
+    batch: &TrainBatch,
+    preflight: &mut Preflight,
+) -> Result<(), TrainError> {
+    let Some(distiller) = subject.learner().distiller() else { return Ok(()) };
+    let names = distiller.names();
+    preflight.checks.push(own_boxes(subject, batch)?);
+    preflight.checks.push(place(subject, batch)?);
+    preflight.checks.push(cells(subject, batch, &names)?);
+    Ok(())
+}
+
+/// [B, cells] of every scale side by side, one row an image.
+fn rows(masks: &[BatchMask]) -> Result<Vec<Vec<f32>>, TrainError> {
+    let mut images: Vec<Vec<f32>> = Vec::new();
+    for mask in masks {
+        let batch = mask.cells.size().first().copied().unwrap_or(0);
+        images.resize(batch as usize, Vec::new());
+        for (image, row) in images.iter_mut().enumerate() {
+            let cells = mask.cells.f_select(0, image as i64)?.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?;
+            row.extend(Vec::<f32>::try_from(cells)?);
+        }
+    }
+    Ok(images)
+}
+
+/// The same images in the opposite order must give the same masks in the opposite order.
+fn own_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+    let mut reversed = TrainBatch { pixels: Vec::new(), ..batch.clone() };
+    reversed.images.reverse();
+    let (forth, mut back) = (rows(&subject.masks(batch)?)?, rows(&subject.masks(&reversed)?)?);
+    back.reverse();
+    let wrong = forth.iter().zip(&back).filter(|(a, b)| a != b).count();
+    let message = format!("the masks of {} images follow their images when these change places", forth.len());
+    let check =
+        Check::green("mask-own-boxes", "Does each image's mask come from its own boxes?", wrong as f64, message);
+    if forth.len() != batch.images.len() {
+        let message = format!("{} images have {} masks", batch.images.len(), forth.len());
+        return Ok(Check { message, ..check }.red("Every image needs a mask of its own."));
+    }
+    let message = format!("{wrong} of {} images have another image's mask when they change places", forth.len());
+    Ok(if wrong == 0 {
+        check
+    } else {
+        Check { message, ..check }.red(
+            "The mask is made from the first image's boxes, or from all boxes: select the ground truths of each image.",
+        )
+    })
+}
+
+/// Every cell decided once more from the definition, on an input that is wider than it is high.
+fn place(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+    let learner = subject.learner();
+    let config = &learner.plan.config.imitation;
+    let anchors = learner.student().scales();
+    let stride = anchors.iter().map(|scale| scale.stride).max().unwrap_or(32);
+    let height = (batch.input.height / 2).next_multiple_of(stride);
+    let wide = Size::new(batch.input.width, height);
+    let cut = |image: &BatchImage| {
+        let inside = |label: &Label| {
+            let bbox = label.bbox.clipped(wide.width as f32, wide.height as f32);
+            (bbox.width() >= 1.0 && bbox.height() >= 1.0).then_some(Label { bbox, ..*label })
+        };
+        BatchImage { labels: image.labels.iter().filter_map(inside).collect(), ..image.clone() }
+    };
+    let wide_batch = TrainBatch {
+        input: wide,
+        pixels: Vec::new(),
+        images: batch.images.iter().map(cut).collect(),
+        warnings: Vec::new(),
+        ..*batch
+    };
+    let masks = subject.masks(&wide_batch)?;
+    let strides = learner.distiller().map_or_else(Vec::new, |distiller| distiller.strides());
+    let (mut cells, mut wrong) = (0, 0);
+    for (mask, stride) in masks.iter().zip(strides) {
+        let Some(index) = anchors.iter().position(|scale| scale.stride == stride) else { continue };
+        let (rows, cols) = anchors[index].shape(wide.width, wide.height);
+        let shape = [wide_batch.images.len() as i64, 1, rows as i64, cols as i64];
+        if mask.cells.size() != shape {
+            let message = format!("the mask of stride {stride} is {:?} for a map of {shape:?}", mask.cells.size());
+            let check = Check::green("mask-place", TITLE, f64::NAN, message);
+            return Ok(check.red("Rows and columns are exchanged: y comes first."));
+        }
+        let found = rows_of(mask)?;
+        for (image, labelled) in wide_batch.images.iter().enumerate() {
+            let boxes: Vec<BoundingBox> = labelled.labels.iter().map(|label| label.bbox).collect();
+            let rule = Rule { psi: config.psi, level: config.level_rule, convention: config.iou };
+            let wanted = by_definition(anchors, index, (rows, cols), wide, &boxes, rule);
+            let found = &found[image * rows * cols..][..rows * cols];
+            cells += wanted.iter().filter(|decided| **decided == Some(true)).count();
+            wrong += wanted.iter().zip(found).filter(|(w, f)| w.is_some_and(|w| w != (**f > 0.0))).count();
+        }
+    }
+    let message = format!(
+        "{cells} imitated cells, decided again one by one from the boxes on a {} × {} px input: \
+                           the same",
+        wide.width, wide.height
+    );
+    let check = Check::green("mask-place", TITLE, wrong as f64, message);
+    let message =
+        format!("{wrong} cells are decided otherwise than their boxes and anchors say ({cells} should be imitated)");
+    Ok(if wrong == 0 {
+        check
+    } else {
+        Check { message, ..check }.red(
+            "Look at the layer Mask: it may be transposed, made with anchors in cells instead of pixels, or from boxes \
+             that a conversion has spoiled.",
+        )
+    })
+}
+
+const TITLE: &str = "Do the masks lie where the boxes are?";
+
+fn rows_of(mask: &BatchMask) -> Result<Vec<f32>, TrainError> {
+    Ok(Vec::<f32>::try_from(mask.cells.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?)?)
+}
+
+#[derive(Clone, Copy)]
+struct Rule {
+    psi: f32,
+    level: LevelRule,
+    convention: IouConvention,
+}
+
+/// Membership of every cell of a scale, row by row, in float64 and without any short cut; `None` where the last bits of
+/// float32 decide.
+fn by_definition(
+    anchors: &[AnchorScale],
+    scale: usize,
+    (rows, cols): (usize, usize),
+    input: Size,
+    boxes: &[BoundingBox],
+    rule: Rule,
+) -> Vec<Option<bool>> {
+    let mut member = vec![Some(false); rows * cols];
+    for bbox in boxes {
+        let maps: Vec<Vec<f64>> = anchors.iter().map(|s| best_ious(s, input, bbox, rule.convention)).collect();
+        let best = |map: &Vec<f64>| map.iter().copied().fold(0.0, f64::max);
+        let top = match rule.level {
+            LevelRule::Global => maps.iter().map(best).fold(0.0, f64::max),
+            LevelRule::PerScale | LevelRule::Assigned => best(&maps[scale]),
+        };
+        if rule.level == LevelRule::Assigned && !is_assigned(&anchors[scale], bbox) {
+            continue;
+        }
+        let threshold = f64::from(rule.psi) * top;
+        for (member, iou) in member.iter_mut().zip(&maps[scale]) {
+            let near = (iou - threshold).abs() < 1e-5;
+            *member = match *member {
+                Some(true) => Some(true),
+                _ if near && *iou > 0.0 => None,
+                before => {
+                    if *iou > threshold {
+                        Some(true)
+                    } else {
+                        before
+                    }
+                }
+            };
+        }
+    }
+    member
+}
+
+fn is_assigned(scale: &AnchorScale, bbox: &BoundingBox) -> bool {
+    scale.anchors.iter().any(|[w, h]| {
+        let ratios = [bbox.width() / w, bbox.height() / h];
+        ratios.into_iter().all(|ratio| ratio.max(1.0 / ratio) < ANCHOR_T)
+    })
+}
+
+/// The largest IoU of a cell's anchors with a box, for every cell.
+fn best_ious(scale: &AnchorScale, input: Size, bbox: &BoundingBox, convention: IouConvention) -> Vec<f64> {
+    let (rows, cols) = scale.shape(input.width, input.height);
+    let stride = f64::from(scale.stride);
+    let [x1, y1, x2, y2] = bbox.as_xyxy().map(f64::from);
+    // The seed port counts whole pixels: one more between two corners, and a centre half a pixel before.
+    let (more, half) = match convention {
+        IouConvention::Exact => (0.0, stride / 2.0),
+        IouConvention::Seed => (1.0, (stride - 1.0) / 2.0),
+    };
+    let mut best = Vec::with_capacity(rows * cols);
+    for row in 0..rows {
+        for col in 0..cols {
+            let (cx, cy) = (col as f64 * stride + half, row as f64 * stride + half);
+            let iou = |[w, h]: &[f32; 2]| {
+                let (w, h) = (f64::from(*w), f64::from(*h));
+                let (left, right, top, bottom) = (cx - w / 2.0, cx + w / 2.0, cy - h / 2.0, cy + h / 2.0);
+                let across = (x2.min(right) - x1.max(left) + more).max(0.0);
+                let down = (y2.min(bottom) - y1.max(top) + more).max(0.0);
+                let both = across * down;
+                let union = (x2 - x1 + more) * (y2 - y1 + more) + (w + more) * (h + more) - both;
+                if union > 0.0 { both / union } else { 0.0 }
+            };
+            best.push(scale.anchors.iter().map(iou).fold(0.0, f64::max));
+        }
+    }
+    best
+}
+
+/// How much there is to imitate.
+fn cells(subject: &dyn Subject, batch: &TrainBatch, names: &[String]) -> Result<Check, TrainError> {
+    let masks = subject.masks(batch)?;
+    let images = rows(&masks)?;
+    let total: u64 = masks.iter().map(|mask| mask.count).sum();
+    let all: usize = masks.iter().map(|mask| mask.cells.numel()).sum();
+    let share = total as f64 / all.max(1) as f64;
+    let per_scale: Vec<String> =
+        names.iter().zip(&masks).map(|(name, mask)| format!("{} at {name}", mask.count)).collect();
+    let message =
+        format!("{total} cells of the batch are imitated, {} of its maps: {}", percent(share), per_scale.join(", "));
+    let check = Check::green("mask-cells", "Is there something to imitate?", total as f64, message);
+    let marks_nothing = |image: usize| images[image].iter().all(|cell| *cell == 0.0);
+    let name = |image: usize| {
+        batch.images[image].path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
+    };
+    let empty: Vec<usize> = (0..images.len()).filter(|image| batch.images[*image].labels.is_empty()).collect();
+    let unmarked: Vec<usize> =
+        (0..images.len()).filter(|image| !batch.images[*image].labels.is_empty() && marks_nothing(*image)).collect();
+    let listed = |images: &[usize]| {
+        let names: Vec<String> = images.iter().take(3).map(|image| name(*image)).collect();
+        let more = if images.len() > 3 { format!(" and {} more", images.len() - 3) } else { String::new() };
+        format!("{}{more}", names.join(", "))
+    };
+    if total == 0 {
+        return Ok(check.red("No cell is imitated: lower psi (1 marks nothing), or look at the labels."));
+    }
+    let (check, idle) = match masks.iter().zip(names).find(|(mask, _)| mask.count == 0) {
+        Some((_, name)) => (check, Some(name)),
+        None => (check, None),
+    };
+    if !unmarked.is_empty() {
+        let advice = format!(
+            "{} images with boxes mark no cell ({}): lower psi or choose another level rule.",
+            unmarked.len(),
+            listed(&unmarked)
+        );
+        return Ok(check.amber(advice));
+    }
+    if empty.len() as f64 > MANY * images.len() as f64 {
+        let advice =
+            format!("{} of {} images have no boxes and teach nothing ({}).", empty.len(), images.len(), listed(&empty));
+        return Ok(check.amber(advice));
+    }
+    Ok(match idle {
+        Some(name) => {
+            check.amber(format!("Nothing is imitated at {name}: the rule gives its scale no object of this batch."))
+        }
+        None => check,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imitation::mask::{IouField, Psi};
+
+    /// The golden counts of the method: one box in the middle of 640 × 640 px, ψ = 0.5.
+    #[test]
+    fn cells_by_definition_are_the_golden_ones() {
+        let coco = [
+            (8, vec![[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]]),
+            (16, vec![[30.0, 61.0], [62.0, 45.0], [59.0, 119.0]]),
+            (32, vec![[116.0, 90.0], [156.0, 198.0], [373.0, 326.0]]),
+        ];
+        let anchors = coco.map(|(stride, anchors)| AnchorScale { stride, anchors });
+        let count = |w: f32, h: f32, level, convention| -> Vec<usize> {
+            let boxes = [BoundingBox::from_center(320.0, 320.0, w, h)];
+            let rule = Rule { psi: 0.5, level, convention };
+            (0..3)
+                .map(|scale| {
+                    let shape = anchors[scale].shape(640, 640);
+                    let cells = by_definition(&anchors, scale, shape, Size::square(640), &boxes, rule);
+                    assert!(cells.iter().all(Option::is_some), "no cell of these lies on its threshold");
+                    cells.iter().filter(|cell| **cell == Some(true)).count()
+                })
+                .collect()
+        };
+        let (exact, seed) = (IouConvention::Exact, IouConvention::Seed);
+        assert_eq!(count(400.0, 300.0, LevelRule::PerScale, exact), [1896, 428, 52]);
+        assert_eq!(count(100.0, 80.0, LevelRule::Global, exact), [0, 28, 8]);
+        assert_eq!(count(8.0, 8.0, LevelRule::PerScale, seed), [5, 12, 8]);
+        // The window's own mask says the same where YOLOv5's assignment has its say.
+        let boxes = [BoundingBox::from_center(320.0, 320.0, 100.0, 80.0)];
+        let mask =
+            IouField::compute(&anchors, Size::square(640), &boxes, exact).mask(Psi::default(), LevelRule::Assigned);
+        let cells: Vec<usize> = mask.scales.iter().map(|scale| scale.mask_cells).collect();
+        assert_eq!(count(100.0, 80.0, LevelRule::Assigned, exact), cells);
+    }
+}

@@ -1,0 +1,256 @@
+//! The teacher and the adapters: is there something to learn from, and what moves when a step is made.
+
+use std::collections::HashMap;
+
+use tch::{TchError, Tensor, no_grad};
+
+use super::{Check, Preflight, Subject};
+use crate::dataset::TrainBatch;
+use crate::format::significant;
+use crate::train::TrainError;
+use crate::yolo::network::{Model, Network};
+
+/// A trained model's loss is well below a random one's: at most this share of it.
+const TRAINED: f64 = 0.7;
+
+pub(super) fn check(
+    subject: &mut dyn Subject,
+    batch: &TrainBatch,
+    preflight: &mut Preflight,
+) -> Result<(), TrainError> {
+    if subject.learner().distiller().is_none() {
+        return Ok(());
+    }
+    let losses = Losses::of(subject, batch)?;
+    preflight.checks.push(losses.trained());
+    preflight.checks.push(differs(subject, &losses)?);
+    preflight.checks.push(eval_mode(subject, batch)?);
+    preflight.checks.extend(after_a_step(subject, batch)?);
+    Ok(())
+}
+
+/// Detection losses on the batch, statistics frozen.
+struct Losses {
+    /// `None` where the classes or scales differ, so that the loss has no meaning.
+    teacher: Option<f64>,
+    student: f64,
+    /// The student's network with random weights.
+    random: f64,
+}
+
+impl Losses {
+    fn of(subject: &dyn Subject, batch: &TrainBatch) -> Result<Self, TrainError> {
+        let learner = subject.learner();
+        let [of_student, of_teacher] = subject.inputs(batch)?;
+        let targets = subject.targets(batch);
+        let loss = |heads: &[Tensor]| -> Result<f64, TrainError> {
+            Ok(learner.detection_terms(heads, &targets)?.values()?.iter().sum())
+        };
+        let student = learner.student();
+        let random = Network::build(student.spec(), student.device())?;
+        random.initialise(learner.plan.config.seed.wrapping_add(1))?;
+        let heads = |network: &Network| no_grad(|| network.forward_t(&of_student, false).map(|f| f.heads));
+        let teacher = learner.distiller().map(|distiller| distiller.teacher());
+        // The loss is the student's: it can be asked of a teacher with the same classes and scales.
+        let comparable = |model: &&Model| {
+            let strides = |scales: &[crate::yolo::anchors::AnchorScale]| {
+                scales.iter().map(|s| (s.stride, s.anchors.len())).collect::<Vec<_>>()
+            };
+            model.names().len() == student.names().len() && strides(model.scales()) == strides(student.scales())
+        };
+        let teacher = match teacher.filter(comparable) {
+            Some(model) => {
+                let own = crate::yolo::loss::DetectionLoss::new(model.scales(), model.names().len(), learner.gains());
+                let heads = no_grad(|| model.forward(&of_teacher))?.heads;
+                Some(own.terms(&heads, &targets)?.values()?.iter().sum())
+            }
+            None => None,
+        };
+        Ok(Self { teacher, student: loss(&heads(student)?)?, random: loss(&heads(&random)?)? })
+    }
+
+    fn trained(&self) -> Check {
+        let title = "Is the teacher trained, and better than the student?";
+        let Some(teacher) = self.teacher else {
+            let message = "the teacher has other classes or scales, so its detection loss on these data has no meaning";
+            return Check::green("teacher-trained", title, None, message).amber("Compare both models with `val`.");
+        };
+        let Self { student, random, .. } = self;
+        let message = format!(
+            "detection loss on the batch: teacher {}, student {}, random weights {}",
+            significant(teacher),
+            significant(*student),
+            significant(*random)
+        );
+        let check = Check::green("teacher-trained", title, teacher, message);
+        if teacher.is_nan() || teacher > TRAINED * random {
+            check.red(
+                "The teacher is not much better than random weights: were its weights loaded, are these its classes and its \
+                 data?",
+            )
+        } else if teacher >= *student {
+            check.amber("The student already does as well as the teacher on this batch: there may be little to learn.")
+        } else {
+            check
+        }
+    }
+}
+
+/// Whether there are two models.
+fn differs(subject: &dyn Subject, losses: &Losses) -> Result<Check, TrainError> {
+    let learner = subject.learner();
+    let student = learner.student();
+    let teacher = learner.distiller().map(|distiller| distiller.teacher());
+    let parameters = teacher.map_or(0, Model::parameters);
+    let times = parameters as f64 / student.parameters().max(1) as f64;
+    let message = format!("the teacher has {} times the student's parameters", significant(times));
+    let check = Check::green("teacher-differs", "Is the teacher another model than the student?", times, message);
+    let Some(Model::Network(teacher)) = teacher else { return Ok(check) };
+    if teacher.spec() != student.spec() {
+        return Ok(if times < 1.0 {
+            check.amber("The teacher is smaller than the student: are they exchanged?")
+        } else {
+            check
+        });
+    }
+    // The student's statistics have moved already: it has seen the batch in train mode.
+    let same = same_where(&state(teacher)?, student, |name| !name.contains(".running_"))?;
+    let message = if same {
+        "teacher and student are the same model with the same weights".to_owned()
+    } else {
+        "the teacher is built from the student's config".to_owned()
+    };
+    let check = Check { message, ..check };
+    let better = losses.teacher.is_some_and(|teacher| teacher < losses.student);
+    Ok(if same || !better {
+        check.red("Give the teacher's own checkpoint: there is nothing to learn from a copy of the student.")
+    } else {
+        check.amber("Same architecture, other weights: fine if you mean to distil a model into itself.")
+    })
+}
+
+/// A copy of every tensor by name.
+fn state(network: &Network) -> Result<HashMap<String, Tensor>, TchError> {
+    network.var_store().variables().into_iter().map(|(name, tensor)| Ok((name, tensor.f_detach_copy()?))).collect()
+}
+
+fn same_tensors(before: &HashMap<String, Tensor>, network: &Network) -> Result<bool, TchError> {
+    same_where(before, network, |_| true)
+}
+
+fn same_where(
+    before: &HashMap<String, Tensor>,
+    network: &Network,
+    counts: impl Fn(&str) -> bool,
+) -> Result<bool, TchError> {
+    for (name, tensor) in network.var_store().variables().into_iter().filter(|(name, _)| counts(name)) {
+        let same = match before.get(&name) {
+            Some(before) => before.f_equal(&tensor)?,
+            None => false,
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// In eval mode an image's features do not depend on the others of its batch.
+fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+    let count = batch.images.len();
+    let alone = TrainBatch {
+        pixels: batch.pixels[..batch.pixels.len() / count.max(1)].to_vec(),
+        images: batch.images[..1].to_vec(),
+        ..batch.clone()
+    };
+    let (all, one) = (subject.lesson(batch)?, subject.lesson(&alone)?);
+    let mut apart = 0.0_f64;
+    for (all, one) in all.iter().zip(&one) {
+        let first = all.f_narrow(0, 0, 1)?;
+        let difference = first.f_sub(one)?.f_norm()?.f_double_value(&[])?;
+        apart = apart.max(difference / one.f_norm()?.f_double_value(&[])?.max(f64::MIN_POSITIVE));
+    }
+    let message = "the teacher says the same of an image whatever else is in the batch: its statistics are frozen";
+    let check = Check::green("teacher-eval", "Is the teacher in eval mode?", apart, message);
+    if apart <= 1e-3 {
+        return Ok(check);
+    }
+    let message = format!(
+        "the teacher's features of one image change by {} % with the images beside it",
+        significant(100.0 * apart)
+    );
+    Ok(Check { message, ..check }
+        .red("Put the teacher in eval mode: in train mode batch-norm takes the batch's statistics."))
+}
+
+/// What a step of the optimizer moves, and what it must not.
+fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Vec<Check>, TrainError> {
+    let teacher_before = match subject.learner().distiller().map(|distiller| distiller.teacher()) {
+        Some(Model::Network(teacher)) => Some(state(teacher)?),
+        _ => None,
+    };
+    let adapters = subject.adapters();
+    let before: Vec<Tensor> =
+        adapters.iter().map(|(_, tensor)| tensor.f_detach_copy()).collect::<Result<_, TchError>>()?;
+    let student_before = state(subject.learner().student())?;
+    subject.step(batch)?;
+
+    let mut checks = Vec::new();
+    let moved = !same_tensors(&student_before, subject.learner().student())?;
+    let message = if moved { "a step changes the student" } else { "a step leaves the student as it was" };
+    checks.push(
+        Check::green("student-trained", "Does a step move the student?", None, message)
+            .or_red(moved, "Everything is frozen, or the learning rate is 0."),
+    );
+
+    let title = "Are the adapters trained?";
+    if adapters.is_empty() {
+        let message = "the tap head needs no adapter";
+        checks.push(Check::green("adapter-trained", title, None, message));
+    } else {
+        let optimized = subject.optimized();
+        let missing = adapters.iter().filter(|(name, _)| !optimized.contains(name)).count();
+        let mut still = 0;
+        let mut change = 0.0_f64;
+        for ((_, tensor), before) in adapters.iter().zip(&before) {
+            let norm = tensor.f_sub(before)?.f_norm()?.f_double_value(&[])?;
+            still += usize::from(norm == 0.0);
+            change = change.max(norm);
+        }
+        let message = format!("{} adapter tensors are in the optimizer and moved by a step", adapters.len());
+        let check = Check::green("adapter-trained", title, change, message);
+        let message =
+            format!("{missing} of {} adapter tensors are not in the optimizer, {still} did not move", adapters.len());
+        // A scale without a masked cell in this batch leaves its adapter where it is.
+        let all_still = still == adapters.len();
+        checks.push(if missing > 0 || all_still {
+            Check { message, ..check }
+                .red("Give the adapters' parameters to the optimizer: otherwise the student imitates through a fixed random map.")
+        } else if still > 0 {
+            Check { message, ..check }.amber("A scale without imitated cells in this batch has no gradient for its adapter.")
+        } else {
+            check
+        });
+    }
+
+    let title = "Does the teacher stay as it is?";
+    match (teacher_before, subject.learner().distiller().map(|distiller| distiller.teacher())) {
+        (Some(before), Some(Model::Network(teacher))) => {
+            let same = same_tensors(&before, teacher)?;
+            let message = if same {
+                format!(
+                    "all {} tensors of the teacher, statistics included, are bit for bit the same after a step",
+                    before.len()
+                )
+            } else {
+                "the teacher's weights or batch-norm statistics changed in a step".to_owned()
+            };
+            checks.push(
+                Check::green("teacher-frozen", title, None, message)
+                    .or_red(same, "Put the teacher in eval mode and leave its parameters out of the optimizer."),
+            );
+        }
+        _ => checks.push(Check::green("teacher-frozen", title, None, "a TorchScript teacher cannot change")),
+    }
+    Ok(checks)
+}

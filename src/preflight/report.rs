@@ -1,0 +1,122 @@
+//! What a preflight says: plain records.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What a check says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    Green,
+    /// It distils, but something is unusual.
+    Amber,
+    /// It does not do what a person who starts it believes.
+    Red,
+}
+
+impl Status {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
+}
+
+/// One question and its answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Check {
+    /// Stable, for scripts.
+    pub id: &'static str,
+    /// What is asked.
+    pub title: &'static str,
+    pub status: Status,
+    /// What was measured; `None` where there is nothing to measure.
+    pub value: Option<f64>,
+    /// One sentence.
+    pub message: String,
+    /// What to do; empty when green.
+    pub advice: String,
+}
+
+impl Check {
+    pub(super) fn green(
+        id: &'static str,
+        title: &'static str,
+        value: impl Into<Option<f64>>,
+        message: impl Into<String>,
+    ) -> Self {
+        let (value, message) = (value.into(), message.into());
+        Self { id, title, status: Status::Green, value, message, advice: String::new() }
+    }
+
+    pub(super) fn amber(self, advice: impl Into<String>) -> Self {
+        Self { status: Status::Amber, advice: advice.into(), ..self }
+    }
+
+    pub(super) fn red(self, advice: impl Into<String>) -> Self {
+        Self { status: Status::Red, advice: advice.into(), ..self }
+    }
+
+    /// Red unless `holds`.
+    pub(super) fn or_red(self, holds: bool, advice: &str) -> Self {
+        if holds { self } else { self.red(advice) }
+    }
+}
+
+/// All answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Preflight {
+    pub checks: Vec<Check>,
+    /// The λ at which the imitation's gradient has [`Preflight::ratio`] of the detection's norm on this batch.
+    pub lambda_for_ratio: Option<f64>,
+    pub ratio: f64,
+    /// Both gradients, layer by layer of the student.
+    pub layers: Vec<LayerGradients>,
+    pub seconds: f64,
+}
+
+impl Preflight {
+    /// The worst status.
+    pub fn status(&self) -> Status {
+        self.checks.iter().map(|check| check.status).max().unwrap_or(Status::Green)
+    }
+
+    pub fn count(&self, status: Status) -> usize {
+        self.checks.iter().filter(|check| check.status == status).count()
+    }
+}
+
+impl fmt::Display for Preflight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for check in &self.checks {
+            writeln!(f, "{:<5}  {:<20}  {}", check.status.name(), check.id, check.message)?;
+            if !check.advice.is_empty() {
+                writeln!(f, "{:<5}  {:<20}  -> {}", "", "", check.advice)?;
+            }
+        }
+        if let Some(lambda) = self.lambda_for_ratio {
+            writeln!(f, "lambda for a gradient ratio of {}: {lambda:.3e}", self.ratio)?;
+        }
+        let [red, amber, green] = [Status::Red, Status::Amber, Status::Green].map(|status| self.count(status));
+        write!(f, "{red} red, {amber} amber, {green} green, in {:.1} s", self.seconds)
+    }
+}
+
+/// Norms of both gradients on one layer of the student.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerGradients {
+    /// Its number in the model.
+    pub layer: usize,
+    pub detection: f64,
+    /// At the run's λ.
+    pub imitation: f64,
+}
+
+impl LayerGradients {
+    pub fn ratio(&self) -> f64 {
+        self.imitation / self.detection.max(f64::MIN_POSITIVE)
+    }
+}

@@ -1,0 +1,115 @@
+//! What the checks may ask of a set-up.
+
+use std::ops::ControlFlow;
+
+use tch::{TchError, Tensor};
+
+use crate::dataset::TrainBatch;
+use crate::imitation::loss::BatchMask;
+use crate::train::TrainError;
+use crate::train::event::StepRecord;
+use crate::train::learner::{Learner, Objective, targets};
+use crate::train::optimizer::Rates;
+use crate::yolo::anchors::AnchorScale;
+use crate::yolo::assign::Target;
+
+/// A set-up under test. A run's own [`Learner`] answers every question as the run would; another port of the method answers
+/// what it does differently.
+pub trait Subject {
+    fn learner(&self) -> &Learner;
+    fn learner_mut(&mut self) -> &mut Learner;
+
+    /// Brings the adapters to where the run starts.
+    fn start(&mut self, progress: &mut dyn FnMut(f32) -> ControlFlow<()>) -> Result<ControlFlow<()>, TrainError> {
+        self.learner_mut().start(progress)
+    }
+
+    /// The run's first batch.
+    fn batch(&mut self) -> Result<TrainBatch, TrainError> {
+        let learner = self.learner();
+        let mut batches = learner.batches(learner.plan.config.batch, 0, 0, 0)?;
+        loop {
+            let batch = batches.next_batch()?;
+            if !batch.images.is_empty() {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// What student and teacher are given, [B, 3, H, W] each.
+    fn inputs(&self, batch: &TrainBatch) -> Result<[Tensor; 2], TrainError> {
+        let input = self.learner().input(batch)?;
+        Ok([input.shallow_clone(), input])
+    }
+
+    /// The ground truths as the detection loss takes them.
+    fn targets(&self, batch: &TrainBatch) -> Vec<Target> {
+        targets(batch)
+    }
+
+    /// The anchors that masks and targets are made from, in input px.
+    fn anchors(&self) -> Vec<AnchorScale> {
+        self.learner().student().scales().to_vec()
+    }
+
+    /// The imitated cells per scale.
+    fn masks(&self, batch: &TrainBatch) -> Result<Vec<BatchMask>, TrainError> {
+        match self.learner().distiller() {
+            Some(distiller) => distiller.masks(batch),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The teacher's features per scale, as the imitation takes them.
+    fn lesson(&self, batch: &TrainBatch) -> Result<Vec<Tensor>, TrainError> {
+        match self.learner().distiller() {
+            Some(distiller) => {
+                let [_, input] = self.inputs(batch)?;
+                Ok(distiller.teach(&input, batch)?.features)
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Both losses with their graph.
+    fn objective(&self, batch: &TrainBatch) -> Result<Objective, TrainError> {
+        self.learner().objective(batch, true)
+    }
+
+    /// What is gone backward from.
+    fn total(&self, objective: &Objective, lambda: f64) -> Result<Tensor, TchError> {
+        objective.total(lambda)
+    }
+
+    /// The adapters under the names that the optimizer would give them.
+    fn adapters(&self) -> Vec<(String, Tensor)> {
+        self.learner().distiller().map_or_else(Vec::new, |distiller| distiller.parameters())
+    }
+
+    /// Names of what the optimizer moves.
+    fn optimized(&self) -> Vec<String> {
+        self.learner().parameters().iter().map(|parameter| parameter.name.clone()).collect()
+    }
+
+    /// One step of the optimizer, at the run's full learning rate.
+    fn step(&mut self, batch: &TrainBatch) -> Result<(), TrainError> {
+        let learner = self.learner_mut();
+        let lr = learner.plan.config.hyp.lr0;
+        let adapter = lr * learner.plan.config.imitation.adapter_lr;
+        let rates = Rates { bias: lr, weight: lr, norm: lr, adapter, momentum: learner.plan.config.hyp.momentum };
+        // However much the run gathers before it steps: here it has waited long enough.
+        learner.progress.last_update = i64::MIN / 2;
+        learner.learn(batch, &rates, &mut StepRecord::default())?;
+        Ok(())
+    }
+}
+
+impl Subject for Learner {
+    fn learner(&self) -> &Learner {
+        self
+    }
+
+    fn learner_mut(&mut self) -> &mut Learner {
+        self
+    }
+}

@@ -1,0 +1,509 @@
+//! What learns in a run: the student with its losses, the teacher's lesson, the optimizer and the moving average. One batch
+//! forward and backward, one step. It knows no folder and no listener: [`super::run`] drives it through a whole run, the
+//! preflight through a few batches.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tch::{Device, Kind, TchError, Tensor};
+
+use super::TrainError;
+use super::average::Average;
+use super::config::{AdapterStart, Amp, Lambda, NonFinite};
+use super::distil::{Distiller, Lesson};
+use super::evaluate::{EvaluateOptions, Evaluation, evaluate};
+use super::event::StepRecord;
+use super::optimizer::{Group, Optimizer, Parameter, Rates, clip, norm};
+use super::plan::RunPlan;
+use super::schedule::Schedule;
+use super::state::{Moving, Progress};
+use crate::dataset::{BatchImage, BatchOptions, Batches, TrainBatch};
+use crate::geometry::Size;
+use crate::yolo::assign::Target;
+use crate::yolo::loss::{DetectionLoss, LossGains, LossTerms};
+use crate::yolo::network::Network;
+
+/// YOLOv5's bound on the gradient's norm.
+const CLIP_NORM: f64 = 10.0;
+/// Steps from one measurement of the two gradients to the next: each costs one more backward pass, so a run is longer by
+/// less than a tenth. Counted in steps and not in seconds, since λ may follow from it.
+const MEASURE_EVERY: u64 = 10;
+/// Share of a new measurement in the logarithm of λ.
+const LAMBDA_GAIN: f64 = 0.3;
+/// First loss scale of float16, and the good steps after which it doubles.
+const LOSS_SCALE: (f64, u32) = (65536.0, 2000);
+
+pub struct Learner {
+    pub plan: RunPlan,
+    pub schedule: Schedule,
+    pub average: Average,
+    pub progress: Progress,
+    detection: DetectionLoss,
+    optimizer: Optimizer,
+    distiller: Option<Distiller>,
+    /// Gradients since the optimizer's last step, in its order of parameters.
+    gathered: Vec<Option<Tensor>>,
+}
+
+/// A batch's losses with their graph.
+#[derive(Debug)]
+pub struct Objective {
+    pub terms: LossTerms,
+    /// Per scale, at λ = 1. Without gradient where λ is 0.
+    pub distances: Vec<Tensor>,
+    /// Cells of the mask per scale.
+    pub cells: Vec<u64>,
+    /// Images of the batch.
+    pub images: usize,
+}
+
+impl Objective {
+    /// Box, objectness and class loss, times the batch: YOLOv5 goes backward from the batch's sum. A scalar.
+    pub fn detection(&self) -> Result<Tensor, TchError> {
+        self.terms.sum()?.f_mul_scalar(self.images as f64)
+    }
+
+    /// The imitation loss at λ = 1, times the batch too, since λ would lose its meaning otherwise. A scalar; `None` where
+    /// nothing carries gradient.
+    pub fn imitation(&self) -> Result<Option<Tensor>, TchError> {
+        let mut sum: Option<Tensor> = None;
+        for distance in self.distances.iter().filter(|distance| distance.requires_grad()) {
+            sum = Some(match sum {
+                Some(sum) => sum.f_add(distance)?,
+                None => distance.shallow_clone(),
+            });
+        }
+        sum.map(|sum| sum.f_mul_scalar(self.images as f64)).transpose()
+    }
+
+    /// What the run goes backward from: detection + λ · imitation.
+    pub fn total(&self, lambda: f64) -> Result<Tensor, TchError> {
+        let detection = self.detection()?;
+        match self.imitation()? {
+            Some(imitation) => detection.f_add(&imitation.f_mul_scalar(lambda)?),
+            None => Ok(detection),
+        }
+    }
+}
+
+/// How the two gradients on the student's parameters stand to each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Balance {
+    /// ‖λ ∇imitation‖ / ‖∇detection‖
+    pub ratio: f64,
+    /// Cosine of the angle between them: 1 where they pull the same way, below 0 where they pull apart.
+    pub cosine: f64,
+    /// What measuring it cost, s.
+    pub seconds: f64,
+}
+
+/// What a batch's backward pass gave.
+struct Backward {
+    terms: [f64; 3],
+    distances: Vec<f64>,
+    cells: Vec<u64>,
+    lambda: f64,
+    balance: Option<Balance>,
+    gradients: Vec<Option<Tensor>>,
+}
+
+impl Learner {
+    pub fn new(mut plan: RunPlan) -> Result<Self, TrainError> {
+        let config = &plan.config;
+        let student = &plan.student.network;
+        let schedule = Schedule::new(config, plan.steps, plan.steps_per_epoch);
+        let detection = DetectionLoss::new(student.scales(), student.names().len(), gains(&plan));
+        freeze(student, &config.freeze)?;
+        let distiller = match plan.teacher.take() {
+            Some(teacher) => Some(Distiller::new(teacher, student, &config.imitation, plan.input, config.seed)?),
+            None => None,
+        };
+        let average = Average::of(student, config.ema)?;
+        let mut learner = Self {
+            schedule,
+            detection,
+            average,
+            optimizer: Optimizer::new(config.optimizer, 0.0, Vec::new()),
+            distiller,
+            gathered: Vec::new(),
+            progress: Progress { last_update: -1, best_fitness: -1.0, ..Progress::default() },
+            plan,
+        };
+        learner.collect_parameters();
+        Ok(learner)
+    }
+
+    pub fn student(&self) -> &Network {
+        &self.plan.student.network
+    }
+
+    pub fn distiller(&self) -> Option<&Distiller> {
+        self.distiller.as_ref()
+    }
+
+    /// What the optimizer moves: the student's trainable parameters, then the adapters'.
+    pub fn parameters(&self) -> &[Parameter] {
+        self.optimizer.parameters()
+    }
+
+    /// The detection loss's gains, as they act.
+    pub fn gains(&self) -> LossGains {
+        gains(&self.plan)
+    }
+
+    /// How many of [`Learner::parameters`] are the student's own.
+    pub fn own_parameters(&self) -> usize {
+        self.parameters().iter().filter(|parameter| parameter.group != Group::Adapter).count()
+    }
+
+    fn collect_parameters(&mut self) {
+        let variables = self.student().var_store().variables();
+        let mut parameters: Vec<Parameter> = variables
+            .into_iter()
+            .filter(|(_, tensor)| tensor.requires_grad())
+            .map(|(name, tensor)| Parameter { group: Group::of(&name, &tensor), name, tensor })
+            .collect();
+        parameters.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(distiller) = &self.distiller {
+            let adapters = distiller.parameters().into_iter();
+            parameters.extend(adapters.map(|(name, tensor)| Parameter { name, tensor, group: Group::Adapter }));
+        }
+        self.gathered = parameters.iter().map(|_| None).collect();
+        self.optimizer = Optimizer::new(self.plan.config.optimizer, self.schedule.weight_decay(), parameters);
+    }
+
+    /// Training batches from a position on, decoded images kept up to `cache_bytes`.
+    pub fn batches(&self, batch: usize, cache_bytes: u64, epoch: u32, index: usize) -> Result<Batches, TrainError> {
+        let options = BatchOptions { batch, ..self.plan.config.batch_options(self.plan.input, cache_bytes) };
+        Batches::start(Arc::clone(&self.plan.train), options, epoch, index)
+            .map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })
+    }
+
+    /// One batch: forward, backward and, when enough is gathered, a step of the optimizer. Fills `record`; gives back a
+    /// warning where the step had to be left out.
+    pub fn learn(
+        &mut self,
+        batch: &TrainBatch,
+        rates: &Rates,
+        record: &mut StepRecord,
+    ) -> Result<Option<String>, TrainError> {
+        let step = record.step;
+        let backward = match self.backward(batch, step) {
+            Err(error @ TrainError::NonFinite { .. }) if self.plan.config.non_finite == NonFinite::Skip => {
+                record.total = f64::NAN;
+                return Ok(Some(format!("step left out: {error}")));
+            }
+            other => other?,
+        };
+        [record.box_loss, record.objectness, record.class] = backward.terms;
+        record.lambda = backward.lambda;
+        record.imitation = backward.distances.iter().map(|distance| distance * backward.lambda).collect();
+        record.distance = backward.distances;
+        record.mask_cells = backward.cells;
+        record.gradient_ratio = backward.balance.map(|balance| balance.ratio);
+        record.gradient_cosine = backward.balance.map(|balance| balance.cosine);
+        record.measuring = backward.balance.map(|balance| balance.seconds);
+        record.total = backward.terms.iter().chain(&record.imitation).sum();
+        for (sum, gradient) in self.gathered.iter_mut().zip(backward.gradients) {
+            let Some(gradient) = gradient else { continue };
+            match sum {
+                Some(sum) => drop(sum.f_add_(&gradient)?),
+                None => *sum = Some(gradient),
+            }
+        }
+        if step as i64 - self.progress.last_update < self.schedule.accumulate(step) as i64 {
+            return Ok(None);
+        }
+        match self.update(step, rates) {
+            Err(error @ TrainError::NonFinite { .. }) if self.plan.config.non_finite == NonFinite::Skip => {
+                Ok(Some(format!("step left out: {error}")))
+            }
+            norm => {
+                record.gradient_norm = norm?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The batch as the models take it, [B, 3, H, W] in 0..1.
+    pub fn input(&self, batch: &TrainBatch) -> Result<Tensor, TchError> {
+        batch_tensor(batch, self.plan.device, self.plan.config.channels_last.unwrap_or(true))
+    }
+
+    /// Forward through both models, in train mode, and the losses. `imitate` false only looks at the distances.
+    pub fn objective(&self, batch: &TrainBatch, imitate: bool) -> Result<Objective, TrainError> {
+        let input = self.input(batch)?;
+        let amp = self.is_half();
+        let lesson = match &self.distiller {
+            Some(distiller) => Some(tch::autocast(amp, || distiller.teach(&input, batch))?),
+            None => None,
+        };
+        let forward = tch::autocast(amp, || self.student().forward_t(&input, true))?;
+        let terms = self.detection_terms(&forward.heads, &targets(batch))?;
+        let distances = match (&self.distiller, &lesson) {
+            (Some(distiller), Some(lesson)) if !imitate => tch::no_grad(|| distiller.distances(&forward, lesson))?,
+            (Some(distiller), Some(lesson)) => distiller.distances(&forward, lesson)?,
+            _ => Vec::new(),
+        };
+        let cells = lesson.as_ref().map_or_else(Vec::new, Lesson::cells);
+        Ok(Objective { terms, distances, cells, images: batch.images.len() })
+    }
+
+    /// YOLOv5's loss of heads, [B, A, H, W, 5 + nc] per scale.
+    pub fn detection_terms(&self, heads: &[Tensor], targets: &[Target]) -> Result<LossTerms, TchError> {
+        self.detection.terms(heads, targets)
+    }
+
+    fn is_half(&self) -> bool {
+        self.plan.config.amp == Amp::Fp16 && self.plan.device.is_cuda()
+    }
+
+    /// Losses and their gradients. A loss that is not finite is an error, and nothing has changed by then.
+    fn backward(&mut self, batch: &TrainBatch, step: u64) -> Result<Backward, TrainError> {
+        let share = self.schedule.lambda_share(step);
+        let imitate = share != 0.0 && !self.is_idle();
+        let objective = self.objective(batch, imitate)?;
+        let terms = objective.terms.values()?;
+        let distances: Vec<f64> =
+            objective.distances.iter().map(|distance| distance.f_double_value(&[])).collect::<Result<_, TchError>>()?;
+        check_finite(step, &terms, &distances, self.distiller.as_ref())?;
+
+        let (scale, _) = self.progress.loss_scale.filter(|_| self.is_half()).unwrap_or((1.0, 0));
+        let parameters: Vec<Tensor> = self.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
+        let parameters: Vec<&Tensor> = parameters.iter().collect();
+        let own = self.own_parameters();
+        let scaled = |loss: Tensor| if scale == 1.0 { Ok(loss) } else { loss.f_mul_scalar(scale) };
+        let mut balance = None;
+        let lambda;
+        let gradients = match objective.imitation()? {
+            None => {
+                lambda = self.progress.lambda.unwrap_or(0.0) * share;
+                gradients_of(&scaled(objective.detection()?)?, &parameters[..own], false)?
+            }
+            Some(imitation) if step.is_multiple_of(MEASURE_EVERY) || self.progress.lambda.is_none() => {
+                let begin = Instant::now();
+                let of_detection = gradients_of(&scaled(objective.detection()?)?, &parameters[..own], true)?;
+                let mut of_imitation = gradients_of(&scaled(imitation)?, &parameters, false)?;
+                let norms = (norm(&of_detection)?, norm(&of_imitation[..own])?);
+                lambda = self.find_lambda(norms) * share;
+                balance = Some(Balance {
+                    ratio: lambda * norms.1 / norms.0.max(f64::MIN_POSITIVE),
+                    cosine: dot(&of_detection, &of_imitation[..own])? / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
+                    // One backward pass would have been needed anyway.
+                    seconds: begin.elapsed().as_secs_f64() / 2.0,
+                });
+                for gradient in of_imitation.iter_mut().flatten() {
+                    let _ = gradient.f_mul_scalar_(lambda)?;
+                }
+                for (sum, gradient) in of_imitation.iter_mut().zip(of_detection) {
+                    *sum = match (sum.take(), gradient) {
+                        (Some(a), Some(b)) => Some(a.f_add(&b)?),
+                        (one, other) => one.or(other),
+                    };
+                }
+                of_imitation
+            }
+            Some(_) => {
+                lambda = self.progress.lambda.unwrap_or(0.0) * share;
+                gradients_of(&scaled(objective.total(lambda)?)?, &parameters, false)?
+            }
+        };
+        Ok(Backward { terms, distances, cells: objective.cells, lambda, balance, gradients })
+    }
+
+    /// Whether the imitation was given no weight at all.
+    fn is_idle(&self) -> bool {
+        matches!(self.plan.config.imitation.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0))
+    }
+
+    /// λ before its envelope, from the norms of the two gradients at λ = 1.
+    fn find_lambda(&mut self, (detection, imitation): (f64, f64)) -> f64 {
+        let lambda = match self.plan.config.imitation.lambda {
+            Lambda::Fixed(lambda) => lambda,
+            Lambda::GradientRatio(ratio) => {
+                let wanted = ratio * detection / imitation;
+                match self.progress.lambda {
+                    _ if !wanted.is_finite() || wanted <= 0.0 => self.progress.lambda.unwrap_or(0.0),
+                    Some(before) if before > 0.0 => before.powf(1.0 - LAMBDA_GAIN) * wanted.powf(LAMBDA_GAIN),
+                    _ => wanted,
+                }
+            }
+        };
+        self.progress.lambda = Some(lambda);
+        lambda
+    }
+
+    /// A step of the optimizer with what is gathered. The norm of the student's gradient before clipping; `None` where
+    /// float16 overflowed. A norm that is not finite is an error, and nothing has changed by then.
+    fn update(&mut self, step: u64, rates: &Rates) -> Result<Option<f64>, TrainError> {
+        let mut gradients: Vec<Option<Tensor>> = self.gathered.iter_mut().map(Option::take).collect();
+        let own = self.own_parameters();
+        self.progress.last_update = step as i64;
+        if let Some((scale, good)) = self.progress.loss_scale {
+            for gradient in gradients.iter_mut().flatten() {
+                let _ = gradient.f_mul_scalar_(1.0 / scale)?;
+            }
+            if !norm(&gradients)?.is_finite() {
+                // YOLOv5's scaler leaves such a step out too.
+                self.progress.loss_scale = Some((scale / 2.0, 0));
+                return Ok(None);
+            }
+            let doubled = good + 1 >= LOSS_SCALE.1;
+            self.progress.loss_scale = Some(if doubled { (scale * 2.0, 0) } else { (scale, good + 1) });
+        }
+        let (of_student, of_adapters) = gradients.split_at_mut(own);
+        let total = clip(of_student, CLIP_NORM)?;
+        let of_adapters = clip(of_adapters, CLIP_NORM)?;
+        for (term, value) in [("gradient's norm", total), ("adapters' gradient's norm", of_adapters)] {
+            if !value.is_finite() {
+                return Err(TrainError::NonFinite { step, term: term.to_owned(), value });
+            }
+        }
+        self.optimizer.step(&gradients, rates)?;
+        self.average.update(&self.plan.student.network)?;
+        Ok(Some(total))
+    }
+
+    /// Starts the adapters from their least-squares fit, and the loss scale, before the first step. `progress` hears how
+    /// far it is and may break it off.
+    pub fn start(&mut self, progress: &mut dyn FnMut(f32) -> ControlFlow<()>) -> Result<ControlFlow<()>, TrainError> {
+        if self.is_half() {
+            self.progress.loss_scale = Some((LOSS_SCALE.0, 0));
+        }
+        let config = self.plan.config.imitation.clone();
+        let images = match config.adapter_start {
+            AdapterStart::LeastSquares { images } => images,
+            AdapterStart::Random if config.normalise => 64,
+            AdapterStart::Random => return Ok(ControlFlow::Continue(())),
+        };
+        if self.distiller.is_none() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        // The images as they are trained on, from an epoch that the run never reaches.
+        let batch = self.plan.config.batch.min(images.max(1));
+        let count = Batches::per_epoch(images.min(self.plan.train.samples.len()), batch);
+        let mut batches = self.batches(batch, 0, u32::MAX, 0)?;
+        let mut seen = Vec::with_capacity(count);
+        while seen.len() < count {
+            if progress(seen.len() as f32 / (2 * count) as f32).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let batch = batches.next_batch()?;
+            let last = batch.last;
+            if !batch.images.is_empty() {
+                seen.push((batch_tensor(&batch, self.plan.device, true)?, batch));
+            }
+            if last {
+                break;
+            }
+        }
+        drop(batches);
+        let mut flow = ControlFlow::Continue(());
+        if let Some(distiller) = &mut self.distiller {
+            let mut fitted = |fraction: f32| flow = progress(0.5 + fraction / 2.0);
+            distiller.fit(&self.plan.student.network, &config, &seen, &mut fitted)?;
+        }
+        self.collect_parameters();
+        Ok(flow)
+    }
+
+    /// mAP and losses of the averaged weights on val; `None` where `progress` broke it off.
+    pub fn evaluate(
+        &self,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Option<Evaluation>, TrainError> {
+        let losses = |heads: &[Tensor], targets: &[Target]| self.detection.terms(heads, targets)?.values();
+        let config = &self.plan.config;
+        let options = EvaluateOptions { imgsz: config.imgsz, batch: 2 * config.batch, losses: Some(&losses) };
+        Ok(evaluate(&self.average.network, &self.plan.val, &options, progress)?)
+    }
+
+    /// What a checkpoint of the run holds.
+    pub fn moving(&mut self) -> Moving<'_> {
+        Moving {
+            student: &self.plan.student.network,
+            average: &mut self.average,
+            optimizer: &mut self.optimizer,
+            distiller: self.distiller.as_mut(),
+            gathered: &mut self.gathered,
+        }
+    }
+}
+
+/// Σ a·b over the parameters that both reach.
+pub fn dot(a: &[Option<Tensor>], b: &[Option<Tensor>]) -> Result<f64, TchError> {
+    let mut sum = 0.0;
+    for (a, b) in a.iter().zip(b) {
+        if let (Some(a), Some(b)) = (a, b) {
+            sum += a.f_mul(b)?.f_sum(Kind::Double)?.f_double_value(&[])?;
+        }
+    }
+    Ok(sum)
+}
+
+/// Gradients of a scalar, one per parameter; `None` where it does not reach.
+pub fn gradients_of(loss: &Tensor, parameters: &[&Tensor], keep_graph: bool) -> Result<Vec<Option<Tensor>>, TchError> {
+    let gradients = Tensor::f_run_backward(&[loss], parameters, keep_graph, false)?;
+    Ok(gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect())
+}
+
+fn check_finite(
+    step: u64,
+    terms: &[f64; 3],
+    distances: &[f64],
+    distiller: Option<&Distiller>,
+) -> Result<(), TrainError> {
+    let named = ["box loss", "objectness loss", "class loss"].map(str::to_owned).into_iter();
+    let scales = distiller.map_or_else(Vec::new, Distiller::names).into_iter();
+    let named = named.chain(scales.map(|scale| format!("imitation loss of {scale}")));
+    match named.zip(terms.iter().chain(distances)).find(|(_, value)| !value.is_finite()) {
+        Some((term, &value)) => Err(TrainError::NonFinite { step, term, value }),
+        None => Ok(()),
+    }
+}
+
+/// Gains as YOLOv5 scales them: by the number of scales, of classes, and by the image's area.
+fn gains(plan: &RunPlan) -> LossGains {
+    let hyp = &plan.config.hyp;
+    let scales = 3.0 / plan.student.network.scales().len() as f64;
+    LossGains {
+        box_gain: hyp.box_gain * scales,
+        class: hyp.cls * plan.student.network.names().len() as f64 / 80.0 * scales,
+        objectness: hyp.obj * (f64::from(plan.config.imgsz) / 640.0).powi(2) * scales,
+        objectness_positive: hyp.obj_pw,
+        class_positive: hyp.cls_pw,
+        anchor_t: hyp.anchor_t,
+        focal_gamma: hyp.fl_gamma,
+        label_smoothing: hyp.label_smoothing,
+    }
+}
+
+fn freeze(student: &Network, layers: &[usize]) -> Result<(), TchError> {
+    for (name, tensor) in student.var_store().variables() {
+        if layers.iter().any(|layer| name.starts_with(&format!("model.{layer}."))) {
+            let _ = tensor.f_set_requires_grad(false)?;
+        }
+    }
+    Ok(())
+}
+
+/// [B, 3, H, W] in 0..1; the bytes are [B, H, W, 3], and stay so in memory where that is wanted.
+fn batch_tensor(batch: &TrainBatch, device: Device, channels_last: bool) -> Result<Tensor, TchError> {
+    let Size { width, height } = batch.input;
+    let bytes = Tensor::f_from_slice(&batch.pixels)?.f_view([-1, i64::from(height), i64::from(width), 3])?;
+    let planes = bytes.f_to_device(device)?.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
+    if channels_last { Ok(planes) } else { planes.f_contiguous() }
+}
+
+/// The ground truths as the detection loss takes them.
+pub fn targets(batch: &TrainBatch) -> Vec<Target> {
+    let of_image = |(image, labelled): (usize, &BatchImage)| {
+        labelled
+            .labels
+            .iter()
+            .map(|label| Target::new(image, label.class, &label.bbox, batch.input))
+            .collect::<Vec<_>>()
+    };
+    batch.images.iter().enumerate().flat_map(of_image).collect()
+}
