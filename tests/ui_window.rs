@@ -557,7 +557,7 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     window.harness.get_by_label("Imitated: an anchor here fits small (1) and large (0) well enough for P4.");
     window.harness.get_by_label("With both models open: what it adds to the loss, and the channels behind it.");
     // The pointer goes on; the pin stays.
-    window.harness.hover_at(pane.center() - egui::vec2(30.0, 30.0));
+    window.harness.hover_at(pane.center() - egui::vec2(60.0, 40.0));
     window.steps(3);
     window.harness.get_by_label_contains("P4 cell (");
     assert_eq!(window.app().state.pin, Some(pin));
@@ -568,7 +568,7 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     window.steps(3);
     window.harness.get_by_label("Not imitated: no anchor here fits a labelled object well enough for P4.");
     window.press(Modifiers::NONE, Key::Escape);
-    assert!(window.harness.query_by_label("Unpin the cell").is_none());
+    assert!(window.harness.query_by_label("Unpin").is_none());
     // Without a pointer over the image: where the soloed ground truth fits best.
     window.harness.hover_at(egui::pos2(1.0, 1.0));
     window.steps(3);
@@ -579,8 +579,7 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     let best = best.mask(Psi::default(), LevelRule::PerScale).scales[0].gts[1].best.expect("an overlap");
     let pin = window.app().state.pin.expect("a pin");
     assert_eq!((pin.stride, pin.row, pin.col), (8, best.row, best.col));
-    window.harness.get_by_label("Unpin the cell").click_accesskit();
-    window.steps(3);
+    window.click("Unpin");
     assert_eq!(window.app().state.pin, None);
 }
 

@@ -1,6 +1,6 @@
 //! PINNED CELL: why the cell that was clicked is imitated or not, in words and numbers.
 
-use egui::{Align, Button, Label, Layout, RichText, ScrollArea, Sense, Ui, WidgetInfo};
+use egui::{Align, Label, Layout, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::{Command, Explanation, TruthLines, explanation};
 use crate::format::significant;
@@ -35,8 +35,9 @@ fn explain(ui: &mut Ui, panel: &mut Panel<'_>, cell: &Explanation) {
             ui.label(RichText::new(hits).color(palette.good));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let close = panel.command(ui, Command::Pin(None), Button::new("×").frame(false));
-            close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Unpin the cell"));
+            // Clear of the panel's scroll bar, which lies over the last points.
+            ui.add_space(palette::UNIT);
+            panel.button(ui, Command::Pin(None), "Unpin");
         });
     });
     let color = if cell.hits > 0 { palette.good } else { palette.text };
