@@ -76,6 +76,11 @@ impl DatasetError {
         Self::Read { path: path.to_owned(), cause }
     }
 
+    /// Whether the file itself cannot be had: where that is so of every file, the data are gone and not only damaged.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Read { .. } | Self::NotAFile { .. })
+    }
+
     /// The file that is to blame, and what is wrong with it without the file's name.
     pub fn blame(&self, image: &Path) -> Warning {
         let text = self.to_string();

@@ -66,7 +66,7 @@ impl Maker {
                 Err(error) => {
                     batch.skipped += 1;
                     batch.warnings.push(self.unreadable(sample, &error));
-                    if matches!(error, DatasetError::Read { .. } | DatasetError::NotAFile { .. }) {
+                    if error.is_gone() {
                         lost.get_or_insert(error);
                     } else {
                         is_damaged = true;

@@ -44,9 +44,8 @@ pub(super) fn load(samples: &[Sample], batch: &RectBatch, imgsz: u32) -> Result<
             Err(error) => loaded.unreadable.push((index, error)),
         }
     }
-    let gone = |error: &DatasetError| matches!(error, DatasetError::Read { .. } | DatasetError::NotAFile { .. });
     if loaded.images.is_empty()
-        && loaded.unreadable.iter().all(|(_, error)| gone(error))
+        && loaded.unreadable.iter().all(|(_, error)| error.is_gone())
         && let Some((_, error)) = loaded.unreadable.pop()
     {
         return Err(error);
