@@ -10,6 +10,7 @@
 //! - [`geometry`]: boxes, IoU, and the one transform between image px and input px.
 //! - [`grid`]: one scalar map, what a heatmap shows.
 //! - [`format`]: numbers as a person reads them.
+//! - [`story`]: the method told in steps, for talks and figures.
 //! - [`draws`]: random numbers that follow from (seed, epoch, index).
 //!
 //! Data and models:
@@ -49,6 +50,7 @@ pub mod grid;
 pub mod imitation;
 pub mod inspect;
 pub mod preflight;
+pub mod story;
 pub mod survey;
 pub mod train;
 pub mod ui;

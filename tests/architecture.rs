@@ -24,6 +24,7 @@ const WINDOW: &[&str] = &[
     "survey",
     "train",
     "preflight",
+    "story",
     "worker",
     "export",
     "app",
@@ -34,6 +35,7 @@ const RULES: &[Rule] = &[
     Rule { part: "geometry.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "grid.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "format.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
+    Rule { part: "story.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "draws.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "device.rs", may_use: &[], never: &["egui", "eframe"] },
     Rule { part: "dataset", may_use: &["geometry", "draws", "dataset"], never: &["tch", "egui", "eframe"] },
@@ -55,7 +57,11 @@ const RULES: &[Rule] = &[
         may_use: &["geometry", "format", "dataset", "yolo", "imitation", "inspect", "train", "preflight"],
         never: &["egui", "eframe", "std::thread"],
     },
-    Rule { part: "export", may_use: &["geometry", "grid", "format", "export"], never: &["egui", "eframe", "tch"] },
+    Rule {
+        part: "export",
+        may_use: &["geometry", "grid", "format", "story", "export"],
+        never: &["egui", "eframe", "tch"],
+    },
     Rule {
         part: "worker",
         may_use: &[
@@ -88,6 +94,7 @@ const RULES: &[Rule] = &[
             "train",
             "preflight",
             "device",
+            "story",
             "export",
             "app",
             "cli",

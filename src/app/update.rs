@@ -243,7 +243,8 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::Preflight => {
             (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
             let config = Box::new(state.runs.form.campaign.config.clone());
-            effects.push(Effect::Send(Job::Preflight { config, ratio: 0.5 }));
+            let ratio = config.gradient_ratio();
+            effects.push(Effect::Send(Job::Preflight { config, ratio }));
         }
         Command::UseLambda(lambda) => weigh(state, Lambda::Fixed(lambda)),
         Command::KeepRatio(ratio) => weigh(state, Lambda::GradientRatio(ratio)),

@@ -23,9 +23,10 @@ use crate::train::plan::RunPlan;
 pub(super) struct PreflightArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Ask for the lambda at which the imitation's gradient has this share of the detection's norm
-    #[arg(long, value_name = "RATIO", default_value_t = 0.5)]
-    ratio: f64,
+    /// Ask for the lambda at which the imitation's gradient has this many times the detection's norm [default: what the run
+    /// keeps, or 5]
+    #[arg(long, value_name = "RATIO")]
+    ratio: Option<f64>,
     /// Write the answers as JSON, - for standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -43,8 +44,9 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
     if config.teacher.is_none() {
         bail!("a preflight needs a teacher: there is nothing to prove of a run without imitation");
     }
-    if !(args.ratio > 0.0 && args.ratio.is_finite()) {
-        bail!("--ratio is {}; a number greater than 0 is needed", args.ratio);
+    let ratio = args.ratio.unwrap_or_else(|| config.gradient_ratio());
+    if !(ratio > 0.0 && ratio.is_finite()) {
+        bail!("--ratio is {ratio}; a number greater than 0 is needed");
     }
     let terminal = std::io::stderr().is_terminal();
     let mut line = |what: &str, fraction: Option<f32>| {
@@ -57,7 +59,7 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
     let plan = RunPlan::make(&config, true, &mut line)?.context("the preflight was broken off")?;
     let warnings = plan.warnings.clone();
     let mut learner = Learner::new(plan)?;
-    let found = preflight(&mut learner, args.ratio, &mut |what, fraction| line(what, Some(fraction)))?;
+    let found = preflight(&mut learner, ratio, &mut |what, fraction| line(what, Some(fraction)))?;
     let found = found.context("the preflight was broken off")?;
     if terminal {
         let _ = write!(std::io::stderr(), "\r\x1b[K");

@@ -4,7 +4,7 @@ use tch::{TchError, Tensor};
 
 use super::data::percent;
 use super::report::LayerGradients;
-use super::{Check, Preflight, Status, Subject};
+use super::{Check, Preflight, Subject};
 use crate::dataset::{BatchImage, TrainBatch};
 use crate::format::significant;
 use crate::train::TrainError;
@@ -14,6 +14,8 @@ use crate::train::optimizer::norm;
 
 /// A ratio of gradient norms outside of this is unusual.
 const USUAL: std::ops::RangeInclusive<f64> = 0.02..=10.0;
+/// Images for what holds of any number of them.
+const FEW: usize = 4;
 /// Largest relative error of what must hold exactly but for float32.
 const ROUNDING: f64 = 1e-2;
 
@@ -219,6 +221,7 @@ fn minus(a: &[Option<Tensor>], b: &[Option<Tensor>]) -> Result<Vec<Option<Tensor
 /// The same images twice: both losses double, or λ means something else in a batch of another size.
 fn batch_size(subject: &dyn Subject, batch: &TrainBatch, lambda: f64) -> Result<Check, TrainError> {
     let lambda = if lambda > 0.0 && lambda.is_finite() { lambda } else { 1.0 };
+    let batch = &batch.first(FEW);
     let mut twice = batch.clone();
     twice.pixels.extend_from_slice(&batch.pixels);
     twice.images.extend(batch.images.iter().cloned());
@@ -244,55 +247,49 @@ fn batch_size(subject: &dyn Subject, batch: &TrainBatch, lambda: f64) -> Result<
     ))
 }
 
-/// A last, smaller batch of an epoch.
-fn part_of_a_batch(subject: &dyn Subject, batch: &TrainBatch) -> Check {
-    let few = batch.images.len().div_ceil(2).min(batch.images.len().saturating_sub(1)).max(1);
-    let part = TrainBatch {
-        pixels: batch.pixels[..batch.pixels.len() / batch.images.len().max(1) * few].to_vec(),
-        images: batch.images[..few].to_vec(),
-        warnings: Vec::new(),
-        ..*batch
-    };
-    let message = format!("a batch of {few} images gives losses like one of {}", batch.images.len());
-    let check = Check::green("partial-batch", "Does a last, smaller batch work?", few as f64, message);
-    let advice = "The batch size or the number of classes is fixed somewhere: take both from the tensors.";
-    finite(subject, &part, check, advice)
-}
-
 /// Every image without ground truths.
 fn without_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
     let bare = |image: &BatchImage| BatchImage { labels: Vec::new(), ..image.clone() };
-    let empty = TrainBatch { images: batch.images.iter().map(bare).collect(), ..batch.clone() };
+    let few = batch.first(FEW);
+    let empty = TrainBatch { images: few.images.iter().map(bare).collect(), ..few };
     let message = "a batch without any ground truth has an imitation loss of exactly 0";
     let check = Check::green("empty-images", "Do images without boxes do no harm?", 0.0, message);
     let advice = "With N = 0 the imitation loss is 0, not 0 / 0.";
-    let check = finite(subject, &empty, check, advice);
-    if check.status == Status::Red {
-        return check;
-    }
-    let loss: Result<f64, TrainError> = subject.objective(&empty).and_then(|objective| {
-        Ok(objective.distances.iter().map(|d| d.f_double_value(&[])).sum::<Result<f64, TchError>>()?)
-    });
-    match loss {
-        Ok(0.0) => check,
-        Ok(loss) => {
-            let message = format!("without any ground truth the imitation loss is {}", significant(loss));
-            Check { value: Some(loss), message, ..check }.red(advice)
+    match losses(subject, &empty) {
+        Ok([total, imitation]) if total.is_finite() && imitation == 0.0 => check,
+        Ok([total, imitation]) => {
+            let message = format!(
+                "without any ground truth the imitation loss is {} and the total {}",
+                significant(imitation),
+                significant(total)
+            );
+            Check { value: Some(imitation), message, ..check }.red(advice)
         }
-        Err(error) => Check { message: error.to_string(), ..check }.red(advice),
+        Err(error) => fails(check, &error).red(advice),
     }
 }
 
-fn finite(subject: &dyn Subject, batch: &TrainBatch, check: Check, advice: &str) -> Check {
-    let total =
-        subject.objective(batch).and_then(|objective| Ok(subject.total(&objective, 1.0)?.f_double_value(&[])?));
-    match total {
-        Ok(total) if total.is_finite() => check,
-        Ok(total) => Check { message: format!("the loss is {total}"), value: None, ..check }.red(advice),
-        Err(error) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            Check { message: format!("it fails: {first}"), value: None, ..check }.red(advice)
-        }
+/// A last, smaller batch of an epoch.
+fn part_of_a_batch(subject: &dyn Subject, batch: &TrainBatch) -> Check {
+    let few = batch.images.len().div_ceil(2).min(batch.images.len().saturating_sub(1)).clamp(1, FEW);
+    let message = format!("a batch of {few} images gives losses like one of {}", batch.images.len());
+    let check = Check::green("partial-batch", "Does a last, smaller batch work?", few as f64, message);
+    let advice = "The batch size or the number of classes is fixed somewhere: take both from the tensors.";
+    match losses(subject, &batch.first(few)) {
+        Ok([total, _]) if total.is_finite() => check,
+        Ok([total, _]) => Check { message: format!("the loss is {total}"), value: None, ..check }.red(advice),
+        Err(error) => fails(check, &error).red(advice),
     }
+}
+
+/// The total at λ = 1, and the imitation's distance over all scales.
+fn losses(subject: &dyn Subject, batch: &TrainBatch) -> Result<[f64; 2], TrainError> {
+    let objective = subject.objective(batch)?;
+    let distances = objective.distances.iter().map(|distance| distance.f_double_value(&[]));
+    Ok([subject.total(&objective, 1.0)?.f_double_value(&[])?, distances.sum::<Result<f64, TchError>>()?])
+}
+
+fn fails(check: Check, error: &TrainError) -> Check {
+    let text = error.to_string();
+    Check { message: format!("it fails: {}", text.lines().next().unwrap_or_default()), value: None, ..check }
 }

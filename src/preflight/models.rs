@@ -157,13 +157,7 @@ fn same_where(
 
 /// In eval mode an image's features do not depend on the others of its batch.
 fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
-    let count = batch.images.len();
-    let alone = TrainBatch {
-        pixels: batch.pixels[..batch.pixels.len() / count.max(1)].to_vec(),
-        images: batch.images[..1].to_vec(),
-        ..batch.clone()
-    };
-    let (all, one) = (subject.lesson(batch)?, subject.lesson(&alone)?);
+    let (all, one) = (subject.lesson(batch)?, subject.lesson(&batch.first(1))?);
     let mut apart = 0.0_f64;
     for (all, one) in all.iter().zip(&one) {
         let first = all.f_narrow(0, 0, 1)?;

@@ -87,12 +87,15 @@ pub struct ImitationConfig {
     pub normalise: bool,
 }
 
+/// ‖λ ∇imitation‖ / ‖∇detection‖ unless asked otherwise.
+pub const GRADIENT_RATIO: f64 = 5.0;
+
 /// Chosen by paired runs, see `scripts/search_defaults.py`: the heads' gradients point the same way as the detection's, so
 /// they may be strong while the student is far off, and fade as it comes near.
 impl Default for ImitationConfig {
     fn default() -> Self {
         Self {
-            lambda: Lambda::GradientRatio(5.0),
+            lambda: Lambda::GradientRatio(GRADIENT_RATIO),
             warmup_steps: 0,
             decay: Decay::Cosine,
             stop_step: None,
@@ -222,6 +225,14 @@ impl Default for RunConfig {
 }
 
 impl RunConfig {
+    /// The gradient ratio that is kept, or the usual one where λ is fixed.
+    pub fn gradient_ratio(&self) -> f64 {
+        match self.imitation.lambda {
+            Lambda::GradientRatio(ratio) if ratio > 0.0 => ratio,
+            _ => GRADIENT_RATIO,
+        }
+    }
+
     /// How the batches of the run are made. `input`: what both models take; decoded images are kept up to `cache_bytes`.
     pub fn batch_options(&self, input: Size, cache_bytes: u64) -> BatchOptions {
         BatchOptions {

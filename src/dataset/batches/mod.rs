@@ -63,6 +63,20 @@ pub struct TrainBatch {
     pub skipped: usize,
 }
 
+impl TrainBatch {
+    /// Its first images, all of them where there are fewer.
+    pub fn first(&self, images: usize) -> Self {
+        let images = images.min(self.images.len());
+        let bytes = self.pixels.len() / self.images.len().max(1) * images;
+        Self {
+            pixels: self.pixels[..bytes].to_vec(),
+            images: self.images[..images].to_vec(),
+            warnings: self.warnings.clone(),
+            ..*self
+        }
+    }
+}
+
 /// Endless batches from a position on; dropping it ends the threads.
 pub struct Batches {
     pool: Pool<Result<TrainBatch, DatasetError>>,

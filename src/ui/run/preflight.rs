@@ -6,6 +6,7 @@ use crate::app::Command;
 use crate::app::run::Examined;
 use crate::format::significant;
 use crate::preflight::report::{Check, LayerGradients, Status};
+use crate::train::config::GRADIENT_RATIO;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
 use crate::worker::JobKind;
@@ -23,7 +24,7 @@ pub struct PreflightMemory {
 
 impl Default for PreflightMemory {
     fn default() -> Self {
-        Self { ratio: 0.5 }
+        Self { ratio: GRADIENT_RATIO }
     }
 }
 
