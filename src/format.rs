@@ -35,6 +35,19 @@ pub fn tick(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A whole number with its thousands apart.
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +81,10 @@ mod tests {
     fn ticks_end_without_zeros() {
         assert_eq!([0.0, 12.0, -3.0, 5.5, 0.25, 100.0].map(tick), ["0", "12", "−3", "5.5", "0.25", "100"]);
         assert_eq!(tick(1.2e-7), "1.20e−7");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!([999, 1000, 1_234_567].map(grouped), ["999", "1,000", "1,234,567"]);
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
+use crate::app::language::{LanguageChoice, t, tr};
 use crate::app::run::{CurveView, Field, Plot, RunTab};
 use crate::app::state::{ModelSlot, State};
 use crate::app::survey::{self, Measure};
@@ -131,6 +132,7 @@ pub enum Command {
 
     // The window.
     SetTheme(ThemePreference),
+    SetLanguage(LanguageChoice),
     TogglePalette,
     ToggleMessages,
     ClearMessages,
@@ -214,137 +216,146 @@ impl Command {
     /// What a menu, the palette or the key sheet calls it.
     pub fn label(&self) -> String {
         match self {
-            Self::BrowseImage => "Open image…".into(),
-            Self::BrowseLabels => "Open labels for this image…".into(),
-            Self::BrowseData => "Open dataset (data.yaml)…".into(),
-            Self::BrowseFolder => "Open folder of images…".into(),
-            Self::BrowseModel(role) => format!("Open {}…", role.name()),
-            Self::BrowseAdapter => "Use adapters of a run…".into(),
-            Self::OpenSample => "Open the sample session".into(),
-            Self::Open(path) | Self::OpenImage(path) | Self::OpenData(path) => format!("Open {}", path.display()),
-            Self::Drop(..) => "Open dropped files".into(),
-            Self::OpenModel(role, path) => format!("Open {} as {}", file_name(path), role.name()),
-            Self::ChooseRole(Some(role)) => format!("Open as {}", role.name()),
-            Self::ChooseRole(None) => "Open neither".into(),
-            Self::CloseModel(role) => format!("Close {}", role.name()),
-            Self::ForgetRecent => "Forget recent files".into(),
-            Self::SelectImage(index) => format!("Image {}", index + 1),
+            Self::BrowseImage => t!("Open image…").into(),
+            Self::BrowseLabels => t!("Open labels for this image…").into(),
+            Self::BrowseData => t!("Open dataset (data.yaml)…").into(),
+            Self::BrowseFolder => t!("Open folder of images…").into(),
+            Self::BrowseModel(role) => t!("Open {role}…", role = tr(role.name())),
+            Self::BrowseAdapter => t!("Use adapters of a run…").into(),
+            Self::OpenSample => t!("Open the sample session").into(),
+            Self::Open(path) | Self::OpenImage(path) | Self::OpenData(path) => t!("Open {file}", file = path.display()),
+            Self::Drop(..) => t!("Open dropped files").into(),
+            Self::OpenModel(role, path) => {
+                t!("Open {file} as {role}", file = file_name(path), role = tr(role.name()))
+            }
+            Self::ChooseRole(Some(role)) => t!("Open as {role}", role = tr(role.name())),
+            Self::ChooseRole(None) => t!("Open neither").into(),
+            Self::CloseModel(role) => t!("Close {role}", role = tr(role.name())),
+            Self::ForgetRecent => t!("Forget recent files").into(),
+            Self::SelectImage(index) => t!("Image {number}", number = index + 1),
             Self::StepImage(step) => match *step {
-                1 => "Next image".into(),
-                -1 => "Previous image".into(),
-                n if n > 0 => format!("{n} images on"),
-                n => format!("{} images back", n.unsigned_abs()),
+                1 => t!("Next image").into(),
+                -1 => t!("Previous image").into(),
+                n if n > 0 => t!("{count} images on", count = n),
+                n => t!("{count} images back", count = n.unsigned_abs()),
             },
-            Self::FilterImages(_) => "Search images".into(),
-            Self::FocusSearch => "Search images by name".into(),
-            Self::SetSplit(split) => format!("Split: {split}"),
-            Self::ShowRows(_) => "Show rows".into(),
-            Self::CompareAgain => "Run both models again".into(),
-            Self::Cancel(kind) => format!("Cancel: {}", kind_name(*kind)),
+            Self::FilterImages(_) => t!("Search images").into(),
+            Self::FocusSearch => t!("Search images by name").into(),
+            Self::SetSplit(split) => t!("Split: {split}", split),
+            Self::ShowRows(_) => t!("Show rows").into(),
+            Self::CompareAgain => t!("Run both models again").into(),
+            Self::Cancel(kind) => t!("Cancel: {work}", work = kind_name(*kind)),
 
             Self::SetPsi(psi) => format!("ψ = {psi}"),
-            Self::StepPsi(step) if *step < 0.0 => format!("ψ down by {}", -step),
-            Self::StepPsi(step) => format!("ψ up by {step}"),
-            Self::SetRule(rule) => format!("Level rule: {}", rule.name()),
-            Self::SetConvention(convention) => format!("IoU convention: {}", convention.name()),
-            Self::Solo(None) => "Show all ground truths".into(),
-            Self::Solo(Some(gt)) => format!("Solo ground truth {gt}"),
-            Self::StepSolo(step) if *step < 0 => "Solo previous ground truth".into(),
-            Self::StepSolo(_) => "Solo next ground truth".into(),
+            Self::StepPsi(step) if *step < 0.0 => t!("ψ down by {step}", step = -step),
+            Self::StepPsi(step) => t!("ψ up by {step}", step),
+            Self::SetRule(rule) => t!("Level rule: {rule}", rule = tr(rule.name())),
+            Self::SetConvention(convention) => t!("IoU convention: {convention}", convention = tr(convention.name())),
+            Self::Solo(None) => t!("Show all ground truths").into(),
+            Self::Solo(Some(gt)) => t!("Solo ground truth {gt}", gt),
+            Self::StepSolo(step) if *step < 0 => t!("Solo previous ground truth").into(),
+            Self::StepSolo(_) => t!("Solo next ground truth").into(),
 
-            Self::SetTap(tap) => format!("Features from: {}", tap.name()),
-            Self::SetAdapter(AdapterChoice::LeastSquares) => "Adapter: least squares".into(),
-            Self::SetAdapter(AdapterChoice::None) => "Adapter: none".into(),
-            Self::SetAdapter(AdapterChoice::Run(path)) => format!("Adapter: {}", file_name(path)),
-            Self::SetDifference(kind) => format!("Difference: {}", kind.name()),
-            Self::SetChannels(ChannelView::All) => "Channels: all".into(),
-            Self::SetChannels(ChannelView::One(channel)) => format!("Channels: only {channel}"),
-            Self::SetChannels(ChannelView::Top(count)) => format!("Channels: the {count} that differ most"),
-            Self::SetInsideMask(true) => "Show features inside the mask alone".into(),
-            Self::SetInsideMask(false) => "Show features everywhere".into(),
-            Self::SetInputSize(side) => format!("Input size: {side} px"),
-            Self::SetDevice(device) => format!("Run models on: {}", device_name(device)),
+            Self::SetTap(tap) => t!("Features from: {tap}", tap = tr(tap.name())),
+            Self::SetAdapter(AdapterChoice::LeastSquares) => t!("Adapter: least squares").into(),
+            Self::SetAdapter(AdapterChoice::None) => t!("Adapter: none").into(),
+            Self::SetAdapter(AdapterChoice::Run(path)) => t!("Adapter: {file}", file = file_name(path)),
+            Self::SetDifference(kind) => t!("Difference: {kind}", kind = tr(kind.label())),
+            Self::SetChannels(ChannelView::All) => t!("Channels: all").into(),
+            Self::SetChannels(ChannelView::One(channel)) => t!("Channels: only {channel}", channel),
+            Self::SetChannels(ChannelView::Top(count)) => t!("Channels: the {count} that differ most", count),
+            Self::SetInsideMask(true) => t!("Show features inside the mask alone").into(),
+            Self::SetInsideMask(false) => t!("Show features everywhere").into(),
+            Self::SetInputSize(side) => t!("Input size: {side} px", side),
+            Self::SetDevice(device) => t!("Run models on: {device}", device = device_name(device)),
 
-            Self::SetLayer(layer) => format!("Layer: {}", layer.name()),
-            Self::SetScales(ScaleChoice::All) => "Scales: all side by side".into(),
+            Self::SetLayer(layer) => t!("Layer: {layer}", layer = tr(layer.name())),
+            Self::SetScales(ScaleChoice::All) => t!("Scales: all side by side").into(),
             Self::SetScales(ScaleChoice::Stride(stride)) => {
-                format!("Scale: P{}", stride.max(&1).ilog2())
+                t!("Scale: P{level}", level = stride.max(&1).ilog2())
             }
-            Self::StepScales => "Next scale".into(),
-            Self::SetOpacity(opacity) => format!("Opacity: {:.0} %", opacity * 100.0),
-            Self::SetColorMap(None) => "Colour map: the layer's own".into(),
-            Self::SetColorMap(Some(map)) => format!("Colour map: {}", map.name()),
-            Self::SetRange(RangeMode::Auto) => "Unlock the colour range".into(),
-            Self::SetRange(RangeMode::Locked { .. }) => "Lock the colour range".into(),
-            Self::ToggleRange => "Lock the colour range, or let it go".into(),
-            Self::ToggleLabels => "Ground-truth boxes".into(),
-            Self::ToggleBoxes(Role::Teacher) => "Boxes that the teacher finds".into(),
-            Self::ToggleBoxes(Role::Student) => "Boxes that the student finds".into(),
-            Self::TogglePositives => "YOLOv5's positive cells".into(),
-            Self::SetCamera(Camera::Fit) => "Fit the image to the view".into(),
-            Self::SetCamera(Camera::Free { .. }) => "Move the view".into(),
-            Self::ZoomBy(factor) if *factor < 1.0 => "Zoom out".into(),
-            Self::ZoomBy(_) => "Zoom in".into(),
-            Self::Hover(_) => "Point".into(),
+            Self::StepScales => t!("Next scale").into(),
+            Self::SetOpacity(opacity) => t!("Opacity: {percent} %", percent = format_args!("{:.0}", opacity * 100.0)),
+            Self::SetColorMap(None) => t!("Colour map: the layer's own").into(),
+            Self::SetColorMap(Some(map)) => t!("Colour map: {map}", map = tr(map.name())),
+            Self::SetRange(RangeMode::Auto) => t!("Unlock the colour range").into(),
+            Self::SetRange(RangeMode::Locked { .. }) => t!("Lock the colour range").into(),
+            Self::ToggleRange => t!("Lock the colour range, or let it go").into(),
+            Self::ToggleLabels => t!("Ground-truth boxes").into(),
+            Self::ToggleBoxes(Role::Teacher) => t!("Boxes that the teacher finds").into(),
+            Self::ToggleBoxes(Role::Student) => t!("Boxes that the student finds").into(),
+            Self::TogglePositives => t!("YOLOv5's positive cells").into(),
+            Self::SetCamera(Camera::Fit) => t!("Fit the image to the view").into(),
+            Self::SetCamera(Camera::Free { .. }) => t!("Move the view").into(),
+            Self::ZoomBy(factor) if *factor < 1.0 => t!("Zoom out").into(),
+            Self::ZoomBy(_) => t!("Zoom in").into(),
+            Self::Hover(_) => t!("Point").into(),
             Self::Pin(Some(Pin { stride, row, col })) => {
-                format!("Explain the cell ({row}, {col}) of P{}", stride.max(&1).ilog2())
+                t!("Explain the cell ({row}, {col}) of P{level}", row, col, level = stride.max(&1).ilog2())
             }
-            Self::Pin(None) => "Unpin the cell".into(),
-            Self::TogglePin => "Explain the cell under the pointer, or let it go".into(),
-            Self::StepPin(rows, _) if *rows < 0 => "Explain the cell above".into(),
-            Self::StepPin(rows, _) if *rows > 0 => "Explain the cell below".into(),
-            Self::StepPin(_, cols) if *cols < 0 => "Explain the cell to the left".into(),
-            Self::StepPin(..) => "Explain the cell to the right".into(),
+            Self::Pin(None) => t!("Unpin the cell").into(),
+            Self::TogglePin => t!("Explain the cell under the pointer, or let it go").into(),
+            Self::StepPin(rows, _) if *rows < 0 => t!("Explain the cell above").into(),
+            Self::StepPin(rows, _) if *rows > 0 => t!("Explain the cell below").into(),
+            Self::StepPin(_, cols) if *cols < 0 => t!("Explain the cell to the left").into(),
+            Self::StepPin(..) => t!("Explain the cell to the right").into(),
 
-            Self::ToggleRunPanel => "Run panel".into(),
-            Self::SetRunTab(tab) => format!("Run: {}", tab.name().to_lowercase()),
-            Self::BrowseForRun(RunFile::Data) => "Choose the data of the run…".into(),
-            Self::BrowseForRun(RunFile::Teacher) => "Choose the teacher of the run…".into(),
-            Self::BrowseForRun(RunFile::Student) => "Choose the student of the run…".into(),
-            Self::BrowseForRun(RunFile::Hyp) => "Load hyp.yaml…".into(),
-            Self::BrowseForRun(RunFile::Out) => "Choose the folder for the results…".into(),
-            Self::BrowseForRun(RunFile::Earlier) => "Open an earlier run…".into(),
-            Self::EditRun(_) => "Change the set-up".into(),
-            Self::ResetRun => "Reset the set-up to what is open".into(),
-            Self::Preflight => "Preflight: check the set-up".into(),
-            Self::UseLambda(_) => "Fix λ".into(),
-            Self::KeepRatio(_) => "Keep a gradient ratio".into(),
-            Self::StepBatch(step) if *step < 0 => "Previous batch".into(),
-            Self::StepBatch(_) => "Next batch".into(),
-            Self::SeekBatch(step) => format!("Batch of step {step}"),
-            Self::RemakeBatch => "Read the batch's files again".into(),
-            Self::SetBatchScale(None) => "Batch: masks of all scales".into(),
-            Self::SetBatchScale(Some(stride)) => format!("Batch: mask of P{}", stride.max(&1).ilog2()),
-            Self::ShowBatchImage(place) => format!("Image {place} of the batch, large"),
-            Self::StartRun => "Start the run".into(),
-            Self::PauseRun => "Pause the run, or go on".into(),
-            Self::StopRun => "Stop the run".into(),
-            Self::ResumeRun => "Resume the run that was stopped".into(),
-            Self::OpenRun(path) => format!("Open the run {}", file_name(path)),
-            Self::ToggleTrack(_) => "Show or hide a run".into(),
-            Self::RemoveTrack(_) => "Take a run off the list".into(),
-            Self::SetCurves(_) => "Change the plots".into(),
-            Self::ExportCurves(None, format) => format!("Save the plots as {}…", format.name()),
-            Self::ExportCurves(Some(plot), format) => format!("Save {} as {}…", plot.name(), format.name()),
-            Self::StartSurvey => "Survey the masks of the dataset".into(),
-            Self::SetSurveyMeasure(measure) => format!("Survey plot: {}", measure.name().to_lowercase()),
-            Self::ExportSurvey(format) => format!("Save the mask survey as {}…", format.name()),
-            Self::ToggleMoments => "Difference through the time of the run".into(),
-            Self::SeekMoment(_) => "Another moment of the run".into(),
-            Self::PlayMoments => "Play the difference through time, or halt".into(),
+            Self::ToggleRunPanel => t!("Run panel").into(),
+            Self::SetRunTab(tab) => t!("Run: {tab}", tab = tr(tab.name()).to_lowercase()),
+            Self::BrowseForRun(RunFile::Data) => t!("Choose the data of the run…").into(),
+            Self::BrowseForRun(RunFile::Teacher) => t!("Choose the teacher of the run…").into(),
+            Self::BrowseForRun(RunFile::Student) => t!("Choose the student of the run…").into(),
+            Self::BrowseForRun(RunFile::Hyp) => t!("Load hyp.yaml…").into(),
+            Self::BrowseForRun(RunFile::Out) => t!("Choose the folder for the results…").into(),
+            Self::BrowseForRun(RunFile::Earlier) => t!("Open an earlier run…").into(),
+            Self::EditRun(_) => t!("Change the set-up").into(),
+            Self::ResetRun => t!("Reset the set-up to what is open").into(),
+            Self::Preflight => t!("Preflight: check the set-up").into(),
+            Self::UseLambda(_) => t!("Fix λ").into(),
+            Self::KeepRatio(_) => t!("Keep a gradient ratio").into(),
+            Self::StepBatch(step) if *step < 0 => t!("Previous batch").into(),
+            Self::StepBatch(_) => t!("Next batch").into(),
+            Self::SeekBatch(step) => t!("Batch of step {step}", step),
+            Self::RemakeBatch => t!("Read the batch's files again").into(),
+            Self::SetBatchScale(None) => t!("Batch: masks of all scales").into(),
+            Self::SetBatchScale(Some(stride)) => t!("Batch: mask of P{level}", level = stride.max(&1).ilog2()),
+            Self::ShowBatchImage(place) => t!("Image {place} of the batch, large", place),
+            Self::StartRun => t!("Start the run").into(),
+            Self::PauseRun => t!("Pause the run, or go on").into(),
+            Self::StopRun => t!("Stop the run").into(),
+            Self::ResumeRun => t!("Resume the run that was stopped").into(),
+            Self::OpenRun(path) => t!("Open the run {run}", run = file_name(path)),
+            Self::ToggleTrack(_) => t!("Show or hide a run").into(),
+            Self::RemoveTrack(_) => t!("Take a run off the list").into(),
+            Self::SetCurves(_) => t!("Change the plots").into(),
+            Self::ExportCurves(None, format) => t!("Save the plots as {format}…", format = format.name()),
+            Self::ExportCurves(Some(plot), format) => {
+                t!("Save {plot} as {format}…", plot = tr(plot.name()), format = format.name())
+            }
+            Self::StartSurvey => t!("Survey the masks of the dataset").into(),
+            Self::SetSurveyMeasure(measure) => {
+                t!("Survey plot: {measure}", measure = tr(measure.name()).to_lowercase())
+            }
+            Self::ExportSurvey(format) => t!("Save the mask survey as {format}…", format = format.name()),
+            Self::ToggleMoments => t!("Difference through the time of the run").into(),
+            Self::SeekMoment(_) => t!("Another moment of the run").into(),
+            Self::PlayMoments => t!("Play the difference through time, or halt").into(),
 
-            Self::SetTheme(ThemePreference::Light) => "Light theme".into(),
-            Self::SetTheme(ThemePreference::Dark) => "Dark theme".into(),
-            Self::SetTheme(ThemePreference::System) => "Theme of the system".into(),
-            Self::TogglePalette => "Find a command…".into(),
-            Self::ToggleMessages => "Messages".into(),
-            Self::ClearMessages => "Clear messages".into(),
-            Self::ShowLoadReport(role) => format!("Load report of the {}", role.name()),
-            Self::ToggleKeys => "Keys".into(),
-            Self::ToggleFrameTimes => "Frame time".into(),
-            Self::ToggleAbout => "About distillscope".into(),
-            Self::Dismiss => "Close what is on top, unpin the cell, or end the solo".into(),
-            Self::Quit => "Quit".into(),
+            Self::SetTheme(ThemePreference::Light) => t!("Light theme").into(),
+            Self::SetTheme(ThemePreference::Dark) => t!("Dark theme").into(),
+            Self::SetTheme(ThemePreference::System) => t!("Theme of the system").into(),
+            Self::SetLanguage(LanguageChoice::System) => t!("Language of the system").into(),
+            Self::SetLanguage(LanguageChoice::English) => t!("Language: English").into(),
+            Self::SetLanguage(LanguageChoice::Chinese) => t!("Language: 简体中文 (Chinese)").into(),
+            Self::TogglePalette => t!("Find a command…").into(),
+            Self::ToggleMessages => t!("Messages").into(),
+            Self::ClearMessages => t!("Clear messages").into(),
+            Self::ShowLoadReport(role) => t!("Load report of the {role}", role = tr(role.name())),
+            Self::ToggleKeys => t!("Keys").into(),
+            Self::ToggleFrameTimes => t!("Frame time").into(),
+            Self::ToggleAbout => t!("About distillscope").into(),
+            Self::Dismiss => t!("Close what is on top, unpin the cell, or end the solo").into(),
+            Self::Quit => t!("Quit").into(),
         }
     }
 
@@ -352,133 +363,138 @@ impl Command {
     pub fn tooltip(&self) -> &'static str {
         match self {
             Self::BrowseImage => {
-                "JPEG, PNG, BMP, WebP or TIFF; its labels are found by YOLO's folder rule or beside it."
+                t!("JPEG, PNG, BMP, WebP or TIFF; its labels are found by YOLO's folder rule or beside it.")
             }
-            Self::BrowseLabels => "YOLO txt, Pascal VOC XML or COCO JSON, for the image on screen.",
-            Self::BrowseData => "A YOLO data.yaml: its images, splits and class names.",
-            Self::BrowseFolder => "Every image of a folder, with the labels that belong to them.",
-            Self::BrowseModel(Role::Teacher) => "YOLOv5 weights: .pt, .safetensors, or TorchScript (heads only).",
-            Self::BrowseModel(Role::Student) => "YOLOv5 weights: .pt or .safetensors.",
-            Self::BrowseAdapter => "The 1×1 or 3×3 adapters that a training run wrote.",
-            Self::OpenSample => "The images and the two models that come with the program.",
+            Self::BrowseLabels => t!("YOLO txt, Pascal VOC XML or COCO JSON, for the image on screen."),
+            Self::BrowseData => t!("A YOLO data.yaml: its images, splits and class names."),
+            Self::BrowseFolder => t!("Every image of a folder, with the labels that belong to them."),
+            Self::BrowseModel(Role::Teacher) => t!("YOLOv5 weights: .pt, .safetensors, or TorchScript (heads only)."),
+            Self::BrowseModel(Role::Student) => t!("YOLOv5 weights: .pt or .safetensors."),
+            Self::BrowseAdapter => t!("The 1×1 or 3×3 adapters that a training run wrote."),
+            Self::OpenSample => t!("The images and the two models that come with the program."),
             Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => {
-                "Opens the file by what it is."
+                t!("Opens the file by what it is.")
             }
-            Self::ChooseRole(_) => "Which of the two these weights are.",
-            Self::CloseModel(_) => "Frees the model's memory.",
-            Self::ForgetRecent => "Empties the list of recent files; the files themselves stay.",
-            Self::SelectImage(_) | Self::StepImage(_) => "Moves through the image list.",
-            Self::FilterImages(_) | Self::FocusSearch => "Shows the images whose path contains the text.",
-            Self::SetSplit(_) => "Lists another part of the dataset.",
-            Self::ShowRows(_) => "Asks for the thumbnails of these rows.",
-            Self::CompareAgain => "Repeats the forward passes and the adapter's fit on this image.",
-            Self::Cancel(_) => "Stops this work at its next step; what is loaded stays.",
+            Self::ChooseRole(_) => t!("Which of the two these weights are."),
+            Self::CloseModel(_) => t!("Frees the model's memory."),
+            Self::ForgetRecent => t!("Empties the list of recent files; the files themselves stay."),
+            Self::SelectImage(_) | Self::StepImage(_) => t!("Moves through the image list."),
+            Self::FilterImages(_) | Self::FocusSearch => t!("Shows the images whose path contains the text."),
+            Self::SetSplit(_) => t!("Lists another part of the dataset."),
+            Self::ShowRows(_) => t!("Asks for the thumbnails of these rows."),
+            Self::CompareAgain => t!("Repeats the forward passes and the adapter's fit on this image."),
+            Self::Cancel(_) => t!("Stops this work at its next step; what is loaded stays."),
             Self::SetPsi(_) | Self::StepPsi(_) => {
-                "The threshold: cells with an IoU above ψ times the largest one are imitated."
+                t!("The threshold: cells with an IoU above ψ times the largest one are imitated.")
             }
-            Self::SetRule(_) => "Which scales a ground truth marks.",
-            Self::SetConvention(_) => "How the overlap of an anchor and a box is measured.",
-            Self::Solo(None) => "Ends the solo: every ground truth counts again.",
-            Self::Solo(Some(_)) | Self::StepSolo(_) => "Shows the IoU and the mask of one ground truth alone.",
-            Self::SetTap(tap) => tap.explanation(),
+            Self::SetRule(_) => t!("Which scales a ground truth marks."),
+            Self::SetConvention(_) => t!("How the overlap of an anchor and a box is measured."),
+            Self::Solo(None) => t!("Ends the solo: every ground truth counts again."),
+            Self::Solo(Some(_)) | Self::StepSolo(_) => t!("Shows the IoU and the mask of one ground truth alone."),
+            Self::SetTap(tap) => tr(tap.explanation()),
             Self::SetAdapter(AdapterChoice::LeastSquares) => {
-                "The linear 1×1 map that fits this image best: what remains cannot be explained linearly."
+                t!("The linear 1×1 map that fits this image best: what remains cannot be explained linearly.")
             }
             Self::SetAdapter(AdapterChoice::None) => {
-                "Subtracts as they are; teacher and student must have the same channels."
+                t!("Subtracts as they are; teacher and student must have the same channels.")
             }
-            Self::SetAdapter(AdapterChoice::Run(_)) => "The adapters that a run has trained.",
-            Self::SetDifference(_) => "How the two feature vectors of a cell are set against each other.",
-            Self::SetChannels(_) => "Which channels the feature maps and the difference show.",
-            Self::SetInsideMask(_) => "Feature maps and differences inside the imitation mask alone, or everywhere.",
-            Self::SetInputSize(_) => "Side of the square that the image is letterboxed into; both models see it.",
-            Self::SetDevice(_) => "Moves both models.",
-            Self::SetLayer(layer) => layer.explanation(),
+            Self::SetAdapter(AdapterChoice::Run(_)) => t!("The adapters that a run has trained."),
+            Self::SetDifference(_) => t!("How the two feature vectors of a cell are set against each other."),
+            Self::SetChannels(_) => t!("Which channels the feature maps and the difference show."),
+            Self::SetInsideMask(_) => {
+                t!("Feature maps and differences inside the imitation mask alone, or everywhere.")
+            }
+            Self::SetInputSize(_) => t!("Side of the square that the image is letterboxed into; both models see it."),
+            Self::SetDevice(_) => t!("Moves both models."),
+            Self::SetLayer(layer) => tr(layer.explanation()),
             Self::SetScales(_) | Self::StepScales => {
-                "One scale large, or all side by side: zoom and pointer are linked."
+                t!("One scale large, or all side by side: zoom and pointer are linked.")
             }
-            Self::SetOpacity(_) => "How strongly the map covers the image.",
-            Self::SetColorMap(_) => "All maps on offer are perceptually even and safe for colour-blind eyes.",
+            Self::SetOpacity(_) => t!("How strongly the map covers the image."),
+            Self::SetColorMap(_) => t!("All maps on offer are perceptually even and safe for colour-blind eyes."),
             Self::SetRange(_) | Self::ToggleRange => {
-                "Keeps the colours' range from image to image, so that they can be compared."
+                t!("Keeps the colours' range from image to image, so that they can be compared.")
             }
-            Self::ToggleLabels => "The labelled boxes, in their colours.",
-            Self::ToggleBoxes(_) => "What this model detects on the image, after non-maximum suppression.",
+            Self::ToggleLabels => t!("The labelled boxes, in their colours."),
+            Self::ToggleBoxes(_) => t!("What this model detects on the image, after non-maximum suppression."),
             Self::TogglePositives => {
-                "The cells that YOLOv5 trains on, set against the mask: the mask alone, positives alone, both."
+                t!("The cells that YOLOv5 trains on, set against the mask: the mask alone, positives alone, both.")
             }
-            Self::SetCamera(_) => "The whole input, centred; a double click does the same.",
-            Self::ZoomBy(_) => "The mouse wheel does the same, around the pointer.",
-            Self::Hover(_) => "Reads the values under the pointer.",
+            Self::SetCamera(_) => t!("The whole input, centred; a double click does the same."),
+            Self::ZoomBy(_) => t!("The mouse wheel does the same, around the pointer."),
+            Self::Hover(_) => t!("Reads the values under the pointer."),
             Self::Pin(Some(_)) | Self::TogglePin | Self::StepPin(..) => {
-                "Why it is imitated or not, what it adds to the loss, and which channels differ; a click on it does the same."
+                t!(
+                    "Why it is imitated or not, what it adds to the loss, and which channels differ; a click on it does the same."
+                )
             }
-            Self::Pin(None) => "A second click on the cell and Esc do the same.",
-            Self::ToggleRunPanel => "Set up a distillation run, and see its curves.",
-            Self::SetRunTab(RunTab::SetUp) => "What the next run is asked to do.",
+            Self::Pin(None) => t!("A second click on the cell and Esc do the same."),
+            Self::ToggleRunPanel => t!("Set up a distillation run, and see its curves."),
+            Self::SetRunTab(RunTab::SetUp) => t!("What the next run is asked to do."),
             Self::SetRunTab(RunTab::Preflight) | Self::Preflight => {
-                "Measures on one batch whether the distillation distils: gradients, masks, adapters, teacher."
+                t!("Measures on one batch whether the distillation distils: gradients, masks, adapters, teacher.")
             }
-            Self::UseLambda(_) => "The next run weighs its imitation with this λ.",
+            Self::UseLambda(_) => t!("The next run weighs its imitation with this λ."),
             Self::KeepRatio(_) => {
-                "The next run measures both gradients every ten steps and moves λ to keep their ratio."
+                t!("The next run measures both gradients every ten steps and moves λ to keep their ratio.")
             }
             Self::SetRunTab(RunTab::Batch) => {
-                "The images that the run will learn from, augmented, with their boxes and masks."
+                t!("The images that the run will learn from, augmented, with their boxes and masks.")
             }
             Self::SetRunTab(RunTab::Curves) => {
-                "Losses, accuracy and learning rate over the steps, several runs overlaid."
+                t!("Losses, accuracy and learning rate over the steps, several runs overlaid.")
             }
-            Self::SetRunTab(RunTab::Survey) => "What every ψ and level rule mark over the open dataset.",
-            Self::SetRunTab(RunTab::Paired) => "With and without imitation, seed by seed.",
-            Self::BrowseForRun(RunFile::Data) => "A YOLO data.yaml with a train and a val split.",
-            Self::BrowseForRun(RunFile::Teacher) => "The model that is imitated.",
+            Self::SetRunTab(RunTab::Survey) => t!("What every ψ and level rule mark over the open dataset."),
+            Self::SetRunTab(RunTab::Paired) => t!("With and without imitation, seed by seed."),
+            Self::BrowseForRun(RunFile::Data) => t!("A YOLO data.yaml with a train and a val split."),
+            Self::BrowseForRun(RunFile::Teacher) => t!("The model that is imitated."),
             Self::BrowseForRun(RunFile::Student) => {
-                "The model that is trained: a checkpoint, or a model yaml to start from nothing."
+                t!("The model that is trained: a checkpoint, or a model yaml to start from nothing.")
             }
-            Self::BrowseForRun(RunFile::Hyp) => "YOLOv5's hyperparameter files load as they are.",
-            Self::BrowseForRun(RunFile::Out) => "Configuration, curves and weights go in there.",
+            Self::BrowseForRun(RunFile::Hyp) => t!("YOLOv5's hyperparameter files load as they are."),
+            Self::BrowseForRun(RunFile::Out) => t!("Configuration, curves and weights go in there."),
             Self::BrowseForRun(RunFile::Earlier) | Self::OpenRun(_) => {
-                "Lays the curves of a run on disk over the others."
+                t!("Lays the curves of a run on disk over the others.")
             }
-            Self::EditRun(_) => "What the next run is asked to do.",
-            Self::ResetRun => "Data, models and mask follow the window again.",
+            Self::EditRun(_) => t!("What the next run is asked to do."),
+            Self::ResetRun => t!("Data, models and mask follow the window again."),
             Self::StepBatch(_) | Self::SeekBatch(_) => {
-                "Every step of the run has its batch, the same each time for a seed."
+                t!("Every step of the run has its batch, the same each time for a seed.")
             }
-            Self::RemakeBatch => "Images and labels as they are on disk by now.",
-            Self::SetBatchScale(_) => "Where the images of the batch are imitated.",
-            Self::ShowBatchImage(_) => "A click on the image does the same.",
-            Self::StartRun => "Trains the student; the window stays usable.",
-            Self::PauseRun => "Waits after the step in hand, and goes on where it stood.",
-            Self::StopRun => "Ends after the step in hand, with a checkpoint to resume from.",
-            Self::ResumeRun => "Goes on from its last checkpoint.",
-            Self::ToggleTrack(_) => "Hidden runs are still in the list.",
-            Self::RemoveTrack(_) => "Its files stay.",
-            Self::SetCurves(_) => "Which curves are shown, and how.",
-            Self::ExportCurves(_, CurveFormat::Csv) => "Every value of every visible run, raw and smoothed.",
-            Self::ExportCurves(..) => "As they are shown, with axes, units and legend, for papers and talks.",
+            Self::RemakeBatch => t!("Images and labels as they are on disk by now."),
+            Self::SetBatchScale(_) => t!("Where the images of the batch are imitated."),
+            Self::ShowBatchImage(_) => t!("A click on the image does the same."),
+            Self::StartRun => t!("Trains the student; the window stays usable."),
+            Self::PauseRun => t!("Waits after the step in hand, and goes on where it stood."),
+            Self::StopRun => t!("Ends after the step in hand, with a checkpoint to resume from."),
+            Self::ResumeRun => t!("Goes on from its last checkpoint."),
+            Self::ToggleTrack(_) => t!("Hidden runs are still in the list."),
+            Self::RemoveTrack(_) => t!("Its files stay."),
+            Self::SetCurves(_) => t!("Which curves are shown, and how."),
+            Self::ExportCurves(_, CurveFormat::Csv) => t!("Every value of every visible run, raw and smoothed."),
+            Self::ExportCurves(..) => t!("As they are shown, with axes, units and legend, for papers and talks."),
             Self::StartSurvey => {
-                "Reads every image's size and labels, and counts the cells that each ψ and level rule mark."
+                t!("Reads every image's size and labels, and counts the cells that each ψ and level rule mark.")
             }
-            Self::SetSurveyMeasure(measure) => measure.explanation(),
-            Self::ExportSurvey(CurveFormat::Csv) => "A row for each rule, ψ and scale, with everything counted.",
-            Self::ExportSurvey(_) => "The plots that are shown, with axes, units and legend.",
+            Self::SetSurveyMeasure(measure) => tr(measure.explanation()),
+            Self::ExportSurvey(CurveFormat::Csv) => t!("A row for each rule, ψ and scale, with everything counted."),
+            Self::ExportSurvey(_) => t!("The plots that are shown, with axes, units and legend."),
             Self::ToggleMoments => {
-                "Lays the difference maps that the run has kept over the image, with one range of colours."
+                t!("Lays the difference maps that the run has kept over the image, with one range of colours.")
             }
-            Self::SeekMoment(_) => "Each map belongs to a step.",
-            Self::PlayMoments => "From the start to the newest map.",
-            Self::SetTheme(_) => "How the window is coloured; data keeps its colours.",
-            Self::TogglePalette => "Type a few letters of what you want to do.",
-            Self::ToggleMessages => "Everything that went wrong or is worth knowing, with the newest on top.",
-            Self::ClearMessages => "Empties the list of messages.",
-            Self::ShowLoadReport(_) => "Every tensor that was loaded, missing, unexpected or of another shape.",
-            Self::ToggleKeys => "All keys on one sheet.",
-            Self::ToggleFrameTimes => "How long the window takes to draw, over the last minute.",
-            Self::ToggleAbout => "Version and licence.",
-            Self::Dismiss => "Esc steps back.",
-            Self::Quit => "Ends the program; settings are kept.",
+            Self::SeekMoment(_) => t!("Each map belongs to a step."),
+            Self::PlayMoments => t!("From the start to the newest map."),
+            Self::SetTheme(_) => t!("How the window is coloured; data keeps its colours."),
+            Self::SetLanguage(_) => t!("What the window speaks, at once; files and the command line stay English."),
+            Self::TogglePalette => t!("Type a few letters of what you want to do."),
+            Self::ToggleMessages => t!("Everything that went wrong or is worth knowing, with the newest on top."),
+            Self::ClearMessages => t!("Empties the list of messages."),
+            Self::ShowLoadReport(_) => t!("Every tensor that was loaded, missing, unexpected or of another shape."),
+            Self::ToggleKeys => t!("All keys on one sheet."),
+            Self::ToggleFrameTimes => t!("How long the window takes to draw, over the last minute."),
+            Self::ToggleAbout => t!("Version and licence."),
+            Self::Dismiss => t!("Esc steps back."),
+            Self::Quit => t!("Ends the program; settings are kept."),
         }
     }
 
@@ -552,43 +568,52 @@ impl Command {
 
     /// Why it cannot be had just now; `None` when it can.
     pub fn disabled(&self, state: &State) -> Option<&'static str> {
-        let no_scene = || state.scene.is_none().then_some("Open an image first.");
+        let no_scene = || state.scene.is_none().then_some(t!("Open an image first."));
         let no_boxes = || {
             no_scene().or_else(|| {
-                state.scene.as_ref().is_some_and(|scene| scene.labels.is_empty()).then_some("This image has no labels.")
+                state
+                    .scene
+                    .as_ref()
+                    .is_some_and(|scene| scene.labels.is_empty())
+                    .then_some(t!("This image has no labels."))
             })
         };
         let absent = |role: Role| match state.model(role) {
             ModelSlot::Ready { .. } | ModelSlot::Loading { .. } => None,
-            _ if role == Role::Teacher => Some("Open a teacher first."),
-            _ => Some("Open a student first."),
+            _ if role == Role::Teacher => Some(t!("Open a teacher first.")),
+            _ => Some(t!("Open a student first.")),
         };
-        let unready =
-            |role: Role| absent(role).or_else(|| state.card(role).is_none().then_some("The model is still loading."));
-        let running = || state.runs.live.is_some().then_some("A run is under way.");
+        let unready = |role: Role| {
+            absent(role).or_else(|| state.card(role).is_none().then_some(t!("The model is still loading.")))
+        };
+        let running = || state.runs.live.is_some().then_some(t!("A run is under way."));
         match self {
             Self::BrowseLabels => no_scene(),
-            Self::OpenSample => state.sample.is_none().then_some("The sample data does not lie beside the program."),
-            Self::ForgetRecent => state.recent.is_empty().then_some("There are no recent files."),
-            Self::StepImage(_) => (state.dataset.shown.len() < 2).then_some("The list has no other image."),
+            Self::OpenSample => {
+                state.sample.is_none().then_some(t!("The sample data does not lie beside the program."))
+            }
+            Self::ForgetRecent => state.recent.is_empty().then_some(t!("There are no recent files.")),
+            Self::StepImage(_) => (state.dataset.shown.len() < 2).then_some(t!("The list has no other image.")),
             Self::CloseModel(role) => {
-                matches!(state.model(*role), ModelSlot::Empty).then_some("No model is open here.")
+                matches!(state.model(*role), ModelSlot::Empty).then_some(t!("No model is open here."))
             }
             Self::ShowLoadReport(role) => unready(*role),
             Self::CompareAgain => no_scene().or_else(|| {
-                Role::ALL.iter().all(|role| unready(*role).is_some()).then_some("Open a teacher or a student first.")
+                Role::ALL
+                    .iter()
+                    .all(|role| unready(*role).is_some())
+                    .then_some(t!("Open a teacher or a student first."))
             }),
             Self::Solo(Some(_)) | Self::StepSolo(_) => no_boxes(),
-            Self::Solo(None) => state.solo.is_none().then_some("No ground truth is soloed."),
+            Self::Solo(None) => state.solo.is_none().then_some(t!("No ground truth is soloed.")),
             Self::TogglePin | Self::Pin(Some(_)) => no_scene(),
-            Self::Pin(None) | Self::StepPin(..) => state.pin.is_none().then_some("No cell is pinned."),
+            Self::Pin(None) | Self::StepPin(..) => state.pin.is_none().then_some(t!("No cell is pinned.")),
             Self::ToggleBoxes(role) => absent(*role),
             Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
             Self::SetLayer(Layer::Student) => absent(Role::Student),
             Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
-            Self::ToggleRange => {
-                matches!(state.view.layer, Layer::Image | Layer::Anchors).then_some("This layer has no colour range.")
-            }
+            Self::ToggleRange => matches!(state.view.layer, Layer::Image | Layer::Anchors)
+                .then_some(t!("This layer has no colour range.")),
             Self::Preflight => {
                 let form = &state.runs.form;
                 let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
@@ -597,39 +622,38 @@ impl Command {
                         .config
                         .teacher
                         .is_none()
-                        .then_some("Choose a teacher: there is nothing to prove without one.")
+                        .then_some(t!("Choose a teacher: there is nothing to prove without one."))
                 })
             }
             Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
-            Self::ResumeRun => {
-                running().or_else(|| state.runs.unfinished.is_none().then_some("No run of this session was stopped."))
-            }
+            Self::ResumeRun => running()
+                .or_else(|| state.runs.unfinished.is_none().then_some(t!("No run of this session was stopped."))),
             Self::StepBatch(step) if *step < 0 && state.runs.batch.step == 0 => {
-                Some("This is the first batch of the run.")
+                Some(t!("This is the first batch of the run."))
             }
             Self::StepBatch(_) | Self::SeekBatch(_) | Self::RemakeBatch | Self::SetBatchScale(_) => {
-                (!state.runs.shows_batch()).then_some("The batch view is not open.")
+                (!state.runs.shows_batch()).then_some(t!("The batch view is not open."))
             }
             Self::ShowBatchImage(place) => {
                 let there = state.runs.batch.shown.as_ref().is_some_and(|batch| *place < batch.images.len());
-                (!there).then_some("The batch has no such image.")
+                (!there).then_some(t!("The batch has no such image."))
             }
             Self::PauseRun | Self::StopRun => match &state.runs.live {
-                None => Some("No run is under way."),
-                Some(_) if state.runs.is_stopping() => Some("The run is being stopped."),
+                None => Some(t!("No run is under way.")),
+                Some(_) if state.runs.is_stopping() => Some(t!("The run is being stopped.")),
                 Some(_) => None,
             },
-            Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some("No paired run has begun."),
+            Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some(t!("No paired run has begun.")),
             Self::StartSurvey => survey::wanted(state).err(),
-            Self::ExportSurvey(_) => state.survey.result.is_none().then_some("There is no survey yet."),
+            Self::ExportSurvey(_) => state.survey.result.is_none().then_some(t!("There is no survey yet.")),
             Self::ExportCurves(..) => {
-                state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some("There are no curves yet.")
+                state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some(t!("There are no curves yet."))
             }
-            Self::ToggleMoments => (!state.runs.has_moments()).then_some("No run has kept difference maps yet."),
+            Self::ToggleMoments => (!state.runs.has_moments()).then_some(t!("No run has kept difference maps yet.")),
             Self::PlayMoments | Self::SeekMoment(_) => {
-                state.runs.moments().is_none().then_some("The difference through time is not shown.")
+                state.runs.moments().is_none().then_some(t!("The difference through time is not shown."))
             }
-            Self::ClearMessages => state.messages.is_empty().then_some("There are no messages."),
+            Self::ClearMessages => state.messages.is_empty().then_some(t!("There are no messages.")),
             _ => None,
         }
     }
@@ -654,6 +678,7 @@ impl Command {
             Self::SetSurveyMeasure(measure) => state.survey.measure == *measure,
             Self::ToggleRange => matches!(state.view.range, RangeMode::Locked { .. }),
             Self::SetTheme(theme) => state.theme == *theme,
+            Self::SetLanguage(language) => state.language == *language,
             Self::SetSplit(split) => state.dataset.split() == Some(split),
             Self::ToggleRunPanel => state.runs.open,
             Self::SetRunTab(tab) => state.runs.tab == *tab,
@@ -723,6 +748,7 @@ impl Command {
         all.extend(CurveFormat::ALL.map(Self::ExportSurvey));
         all.extend([Self::ToggleMoments, Self::PlayMoments]);
         all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
+        all.extend(LanguageChoice::ALL.map(Self::SetLanguage));
         all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
         all.extend([Self::ToggleKeys, Self::ToggleFrameTimes, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
         all
@@ -732,27 +758,27 @@ impl Command {
 /// A device choice as a person reads it.
 pub fn device_name(choice: &str) -> String {
     match choice {
-        "auto" => "the GPU if there is one".to_owned(),
+        "auto" => t!("the GPU if there is one").to_owned(),
         other => other.to_ascii_uppercase(),
     }
 }
 
 /// What a kind of work is called in the status line.
-pub const fn kind_name(kind: JobKind) -> &'static str {
+pub fn kind_name(kind: JobKind) -> &'static str {
     match kind {
-        JobKind::Scene => "opening the image",
-        JobKind::Field => "measuring the anchors",
-        JobKind::Load(Role::Teacher) => "loading the teacher",
-        JobKind::Load(Role::Student) => "loading the student",
-        JobKind::Device => "moving the models",
-        JobKind::Compare => "running the models",
-        JobKind::List => "listing images",
-        JobKind::Thumbnail => "thumbnails",
-        JobKind::Run => "training",
-        JobKind::Batch => "making a batch",
-        JobKind::OpenRun => "reading an earlier run",
-        JobKind::Preflight => "checking the set-up",
-        JobKind::Survey => "surveying the masks",
+        JobKind::Scene => t!("opening the image"),
+        JobKind::Field => t!("measuring the anchors"),
+        JobKind::Load(Role::Teacher) => t!("loading the teacher"),
+        JobKind::Load(Role::Student) => t!("loading the student"),
+        JobKind::Device => t!("moving the models"),
+        JobKind::Compare => t!("running the models"),
+        JobKind::List => t!("listing images"),
+        JobKind::Thumbnail => t!("thumbnails"),
+        JobKind::Run => t!("training"),
+        JobKind::Batch => t!("making a batch"),
+        JobKind::OpenRun => t!("reading an earlier run"),
+        JobKind::Preflight => t!("checking the set-up"),
+        JobKind::Survey => t!("surveying the masks"),
     }
 }
 

@@ -10,6 +10,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::app::command::{CurveFormat, RunFile};
+use crate::app::language::t;
 use crate::app::run::lines::CurveExport;
 use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
@@ -30,36 +31,36 @@ pub enum Wanted {
 }
 
 impl Wanted {
-    const fn title(self) -> &'static str {
+    fn title(self) -> &'static str {
         match self {
-            Self::Image => "Open an image",
-            Self::Labels => "Open labels",
-            Self::Data => "Open a dataset",
-            Self::Folder => "Open a folder of images",
-            Self::Model(Role::Teacher) => "Open the teacher's weights",
-            Self::Model(Role::Student) => "Open the student's weights",
-            Self::Adapter => "Open the adapters of a run",
-            Self::ForRun(RunFile::Data) => "Choose the data of the run",
-            Self::ForRun(RunFile::Teacher) => "Choose the teacher of the run",
-            Self::ForRun(RunFile::Student) => "Choose the student of the run",
-            Self::ForRun(RunFile::Hyp) => "Load hyperparameters",
-            Self::ForRun(RunFile::Out) => "Choose the folder for the results",
-            Self::ForRun(RunFile::Earlier) => "Open an earlier run",
+            Self::Image => t!("Open an image"),
+            Self::Labels => t!("Open labels"),
+            Self::Data => t!("Open a dataset"),
+            Self::Folder => t!("Open a folder of images"),
+            Self::Model(Role::Teacher) => t!("Open the teacher's weights"),
+            Self::Model(Role::Student) => t!("Open the student's weights"),
+            Self::Adapter => t!("Open the adapters of a run"),
+            Self::ForRun(RunFile::Data) => t!("Choose the data of the run"),
+            Self::ForRun(RunFile::Teacher) => t!("Choose the teacher of the run"),
+            Self::ForRun(RunFile::Student) => t!("Choose the student of the run"),
+            Self::ForRun(RunFile::Hyp) => t!("Load hyperparameters"),
+            Self::ForRun(RunFile::Out) => t!("Choose the folder for the results"),
+            Self::ForRun(RunFile::Earlier) => t!("Open an earlier run"),
         }
     }
 
     fn filter(self) -> Option<(&'static str, &'static [&'static str])> {
         match self {
-            Self::Image => Some(("Images", &IMAGE_EXTENSIONS)),
-            Self::Labels => Some(("Labels", &["txt", "xml", "json"])),
+            Self::Image => Some((t!("Images"), &IMAGE_EXTENSIONS)),
+            Self::Labels => Some((t!("Labels"), &["txt", "xml", "json"])),
             Self::Data | Self::ForRun(RunFile::Data) => Some(("data.yaml", &["yaml", "yml"])),
             Self::ForRun(RunFile::Hyp) => Some(("hyp.yaml", &["yaml", "yml"])),
             Self::Folder | Self::ForRun(RunFile::Out | RunFile::Earlier) => None,
             Self::ForRun(RunFile::Teacher) => Self::Model(Role::Teacher).filter(),
             // A model yaml starts from random weights.
-            Self::ForRun(RunFile::Student) => Some(("YOLOv5 models", &["pt", "pth", "safetensors", "yaml", "yml"])),
-            Self::Model(_) => Some(("YOLOv5 weights", &["pt", "pth", "safetensors", "torchscript"])),
-            Self::Adapter => Some(("Adapters", &["safetensors"])),
+            Self::ForRun(RunFile::Student) => Some((t!("YOLOv5 models"), &["pt", "pth", "safetensors", "yaml", "yml"])),
+            Self::Model(_) => Some((t!("YOLOv5 weights"), &["pt", "pth", "safetensors", "torchscript"])),
+            Self::Adapter => Some((t!("Adapters"), &["safetensors"])),
         }
     }
 }
@@ -164,7 +165,7 @@ impl Desk {
             Errand::Pick(wanted) => {
                 let mut dialog = rfd::AsyncFileDialog::new().set_title(wanted.title());
                 if let Some((name, extensions)) = wanted.filter() {
-                    dialog = dialog.add_filter(name, extensions).add_filter("All files", &["*"]);
+                    dialog = dialog.add_filter(name, extensions).add_filter(t!("All files"), &["*"]);
                 }
                 let asked = Instant::now();
                 match wanted {
@@ -179,10 +180,10 @@ impl Desk {
                 }
             }
             Errand::Save(export) => {
-                self.save_as("the curves", export.format, &export.file_name(), move || export.bytes());
+                self.save_as(t!("the curves"), export.format, &export.file_name(), move || export.bytes());
             }
             Errand::SaveSurvey(export) => {
-                self.save_as("the survey", export.format, &export.file_name(), move || export.bytes());
+                self.save_as(t!("the survey"), export.format, &export.file_name(), move || export.bytes());
             }
             Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&runs_folder())))),
             Errand::ReadHyp(path) => self.spawn(move || {
@@ -207,7 +208,7 @@ impl Desk {
         bytes: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
     ) {
         let dialog = rfd::AsyncFileDialog::new()
-            .set_title(format!("Save {what} as {}", format.name()))
+            .set_title(t!("Save {what} as {format}", what, format = format.name()))
             .set_file_name(name)
             .add_filter(format.name(), &[format.extension()]);
         let asked = Instant::now();

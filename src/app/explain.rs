@@ -1,5 +1,6 @@
 //! The pinned cell in words: why it is in the mask or not, what it costs, and which channels carry the error.
 
+use crate::app::language::t;
 use crate::app::state::State;
 use crate::app::view::Pin;
 use crate::format::significant;
@@ -82,17 +83,20 @@ impl Cost {
         if !self.inside {
             let mean = match self.cells {
                 0 => String::new(),
-                cells => format!("; inside the mask the mean is {}", significant(self.sum_inside / cells as f64)),
+                cells => t!("; inside the mask the mean is {mean}", mean = significant(self.sum_inside / cells as f64)),
             };
-            return format!("Adds nothing to the loss of {scale}. Σc d² is {squared} here{mean}.");
+            return t!("Adds nothing to the loss of {scale}. Σc d² is {squared} here{mean}.", scale, squared, mean);
         }
         let share = self.share().map_or_else(|| "–".to_owned(), |share| significant(100.0 * share));
-        format!(
-            "{share} % of the loss of {scale}: Σc d² is {squared} of {} over {} cells. Σc d²/2N at λ = 1: {} of {}.",
-            significant(self.sum_inside),
-            self.cells,
-            significant(self.loss()),
-            significant(imitation_loss(1.0, self.sum_inside, self.cells)),
+        t!(
+            "{share} % of the loss of {scale}: Σc d² is {squared} of {sum} over {cells} cells. Σc d²/2N at λ = 1: {loss} of {all}.",
+            share,
+            scale,
+            squared,
+            sum = significant(self.sum_inside),
+            cells = self.cells,
+            loss = significant(self.loss()),
+            all = significant(imitation_loss(1.0, self.sum_inside, self.cells)),
         )
     }
 }
@@ -115,7 +119,7 @@ pub fn explanation(state: &State) -> Option<Explanation> {
     });
     let scale = scales[index].name();
     // Under the other rules each scale has its own measure of a good fit.
-    let measure = if state.rule == LevelRule::Global { String::new() } else { format!(" for {scale}") };
+    let measure = (state.rule != LevelRule::Global).then_some(scale.as_str());
     let inside = mask.scales.get(index).is_some_and(|mask| mask.contains(pin.row, pin.col));
     let measured = state.measures.as_ref().and_then(|measures| measures.scale(pin.stride));
     let cost = measured.and_then(|measured| {
@@ -131,7 +135,7 @@ pub fn explanation(state: &State) -> Option<Explanation> {
     });
     Some(Explanation {
         pin,
-        headline: headline(&reason, scene.labels.is_empty(), &measure, |gt| format!("{} ({gt})", name(gt))),
+        headline: headline(&reason, scene.labels.is_empty(), measure, |gt| format!("{} ({gt})", name(gt))),
         scale,
         hits: reason.hits,
         truths: truths.collect(),
@@ -140,27 +144,33 @@ pub fn explanation(state: &State) -> Option<Explanation> {
     })
 }
 
-/// The sentence that is understood without any number.
-fn headline(reason: &CellReason, unlabelled: bool, measure: &str, name: impl Fn(usize) -> String) -> String {
+/// The sentence that is understood without any number. `of`: the scale by whose measure an anchor fits well.
+fn headline(reason: &CellReason, unlabelled: bool, of: Option<&str>, name: impl Fn(usize) -> String) -> String {
     let owners: Vec<usize> = reason.owners().map(|truth| truth.gt).collect();
     if !owners.is_empty() {
         let mut names: Vec<String> = owners.iter().take(NAMED).map(|&gt| name(gt)).collect();
         if owners.len() > NAMED {
-            names.push(format!("{} more", owners.len() - NAMED));
+            names.push(t!("{count} more", count = owners.len() - NAMED));
         }
-        return format!("Imitated: an anchor here fits {} well enough{measure}.", listed(&names));
+        let objects = listed(&names);
+        return match of {
+            Some(scale) => t!("Imitated: an anchor here fits {objects} well enough for {scale}.", objects, scale),
+            None => t!("Imitated: an anchor here fits {objects} well enough.", objects),
+        };
     }
     let elsewhere = |truth: &TruthReason| matches!(truth.verdict, Verdict::OtherScale | Verdict::Unassigned { .. });
     let why = if unlabelled {
-        "this image has no labelled object"
+        t!("Not imitated: this image has no labelled object.")
     } else if reason.truths.is_empty() {
-        "no labelled object is near"
+        t!("Not imitated: no labelled object is near.")
     } else if reason.truths.iter().all(elsewhere) {
-        "what is labelled here is left to another scale"
+        t!("Not imitated: what is labelled here is left to another scale.")
+    } else if let Some(scale) = of {
+        return t!("Not imitated: no anchor here fits a labelled object well enough for {scale}.", scale);
     } else {
-        return format!("Not imitated: no anchor here fits a labelled object well enough{measure}.");
+        t!("Not imitated: no anchor here fits a labelled object well enough.")
     };
-    format!("Not imitated: {why}.")
+    why.to_owned()
 }
 
 /// "a", "a and b", "a, b and c".
@@ -168,7 +178,7 @@ fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+        [first @ .., last] => t!("{first} and {last}", first = first.join(t!(", ")), last),
     }
 }
 
@@ -185,29 +195,38 @@ fn verdict(truth: &TruthReason, scales: &[AnchorScale], index: usize, psi: Psi, 
     };
     match &truth.verdict {
         Verdict::Marked { anchors } => {
-            let plural = if anchors.len() == 1 { "anchor" } else { "anchors" };
             let which: Vec<String> = anchors.iter().map(|&anchor| shape(anchor)).collect();
-            format!("IoU {} > {product}: marked by {plural} {}", above(best, truth.threshold), listed(&which))
+            let (iou, which) = (above(best, truth.threshold), listed(&which));
+            if anchors.len() == 1 {
+                t!("IoU {iou} > {product}: marked by anchor {which}", iou, product, which)
+            } else {
+                t!("IoU {iou} > {product}: marked by anchors {which}", iou, product, which)
+            }
         }
         Verdict::Below => {
-            format!(
-                "left out: the best IoU here is {}, of anchor {}; the threshold is {product}",
-                number(best),
-                shape(anchor)
+            t!(
+                "left out: the best IoU here is {iou}, of anchor {anchor}; the threshold is {product}",
+                iou = number(best),
+                anchor = shape(anchor),
+                product
             )
         }
         Verdict::OtherScale => {
             let other = scales.get(truth.best_scale).map_or_else(String::new, AnchorScale::name);
-            format!(
-                "rule global: left to {other}, which fits it better; the best IoU on {scale} is {}, the threshold {product}",
-                number(truth.scale_max)
+            t!(
+                "rule global: left to {other}, which fits it better; the best IoU on {scale} is {iou}, the threshold {product}",
+                other,
+                scale,
+                iou = number(truth.scale_max),
+                product
             )
         }
         Verdict::Unassigned { ratio } => {
-            format!(
-                "rule assigned: {scale} is left out for it, since a side is off by {} ≥ {}",
-                number(*ratio),
-                crate::imitation::mask::ANCHOR_T
+            t!(
+                "rule assigned: {scale} is left out for it, since a side is off by {ratio} ≥ {most}",
+                scale,
+                ratio = number(*ratio),
+                most = crate::imitation::mask::ANCHOR_T
             )
         }
     }
@@ -226,12 +245,13 @@ fn numbers(truth: &TruthReason, scales: &[AnchorScale], index: usize) -> String 
     let ious: Vec<String> =
         ious.map(|([width, height], &iou)| format!("{width:.0}×{height:.0}: {}", number(iou))).collect();
     let best = scales.get(truth.best_scale).map_or_else(String::new, AnchorScale::name);
-    format!(
-        "IoU here {} · M on {} {}, of all scales {} ({best})",
-        ious.join(", "),
-        scales[index].name(),
-        number(truth.scale_max),
-        number(truth.all_max)
+    t!(
+        "IoU here {ious} · M on {scale} {most}, of all scales {all} ({best})",
+        ious = ious.join(", "),
+        scale = scales[index].name(),
+        most = number(truth.scale_max),
+        all = number(truth.all_max),
+        best
     )
 }
 
@@ -259,10 +279,10 @@ fn output_name(channel: usize, outputs: usize, names: &[String]) -> String {
         1 => "y".to_owned(),
         2 => "w".to_owned(),
         3 => "h".to_owned(),
-        4 => "objectness".to_owned(),
+        4 => t!("objectness").to_owned(),
         output => crate::inspect::class_name(names, output - 5),
     };
-    format!("anchor {} {what}", channel / outputs)
+    t!("anchor {anchor} {what}", anchor = channel / outputs, what)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::app::command::Command;
+use crate::app::language::{key, t};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -14,9 +15,9 @@ pub enum Level {
 impl Level {
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Info => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
+            Self::Info => key!("note"),
+            Self::Warning => key!("warning"),
+            Self::Error => key!("error"),
         }
     }
 }
@@ -88,10 +89,10 @@ impl Messages {
 /// "12 s ago", for a time that passed.
 pub fn ago(seconds: f64) -> String {
     match seconds.max(0.0) {
-        s if s < 5.0 => "just now".to_owned(),
-        s if s < 60.0 => format!("{s:.0} s ago"),
-        s if s < 3600.0 => format!("{:.0} min ago", (s / 60.0).floor()),
-        s => format!("{:.0} h ago", (s / 3600.0).floor()),
+        s if s < 5.0 => t!("just now").to_owned(),
+        s if s < 60.0 => t!("{seconds} s ago", seconds = format_args!("{s:.0}")),
+        s if s < 3600.0 => t!("{minutes} min ago", minutes = (s / 60.0).floor()),
+        s => t!("{hours} h ago", hours = (s / 3600.0).floor()),
     }
 }
 

@@ -11,6 +11,7 @@ mod explain;
 mod frames;
 mod icon;
 mod keys;
+pub mod language;
 mod measures;
 mod messages;
 mod reports;
@@ -30,6 +31,7 @@ pub use dataset::{Dataset, Thumbnail};
 pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
 pub use explain::{ChannelError, Cost, Explanation, TruthLines, explanation};
 pub use frames::{FRAME_GOAL, FrameSummary, FrameTimes};
+pub use language::{Language, LanguageChoice};
 pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};
 pub use messages::{Level, Message, Messages, ago};
 pub use reports::receive;
@@ -38,6 +40,7 @@ pub use state::{Activity, AnchorOwner, MaskAnchors, ModelSlot, Overlay, Sample, 
 pub use update::{Effect, answered, apply};
 pub use wants::default_anchors;
 
+use crate::app::language::t;
 use crate::ui;
 use crate::worker::{Job, JobKind, Report, Worker};
 
@@ -50,6 +53,8 @@ pub struct Options {
     pub student: Option<PathBuf>,
     /// "auto", "cpu", "cuda" or "cuda:N"; empty is "auto".
     pub device: String,
+    /// For whom no language has been chosen.
+    pub system_language: Language,
     /// Tell on exit how long frames took.
     pub profile: bool,
 }
@@ -110,6 +115,8 @@ impl<B: Backend> App<B> {
         ctx.set_theme(egui::ThemePreference::from(settings.theme));
         let state = State {
             theme: settings.theme.into(),
+            language: settings.language,
+            system_language: options.system_language,
             recent: settings.recent.clone(),
             view: settings.view,
             runs: run::Runs::with_view(settings.curves.clone()),
@@ -131,6 +138,7 @@ impl<B: Backend> App<B> {
             frame: None,
             ticked: Duration::ZERO,
         };
+        language::speak(app.state.spoken());
         app.open(ctx, options, device);
         app
     }
@@ -162,6 +170,7 @@ impl<B: Backend> App<B> {
     /// Takes in what has happened elsewhere.
     pub fn tick(&mut self, ctx: &egui::Context) {
         let begin = Instant::now();
+        language::speak(self.state.spoken());
         self.state.now = self.start.elapsed().as_secs_f64();
         if let Some(frame) = self.frame.take() {
             self.state.frame_times.add(self.state.now, frame.as_secs_f64() * 1e3);
@@ -193,6 +202,7 @@ impl<B: Backend> App<B> {
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         let begin = Instant::now();
         let ctx = ui.ctx().clone();
+        language::speak(self.state.spoken());
         let mut commands = keys::pressed(&ctx, &self.state);
         commands.extend(ui::show(ui, &self.state, &mut self.memory, self.layout));
         for command in commands {
@@ -242,6 +252,7 @@ impl<B: Backend> App<B> {
         });
         Settings {
             theme: self.state.theme.into(),
+            language: self.state.language,
             recent: self.state.recent.clone(),
             view: self.state.view,
             curves: self.state.runs.view.clone(),
@@ -320,7 +331,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         let worker = Worker::start(move || wake.request_repaint())?;
         let mut app = App::new(&ctx, worker, settings, path, &options);
         if let Some(complaint) = complaint {
-            app.tell(&ctx, "settings", complaint);
+            app.tell(&ctx, t!("settings"), complaint);
         }
         Ok(Box::new(Window { app, ctx, opened, told: false, profile: options.profile }))
     };

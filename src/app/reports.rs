@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::command::{Command, file_name};
+use crate::app::language::t;
 use crate::app::messages::Level;
 use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
@@ -173,7 +174,7 @@ fn warn(state: &mut State, warnings: &[Warning], effects: &mut Vec<Effect>) {
     let Some(first) = warnings.first() else { return };
     let mut quiet = Vec::new();
     if warnings.len() > LISTED_WARNINGS {
-        let text = format!("{} more warnings like these", warnings.len() - LISTED_WARNINGS);
+        let text = t!("{count} more warnings like these", count = warnings.len() - LISTED_WARNINGS);
         tell(state, Level::Warning, file_name(&first.file), text, &mut quiet);
     }
     // The newest is on top: the first line of the file ends there.
@@ -187,7 +188,7 @@ fn warn(state: &mut State, warnings: &[Warning], effects: &mut Vec<Effect>) {
     }
     let more = match warnings.len() {
         1 => String::new(),
-        count => format!(" (and {} more, see Messages)", count - 1),
+        count => t!(" (and {count} more, see Messages)", count = count - 1),
     };
     let line = first.line.map(|line| format!(":{line}")).unwrap_or_default();
     let text = format!("{}{line}: {}{more}", file_name(&first.file), first.message);

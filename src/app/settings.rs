@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::language::LanguageChoice;
 use crate::app::run::CurveView;
 use crate::app::view::{RangeMode, ViewSettings};
 
@@ -87,6 +88,7 @@ impl Default for WindowLayout {
 #[serde(default)]
 pub struct Settings {
     pub theme: ThemeSetting,
+    pub language: LanguageChoice,
     /// Newest first.
     pub recent: Vec<PathBuf>,
     pub view: ViewSettings,
@@ -153,6 +155,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let settings = Settings {
             theme: ThemeSetting::Dark,
+            language: LanguageChoice::Chinese,
             recent: vec!["/a/图像.jpg".into()],
             view: ViewSettings {
                 layer: Layer::Difference,

@@ -7,6 +7,7 @@ use egui::ThemePreference;
 
 use crate::app::dataset::Dataset;
 use crate::app::frames::FrameTimes;
+use crate::app::language::{Language, LanguageChoice};
 use crate::app::measures::Measures;
 use crate::app::messages::Messages;
 use crate::app::run::Runs;
@@ -243,6 +244,8 @@ pub struct State {
     pub search_requests: u64,
 
     pub theme: ThemePreference,
+    pub language: LanguageChoice,
+    pub system_language: Language,
     /// Newest first.
     pub recent: Vec<PathBuf>,
     pub sample: Option<Sample>,
@@ -292,6 +295,8 @@ impl Default for State {
             undecided: Vec::new(),
             search_requests: 0,
             theme: ThemePreference::System,
+            language: LanguageChoice::System,
+            system_language: Language::English,
             recent: Vec::new(),
             sample: None,
             requested: Requested::default(),
@@ -314,6 +319,11 @@ impl State {
             ModelSlot::Ready { card } => Some(card),
             _ => None,
         }
+    }
+
+    /// What the window speaks.
+    pub fn spoken(&self) -> Language {
+        self.language.language().unwrap_or(self.system_language)
     }
 
     pub fn activity(&self, kind: JobKind) -> Option<&Activity> {

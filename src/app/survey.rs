@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::command::CurveFormat;
+use crate::app::language::{key, t};
 use crate::app::state::State;
 use crate::app::wants::input_size;
 use crate::dataset::Split;
@@ -36,34 +37,38 @@ impl Measure {
 
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Cells => "Cells",
-            Self::Share => "Share covered",
-            Self::Size(ObjectSize::Small) => "Small objects",
-            Self::Size(ObjectSize::Medium) => "Medium objects",
-            Self::Size(ObjectSize::Large) => "Large objects",
-            Self::WithoutCell => "Without a cell",
+            Self::Cells => key!("Cells"),
+            Self::Share => key!("Share covered"),
+            Self::Size(ObjectSize::Small) => key!("Small objects"),
+            Self::Size(ObjectSize::Medium) => key!("Medium objects"),
+            Self::Size(ObjectSize::Large) => key!("Large objects"),
+            Self::WithoutCell => key!("Without a cell"),
         }
     }
 
     pub const fn explanation(self) -> &'static str {
         match self {
-            Self::Cells => "Cells of the masks, summed over all images.",
-            Self::Share => "How much of each map is marked, mean over all images.",
-            Self::Size(ObjectSize::Small) => "Cells that one object below 32 × 32 input px marks, mean over them.",
-            Self::Size(ObjectSize::Medium) => {
-                "Cells that one object from 32 × 32 to below 96 × 96 input px marks, mean over them."
+            Self::Cells => key!("Cells of the masks, summed over all images."),
+            Self::Share => key!("How much of each map is marked, mean over all images."),
+            Self::Size(ObjectSize::Small) => {
+                key!("Cells that one object below 32 × 32 input px marks, mean over them.")
             }
-            Self::Size(ObjectSize::Large) => "Cells that one object of 96 × 96 input px or more marks, mean over them.",
-            Self::WithoutCell => "Ground truths that mark no cell on any scale: they are not imitated at all.",
+            Self::Size(ObjectSize::Medium) => {
+                key!("Cells that one object from 32 × 32 to below 96 × 96 input px marks, mean over them.")
+            }
+            Self::Size(ObjectSize::Large) => {
+                key!("Cells that one object of 96 × 96 input px or more marks, mean over them.")
+            }
+            Self::WithoutCell => key!("Ground truths that mark no cell on any scale: they are not imitated at all."),
         }
     }
 
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Cells => "cells",
-            Self::Share => "% of the map",
-            Self::Size(_) => "cells an object",
-            Self::WithoutCell => "ground truths",
+            Self::Cells => key!("cells"),
+            Self::Share => key!("% of the map"),
+            Self::Size(_) => key!("cells an object"),
+            Self::WithoutCell => key!("ground truths"),
         }
     }
 
@@ -100,11 +105,11 @@ pub struct SurveyState {
 
 /// What a survey would be asked for now, or why it cannot be.
 pub(super) fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
-    const NO_DATA: &str = "Open a dataset (data.yaml) first.";
+    const NO_DATA: &str = key!("Open a dataset (data.yaml) first.");
     let data = state.dataset.source.clone().ok_or(NO_DATA)?;
     let split = state.dataset.split().ok_or(NO_DATA)?;
     let split = Split::ALL.into_iter().find(|known| known.name() == split).ok_or(NO_DATA)?;
-    let anchors = state.anchors.as_ref().ok_or("The models are being opened; their anchors follow.")?;
+    let anchors = state.anchors.as_ref().ok_or(key!("The models are being opened; their anchors follow."))?;
     let options = SurveyOptions { psis: psi_grid(state.psi), convention: state.convention };
     Ok(SurveyRequest { data, split, anchors: anchors.scales.clone(), input: input_size(state), options })
 }
@@ -114,17 +119,17 @@ impl State {
     /// has them all.
     pub fn survey_is_stale(&self) -> Option<&'static str> {
         let of = &self.survey.result.as_ref()?.request;
-        let Ok(now) = wanted(self) else { return Some("another dataset") };
+        let Ok(now) = wanted(self) else { return Some(t!("another dataset")) };
         if of.data != now.data {
-            Some("another dataset")
+            Some(t!("another dataset"))
         } else if of.split != now.split {
-            Some("another split")
+            Some(t!("another split"))
         } else if of.anchors != now.anchors {
-            Some("other anchors")
+            Some(t!("other anchors"))
         } else if of.input != now.input {
-            Some("another input size")
+            Some(t!("another input size"))
         } else if of.options.convention != now.options.convention {
-            Some("the other IoU convention")
+            Some(t!("the other IoU convention"))
         } else {
             None
         }
@@ -164,7 +169,7 @@ pub fn panels(survey: &Survey, measure: Measure, palette: &Palette) -> Vec<PlotP
     };
     if measure == Measure::WithoutCell {
         let without = |rule: &RuleSurvey| rule.without_cell.iter().map(|&count| count as f64).collect();
-        return vec![panel("all scales", survey.rules.iter().map(|rule| line(rule, without(rule))).collect())];
+        return vec![panel(key!("all scales"), survey.rules.iter().map(|rule| line(rule, without(rule))).collect())];
     }
     let of_scale = survey.scales.iter().enumerate().map(|(index, scale)| {
         let lines = survey.rules.iter().filter_map(|rule| {

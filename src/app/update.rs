@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::command::{Command, RunFile, file_name};
 use crate::app::desk::{Answer, Errand, PathKind, Wanted};
+use crate::app::language::t;
 use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
 use crate::app::run::lines::CurveExport;
@@ -60,12 +61,12 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
             campaign.config.hyp = *hyp;
             state.runs.form.edit(campaign);
             if !unknown.is_empty() {
-                let text = format!("names that are not known here were left out: {}", unknown.join(", "));
+                let text = t!("names that are not known here were left out: {names}", names = unknown.join(", "));
                 tell(state, Level::Warning, file_name(&path), text, &mut effects);
             }
         }
         Answer::Saved(path) => {
-            let text = format!("saved in {}", path.display());
+            let text = t!("saved in {file}", file = path.display());
             tell(state, Level::Info, file_name(&path), text, &mut effects);
         }
         Answer::Failed { what, message } => tell(state, Level::Error, what, message, &mut effects),
@@ -174,10 +175,10 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 state.dataset.selected = shown;
             }
             if kind == JobKind::Compare {
-                state.comparison_error = Some("cancelled; F5 runs both models again".to_owned());
+                state.comparison_error = Some(t!("cancelled; F5 runs both models again").to_owned());
             }
             if kind == JobKind::Batch {
-                state.runs.batch.failed("Cancelled; “Read again” makes the batch.".to_owned());
+                state.runs.batch.failed(t!("Cancelled; “Read again” makes the batch.").to_owned());
             }
             if kind == JobKind::List {
                 state.dataset.listing = false;
@@ -312,6 +313,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.theme = theme;
             effects.push(Effect::SetTheme(theme));
         }
+        Command::SetLanguage(language) => state.language = language,
         Command::TogglePalette => toggle(state, Overlay::Palette),
         Command::ToggleKeys => toggle(state, Overlay::Keys),
         Command::ToggleFrameTimes => state.frame_times_open ^= true,
@@ -452,13 +454,17 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
             PathKind::Missing => {
                 let known = state.recent.len();
                 state.recent.retain(|recent| *recent != path);
-                let gone = if state.recent.len() < known { "; it is off the list of recent files" } else { "" };
-                let text = format!("{} is not there (any more){gone}", path.display());
+                let file = path.display();
+                let text = if state.recent.len() < known {
+                    t!("{file} is not there (any more); it is off the list of recent files", file)
+                } else {
+                    t!("{file} is not there (any more)", file)
+                };
                 tell(state, Level::Error, file_name(&path), text, effects);
             }
             PathKind::Unknown => {
-                let text = "cannot be opened here; drop images, labels (txt, xml, json), a data.yaml, a folder, \
-                            or weights (pt, safetensors, torchscript)";
+                let text = t!("cannot be opened here; drop images, labels (txt, xml, json), a data.yaml, a folder, \
+                     or weights (pt, safetensors, torchscript)");
                 tell(state, Level::Error, file_name(&path), text, effects);
             }
         }
@@ -524,7 +530,7 @@ fn open_labels(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
     if state.image.is_some() {
         state.labels = LabelSource::File(path);
     } else {
-        tell(state, Level::Error, file_name(&path), "these are labels; open their image first", effects);
+        tell(state, Level::Error, file_name(&path), t!("these are labels; open their image first"), effects);
     }
 }
 

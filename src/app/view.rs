@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::language::key;
 use crate::export::colormap::ColorMap;
 use crate::imitation::difference::DifferenceKind;
 
@@ -29,25 +30,25 @@ impl Layer {
 
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Image => "Image",
-            Self::Anchors => "Anchors",
+            Self::Image => key!("Image"),
+            Self::Anchors => key!("Anchors"),
             Self::Iou => "IoU",
-            Self::Mask => "Mask",
-            Self::Teacher => "Teacher",
-            Self::Student => "Student",
-            Self::Difference => "Difference",
+            Self::Mask => key!("Mask"),
+            Self::Teacher => key!("Teacher"),
+            Self::Student => key!("Student"),
+            Self::Difference => key!("Difference"),
         }
     }
 
     pub const fn explanation(self) -> &'static str {
         match self {
-            Self::Image => "The image and its boxes, with nothing over them.",
-            Self::Anchors => "The grid of cells, and every anchor shape at the cell under the pointer.",
-            Self::Iou => "The largest IoU of each cell's anchors with the ground truths.",
-            Self::Mask => "The cells that are imitated, and how many anchors hit each.",
-            Self::Teacher => "Strength of the teacher's features.",
-            Self::Student => "Strength of the student's features.",
-            Self::Difference => "Where the student's features differ from the teacher's.",
+            Self::Image => key!("The image and its boxes, with nothing over them."),
+            Self::Anchors => key!("The grid of cells, and every anchor shape at the cell under the pointer."),
+            Self::Iou => key!("The largest IoU of each cell's anchors with the ground truths."),
+            Self::Mask => key!("The cells that are imitated, and how many anchors hit each."),
+            Self::Teacher => key!("Strength of the teacher's features."),
+            Self::Student => key!("Strength of the student's features."),
+            Self::Difference => key!("Where the student's features differ from the teacher's."),
         }
     }
 }

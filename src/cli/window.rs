@@ -45,6 +45,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         student: args.student,
         device: args.device.to_string(),
         profile: args.profile,
+        system_language: app::Language::of_system(),
     })
 }
 

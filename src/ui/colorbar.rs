@@ -4,6 +4,7 @@
 
 use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
 
+use crate::app::language::t;
 use crate::export::colormap::ColorMap;
 use crate::format::tick;
 use crate::ui::palette::{self, Palette};
@@ -51,7 +52,7 @@ impl ColorBar<'_> {
             painter.galley(center.min, galley, palette.text_weak);
         }
         if self.not_finite > 0 {
-            let note = format!("{} not finite", self.not_finite);
+            let note = t!("{count} not finite", count = self.not_finite);
             let plate = painter.text(
                 pos2(bar.right() - palette::HALF, bar.top() - palette::HALF),
                 Align2::RIGHT_BOTTOM,

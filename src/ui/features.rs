@@ -2,6 +2,7 @@
 
 use egui::{Button, ComboBox, RichText, Sense, Ui};
 
+use crate::app::language::{t, tr};
 use crate::app::view::ChannelView;
 use crate::app::{Command, State, file_name};
 use crate::imitation::difference::DifferenceKind;
@@ -13,30 +14,30 @@ use crate::worker::JobKind;
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
-    named(ui, "Tap", "Where in the networks the features are taken.", |ui| {
+    named(ui, t!("Tap"), t!("Where in the networks the features are taken."), |ui| {
         for tap in Tap::ALL {
-            panel.command(ui, Command::SetTap(tap), Button::selectable(state.tap == tap, tap.name()));
+            panel.command(ui, Command::SetTap(tap), Button::selectable(state.tap == tap, tr(tap.name())));
         }
     });
-    named(ui, "Adapter", "How student channels become teacher channels.", |ui| adapter(ui, panel));
-    named(ui, "Difference", "How the two feature vectors of a cell are set against each other.", |ui| {
-        let shown = ComboBox::from_id_salt("difference").selected_text(state.view.difference.label()).width(112.0);
+    named(ui, t!("Adapter"), t!("How student channels become teacher channels."), |ui| adapter(ui, panel));
+    named(ui, t!("Difference"), t!("How the two feature vectors of a cell are set against each other."), |ui| {
+        let shown = ComboBox::from_id_salt("difference").selected_text(tr(state.view.difference.label())).width(112.0);
         let shown = shown.show_ui(ui, |ui| {
             for kind in DifferenceKind::ALL {
-                let response = ui.selectable_label(state.view.difference == kind, kind.label());
-                if response.on_hover_text(kind.explanation()).clicked() {
+                let response = ui.selectable_label(state.view.difference == kind, tr(kind.label()));
+                if response.on_hover_text(tr(kind.explanation())).clicked() {
                     panel.push(Command::SetDifference(kind));
                 }
             }
         });
-        shown.response.on_hover_text(state.view.difference.explanation());
+        shown.response.on_hover_text(tr(state.view.difference.explanation()));
         let mut inside = state.view.inside_mask;
         let help = Command::SetInsideMask(inside).tooltip();
-        if ui.checkbox(&mut inside, "inside the mask").on_hover_text(help).changed() {
+        if ui.checkbox(&mut inside, t!("inside the mask")).on_hover_text(help).changed() {
             panel.push(Command::SetInsideMask(inside));
         }
     });
-    named(ui, "Channels", Command::SetChannels(ChannelView::All).tooltip(), |ui| channels(ui, panel));
+    named(ui, t!("Channels"), Command::SetChannels(ChannelView::All).tooltip(), |ui| channels(ui, panel));
     if let Some(error) = &state.comparison_error {
         ui.add(egui::Label::new(RichText::new(error).color(Palette::of(ui).error)).wrap());
         if let Some(remedy) = state.messages.get(0).and_then(|message| message.remedy.clone()) {
@@ -54,11 +55,11 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn waiting(state: &State) -> &'static str {
     let (teacher, student) = (state.card(Role::Teacher).is_some(), state.card(Role::Student).is_some());
     if state.activity(JobKind::Compare).is_some() {
-        "The models are looking at the image…"
+        t!("The models are looking at the image…")
     } else if state.scene.is_none() {
-        "Open an image to see features."
+        t!("Open an image to see features.")
     } else if !teacher && !student {
-        "Open a teacher and a student to see features and their difference."
+        t!("Open a teacher and a student to see features and their difference.")
     } else {
         ""
     }
@@ -67,19 +68,19 @@ fn waiting(state: &State) -> &'static str {
 fn adapter(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
     let current = match &state.adapter {
-        AdapterChoice::LeastSquares => "least squares".to_owned(),
-        AdapterChoice::None => "none".to_owned(),
+        AdapterChoice::LeastSquares => t!("least squares").to_owned(),
+        AdapterChoice::None => t!("none").to_owned(),
         AdapterChoice::Run(path) => file_name(path),
     };
     let shown = ComboBox::from_id_salt("adapter").selected_text(current).width(112.0).show_ui(ui, |ui| {
-        for (choice, name) in [(AdapterChoice::LeastSquares, "least squares"), (AdapterChoice::None, "none")] {
+        for (choice, name) in [(AdapterChoice::LeastSquares, t!("least squares")), (AdapterChoice::None, t!("none"))] {
             let command = Command::SetAdapter(choice);
             let response = ui.selectable_label(command.is_on(state), name).on_hover_text(command.tooltip());
             if response.clicked() {
                 panel.push(command);
             }
         }
-        if ui.selectable_label(false, "of a run…").on_hover_text(Command::BrowseAdapter.tooltip()).clicked() {
+        if ui.selectable_label(false, t!("of a run…")).on_hover_text(Command::BrowseAdapter.tooltip()).clicked() {
             panel.push(Command::BrowseAdapter);
         }
     });
@@ -89,9 +90,9 @@ fn adapter(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn channels(ui: &mut Ui, panel: &mut Panel<'_>) {
     let view = panel.state.view.channels;
     let choices = [
-        ("all", ChannelView::All, "Norms and distances over every channel."),
-        ("one", ChannelView::One(0), "One channel with its sign."),
-        ("top", ChannelView::Top(8), "The channels that differ most."),
+        (t!("all"), ChannelView::All, t!("Norms and distances over every channel.")),
+        (t!("one"), ChannelView::One(0), t!("One channel with its sign.")),
+        (t!("top"), ChannelView::Top(8), t!("The channels that differ most.")),
     ];
     for (name, choice, help) in choices {
         let on = std::mem::discriminant(&view) == std::mem::discriminant(&choice);
@@ -105,14 +106,14 @@ fn channels(ui: &mut Ui, panel: &mut Panel<'_>) {
         ChannelView::One(channel) => {
             let mut channel = channel;
             let value = egui::DragValue::new(&mut channel).range(0..=most.saturating_sub(1)).speed(0.2);
-            if ui.add(value).on_hover_text("Which of the teacher's channels: drag, or click and type.").changed() {
+            if ui.add(value).on_hover_text(t!("Which of the teacher's channels: drag, or click and type.")).changed() {
                 panel.push(Command::SetChannels(ChannelView::One(channel)));
             }
         }
         ChannelView::Top(count) => {
             let mut count = count;
             let value = egui::DragValue::new(&mut count).range(1..=most.max(1)).speed(0.2);
-            if ui.add(value).on_hover_text("How many channels: drag, or click and type.").changed() {
+            if ui.add(value).on_hover_text(t!("How many channels: drag, or click and type.")).changed() {
                 panel.push(Command::SetChannels(ChannelView::Top(count)));
             }
         }
@@ -134,29 +135,33 @@ fn summary(ui: &mut Ui, state: &State) {
     let Some(comparison) = &state.comparison else { return };
     let palette = Palette::of(ui);
     let adapter = comparison.scales.iter().find(|scale| scale.adapted.is_some()).map(|scale| scale.adapter);
-    let tap = comparison.tap.name();
+    let tap = tr(comparison.tap.name());
     let text = match (adapter, state.view.difference) {
-        (_, DifferenceKind::Attention) => format!("Shown: attention at the {tap}, without an adapter."),
+        (_, DifferenceKind::Attention) => t!("Shown: attention at the {tap}, without an adapter.", tap),
         (Some("least-squares"), _) => {
-            format!("Shown: what of the teacher's {tap} the best linear map of the student's cannot explain here.")
+            t!("Shown: what of the teacher's {tap} the best linear map of the student's cannot explain here.", tap)
         }
-        (Some("trained"), _) => format!("Shown: the teacher's {tap} against the student's through a run's adapter."),
-        (Some(_), _) => format!("Shown: the teacher's {tap} against the student's as they are."),
-        (None, _) => format!("Shown: the {tap}; the two cannot be subtracted."),
+        (Some("trained"), _) => t!("Shown: the teacher's {tap} against the student's through a run's adapter.", tap),
+        (Some(_), _) => t!("Shown: the teacher's {tap} against the student's as they are.", tap),
+        (None, _) => t!("Shown: the {tap}; the two cannot be subtracted.", tap),
     };
     note(ui, &text);
     let columns = [
         Column::text("", 36.0, ""),
-        Column::number("teacher", 56.0, "Channels of the teacher at this scale."),
-        Column::number("student", 56.0, "Channels of the student at this scale."),
-        Column::number("R²", 52.0, "Share of the teacher's variance that the adapter explains on this image's cells."),
+        Column::number(t!("teacher"), 56.0, t!("Channels of the teacher at this scale.")),
+        Column::number(t!("student"), 56.0, t!("Channels of the student at this scale.")),
         Column::number(
-            "R² l.o.o.",
-            56.0,
-            "The same with each cell left out of the fit that predicts it: the honest figure.",
+            "R²",
+            52.0,
+            t!("Share of the teacher's variance that the adapter explains on this image's cells."),
         ),
-        Column::number("inside", 0.0, "Mean difference inside the mask."),
-        Column::number("outside", 52.0, "Mean difference outside the mask."),
+        Column::number(
+            t!("R² l.o.o."),
+            56.0,
+            t!("The same with each cell left out of the fit that predicts it: the honest figure."),
+        ),
+        Column::number(t!("inside"), 0.0, t!("Mean difference inside the mask.")),
+        Column::number(t!("outside"), 52.0, t!("Mean difference outside the mask.")),
     ];
     table::header(ui, &columns, None);
     ui.scope(|ui| {
@@ -174,20 +179,23 @@ fn summary(ui: &mut Ui, state: &State) {
                 Cell::number(measured.and_then(|m| m.mean_inside)).color(palette.difference),
                 Cell::number(measured.and_then(|m| m.mean_outside)).color(palette.difference),
             ];
-            table::row(ui, &columns, &row, false, Sense::hover(), &format!("{name} features"));
+            table::row(ui, &columns, &row, false, Sense::hover(), &t!("{name} features", name));
         }
     });
     if let Some(fit) = comparison.scales.iter().filter_map(|scale| scale.fit.as_ref()).min_by_key(|fit| fit.cells) {
-        note(ui, &format!("The smallest scale was fitted on {}.", widgets::counted(fit.cells, "cell", "cells")));
+        note(
+            ui,
+            &t!("The smallest scale was fitted on {cells}.", cells = widgets::counted(fit.cells, "cell", "cells")),
+        );
     }
     let seconds = |role: &str, seconds: Option<f64>| seconds.map(|s| format!("{role} {s:.2} s"));
     let times: Vec<String> =
-        [seconds("teacher", comparison.teacher_seconds), seconds("student", comparison.student_seconds)]
+        [seconds(t!("teacher"), comparison.teacher_seconds), seconds(t!("student"), comparison.student_seconds)]
             .into_iter()
             .flatten()
             .collect();
     if !times.is_empty() {
-        note(ui, &format!("Forward passes: {}.", times.join(", ")));
+        note(ui, &t!("Forward passes: {times}.", times = times.join(t!(", "))));
     }
     for text in &comparison.notes {
         ui.add(egui::Label::new(RichText::new(text).small().color(palette.warning)).wrap());

@@ -2,6 +2,7 @@
 
 use egui::{Align2, Area, Frame, Id, Key, Order, RichText, ScrollArea, Ui, vec2};
 
+use crate::app::language::{Language, t, within};
 use crate::app::{Command, State};
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{Panel, keys};
@@ -44,11 +45,11 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, finder: &mut Finder) {
         Frame::window(ui.style()).inner_margin(8).show(ui, |ui| {
             ui.set_width(WIDTH);
             let field = egui::TextEdit::singleline(&mut finder.query)
-                .hint_text("Type what you want to do")
+                .hint_text(t!("Type what you want to do"))
                 .desired_width(f32::INFINITY)
                 .margin(vec2(8.0, 8.0));
             let response = ui.add(field);
-            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Find a command"));
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, t!("Find a command")));
             if !finder.was_open {
                 finder.was_open = true;
                 response.request_focus();
@@ -58,7 +59,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, finder: &mut Finder) {
             }
             ui.add_space(palette::HALF);
             if found.is_empty() {
-                ui.weak("No command is called like that.");
+                ui.weak(t!("No command is called like that."));
             }
             let height = LINES as f32 * 28.0;
             ScrollArea::vertical().max_height(height).auto_shrink([false, true]).show(ui, |ui| {
@@ -108,7 +109,9 @@ fn search(state: &State, query: &str) -> Vec<Command> {
         .enumerate()
         .filter(|(_, command)| !matches!(command, Command::TogglePalette | Command::Dismiss))
         .filter_map(|(place, command)| {
-            let score = score(query, &command.label())?;
+            // Who reads papers and code in English may search in it.
+            let english = within(Language::English, || command.label());
+            let score = score(query, &command.label()).max(score(query, &english))?;
             Some((command.disabled(state).is_some(), -score, place, command))
         })
         .collect();

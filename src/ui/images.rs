@@ -11,6 +11,7 @@ use egui::{
 };
 use image::RgbImage;
 
+use crate::app::language::t;
 use crate::app::{Command, State, Thumbnail, file_name};
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, counted};
@@ -34,9 +35,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, list: &mut ImageList) {
     ui.horizontal(|ui| {
         let mut text = dataset.filter().to_owned();
         let width = ui.available_width() - if text.is_empty() { 0.0 } else { 32.0 };
-        let field = egui::TextEdit::singleline(&mut text).hint_text("Search…").desired_width(width);
+        let field = egui::TextEdit::singleline(&mut text).hint_text(t!("Search…")).desired_width(width);
         let response = ui.add(field).on_hover_text(Command::FocusSearch.tooltip());
-        response.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, "Search images"));
+        response.widget_info(|| WidgetInfo::labeled(egui::Role::TextInput, true, t!("Search images")));
         if list.search_requests != panel.state.search_requests {
             list.search_requests = panel.state.search_requests;
             response.request_focus();
@@ -44,7 +45,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, list: &mut ImageList) {
         if response.changed() {
             panel.push(Command::FilterImages(text.clone()));
         }
-        if !text.is_empty() && ui.button("×").on_hover_text("Shows all images again.").clicked() {
+        if !text.is_empty() && ui.button("×").on_hover_text(t!("Shows all images again.")).clicked() {
             panel.push(Command::FilterImages(String::new()));
         }
     });
@@ -52,7 +53,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, list: &mut ImageList) {
     if dataset.images().is_empty() {
         empty(ui, panel);
     } else if dataset.shown.is_empty() && !dataset.is_searching() {
-        widgets::note(ui, "No image's path contains this text.");
+        widgets::note(ui, t!("No image's path contains this text."));
     } else {
         rows(ui, panel, list);
     }
@@ -61,7 +62,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, list: &mut ImageList) {
 fn head(ui: &mut Ui, panel: &mut Panel<'_>) {
     let dataset = &panel.state.dataset;
     ui.horizontal(|ui| {
-        let title = dataset.source.as_deref().map_or_else(|| "Images".to_owned(), title);
+        let title = dataset.source.as_deref().map_or_else(|| t!("Images").to_owned(), title);
         let response = ui.add(egui::Label::new(widgets::strong(title)).truncate());
         if let Some(source) = &dataset.source {
             response.on_hover_text(source.display().to_string());
@@ -71,10 +72,10 @@ fn head(ui: &mut Ui, panel: &mut Panel<'_>) {
         let (all, shown) = (dataset.images().len(), dataset.shown.len());
         let mut text = counted(all, "image", "images");
         if !dataset.filter().trim().is_empty() {
-            text = format!("{} of {text}", widgets::grouped(shown));
+            text = t!("{shown} of {all}", shown = widgets::grouped(shown), all = text);
         }
         if dataset.listing {
-            text.push_str(" so far");
+            text.push_str(t!(" so far"));
         }
         if dataset.source.is_some() {
             widgets::note(ui, &text);
@@ -91,7 +92,7 @@ fn head(ui: &mut Ui, panel: &mut Panel<'_>) {
                         }
                     }
                 });
-                shown.response.on_hover_text("Which part of the dataset is listed.");
+                shown.response.on_hover_text(t!("Which part of the dataset is listed."));
             });
         }
     });
@@ -108,19 +109,22 @@ fn empty(ui: &mut Ui, panel: &mut Panel<'_>) {
     if panel.state.dataset.listing {
         ui.horizontal(|ui| {
             ui.spinner();
-            widgets::note(ui, "Listing…");
+            widgets::note(ui, t!("Listing…"));
         });
         return;
     }
     let nothing = panel.state.dataset.source.is_some();
-    let text =
-        if nothing { "There are no images here." } else { "Drop images, a folder or a data.yaml here, or open:" };
+    let text = if nothing {
+        t!("There are no images here.")
+    } else {
+        t!("Drop images, a folder or a data.yaml here, or open:")
+    };
     widgets::note(ui, text);
     ui.add_space(palette::HALF);
     ui.horizontal_wrapped(|ui| {
-        panel.button(ui, Command::BrowseImage, "Image…");
-        panel.button(ui, Command::BrowseFolder, "Folder…");
-        panel.button(ui, Command::BrowseData, "data.yaml…");
+        panel.button(ui, Command::BrowseImage, t!("Image…"));
+        panel.button(ui, Command::BrowseFolder, t!("Folder…"));
+        panel.button(ui, Command::BrowseData, t!("data.yaml…"));
     });
 }
 
@@ -163,7 +167,7 @@ fn image_row(ui: &mut Ui, state: &State, list: &mut ImageList, image: &Path, sel
     };
     let below = match (&texture, labels) {
         (None, _) => String::new(),
-        (Some(_), None) => "no labels".to_owned(),
+        (Some(_), None) => t!("no labels").to_owned(),
         (Some(_), Some(count)) => counted(count, "box", "boxes"),
     };
     if selected {

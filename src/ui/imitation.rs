@@ -2,6 +2,7 @@
 
 use egui::{Button, Sense, Ui};
 
+use crate::app::language::{t, tr};
 use crate::app::{AnchorOwner, Command, State};
 use crate::format::significant;
 use crate::imitation::mask::{IouConvention, LevelRule};
@@ -22,37 +23,41 @@ pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
             panel.push(Command::SetPsi(psi as f32));
         }
     });
-    named(ui, "Level rule", Command::SetRule(state.rule).tooltip(), |ui| {
+    named(ui, t!("Level rule"), Command::SetRule(state.rule).tooltip(), |ui| {
         for rule in LevelRule::ALL {
-            let button = Button::selectable(state.rule == rule, rule.name());
-            panel.command(ui, Command::SetRule(rule), button).on_hover_text(rule.explanation());
+            let button = Button::selectable(state.rule == rule, tr(rule.name()));
+            panel.command(ui, Command::SetRule(rule), button).on_hover_text(tr(rule.explanation()));
         }
     });
-    note(ui, state.rule.explanation());
+    note(ui, tr(state.rule.explanation()));
     named(ui, "IoU", Command::SetConvention(state.convention).tooltip(), |ui| {
         for convention in IouConvention::ALL {
             let button = Button::selectable(state.convention == convention, convention.name());
             let command = Command::SetConvention(convention);
-            panel.command(ui, command, button).on_hover_text(convention.explanation());
+            panel.command(ui, command, button).on_hover_text(tr(convention.explanation()));
         }
     });
-    note(ui, state.convention.explanation());
+    note(ui, tr(state.convention.explanation()));
     note(ui, &anchors(state));
     if let Some(text) = state.anchors.as_ref().and_then(|anchors| anchors.note.as_ref()) {
-        let text = egui::RichText::new(format!("Note: {text}.")).small().color(Palette::of(ui).warning);
+        let text = egui::RichText::new(t!("Note: {note}.", note = text)).small().color(Palette::of(ui).warning);
         ui.add(egui::Label::new(text).wrap());
     }
 }
 
 /// Whose anchors these are, in a sentence.
 fn anchors(state: &State) -> String {
-    let Some(anchors) = &state.anchors else { return "The models are being opened; their anchors follow.".to_owned() };
+    let Some(anchors) = &state.anchors else {
+        return t!("The models are being opened; their anchors follow.").to_owned();
+    };
     let count: usize = anchors.scales.iter().map(|scale| scale.anchors.len()).sum();
     let scales = widgets::counted(anchors.scales.len(), "scale", "scales");
     match anchors.owner {
-        AnchorOwner::Model(role) => format!("{count} anchors on {scales}, the {}'s.", role.name()),
+        AnchorOwner::Model(role) => {
+            t!("{count} anchors on {scales}, the {role}'s.", count, scales, role = tr(role.name()))
+        }
         AnchorOwner::Default => {
-            format!("{count} anchors on {scales}: YOLOv5's defaults for COCO, because no model is open.")
+            t!("{count} anchors on {scales}: YOLOv5's defaults for COCO, because no model is open.", count, scales)
         }
     }
 }
@@ -60,16 +65,20 @@ fn anchors(state: &State) -> String {
 pub fn totals(ui: &mut Ui, state: &State) {
     let palette = Palette::of(ui);
     let Some(mask) = &state.mask else {
-        note(ui, "Masks appear with an image.");
+        note(ui, t!("Masks appear with an image."));
         return;
     };
     let columns = [
         Column::text("", 52.0, ""),
-        Column::number("map", 60.0, "Cells of the map: rows × columns."),
-        Column::number("mask", 60.0, "Cells inside the mask: N."),
-        Column::number("share", 60.0, "The mask's share of the map."),
-        Column::number("hits", 60.0, "Anchor hits, added up over the cells: the count map's sum."),
-        Column::number("loss", 0.0, "Imitation loss at λ = 1: half the mean squared L2 distance inside the mask."),
+        Column::number(t!("map"), 60.0, t!("Cells of the map: rows × columns.")),
+        Column::number(t!("mask"), 60.0, t!("Cells inside the mask: N.")),
+        Column::number(t!("share"), 60.0, t!("The mask's share of the map.")),
+        Column::number(t!("hits"), 60.0, t!("Anchor hits, added up over the cells: the count map's sum.")),
+        Column::number(
+            t!("loss"),
+            0.0,
+            t!("Imitation loss at λ = 1: half the mean squared L2 distance inside the mask."),
+        ),
     ];
     table::header(ui, &columns, None);
     let loss_of = |stride| state.measures.as_ref().and_then(|measures| measures.scale(stride)?.loss);
@@ -89,20 +98,20 @@ pub fn totals(ui: &mut Ui, state: &State) {
             Cell::new(mask.count_sum.to_string()),
             Cell::number(loss_of(scale.stride)).color(palette.difference),
         ];
-        let name = format!("{}: {} mask cells", scale.name(), mask.mask_cells);
+        let name = t!("{scale}: {count} mask cells", scale = scale.name(), count = mask.mask_cells);
         table::row(ui, &columns, &row, false, Sense::hover(), &name);
     }
     let total = state.measures.as_ref().and_then(|measures| measures.total_loss());
     let row = [
-        Cell::new("all").strong(),
+        Cell::new(t!("all")).strong(),
         Cell::new(widgets::grouped(map)).strong(),
         Cell::new(widgets::grouped(inside)).strong(),
         Cell::new(share(inside, map)).strong(),
         Cell::new(hits.to_string()).strong(),
         Cell::number(total).strong().color(palette.difference),
     ];
-    table::row(ui, &columns, &row, false, Sense::hover(), &format!("all scales: {inside} mask cells"));
+    table::row(ui, &columns, &row, false, Sense::hover(), &t!("all scales: {count} mask cells", count = inside));
     if state.solo.is_some() {
-        note(ui, "Over all ground truths; the solo changes what is shown, not what is imitated.");
+        note(ui, t!("Over all ground truths; the solo changes what is shown, not what is imitated."));
     }
 }

@@ -23,6 +23,7 @@ mod widgets;
 
 use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
 
+use crate::app::language::{key, t, tr};
 use crate::app::view::{ChannelView, Layer, RangeMode, ViewSettings};
 use crate::app::{Command, Overlay, State, WindowLayout, file_name};
 use crate::imitation::difference::DifferenceKind;
@@ -172,20 +173,20 @@ fn canvas_message(state: &State) -> Option<String> {
     }
     let image = state.image.as_deref()?;
     let shown = state.scene.as_ref().is_some_and(|scene| scene.path == image);
-    (!shown).then(|| format!("Opening {}…", file_name(image)))
+    (!shown).then(|| t!("Opening {file}…", file = file_name(image)))
 }
 
 /// The right panel.
 fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>) {
     let state = panel.state;
     pinned::show(ui, panel);
-    widgets::section(ui, "UNDER THE POINTER", |ui| pointer::show(ui, state));
-    widgets::section(ui, "MASK", |ui| imitation::mask(ui, panel));
-    widgets::section(ui, "FEATURES", |ui| features::show(ui, panel));
+    widgets::section(ui, key!("UNDER THE POINTER"), |ui| pointer::show(ui, state));
+    widgets::section(ui, key!("MASK"), |ui| imitation::mask(ui, panel));
+    widgets::section(ui, key!("FEATURES"), |ui| features::show(ui, panel));
     let truths = state.scene.as_ref().map_or(0, |scene| scene.labels.len());
-    let title = format!("GROUND TRUTHS ({truths})");
+    let title = t!("GROUND TRUTHS ({count})", count = truths);
     widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
-    widgets::section(ui, "TOTALS", |ui| imitation::totals(ui, state));
+    widgets::section(ui, key!("TOTALS"), |ui| imitation::totals(ui, state));
 }
 
 /// Files that were let fall on the window, and the frame that says that they can be.
@@ -210,8 +211,8 @@ fn dropped(ui: &Ui, panel: &mut widgets::Panel<'_>, memory: &Memory) {
         let stroke = egui::Stroke::new(2.0, palette.accent);
         painter.rect_stroke(target, 8.0, stroke, egui::StrokeKind::Inside);
         let text = match onto {
-            Some(role) => format!("Drop weights to make them the {}", role.name()),
-            None => "Drop images, labels, a data.yaml, a folder or weights".to_owned(),
+            Some(role) => t!("Drop weights to make them the {role}", role = tr(role.name())),
+            None => t!("Drop images, labels, a data.yaml, a folder or weights").to_owned(),
         };
         let font = egui::FontId::new(palette::TITLE, style::bold());
         painter.text(whole.center(), egui::Align2::CENTER_CENTER, text, font, palette.text);

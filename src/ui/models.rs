@@ -4,6 +4,7 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 
+use crate::app::language::{t, tr};
 use crate::app::{Command, ModelSlot, device_name, file_name};
 use crate::inspect::Role;
 use crate::ui::palette::{self, Palette};
@@ -27,8 +28,8 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, rects: &mut CardRects) {
 
 fn title(role: Role) -> &'static str {
     match role {
-        Role::Teacher => "Teacher",
-        Role::Student => "Student",
+        Role::Teacher => t!("Teacher"),
+        Role::Student => t!("Student"),
     }
 }
 
@@ -45,22 +46,24 @@ fn model(ui: &mut Ui, panel: &mut Panel<'_>, role: Role) {
                 let name = Command::CloseModel(role).label();
                 response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
             }
-            let open = egui::Button::new(if slot.is_free() { "Open…" } else { "Replace…" }).frame(slot.is_free());
+            let open =
+                egui::Button::new(if slot.is_free() { t!("Open…") } else { t!("Replace…") }).frame(slot.is_free());
             let response = panel.command(ui, Command::BrowseModel(role), open);
             let name = Command::BrowseModel(role).label();
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
         });
     });
     match slot {
-        ModelSlot::Empty => widgets::note(ui, "Drop YOLOv5 weights here: pt, safetensors or torchscript."),
+        ModelSlot::Empty => widgets::note(ui, t!("Drop YOLOv5 weights here: pt, safetensors or torchscript.")),
         ModelSlot::Loading { path, .. } => {
             file(ui, path);
             ui.horizontal(|ui| {
                 ui.spinner();
-                let stage = panel.state.activity(JobKind::Load(role)).map_or("waiting", |activity| &activity.stage);
-                widgets::note(ui, if stage.is_empty() { "opening" } else { stage });
+                let stage =
+                    panel.state.activity(JobKind::Load(role)).map_or(t!("waiting"), |activity| activity.stage.as_str());
+                widgets::note(ui, if stage.is_empty() { t!("opening") } else { tr(stage) });
                 let cancel = Command::Cancel(JobKind::Load(role));
-                panel.command(ui, cancel, egui::Button::new("Cancel").small());
+                panel.command(ui, cancel, egui::Button::new(t!("Cancel")).small());
             });
         }
         ModelSlot::Ready { card } => ready(ui, panel, role, card),
@@ -84,24 +87,25 @@ fn ready(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, card: &ModelCard) {
     let response = ui.label(RichText::new(format!("{} · {megabytes:.1} MB · {classes}", card.format)).small().weak());
     response.on_hover_text(card.names.join(", "));
     let parameters = if card.parameters > 0 {
-        format!("{:.1} M parameters", card.parameters as f64 / 1e6)
+        t!("{count} M parameters", count = format_args!("{:.1}", card.parameters as f64 / 1e6))
     } else {
-        "parameters unknown".to_owned()
+        t!("parameters unknown").to_owned()
     };
     let gflops = card.gflops.map_or_else(String::new, |gflops| format!(" · {gflops:.1} GFLOPs"));
     ui.label(RichText::new(format!("{parameters}{gflops}")).small().weak())
-        .on_hover_text("Multiply-adds times two, for an input of 640 × 640 px.");
+        .on_hover_text(t!("Multiply-adds times two, for an input of 640 × 640 px."));
     ui.horizontal(|ui| {
         let palette = Palette::of(ui);
         let whole = card.tensors_loaded == card.tensors_total && card.warnings.is_empty();
         let color = if whole { palette.good } else { palette.warning };
-        let text = format!("{} of {} tensors", card.tensors_loaded, card.tensors_total);
-        ui.label(RichText::new(text).small().color(color)).on_hover_text(format!("Loaded in {:.2} s.", card.seconds));
-        panel.command(ui, Command::ShowLoadReport(role), egui::Button::new("Report").small());
+        let text = t!("{loaded} of {all} tensors", loaded = card.tensors_loaded, all = card.tensors_total);
+        ui.label(RichText::new(text).small().color(color))
+            .on_hover_text(t!("Loaded in {seconds} s.", seconds = format_args!("{:.2}", card.seconds)));
+        panel.command(ui, Command::ShowLoadReport(role), egui::Button::new(t!("Report")).small());
     });
     if let Some(warning) = card.warnings.first() {
         let more = card.warnings.len() - 1;
-        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        let more = if more > 0 { t!(" (and {count} more)", count = more) } else { String::new() };
         let text = RichText::new(format!("{warning}{more}")).small().color(Palette::of(ui).warning);
         ui.add(egui::Label::new(text).wrap()).on_hover_text(card.warnings.join("\n"));
     }
@@ -123,10 +127,10 @@ fn device(ui: &mut Ui, panel: &mut Panel<'_>) {
                 }
             }
         });
-        shown.response.on_hover_text("Where both models run.");
+        shown.response.on_hover_text(t!("Where both models run."));
         let (label, reason) = match &state.device {
             Some(device) => (device.label.as_str(), device.reason.as_str()),
-            None => ("…", "Looking for a GPU."),
+            None => ("…", t!("Looking for a GPU.")),
         };
         ui.label(widgets::strong(label)).on_hover_text(reason);
         reason
@@ -135,5 +139,5 @@ fn device(ui: &mut Ui, panel: &mut Panel<'_>) {
 }
 
 fn device_label(choice: &str) -> String {
-    if choice == "auto" { "Auto".to_owned() } else { choice.to_ascii_uppercase() }
+    if choice == "auto" { t!("Auto").to_owned() } else { choice.to_ascii_uppercase() }
 }

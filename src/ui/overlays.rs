@@ -2,6 +2,7 @@
 
 use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
 
+use crate::app::language::{t, tr};
 use crate::app::view::Layer;
 use crate::app::{Command, FRAME_GOAL, Level, Overlay, State, ago, file_name};
 use crate::inspect::Role;
@@ -10,10 +11,10 @@ use crate::ui::widgets::{self, Panel, note};
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     match panel.state.overlay {
-        Some(Overlay::Keys) => sheet(ui, panel, "Keys", Command::ToggleKeys, 720.0, |ui, _| keys(ui)),
+        Some(Overlay::Keys) => sheet(ui, panel, t!("Keys"), Command::ToggleKeys, 720.0, |ui, _| keys(ui)),
         Some(Overlay::About) => sheet(ui, panel, "distillscope", Command::ToggleAbout, 400.0, |ui, _| about(ui)),
         Some(Overlay::Report(role)) => {
-            let title = format!("Load report of the {}", role.name());
+            let title = t!("Load report of the {role}", role = tr(role.name()));
             sheet(ui, panel, &title, Command::ShowLoadReport(role), 640.0, |ui, state| report(ui, state, role));
         }
         // The finder and the run draw theirs.
@@ -47,7 +48,7 @@ fn sheet(
             .horizontal(|ui| {
                 ui.label(RichText::new(title).heading());
                 let right = egui::Layout::right_to_left(egui::Align::Center);
-                ui.with_layout(right, |ui| ui.button("Close").clicked()).inner
+                ui.with_layout(right, |ui| ui.button(t!("Close")).clicked()).inner
             })
             .inner;
         ui.add_space(palette::UNIT);
@@ -63,7 +64,7 @@ fn sheet(
 fn keys(ui: &mut Ui) {
     let groups: [(&str, &[Command]); 5] = [
         (
-            "Files",
+            t!("Files"),
             &[
                 Command::BrowseImage,
                 Command::BrowseFolder,
@@ -79,7 +80,7 @@ fn keys(ui: &mut Ui) {
             ],
         ),
         (
-            "Mask",
+            t!("Mask"),
             &[
                 Command::StepPsi(crate::app::PSI_STEP),
                 Command::StepPsi(-crate::app::PSI_STEP),
@@ -90,7 +91,7 @@ fn keys(ui: &mut Ui) {
             ],
         ),
         (
-            "View",
+            t!("View"),
             &[
                 Command::SetLayer(Layer::Image),
                 Command::SetLayer(Layer::Anchors),
@@ -112,7 +113,7 @@ fn keys(ui: &mut Ui) {
             ],
         ),
         (
-            "Run",
+            t!("Run"),
             &[
                 Command::ToggleRunPanel,
                 Command::StartRun,
@@ -126,7 +127,7 @@ fn keys(ui: &mut Ui) {
             ],
         ),
         (
-            "Window",
+            t!("Window"),
             &[Command::TogglePalette, Command::ToggleMessages, Command::ToggleKeys, Command::Dismiss, Command::Quit],
         ),
     ];
@@ -148,26 +149,28 @@ fn keys(ui: &mut Ui) {
     });
     note(
         ui,
-        "Wheel: zoom around the pointer. Drag: move. Double click: fit. Click: explain a cell. Shift and click: solo a box.",
+        t!(
+            "Wheel: zoom around the pointer. Drag: move. Double click: fit. Click: explain a cell. Shift and click: solo a box."
+        ),
     );
 }
 
 fn about(ui: &mut Ui) {
-    ui.label(concat!("Version ", env!("CARGO_PKG_VERSION")));
-    ui.label("An instrument for fine-grained feature imitation: it shows what a YOLOv5 teacher would teach a YOLOv5 student, and where.");
+    ui.label(t!("Version {version}", version = env!("CARGO_PKG_VERSION")));
+    ui.label(t!("An instrument for fine-grained feature imitation: it shows what a YOLOv5 teacher would teach a YOLOv5 student, and where."));
     ui.add_space(palette::UNIT);
-    ui.label("The method: Wang, Yuan, Zhang and Feng, Distilling Object Detectors with Fine-grained Feature Imitation, CVPR 2019.");
+    ui.label(t!("The method: Wang, Yuan, Zhang and Feng, Distilling Object Detectors with Fine-grained Feature Imitation, CVPR 2019."));
     ui.add_space(palette::UNIT);
-    ui.label("Licence: MIT or Apache-2.0, as you choose. Fonts: Roboto and Droid Sans Fallback, Apache-2.0.");
+    ui.label(t!("Licence: MIT or Apache-2.0, as you choose. Fonts: Roboto and Droid Sans Fallback, Apache-2.0."));
 }
 
 fn report(ui: &mut Ui, state: &State, role: Role) {
     let Some(card) = state.card(role) else {
-        note(ui, "The model is no longer open.");
+        note(ui, t!("The model is no longer open."));
         return;
     };
     note(ui, &card.path.display().to_string());
-    if ui.button("Copy").on_hover_text("Copies the whole report.").clicked() {
+    if ui.button(t!("Copy")).on_hover_text(t!("Copies the whole report.")).clicked() {
         ui.ctx().copy_text(card.report.clone());
     }
     ScrollArea::both().max_height(400.0).auto_shrink([false, true]).show(ui, |ui| {
@@ -179,17 +182,17 @@ fn question(ui: &mut Ui, panel: &mut Panel<'_>, name: &str) {
     let frame = Frame::window(ui.style()).inner_margin(24);
     let response = Modal::new(Id::unique("whose weights")).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(400.0);
-        ui.label(RichText::new("Teacher or student?").heading());
+        ui.label(RichText::new(t!("Teacher or student?")).heading());
         ui.add_space(palette::UNIT);
-        ui.label(format!("Both places are taken. Which model does {name} replace?"));
+        ui.label(t!("Both places are taken. Which model does {file} replace?", file = name));
         ui.add_space(palette::UNIT);
         ui.horizontal(|ui| {
             for role in Role::ALL {
                 let color = Palette::of(ui).role(role);
-                let text = widgets::strong(format!("Replace the {}", role.name())).color(color);
+                let text = widgets::strong(t!("Replace the {role}", role = tr(role.name()))).color(color);
                 panel.button(ui, Command::ChooseRole(Some(role)), text);
             }
-            panel.button(ui, Command::ChooseRole(None), "Neither");
+            panel.button(ui, Command::ChooseRole(None), t!("Neither"));
         });
     });
     if response.should_close() {
@@ -200,7 +203,8 @@ fn question(ui: &mut Ui, panel: &mut Panel<'_>, name: &str) {
 /// How long frames take, beside the work that they are measured under.
 fn frame_times(ui: &Ui, panel: &mut Panel<'_>) {
     let mut open = true;
-    let window = egui::Window::new("Frame time")
+    let window = egui::Window::new(t!("Frame time"))
+        .id(Id::unique("frame times"))
         .open(&mut open)
         .collapsible(false)
         .resizable(false)
@@ -208,7 +212,7 @@ fn frame_times(ui: &Ui, panel: &mut Panel<'_>) {
         .default_pos(ui.ctx().content_rect().right_top() + vec2(-16.0, 48.0));
     window.show(ui.ctx(), |ui| {
         let Some(summary) = panel.state.frame_times.summary() else {
-            note(ui, "No frame was drawn in the last minute.");
+            note(ui, t!("No frame was drawn in the last minute."));
             return;
         };
         let palette = Palette::of(ui);
@@ -222,12 +226,12 @@ fn frame_times(ui: &Ui, panel: &mut Panel<'_>) {
         });
         note(
             ui,
-            &format!(
-                "{} in the last minute, time on the window's own thread.",
-                widgets::counted(summary.frames, "frame", "frames")
+            &t!(
+                "{frames} in the last minute, time on the window's own thread.",
+                frames = widgets::counted(summary.frames, "frame", "frames")
             ),
         );
-        note(ui, &format!("{FRAME_GOAL:.0} ms make 60 a second. The graphics card's work is not in it."));
+        note(ui, &t!("{goal} ms make 60 a second. The graphics card's work is not in it.", goal = FRAME_GOAL));
     });
     if !open {
         panel.push(Command::ToggleFrameTimes);
@@ -237,7 +241,8 @@ fn frame_times(ui: &Ui, panel: &mut Panel<'_>) {
 fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
     let mut open = true;
-    let window = egui::Window::new("Messages")
+    let window = egui::Window::new(t!("Messages"))
+        .id(Id::unique("message list"))
         .open(&mut open)
         .collapsible(false)
         .default_size(vec2(520.0, 360.0))
@@ -245,14 +250,14 @@ fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
         .default_pos(ui.ctx().content_rect().right_top() + vec2(-16.0, 48.0));
     window.show(ui.ctx(), |ui| {
         if state.messages.is_empty() {
-            note(ui, "Nothing has gone wrong.");
+            note(ui, t!("Nothing has gone wrong."));
             return;
         }
         ui.horizontal(|ui| {
-            panel.button(ui, Command::ClearMessages, "Clear");
-            if ui.button("Copy all").on_hover_text("Copies every message as text.").clicked() {
+            panel.button(ui, Command::ClearMessages, t!("Clear"));
+            if ui.button(t!("Copy all")).on_hover_text(t!("Copies every message as text.")).clicked() {
                 let lines: Vec<String> =
-                    state.messages.iter().map(|m| format!("{}: {}: {}", m.level.name(), m.what, m.text)).collect();
+                    state.messages.iter().map(|m| format!("{}: {}: {}", tr(m.level.name()), m.what, m.text)).collect();
                 ui.ctx().copy_text(lines.join("\n"));
             }
         });
@@ -270,11 +275,11 @@ fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
                     ui.label(widgets::strong(&message.what).color(color));
                     let mut when = ago(state.now - message.at);
                     if message.times > 1 {
-                        when = format!("{when}, {} times", message.times);
+                        when = t!("{when}, {count} times", when, count = message.times);
                     }
                     ui.label(RichText::new(when).small().weak());
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                        if ui.add(Button::new("Copy").small()).on_hover_text("Copies this message.").clicked() {
+                        if ui.add(Button::new(t!("Copy")).small()).on_hover_text(t!("Copies this message.")).clicked() {
                             ui.ctx().copy_text(format!("{}: {}", message.what, message.text));
                         }
                         if let Some(remedy) = &message.remedy {

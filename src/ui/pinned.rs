@@ -2,6 +2,7 @@
 
 use egui::{Align, Label, Layout, RichText, ScrollArea, Sense, Ui};
 
+use crate::app::language::{key, t};
 use crate::app::{Command, Explanation, TruthLines, explanation};
 use crate::format::significant;
 use crate::ui::palette::{self, Palette};
@@ -18,9 +19,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     if panel.state.pin.is_none() {
         return;
     }
-    widgets::section(ui, "PINNED CELL", |ui| match explanation(panel.state) {
+    widgets::section(ui, key!("PINNED CELL"), |ui| match explanation(panel.state) {
         Some(explanation) => explain(ui, panel, &explanation),
-        None => note(ui, "The masks are being computed…"),
+        None => note(ui, t!("The masks are being computed…")),
     });
 }
 
@@ -29,15 +30,16 @@ fn explain(ui: &mut Ui, panel: &mut Panel<'_>, cell: &Explanation) {
     ui.horizontal(|ui| {
         widgets::dot(ui, palette::PIN);
         let (row, col) = (cell.pin.row, cell.pin.col);
-        ui.label(widgets::strong(format!("{}, row {row}, column {col}", cell.scale))).on_hover_text("Counted from 0.");
+        ui.label(widgets::strong(t!("{scale}, row {row}, column {col}", scale = cell.scale, row, col)))
+            .on_hover_text(t!("Counted from 0."));
         if cell.hits > 0 {
-            let hits = format!("in the mask, {}", widgets::counted(cell.hits, "hit", "hits"));
+            let hits = t!("in the mask, {hits}", hits = widgets::counted(cell.hits, "hit", "hits"));
             ui.label(RichText::new(hits).color(palette.good));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             // Clear of the panel's scroll bar, which lies over the last points.
             ui.add_space(palette::UNIT);
-            panel.button(ui, Command::Pin(None), "Unpin");
+            panel.button(ui, Command::Pin(None), t!("Unpin"));
         });
     });
     let color = if cell.hits > 0 { palette.good } else { palette.text };
@@ -50,7 +52,7 @@ fn explain(ui: &mut Ui, panel: &mut Panel<'_>, cell: &Explanation) {
             let sentence = RichText::new(cost.sentence(&cell.scale)).color(palette.difference);
             ui.add(Label::new(sentence).wrap());
         }
-        None => note(ui, "With both models open: what it adds to the loss, and the channels behind it."),
+        None => note(ui, t!("With both models open: what it adds to the loss, and the channels behind it.")),
     }
     if !cell.channels.is_empty() {
         channels(ui, cell);
@@ -62,7 +64,8 @@ fn truth(ui: &mut Ui, line: &TruthLines) {
     ui.horizontal(|ui| {
         widgets::chip(ui, palette::ground_truth(line.gt));
         ui.label(widgets::strong(format!("{} {}", line.gt, line.name)));
-        let (text, color) = if line.is_owner { ("owns it", palette.good) } else { ("does not", palette.text_weak) };
+        let (text, color) =
+            if line.is_owner { (t!("owns it"), palette.good) } else { (t!("does not"), palette.text_weak) };
         ui.label(RichText::new(text).color(color));
     });
     ui.add(Label::new(&line.verdict).wrap());
@@ -73,10 +76,14 @@ fn truth(ui: &mut Ui, line: &TruthLines) {
 fn channels(ui: &mut Ui, cell: &Explanation) {
     let palette = Palette::of(ui);
     let columns = [
-        Column::text("channel", 0.0, "The channels with the largest squared error at this cell, the worst first."),
-        Column::number("share", 72.0, "Of the cell's squared error."),
-        Column::number("teacher", 72.0, "The channel's value here."),
-        Column::number("student", 72.0, "The channel's value here, after the adapter."),
+        Column::text(
+            t!("channel"),
+            0.0,
+            t!("The channels with the largest squared error at this cell, the worst first."),
+        ),
+        Column::number(t!("share"), 72.0, t!("Of the cell's squared error.")),
+        Column::number(t!("teacher"), 72.0, t!("The channel's value here.")),
+        Column::number(t!("student"), 72.0, t!("The channel's value here, after the adapter.")),
     ];
     table::header(ui, &columns, None);
     ui.spacing_mut().item_spacing.y = 0.0;
@@ -89,6 +96,6 @@ fn channels(ui: &mut Ui, cell: &Explanation) {
             Cell::number(Some(f64::from(line.teacher))).color(palette.teacher),
             Cell::number(Some(f64::from(line.student))).color(palette.student),
         ];
-        table::row(ui, &columns, &cells, false, Sense::hover(), &format!("Channel {name} of the pinned cell"));
+        table::row(ui, &columns, &cells, false, Sense::hover(), &t!("Channel {name} of the pinned cell", name));
     }
 }

@@ -2,6 +2,7 @@
 
 use egui::{Align, ScrollArea, Sense, Ui};
 
+use crate::app::language::t;
 use crate::app::view::Hover;
 use crate::app::{State, cell_at};
 use crate::format::significant;
@@ -36,42 +37,49 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
     });
     let Some((hover, index, (mask, row, col))) = here else {
         // In a line as high as the one that a cell gets, so that nothing below moves.
-        ui.horizontal(|ui| ui.label(widgets::strong("No cell")));
-        widgets::note(ui, "Point at the image to read a cell; a click explains it.");
+        ui.horizontal(|ui| ui.label(widgets::strong(t!("No cell"))));
+        widgets::note(ui, t!("Point at the image to read a cell; a click explains it."));
         return;
     };
     ui.horizontal(|ui| {
         let name = state.scales()[index].name();
-        ui.label(widgets::strong(format!("{name} cell ({row}, {col})")))
-            .on_hover_text("(row, column), counted from 0.");
+        ui.label(widgets::strong(t!("{scale} cell ({row}, {col})", scale = name, row, col)))
+            .on_hover_text(t!("(row, column), counted from 0."));
         let hits = mask.count[row * mask.cols + col];
         if hits > 0 {
-            let text = format!("in the mask, {}", widgets::counted(hits.unsigned_abs() as usize, "hit", "hits"));
+            let text = t!("in the mask, {hits}", hits = widgets::counted(hits.unsigned_abs() as usize, "hit", "hits"));
             ui.label(egui::RichText::new(text).color(palette.good));
         } else {
-            ui.label(egui::RichText::new("not in the mask").color(palette.text_weak));
+            ui.label(egui::RichText::new(t!("not in the mask")).color(palette.text_weak));
         }
     });
     let Some(scene) = &state.scene else { return };
     let (x, y) = scene.letterbox.point_to_image(hover.x, hover.y);
     let inside = x >= 0.0 && y >= 0.0 && x < scene.size.width as f32 && y < scene.size.height as f32;
-    let image = if inside { format!("image ({x:.0}, {y:.0})") } else { "outside the image".to_owned() };
-    widgets::note(ui, &format!("input ({:.0}, {:.0}) px · {image} px", hover.x, hover.y).replace("image px", "image"));
+    let input = t!("input ({x}, {y}) px", x = hover.x.round(), y = hover.y.round());
+    let image = match inside {
+        true => t!("image ({x}, {y}) px", x = x.round(), y = y.round()),
+        false => t!("outside the image").to_owned(),
+    };
+    widgets::note(ui, &format!("{input} · {image}"));
 }
 
 fn cells(ui: &mut Ui, state: &State, hover: Option<Hover>) {
     let palette = Palette::of(ui);
     let signed = state.measures.as_ref().is_some_and(|measures| measures.is_signed());
-    let features =
-        if signed { "The chosen channel's value." } else { "L2 norm of the features, over the channels shown." };
+    let features = if signed {
+        t!("The chosen channel's value.")
+    } else {
+        t!("L2 norm of the features, over the channels shown.")
+    };
     let columns = [
         Column::text("", 32.0, ""),
-        Column::number("cell", 60.0, "Row and column, counted from 0."),
-        Column::number("hits", 32.0, "Anchors above a ground truth's threshold, over all ground truths."),
-        Column::number("IoU", 60.0, "Largest IoU of the cell's anchors with a ground truth."),
-        Column::number("teacher", 58.0, features),
-        Column::number("student", 58.0, features),
-        Column::number("diff.", 0.0, "As the difference layer shows it."),
+        Column::number(t!("cell"), 60.0, t!("Row and column, counted from 0.")),
+        Column::number(t!("hits"), 32.0, t!("Anchors above a ground truth's threshold, over all ground truths.")),
+        Column::number("IoU", 60.0, t!("Largest IoU of the cell's anchors with a ground truth.")),
+        Column::number(t!("teacher"), 58.0, features),
+        Column::number(t!("student"), 58.0, features),
+        Column::number(t!("diff."), 0.0, t!("As the difference layer shows it.")),
     ];
     table::header(ui, &columns, None);
     for (index, scale) in state.scales().iter().enumerate() {
@@ -149,10 +157,11 @@ fn anchors(ui: &mut Ui, state: &State, hover: Option<Hover>) {
         ui.allocate_space(egui::vec2(ui.available_width(), height));
         return;
     };
-    let mut columns = vec![Column::text(format!("{} anchors", scale.name()), 0.0, "Each ground truth at this cell.")];
+    let mut columns =
+        vec![Column::text(t!("{scale} anchors", scale = scale.name()), 0.0, t!("Each ground truth at this cell."))];
     columns.extend(scale.anchors.iter().map(|[w, h]| {
-        let help = "An anchor (width × height in input px) at this cell: its IoU with each ground truth, \
-                    green where it is above that one's threshold.";
+        let help = t!("An anchor (width × height in input px) at this cell: its IoU with each ground truth, \
+             green where it is above that one's threshold.");
         Column { title: format!("{w:.0}×{h:.0}"), width: 60.0, align: Align::Max, help: help.to_owned() }
     }));
     let top = ui.cursor().top();

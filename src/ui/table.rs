@@ -5,6 +5,7 @@ use egui::{
     pos2, vec2,
 };
 
+use crate::app::language::t;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 
@@ -111,7 +112,7 @@ pub fn header(ui: &mut Ui, columns: &[Column], sort: Option<Option<Sort>>) -> Op
         let text = format!("{}{mark}", column.title);
         paint(ui, place, column.align, &Cell::new(text).color(color), palette::SMALL);
         if sort.is_some() && !column.title.is_empty() {
-            let name = format!("Sort by {}", column.title);
+            let name = t!("Sort by {column}", column = column.title);
             response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &name));
         }
         if response.clicked() {

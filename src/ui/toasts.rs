@@ -3,6 +3,7 @@
 
 use egui::{Align2, Area, Frame, Id, Label, Order, RichText, Ui};
 
+use crate::app::language::t;
 use crate::app::{Command, Level, State};
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
@@ -65,7 +66,7 @@ pub fn show(ui: &Ui, state: &State, toasts: &mut Toasts, corner: egui::Pos2, com
                         }
                     });
                     let close = ui.add(egui::Button::new("×").frame(false));
-                    if close.on_hover_text("Closes this note; Messages keeps it.").clicked() {
+                    if close.on_hover_text(t!("Closes this note; Messages keeps it.")).clicked() {
                         closed = Some(index);
                     }
                 });
@@ -94,7 +95,7 @@ fn shortened(text: &str) -> String {
         return text.to_owned();
     }
     let start: String = text.chars().take(LETTERS).collect();
-    format!("{start}… (see Messages)")
+    t!("{start}… (see Messages)", start)
 }
 
 #[cfg(test)]

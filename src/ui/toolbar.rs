@@ -3,6 +3,7 @@
 use egui::{Button, ComboBox, RichText, Ui};
 
 use crate::app::Command;
+use crate::app::language::{t, tr};
 use crate::app::view::{Camera, Layer, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
 use crate::inspect::Role;
@@ -21,26 +22,26 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
                 Layer::Difference => palette.difference,
                 _ => palette.text,
             };
-            panel.choice(ui, Command::SetLayer(layer), RichText::new(layer.name()).color(color));
+            panel.choice(ui, Command::SetLayer(layer), RichText::new(tr(layer.name())).color(color));
         }
         ui.separator();
         let locked = matches!(panel.state.view.range, RangeMode::Locked { .. });
-        let text = if locked { "Range locked" } else { "Lock range" };
+        let text = if locked { t!("Range locked") } else { t!("Lock range") };
         panel.command(ui, Command::ToggleRange, Button::selectable(locked, text));
-        panel.button(ui, Command::SetCamera(Camera::Fit), "Fit");
+        panel.button(ui, Command::SetCamera(Camera::Fit), t!("Fit"));
     });
     ui.horizontal_wrapped(|ui| {
-        panel.choice(ui, Command::SetScales(ScaleChoice::All), "All");
+        panel.choice(ui, Command::SetScales(ScaleChoice::All), t!("All"));
         for scale in panel.state.scales() {
             panel.choice(ui, Command::SetScales(ScaleChoice::Stride(scale.stride)), scale.name());
         }
         ui.separator();
-        ui.label(RichText::new("Boxes").weak());
-        boxes(ui, panel, Command::ToggleLabels, "labels", Palette::of(ui).text);
+        ui.label(RichText::new(t!("Boxes")).weak());
+        boxes(ui, panel, Command::ToggleLabels, t!("labels"), Palette::of(ui).text);
         for role in Role::ALL {
-            boxes(ui, panel, Command::ToggleBoxes(role), role.name(), Palette::of(ui).role(role));
+            boxes(ui, panel, Command::ToggleBoxes(role), tr(role.name()), Palette::of(ui).role(role));
         }
-        boxes(ui, panel, Command::TogglePositives, "positives", Palette::of(ui).text);
+        boxes(ui, panel, Command::TogglePositives, t!("positives"), Palette::of(ui).text);
         ui.separator();
         opacity(ui, panel);
         color_map(ui, panel);
@@ -59,14 +60,14 @@ fn opacity(ui: &mut Ui, panel: &mut Panel<'_>) {
     ui.spacing_mut().slider_width = 64.0;
     let slider = egui::Slider::new(&mut percent, 0.0..=100.0).fixed_decimals(0).suffix(" %");
     let response = ui.add(slider).on_hover_text(Command::SetOpacity(1.0).tooltip());
-    response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(percent), "Opacity"));
+    response.widget_info(|| egui::WidgetInfo::slider(true, f64::from(percent), t!("Opacity")));
     if response.changed() {
         panel.push(Command::SetOpacity(percent / 100.0));
     }
 }
 
 fn color_map(ui: &mut Ui, panel: &mut Panel<'_>) {
-    let name = |map: Option<ColorMap>| map.map_or("own map", ColorMap::name);
+    let name = |map: Option<ColorMap>| map.map_or(t!("own map"), |map| tr(map.name()));
     let current = panel.state.view.color_map;
     let shown = ComboBox::from_id_salt("color map").selected_text(name(current)).width(80.0).show_ui(ui, |ui| {
         for map in std::iter::once(None).chain(ColorMap::ALL.map(Some)) {

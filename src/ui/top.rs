@@ -3,6 +3,7 @@
 use egui::containers::menu::MenuBar;
 use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
 
+use crate::app::language::{self, LanguageChoice, t};
 use crate::app::run::RunTab;
 use crate::app::view::{Camera, Layer, ScaleChoice};
 use crate::app::{Activity, Command, CurveFormat, INPUT_SIZES, Overlay, RunFile, State, file_name, kind_name};
@@ -12,10 +13,10 @@ use crate::ui::widgets::{Panel, keys};
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     MenuBar::new().ui(ui, |ui| {
-        ui.menu_button("File", |ui| file(ui, panel));
-        ui.menu_button("View", |ui| view(ui, panel));
-        ui.menu_button("Run", |ui| run(ui, panel));
-        ui.menu_button("Help", |ui| help(ui, panel));
+        ui.menu_button(t!("File"), |ui| file(ui, panel));
+        ui.menu_button(t!("View"), |ui| view(ui, panel));
+        ui.menu_button(t!("Run"), |ui| run(ui, panel));
+        ui.menu_button(t!("Help"), |ui| help(ui, panel));
         ui.separator();
         finder(ui, panel);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -37,7 +38,7 @@ fn file(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::BrowseModel(Role::Student));
     panel.entry(ui, Command::BrowseAdapter);
     ui.separator();
-    ui.menu_button("Recent", |ui| {
+    ui.menu_button(t!("Recent"), |ui| {
         for path in &panel.state.recent {
             let button = Button::new(file_name(path));
             if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
@@ -46,7 +47,7 @@ fn file(ui: &mut Ui, panel: &mut Panel<'_>) {
             }
         }
         if panel.state.recent.is_empty() {
-            ui.weak("What you open is kept here.");
+            ui.weak(t!("What you open is kept here."));
         } else {
             ui.separator();
             panel.entry(ui, Command::ForgetRecent);
@@ -75,7 +76,7 @@ fn view(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::TogglePositives);
     ui.separator();
     panel.entry(ui, Command::SetCamera(Camera::Fit));
-    ui.menu_button("Input size", |ui| {
+    ui.menu_button(t!("Input size"), |ui| {
         for side in INPUT_SIZES {
             panel.entry(ui, Command::SetInputSize(side));
         }
@@ -85,6 +86,12 @@ fn view(ui: &mut Ui, panel: &mut Panel<'_>) {
     for theme in [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark] {
         panel.entry(ui, Command::SetTheme(theme));
     }
+    // In both languages: whoever cannot read the window finds the way out.
+    ui.menu_button(t!("Language 语言"), |ui| {
+        for language in LanguageChoice::ALL {
+            panel.entry(ui, Command::SetLanguage(language));
+        }
+    });
     panel.entry(ui, Command::ToggleMessages);
 }
 
@@ -101,7 +108,7 @@ fn run(ui: &mut Ui, panel: &mut Panel<'_>) {
     }
     panel.entry(ui, Command::StartSurvey);
     panel.entry(ui, Command::BrowseForRun(RunFile::Earlier));
-    ui.menu_button("Save the plots", |ui| {
+    ui.menu_button(t!("Save the plots"), |ui| {
         for format in CurveFormat::ALL {
             panel.entry(ui, Command::ExportCurves(None, format));
         }
@@ -121,7 +128,7 @@ fn help(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn finder(ui: &mut Ui, panel: &mut Panel<'_>) {
     let shortcut = Command::TogglePalette.shortcuts().first().map(|shortcut| keys(ui, shortcut));
     let open = panel.state.overlay == Some(Overlay::Palette);
-    let button = Button::new(RichText::new("Find a command…").weak())
+    let button = Button::new(RichText::new(t!("Find a command…")).weak())
         .shortcut_text(shortcut.unwrap_or_default())
         .min_size(egui::vec2(256.0, 24.0))
         .fill(Palette::of(ui).raised)
@@ -133,17 +140,17 @@ fn finder(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn theme(ui: &mut Ui, panel: &mut Panel<'_>) {
     // What a click gives is the other one of the two.
     let (text, next) = if ui.visuals().dark_mode {
-        ("Light theme", ThemePreference::Light)
+        (t!("Light theme"), ThemePreference::Light)
     } else {
-        ("Dark theme", ThemePreference::Dark)
+        (t!("Dark theme"), ThemePreference::Dark)
     };
     let response = panel.button(ui, Command::SetTheme(next), text);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Switch theme"));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t!("Switch theme")));
 }
 
 fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
     let (all, unread) = (panel.state.messages.len(), panel.state.messages.unread);
-    let text = if all == 0 { "Messages".to_owned() } else { format!("Messages {all}") };
+    let text = if all == 0 { t!("Messages").to_owned() } else { t!("Messages {count}", count = all) };
     let color = if unread > 0 { Palette::of(ui).warning } else { Palette::of(ui).text };
     let button = Button::new(RichText::new(text).color(color)).selected(panel.state.messages_open);
     panel.command(ui, Command::ToggleMessages, button);
@@ -181,14 +188,14 @@ fn activities(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn describe(activity: &Activity, now: f64) -> String {
     let mut text = kind_name(activity.kind).to_owned();
     if !activity.stage.is_empty() {
-        text = format!("{text} · {}", activity.stage);
+        text = format!("{text} · {}", language::tr(&activity.stage));
     }
     if let Some(fraction) = activity.fraction {
         text = format!("{text} · {:.0} %", fraction * 100.0);
     }
     match activity.seconds_left(now) {
-        Some(left) if left >= 60.0 => format!("{text} · {:.0} min left", (left / 60.0).ceil()),
-        Some(left) => format!("{text} · {:.0} s left", left.ceil()),
+        Some(left) if left >= 60.0 => format!("{text} · {}", t!("{minutes} min left", minutes = (left / 60.0).ceil())),
+        Some(left) => format!("{text} · {}", t!("{seconds} s left", seconds = left.ceil())),
         None => text,
     }
 }

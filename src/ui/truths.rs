@@ -2,6 +2,7 @@
 
 use egui::{ScrollArea, Sense, Ui};
 
+use crate::app::language::t;
 use crate::app::{Command, State};
 use crate::format::significant;
 use crate::inspect::SceneLabel;
@@ -17,11 +18,11 @@ const SCALES_FROM: usize = 5;
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, sort: &mut Option<Sort>) {
     let state = panel.state;
     let Some(scene) = &state.scene else {
-        note(ui, "The labels of an image are listed here.");
+        note(ui, t!("The labels of an image are listed here."));
         return;
     };
     if scene.labels.is_empty() {
-        note(ui, "This image has no labels. Drop a label file on the window, or open one (Ctrl+L).");
+        note(ui, t!("This image has no labels. Drop a label file on the window, or open one (Ctrl+L)."));
         return;
     }
     let columns = columns(state);
@@ -35,7 +36,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, sort: &mut Option<Sort>) {
     area.show_rows(ui, table::ROW, order.len(), |ui, visible| {
         for &gt in &order[visible] {
             let on = state.solo == Some(gt);
-            let name = format!("Ground truth {gt}: {}", scene.labels[gt].name);
+            let name = t!("Ground truth {gt}: {name}", gt, name = scene.labels[gt].name);
             let response = table::row(ui, &columns, &cells(state, gt, &scene.labels[gt]), on, Sense::click(), &name);
             let response = response.on_hover_ui(|ui| details(ui, state, gt, &scene.labels[gt]));
             if response.clicked() {
@@ -47,17 +48,17 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, sort: &mut Option<Sort>) {
 
 fn columns(state: &State) -> Vec<Column> {
     let mut columns = vec![
-        Column::text("#", 40.0, "In the order of the label file."),
-        Column::text("class", 0.0, "Click a row to see one ground truth alone, again for all."),
-        Column::number("w×h", 64.0, "Size in input px."),
-        Column::number("M", 44.0, "Best IoU of any anchor at any cell of any scale."),
-        Column::number("ψM", 44.0, "ψ times M. Under the per-scale rule each scale has its own; hover a row."),
+        Column::text("#", 40.0, t!("In the order of the label file.")),
+        Column::text(t!("class"), 0.0, t!("Click a row to see one ground truth alone, again for all.")),
+        Column::number("w×h", 64.0, t!("Size in input px.")),
+        Column::number("M", 44.0, t!("Best IoU of any anchor at any cell of any scale.")),
+        Column::number("ψM", 44.0, t!("ψ times M. Under the per-scale rule each scale has its own; hover a row.")),
     ];
     columns.extend(
         state
             .scales()
             .iter()
-            .map(|scale| Column::number(scale.name(), 36.0, "Cells that this ground truth marks on this scale.")),
+            .map(|scale| Column::number(scale.name(), 36.0, t!("Cells that this ground truth marks on this scale."))),
     );
     columns
 }
@@ -88,20 +89,33 @@ fn cells(state: &State, gt: usize, label: &SceneLabel) -> Vec<Cell> {
 }
 
 fn details(ui: &mut Ui, state: &State, gt: usize, label: &SceneLabel) {
-    ui.label(format!("{} ({}, {:.1} × {:.1} input px)", label.name, gt, label.bbox.width(), label.bbox.height()));
+    ui.label(t!(
+        "{name} ({gt}, {width} × {height} input px)",
+        name = label.name,
+        gt,
+        width = format_args!("{:.1}", label.bbox.width()),
+        height = format_args!("{:.1}", label.bbox.height())
+    ));
     let scales = state.mask.iter().flat_map(|mask| &mask.scales);
     for (scale, mask) in state.scales().iter().zip(scales) {
         let Some(record) = mask.gts.get(gt) else { continue };
         let best = match record.best {
-            Some(at) => format!(" at ({}, {}), anchor {}", at.row, at.col, at.anchor),
+            Some(at) => t!(" at ({row}, {col}), anchor {anchor}", row = at.row, col = at.col, anchor = at.anchor),
             None => String::new(),
         };
         let (name, most) = (scale.name(), significant(f64::from(record.max_iou)));
         ui.label(if record.threshold.is_finite() {
             let threshold = significant(f64::from(record.threshold));
-            format!("{name}: M = {most}{best}, threshold {threshold}, {} cells", record.cells)
+            t!(
+                "{scale}: M = {most}{best}, threshold {threshold}, {count} cells",
+                scale = name,
+                most,
+                best,
+                threshold,
+                count = record.cells
+            )
         } else {
-            format!("{name}: M = {most}{best}, left out by the level rule")
+            t!("{scale}: M = {most}{best}, left out by the level rule", scale = name, most, best)
         });
     }
 }

@@ -5,7 +5,10 @@ use egui::{
     Ui, Widget, WidgetText,
 };
 
+pub use crate::app::language::counted;
+use crate::app::language::tr;
 use crate::app::{Command, State};
+pub use crate::format::grouped;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 
@@ -77,7 +80,8 @@ pub fn section(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
 
 /// The same, with a title that can change.
 pub fn section_as(ui: &mut Ui, id: &str, title: &str, add: impl FnOnce(&mut Ui)) {
-    let text = RichText::new(title).font(FontId::new(palette::SMALL, style::bold())).color(Palette::of(ui).text_weak);
+    let text =
+        RichText::new(tr(title)).font(FontId::new(palette::SMALL, style::bold())).color(Palette::of(ui).text_weak);
     let header = CollapsingHeader::new(text).id_salt(id).default_open(true);
     header.show_unindented(ui, |ui| {
         add(ui);
@@ -156,34 +160,4 @@ pub fn keys(ui: &Ui, shortcut: &KeyboardShortcut) -> String {
     let names = if ui.ctx().os().is_mac() { ModifierNames::SYMBOLS } else { ModifierNames::NAMES };
     let modifiers = names.format(&shortcut.modifiers, ui.ctx().os().is_mac());
     if modifiers.is_empty() { sign.to_owned() } else { format!("{modifiers}{}{sign}", names.concat) }
-}
-
-/// "1 box", "7 boxes".
-pub fn counted(count: usize, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{} {many}", grouped(count)) }
-}
-
-/// A whole number with its thousands apart.
-pub fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_read_like_prose() {
-        assert_eq!(counted(1, "box", "boxes"), "1 box");
-        assert_eq!(counted(0, "box", "boxes"), "0 boxes");
-        assert_eq!([999, 1000, 1_234_567].map(grouped), ["999", "1,000", "1,234,567"]);
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::app::language::t;
 use crate::train::config::{Campaign, Lambda, Length, RunConfig, SnapshotConfig};
 
 /// Steps from one snapshot to the next, unless told otherwise.
@@ -120,8 +121,8 @@ impl Form {
         let imitation = &config.imitation;
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let weight = match imitation.lambda {
-            Lambda::Fixed(lambda) => (lambda.is_finite() && lambda >= 0.0, "λ is a number not below 0."),
-            Lambda::GradientRatio(ratio) => (positive(ratio), "The gradient ratio is a number above 0."),
+            Lambda::Fixed(lambda) => (lambda.is_finite() && lambda >= 0.0, t!("λ is a number not below 0.")),
+            Lambda::GradientRatio(ratio) => (positive(ratio), t!("The gradient ratio is a number above 0.")),
         };
         let long = match config.length {
             Length::Epochs(epochs) => epochs > 0,
@@ -130,23 +131,27 @@ impl Form {
         let empty = |path: &Path| path.as_os_str().is_empty();
         let is_yaml = config.data.extension().is_some_and(|e| e == "yaml" || e == "yml");
         let checks = [
-            (Field::Data, !empty(&config.data), "Open a dataset (data.yaml), or choose one here."),
-            (Field::Data, is_yaml || empty(&config.data), "A run needs a data.yaml, which says what to train on."),
-            (Field::Teacher, !paired || config.teacher.is_some(), "Paired runs compare with and without a teacher."),
-            (Field::Student, !empty(&config.student), "Open a student, or choose one here."),
-            (Field::Length, long, "A run has at least one step."),
-            (Field::ImageSize, (32..=4096).contains(&config.imgsz), "The image size is 32 to 4096 px."),
-            (Field::ImageSize, config.imgsz.is_multiple_of(32), "The image size is a multiple of 32 px."),
-            (Field::Batch, config.batch > 0, "A batch has at least one image."),
+            (Field::Data, !empty(&config.data), t!("Open a dataset (data.yaml), or choose one here.")),
+            (Field::Data, is_yaml || empty(&config.data), t!("A run needs a data.yaml, which says what to train on.")),
+            (
+                Field::Teacher,
+                !paired || config.teacher.is_some(),
+                t!("Paired runs compare with and without a teacher."),
+            ),
+            (Field::Student, !empty(&config.student), t!("Open a student, or choose one here.")),
+            (Field::Length, long, t!("A run has at least one step.")),
+            (Field::ImageSize, (32..=4096).contains(&config.imgsz), t!("The image size is 32 to 4096 px.")),
+            (Field::ImageSize, config.imgsz.is_multiple_of(32), t!("The image size is a multiple of 32 px.")),
+            (Field::Batch, config.batch > 0, t!("A batch has at least one image.")),
             (Field::Weight, weight.0, weight.1),
-            (Field::Pairs, *seeds > 0, "At least one seed is needed."),
-            (Field::Out, !empty(out), "Choose a folder for the results."),
-            (Field::Imitation, (0.0..=1.0).contains(&imitation.psi), "ψ lies between 0 and 1."),
-            (Field::Imitation, matches!(imitation.adapter_kernel, 1 | 3), "The adapter's kernel is 1 or 3."),
-            (Field::Imitation, positive(imitation.adapter_lr), "The adapters' learning rate is above 0."),
-            (Field::Optimisation, config.nominal_batch > 0, "The nominal batch is at least 1."),
-            (Field::Optimisation, config.evaluate_every > 0, "Evaluate every epoch or less often."),
-            (Field::Hyperparameters, config.hyp.check().is_ok(), "A hyperparameter is out of its range."),
+            (Field::Pairs, *seeds > 0, t!("At least one seed is needed.")),
+            (Field::Out, !empty(out), t!("Choose a folder for the results.")),
+            (Field::Imitation, (0.0..=1.0).contains(&imitation.psi), t!("ψ lies between 0 and 1.")),
+            (Field::Imitation, matches!(imitation.adapter_kernel, 1 | 3), t!("The adapter's kernel is 1 or 3.")),
+            (Field::Imitation, positive(imitation.adapter_lr), t!("The adapters' learning rate is above 0.")),
+            (Field::Optimisation, config.nominal_batch > 0, t!("The nominal batch is at least 1.")),
+            (Field::Optimisation, config.evaluate_every > 0, t!("Evaluate every epoch or less often.")),
+            (Field::Hyperparameters, config.hyp.check().is_ok(), t!("A hyperparameter is out of its range.")),
         ];
         checks.into_iter().filter(|(_, holds, _)| !holds).map(|(field, _, why)| Problem { field, why }).collect()
     }

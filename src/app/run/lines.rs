@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::app::command::CurveFormat;
+use crate::app::language::t;
 use crate::app::run::series::{Window, decimate, moving_average};
 use crate::app::run::track::{Curve, Plot, Track, difference};
 use crate::app::run::{CurveView, Runs};
@@ -85,7 +86,7 @@ impl Line {
 
     /// "run-1 · imitation P3".
     pub fn label(&self) -> String {
-        let run = if self.minus.is_some() { format!("{} − baseline", self.run) } else { self.run.clone() };
+        let run = if self.minus.is_some() { t!("{run} − baseline", run = self.run) } else { self.run.clone() };
         if self.name.is_empty() { run } else { format!("{run} {}", self.name) }
     }
 }

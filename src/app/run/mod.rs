@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::language::{key, t};
 use crate::app::messages::Level;
 use crate::export::figure::axis::AxisScale;
 use crate::train::config::Campaign;
@@ -46,12 +47,12 @@ impl RunTab {
 
     pub const fn name(self) -> &'static str {
         match self {
-            Self::SetUp => "Set-up",
-            Self::Batch => "Batch",
-            Self::Preflight => "Preflight",
-            Self::Curves => "Curves",
-            Self::Paired => "Comparison",
-            Self::Survey => "Mask survey",
+            Self::SetUp => key!("Set-up"),
+            Self::Batch => key!("Batch"),
+            Self::Preflight => key!("Preflight"),
+            Self::Curves => key!("Curves"),
+            Self::Paired => key!("Comparison"),
+            Self::Survey => key!("Mask survey"),
         }
     }
 }
@@ -316,7 +317,7 @@ impl Runs {
     }
 }
 
-/// "run-3 · imitation · seed 1".
+/// "run-3 · imitation · seed 1": as its folder is called, in every language.
 fn run_name(campaign: &Campaign, id: RunId, several: bool) -> String {
     let folder = campaign.out.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
     let arm = match (campaign.paired, &campaign.config.teacher) {
@@ -330,8 +331,10 @@ fn run_name(campaign: &Campaign, id: RunId, several: bool) -> String {
 fn note(name: &str, event: &RunEvent) -> Option<Note> {
     let (level, text) = match event {
         RunEvent::Warning(text) => (Level::Warning, text.clone()),
-        RunEvent::Ended(Outcome::Finished) => (Level::Info, "the run is finished".to_owned()),
-        RunEvent::Ended(Outcome::Stopped) => (Level::Info, "the run was stopped; Resume goes on with it".to_owned()),
+        RunEvent::Ended(Outcome::Finished) => (Level::Info, t!("the run is finished").to_owned()),
+        RunEvent::Ended(Outcome::Stopped) => {
+            (Level::Info, t!("the run was stopped; Resume goes on with it").to_owned())
+        }
         RunEvent::Ended(Outcome::Failed(cause)) => (Level::Error, cause.clone()),
         _ => return None,
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::app::language::{counted, t};
 use crate::app::run::track::Track;
 use crate::train::comparison::Lead;
 use crate::train::evaluate::Evaluation;
@@ -48,17 +49,16 @@ impl Paired {
 
     pub fn sentence(&self) -> String {
         let Some(lead) = self.map50 else {
-            return "The difference follows when both runs of a seed have been evaluated.".to_owned();
+            return t!("The difference follows when both runs of a seed have been evaluated.").to_owned();
         };
         let amount = format!("{:.3}", lead.mean.abs());
         let spread = lead.spread.map(|spread| format!(" ± {spread:.3}")).unwrap_or_default();
-        let seeds = if lead.seeds == 1 { "1 seed".to_owned() } else { format!("{} seeds", lead.seeds) };
-        let side = match lead.mean {
-            mean if mean > 0.0 => "ahead",
-            mean if mean < 0.0 => "behind",
-            _ => return format!("imitation and baseline are level in mAP50{spread} over {seeds}"),
-        };
-        format!("imitation {side} by {amount}{spread} mAP50 over {seeds}")
+        let seeds = counted(lead.seeds, "seed", "seeds");
+        match lead.mean {
+            mean if mean > 0.0 => t!("imitation ahead by {amount}{spread} mAP50 over {seeds}", amount, spread, seeds),
+            mean if mean < 0.0 => t!("imitation behind by {amount}{spread} mAP50 over {seeds}", amount, spread, seeds),
+            _ => t!("imitation and baseline are level in mAP50{spread} over {seeds}", spread, seeds),
+        }
     }
 }
 

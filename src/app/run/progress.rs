@@ -1,5 +1,6 @@
 //! How far a campaign is, how fast it goes, how long it still takes.
 
+use crate::app::language::t;
 use crate::app::run::Runs;
 use crate::app::run::track::Track;
 
@@ -59,15 +60,15 @@ impl Progress {
 
     /// "step 340/1200 · 2.10 step/s · 6:49 left".
     pub fn text(&self) -> String {
-        let mut text = format!("step {}/{}", self.steps_done, self.steps);
+        let mut text = t!("step {done}/{steps}", done = self.steps_done, steps = self.steps);
         if self.runs > 1 {
-            text = format!("run {}/{} · {text}", self.run, self.runs);
+            text = format!("{} · {text}", t!("run {run}/{runs}", run = self.run, runs = self.runs));
         }
         if let Some(rate) = self.steps_per_second {
-            text = format!("{text} · {} step/s", crate::format::significant(rate));
+            text = format!("{text} · {}", t!("{rate} step/s", rate = crate::format::significant(rate)));
         }
         if let Some(left) = self.seconds_left {
-            text = format!("{text} · {} left", clock(left));
+            text = format!("{text} · {}", t!("{time} left", time = clock(left)));
         }
         text
     }
@@ -95,13 +96,14 @@ pub fn clock(seconds: f64) -> String {
 impl Track {
     pub fn state(&self) -> String {
         use crate::train::event::Outcome;
-        let steps = self.summary.as_ref().map_or(self.steps_done, |summary| summary.steps);
+        let done = self.steps_done;
+        let steps = self.summary.as_ref().map_or(done, |summary| summary.steps);
         match &self.outcome {
-            Some(Outcome::Finished) => format!("finished after {} steps", self.steps_done),
-            Some(Outcome::Stopped) => format!("stopped at step {}/{steps}", self.steps_done),
-            Some(Outcome::Failed(cause)) => format!("failed at step {}/{steps}: {cause}", self.steps_done),
-            None if self.folder.is_some() => format!("read from disk, {} steps", self.steps_done),
-            None => format!("at step {}/{steps}", self.steps_done),
+            Some(Outcome::Finished) => t!("finished after {done} steps", done),
+            Some(Outcome::Stopped) => t!("stopped at step {done}/{steps}", done, steps),
+            Some(Outcome::Failed(cause)) => t!("failed at step {done}/{steps}: {cause}", done, steps, cause),
+            None if self.folder.is_some() => t!("read from disk, {done} steps", done),
+            None => t!("at step {done}/{steps}", done, steps),
         }
     }
 }

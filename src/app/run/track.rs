@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::language::key;
 use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StepRecord};
 
 /// What a plot shows.
@@ -46,18 +47,18 @@ impl Plot {
 
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Total => "total",
-            Self::Box => "box",
-            Self::Objectness => "objectness",
-            Self::Class => "class",
-            Self::Imitation => "imitation",
-            Self::Distance => "distance",
+            Self::Total => key!("total"),
+            Self::Box => key!("box"),
+            Self::Objectness => key!("objectness"),
+            Self::Class => key!("class"),
+            Self::Imitation => key!("imitation"),
+            Self::Distance => key!("distance"),
             Self::Lambda => "λ",
-            Self::GradientRatio => "gradient ratio",
-            Self::GradientCosine => "gradient cosine",
-            Self::MaskCells => "imitated cells",
-            Self::Truths => "ground truths",
-            Self::LearningRate => "learning rate",
+            Self::GradientRatio => key!("gradient ratio"),
+            Self::GradientCosine => key!("gradient cosine"),
+            Self::MaskCells => key!("imitated cells"),
+            Self::Truths => key!("ground truths"),
+            Self::LearningRate => key!("learning rate"),
             Self::Map => "mAP",
         }
     }
@@ -65,34 +66,38 @@ impl Plot {
     /// The y axis.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::Total | Self::Box | Self::Objectness | Self::Class | Self::Imitation => "loss per image",
-            Self::Distance | Self::Truths => "loss at λ = 1",
-            Self::Lambda => "weight",
-            Self::GradientRatio => "‖∇imitation‖ / ‖∇detection‖",
-            Self::GradientCosine => "cosine, −1 to 1",
-            Self::MaskCells => "cells per image",
-            Self::LearningRate => "per step",
-            Self::Map => "share, 0 to 1",
+            Self::Total | Self::Box | Self::Objectness | Self::Class | Self::Imitation => key!("loss per image"),
+            Self::Distance | Self::Truths => key!("loss at λ = 1"),
+            Self::Lambda => key!("weight"),
+            Self::GradientRatio => key!("‖∇imitation‖ / ‖∇detection‖"),
+            Self::GradientCosine => key!("cosine, −1 to 1"),
+            Self::MaskCells => key!("cells per image"),
+            Self::LearningRate => key!("per step"),
+            Self::Map => key!("share, 0 to 1"),
         }
     }
 
     pub const fn explanation(self) -> &'static str {
         match self {
-            Self::Total => "Everything that is minimised: box, objectness, class and imitation.",
-            Self::Box => "How far the predicted boxes are off: 1 − CIoU, times its gain.",
-            Self::Objectness => "How well the student knows where objects are.",
-            Self::Class => "How well the student knows which objects they are.",
-            Self::Imitation => "The imitation loss of each scale, λ included.",
-            Self::Distance => "The same at λ = 1: how far the student's features are from the teacher's.",
-            Self::Lambda => "The weight of the imitation, which warms up, fades, or is kept at a gradient ratio.",
-            Self::GradientRatio => "How strongly the imitation pulls at the student, against the detection loss.",
-            Self::GradientCosine => "Above 0 imitation and detection pull the student the same way, below 0 apart.",
-            Self::MaskCells => "How many cells of each scale are in the mask, on the mean of the batch.",
-            Self::Truths => {
-                "The distance of each ground truth of the open image in its own cells, as if it were the only one."
+            Self::Total => key!("Everything that is minimised: box, objectness, class and imitation."),
+            Self::Box => key!("How far the predicted boxes are off: 1 − CIoU, times its gain."),
+            Self::Objectness => key!("How well the student knows where objects are."),
+            Self::Class => key!("How well the student knows which objects they are."),
+            Self::Imitation => key!("The imitation loss of each scale, λ included."),
+            Self::Distance => key!("The same at λ = 1: how far the student's features are from the teacher's."),
+            Self::Lambda => key!("The weight of the imitation, which warms up, fades, or is kept at a gradient ratio."),
+            Self::GradientRatio => key!("How strongly the imitation pulls at the student, against the detection loss."),
+            Self::GradientCosine => {
+                key!("Above 0 imitation and detection pull the student the same way, below 0 apart.")
             }
-            Self::LearningRate => "Of the weights; it warms up and decays.",
-            Self::Map => "Mean average precision on the validation images, after each evaluated epoch.",
+            Self::MaskCells => key!("How many cells of each scale are in the mask, on the mean of the batch."),
+            Self::Truths => {
+                key!(
+                    "The distance of each ground truth of the open image in its own cells, as if it were the only one."
+                )
+            }
+            Self::LearningRate => key!("Of the weights; it warms up and decays."),
+            Self::Map => key!("Mean average precision on the validation images, after each evaluated epoch."),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Weak};
 
+use crate::app::language::{counted, key, t, tr};
 use crate::app::view::{ChannelView, Layer};
 use crate::export::colormap::ColorMap;
 use crate::grid::Grid;
@@ -108,9 +109,13 @@ impl Source {
         let view = model.view;
         let labelled = || {
             let empty = model.scene.is_none_or(|scene| scene.labels.is_empty());
-            if empty { "This image has no labels, so nothing is imitated." } else { "The masks are being computed…" }
+            if empty {
+                key!("This image has no labels, so nothing is imitated.")
+            } else {
+                key!("The masks are being computed…")
+            }
         };
-        let compared = || model.comparison.ok_or("Appears as soon as the models have seen this image.");
+        let compared = || model.comparison.ok_or(key!("Appears as soon as the models have seen this image."));
         let features = |role| {
             let comparison = Identity::of(compared()?);
             Ok(Some(Self::Features { comparison, role, channels: view.channels }))
@@ -164,12 +169,12 @@ impl Source {
     }
 }
 
-const OTHER_IMAGE: &str = "The run keeps the difference of another image: open that one to see it.";
-const NO_SCALE: &str = "The models have no map at this scale.";
-const NO_TEACHER: &str = "No teacher features at this scale.";
-const NO_STUDENT: &str = "No student features at this scale.";
-const NO_ADAPTER: &str = "Teacher and student channels differ: choose an adapter, or the attention difference.";
-const NO_CHANNEL: &str = "There are fewer channels at this scale.";
+const OTHER_IMAGE: &str = key!("The run keeps the difference of another image: open that one to see it.");
+const NO_SCALE: &str = key!("The models have no map at this scale.");
+const NO_TEACHER: &str = key!("No teacher features at this scale.");
+const NO_STUDENT: &str = key!("No student features at this scale.");
+const NO_ADAPTER: &str = key!("Teacher and student channels differ: choose an adapter, or the attention difference.");
+const NO_CHANNEL: &str = key!("There are fewer channels at this scale.");
 
 fn compared_scale<'m>(model: &CanvasModel<'m>, scale: usize) -> Result<&'m ScaleComparison, &'static str> {
     let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
@@ -184,7 +189,7 @@ fn pair(scale: &ScaleComparison) -> Result<(&FeatureStack, &FeatureStack), &'sta
 }
 
 fn explained(_: DifferenceError) -> &'static str {
-    "Teacher and student maps differ in size at this scale."
+    key!("Teacher and student maps differ in size at this scale.")
 }
 
 /// The channels of largest error.
@@ -257,7 +262,7 @@ pub fn scheme(layer: Layer, kind: DifferenceKind, channels: ChannelView, chosen:
     let (own, signed, unit) = match layer {
         Layer::Image | Layer::Anchors => return None,
         Layer::Iou => (ColorMap::Cividis, false, "IoU"),
-        Layer::Mask => (ColorMap::Viridis, false, "anchor hits"),
+        Layer::Mask => (ColorMap::Viridis, false, key!("anchor hits")),
         Layer::Teacher | Layer::Student if one => (ColorMap::BlueRed, true, "f"),
         Layer::Teacher | Layer::Student => (ColorMap::Inferno, false, "‖f‖₂"),
         Layer::Difference if one => (ColorMap::BlueRed, true, "s − t"),
@@ -282,38 +287,37 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
     let view = model.view;
     let channels = match view.channels {
         ChannelView::All => String::new(),
-        ChannelView::One(channel) => format!("channel {channel} · "),
-        ChannelView::Top(k) => format!("top {k} channels · "),
+        ChannelView::One(channel) => t!("channel {channel} · ", channel),
+        ChannelView::Top(k) => t!("top {count} channels · ", count = k),
     };
-    let tap = model.comparison.map_or("", |comparison| comparison.tap.name());
+    let tap = model.comparison.map_or("", |comparison| tr(comparison.tap.name()));
     let adapted = |uses_adapter: bool| {
         let found = compared_scale(model, scale).ok().filter(|found| uses_adapter && found.adapted.is_some());
         found.map_or(String::new(), |found| match found.adapter {
-            "none" => " · no adapter".to_owned(),
-            adapter => format!(" · {adapter}"),
+            "none" => t!(" · no adapter").to_owned(),
+            adapter => format!(" · {}", tr(adapter)),
         })
     };
     let of_channels = view.channels != ChannelView::All;
     match view.layer {
         Layer::Image => String::new(),
-        Layer::Anchors => "anchors".to_owned(),
+        Layer::Anchors => t!("anchors").to_owned(),
         Layer::Iou => match model.solo.and_then(|gt| model.scene?.labels.get(gt)) {
-            Some(label) => format!("IoU with {}", label.name),
-            None => "largest IoU".to_owned(),
+            Some(label) => t!("IoU with {name}", name = label.name),
+            None => t!("largest IoU").to_owned(),
         },
         Layer::Mask => match mask {
-            Some(mask) if mask.cells == 1 => "mask · 1 cell".to_owned(),
-            Some(mask) => format!("mask · {} cells", mask.cells),
-            None => "mask".to_owned(),
+            Some(mask) => format!("{} · {}", t!("mask"), counted(mask.cells, "cell", "cells")),
+            None => t!("mask").to_owned(),
         },
         Layer::Difference if model.moment.is_some() => {
-            model.moment.map_or_else(String::new, |moment| format!("step {}", moment.step))
+            model.moment.map_or_else(String::new, |moment| t!("step {step}", step = moment.step))
         }
         Layer::Teacher | Layer::Student | Layer::Difference if model.comparison.is_none() => {
-            view.layer.name().to_lowercase()
+            tr(view.layer.name()).to_lowercase()
         }
-        Layer::Teacher => format!("teacher · {channels}{tap}"),
-        Layer::Student => format!("student · {channels}{tap}{}", adapted(of_channels)),
+        Layer::Teacher => format!("{} · {channels}{tap}", t!("teacher")),
+        Layer::Student => format!("{} · {channels}{tap}{}", t!("student"), adapted(of_channels)),
         // Its colour and its unit say that it is the difference.
         Layer::Difference => {
             format!("{channels}{tap}{}", adapted(of_channels || view.difference != DifferenceKind::Attention))

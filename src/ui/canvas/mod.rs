@@ -24,6 +24,7 @@ use egui::{
 use image::RgbImage;
 
 use crate::app::Command;
+use crate::app::language::t;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
 use crate::geometry::Size;
 use crate::imitation::mask::{ImitationMask, IouField};
@@ -113,9 +114,9 @@ impl Canvas {
         let mut hover = None;
         let mut pointed = None;
         for (index, (parts, scale)) in parts.iter().zip(&scales).enumerate() {
-            let name = scale.map_or_else(|| "Image".to_owned(), |scale| model.anchors[scale].name());
+            let name = scale.map_or_else(|| t!("Image").to_owned(), |scale| model.anchors[scale].name());
             let response = ui.interact(parts.body, ui.scope_id().with(("pane", scale)), Sense::click_and_drag());
-            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{name} pane")));
+            response.widget_info(|| WidgetInfo::labeled(Role::Image, true, t!("{name} pane", name)));
             camera = steered(ui, &response, Projection::new(camera, input, parts.body), camera);
             let projection = Projection::new(camera, input, parts.body);
             let at = response.hover_pos().and_then(|at| projection.pointed(at));
@@ -250,7 +251,7 @@ fn solo(now: Option<usize>, under: Option<usize>, double: bool) -> Option<Comman
 
 /// Nothing to look at yet: what to do about it, or what is under way.
 fn empty(ui: &Ui, place: Rect, message: Option<&str>, palette: &Palette) {
-    const ADVICE: &str = "Drop an image, a folder, a data.yaml or weights here, or press Ctrl+O.";
+    let advice = t!("Drop an image, a folder, a data.yaml or weights here, or press Ctrl+O.");
     let painter = ui.painter();
     let frame = Rect::from_center_size(place.center(), vec2(480.0, 160.0).min(place.size()));
     painter.rect_stroke(frame, palette::UNIT, Stroke::new(1.0, palette.hairline), StrokeKind::Inside);
@@ -268,10 +269,10 @@ fn empty(ui: &Ui, place: Rect, message: Option<&str>, palette: &Palette) {
         text(center, Align2::CENTER_CENTER, message, body, palette.text);
     } else {
         let title = FontId::new(palette::TITLE, style::bold());
-        text(center - vec2(0.0, palette::HALF), Align2::CENTER_BOTTOM, "No image yet", title, palette.text);
-        text(center + vec2(0.0, palette::UNIT), Align2::CENTER_TOP, ADVICE, body, palette.text_weak);
+        text(center - vec2(0.0, palette::HALF), Align2::CENTER_BOTTOM, t!("No image yet"), title, palette.text);
+        text(center + vec2(0.0, palette::UNIT), Align2::CENTER_TOP, advice, body, palette.text_weak);
     }
-    say(ui, frame, message.unwrap_or(ADVICE));
+    say(ui, frame, message.unwrap_or(advice));
 }
 
 /// A painted sentence, for those who do not see it.

@@ -5,6 +5,7 @@
 
 use egui::{Align2, Color32, FontId, Painter, Rect, TextureHandle, TextureId, TextureOptions, pos2, vec2};
 
+use crate::app::language::{t, tr};
 use crate::app::view::{Hover, Layer, RangeMode};
 use crate::format::significant;
 use crate::geometry::Size;
@@ -176,7 +177,7 @@ impl PaneMemory {
         // While something is under way one message says so for all panes.
         let told = pane.model.message.is_some() && pane.model.comparison.is_none();
         if let Some(missing) = missing.filter(|_| !told) {
-            pill(&body, pane.parts.body, missing, palette);
+            pill(&body, pane.parts.body, tr(missing), palette);
         }
         self.head(painter, pane, scale, palette);
         if let Some((index, scale)) = scale {
@@ -230,11 +231,15 @@ impl PaneMemory {
         let (name, rest) = match scale {
             Some((_, scale)) => {
                 let (rows, cols) = scale.shape(input.width, input.height);
-                (scale.name(), format!("stride {} · {cols}×{rows}", scale.stride))
+                (scale.name(), t!("stride {stride} · {cols}×{rows}", stride = scale.stride, cols, rows))
             }
             None => {
                 let size = pane.scene.size;
-                let into = format!("{}×{} in {}×{} px", size.width, size.height, input.width, input.height);
+                let into = t!(
+                    "{image} in {input} px",
+                    image = format_args!("{}×{}", size.width, size.height),
+                    input = format_args!("{}×{}", input.width, input.height)
+                );
                 (pane.scene.file_name(), into)
             }
         };
@@ -306,7 +311,7 @@ impl PaneMemory {
             map: paint.scheme.map,
             low: map.range.0,
             high: map.range.1,
-            unit: paint.scheme.unit,
+            unit: tr(paint.scheme.unit),
             locked: matches!(model.view.range, RangeMode::Locked { .. }),
             not_finite: map.not_finite,
         };

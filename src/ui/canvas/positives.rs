@@ -3,6 +3,7 @@
 
 use egui::{Align2, Color32, FontId, Painter, Rect, pos2, vec2};
 
+use crate::app::language::t;
 use crate::imitation::mask::ANCHOR_T;
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::maps::ShownMask;
@@ -72,11 +73,12 @@ impl Positives {
 
     /// What a screen reader and a hint say.
     pub fn sentence(&self, scale: &str) -> String {
-        format!(
-            "{scale}: {} cells of the mask alone, {} of YOLOv5's positives alone, {} both",
-            self.mask_alone,
-            self.alone.len(),
-            self.both.len()
+        t!(
+            "{scale}: {mask} cells of the mask alone, {positives} of YOLOv5's positives alone, {both} both",
+            scale,
+            mask = self.mask_alone,
+            positives = self.alone.len(),
+            both = self.both.len()
         )
     }
 
@@ -85,10 +87,16 @@ impl Positives {
         let font = FontId::proportional(palette::SMALL);
         let counts = [self.mask_alone, self.alone.len(), self.both.len()];
         // The longest words that fit, else the signs and the numbers speak for themselves.
-        let words = [["mask alone ", "positives alone ", "both "], ["mask ", "positives ", "both "], [""; 3]];
+        let words =
+            [[t!("mask alone"), t!("positives alone"), t!("both")], [t!("mask"), t!("positives"), t!("both")], [""; 3]];
         let texts = |words: [&str; 3]| {
-            [0, 1, 2]
-                .map(|i| painter.layout_no_wrap(format!("{}{}", words[i], counts[i]), font.clone(), palette.text_weak))
+            [0, 1, 2].map(|i| {
+                painter.layout_no_wrap(
+                    format!("{} {}", words[i], counts[i]).trim_start().to_owned(),
+                    font.clone(),
+                    palette.text_weak,
+                )
+            })
         };
         const SIGN: f32 = 12.0;
         const APART: f32 = 12.0;

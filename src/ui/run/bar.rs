@@ -3,6 +3,7 @@
 use egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
 
 use crate::app::Command;
+use crate::app::language::{t, tr};
 use crate::app::run::{Progress, RunTab};
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
@@ -11,14 +12,14 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
     ui.horizontal(|ui| {
         let fold = if state.runs.open { "▼" } else { "▲" };
-        let title = widgets::strong(format!("{fold}  RUN")).size(11.0).color(Palette::of(ui).text_weak);
+        let title = widgets::strong(format!("{fold}  {}", t!("RUN"))).size(11.0).color(Palette::of(ui).text_weak);
         let response = panel.command(ui, Command::ToggleRunPanel, Button::new(title).frame(false));
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Run panel"));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t!("Run panel")));
         buttons(ui, panel);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if state.runs.open {
                 for tab in RunTab::ALL.into_iter().rev() {
-                    panel.choice(ui, Command::SetRunTab(tab), tab.name());
+                    panel.choice(ui, Command::SetRunTab(tab), tr(tab.name()));
                 }
                 ui.separator();
             }
@@ -30,30 +31,30 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn buttons(ui: &mut Ui, panel: &mut Panel<'_>) {
     let runs = &panel.state.runs;
     if runs.live.is_some() {
-        let pause = if runs.is_paused() { "Go on" } else { "Pause" };
+        let pause = if runs.is_paused() { t!("Go on") } else { t!("Pause") };
         panel.button(ui, Command::PauseRun, pause);
-        panel.button(ui, Command::StopRun, "Stop");
+        panel.button(ui, Command::StopRun, t!("Stop"));
         return;
     }
     let palette = Palette::of(ui);
-    let start = Button::new(widgets::strong("Start").color(palette.on_accent)).fill(palette.accent);
+    let start = Button::new(widgets::strong(t!("Start")).color(palette.on_accent)).fill(palette.accent);
     panel.command(ui, Command::StartRun, start);
     if runs.unfinished.is_some() {
-        panel.button(ui, Command::ResumeRun, "Resume");
+        panel.button(ui, Command::ResumeRun, t!("Resume"));
     }
 }
 
 fn progress(ui: &mut Ui, panel: &Panel<'_>) {
     let state = panel.state;
     let palette = Palette::of(ui);
-    let say = |ui: &mut Ui, text: String, color| {
-        ui.add(Label::new(RichText::new(&text).color(color)).truncate()).on_hover_text(text);
+    let say = |ui: &mut Ui, sentence: String, color| {
+        ui.add(Label::new(RichText::new(&sentence).color(color)).truncate()).on_hover_text(sentence);
     };
     let Some(live) = &state.runs.live else {
         let problem = state.runs.form.problems().first().map(|problem| problem.why);
         match (problem, state.runs.current()) {
             (Some(why), None) => say(ui, why.to_owned(), palette.text_weak),
-            (None, None) => say(ui, "Ready to start.".to_owned(), palette.text_weak),
+            (None, None) => say(ui, t!("Ready to start.").to_owned(), palette.text_weak),
             (_, Some(track)) => say(ui, format!("{}: {}", track.name, track.state()), palette.text_weak),
         }
         return;
@@ -62,7 +63,7 @@ fn progress(ui: &mut Ui, panel: &Panel<'_>) {
     let fraction = progress.map_or(0.0, |progress| progress.fraction());
     let bar = ui.add(ProgressBar::new(fraction).desired_width(160.0).desired_height(8.0).fill(palette.accent));
     bar.widget_info(|| {
-        let mut info = egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the run");
+        let mut info = egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, t!("Progress of the run"));
         info.value = Some(f64::from(fraction));
         info
     });
@@ -70,13 +71,13 @@ fn progress(ui: &mut Ui, panel: &Panel<'_>) {
         ui.label(progress.text());
     }
     let stage = if state.runs.is_stopping() {
-        Some("stopping after the step in hand".to_owned())
+        Some(t!("stopping after the step in hand").to_owned())
     } else if state.runs.is_paused() {
-        Some("paused".to_owned())
+        Some(t!("paused").to_owned())
     } else {
-        live.stage.as_ref().map(|(what, fraction)| match fraction {
+        live.stage.as_ref().map(|(what, fraction)| (tr(what), fraction)).map(|(what, fraction)| match fraction {
             Some(fraction) => format!("{what} · {:.0} %", fraction * 100.0),
-            None => what.clone(),
+            None => what.to_owned(),
         })
     };
     if let Some(stage) = stage {

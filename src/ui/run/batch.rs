@@ -8,6 +8,7 @@ use egui::{
 };
 use image::RgbImage;
 
+use crate::app::language::t;
 use crate::app::view::Camera;
 use crate::app::{Command, Overlay, file_name};
 use crate::dataset::Warning;
@@ -68,7 +69,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
     }
     let Some(preview) = &view.shown else {
         if view.is_waiting() {
-            note(ui, "The batch is being made…");
+            note(ui, t!("The batch is being made…"));
         }
         return;
     };
@@ -93,7 +94,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
                             image_tile(ui, panel, rect, preview, place, &mut textures.small[place]);
                             let name = spoken(place, image);
                             response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &name));
-                            let hover = format!("{}\nClick to see it large.", image.path.display());
+                            let hover = format!("{}\n{}", image.path.display(), t!("Click to see it large."));
                             if response.on_hover_text(hover).clicked() {
                                 panel.push(Command::ShowBatchImage(place));
                             }
@@ -125,10 +126,10 @@ fn header(ui: &mut Ui, panel: &mut Panel<'_>) {
             response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &label));
         }
         let mut step = view.step;
-        let response = ui.add(DragValue::new(&mut step).range(0..=LAST_STEP).speed(0.1).prefix("step "));
+        let response = ui.add(DragValue::new(&mut step).range(0..=LAST_STEP).speed(0.1).prefix(t!("step ")));
         response.widget_info(|| {
             let mut info = WidgetInfo::new(egui::Role::SpinButton);
-            info.label = Some("Step of the batch".to_owned());
+            info.label = Some(t!("Step of the batch").to_owned());
             info
         });
         if response.on_hover_text(Command::SeekBatch(0).tooltip()).changed() {
@@ -142,7 +143,7 @@ fn header(ui: &mut Ui, panel: &mut Panel<'_>) {
             ui.spinner();
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            panel.button(ui, Command::RemakeBatch, "Read again");
+            panel.button(ui, Command::RemakeBatch, t!("Read again"));
             ui.separator();
             over_pictures(ui, panel);
         });
@@ -151,25 +152,26 @@ fn header(ui: &mut Ui, panel: &mut Panel<'_>) {
 
 /// What lies over the pictures; from the right to the left.
 fn over_pictures(ui: &mut Ui, panel: &mut Panel<'_>) {
-    panel.choice(ui, Command::ToggleLabels, "boxes");
+    panel.choice(ui, Command::ToggleLabels, t!("boxes"));
     for scale in panel.state.runs.batch.shown.iter().flat_map(|preview| preview.scales.iter().rev()) {
         panel.choice(ui, Command::SetBatchScale(Some(scale.stride)), scale.name());
     }
-    panel.choice(ui, Command::SetBatchScale(None), "all scales");
-    ui.label(RichText::new("Mask").weak());
+    panel.choice(ui, Command::SetBatchScale(None), t!("all scales"));
+    ui.label(RichText::new(t!("Mask")).weak());
 }
 
 /// "epoch 0 · batch 2 of 5 · 16 images of 640 × 640 px".
 fn position(preview: &BatchPreview) -> String {
     let images = widgets::counted(preview.images.len(), "image", "images");
     let size = preview.input;
-    format!(
-        "epoch {} · batch {} of {} · {images} of {} × {} px",
-        preview.epoch,
-        preview.index + 1,
-        preview.per_epoch,
-        size.width,
-        size.height
+    t!(
+        "epoch {epoch} · batch {batch} of {per_epoch} · {images} of {width} × {height} px",
+        epoch = preview.epoch,
+        batch = preview.index + 1,
+        per_epoch = preview.per_epoch,
+        images,
+        width = size.width,
+        height = size.height
     )
 }
 
@@ -177,14 +179,14 @@ fn position(preview: &BatchPreview) -> String {
 fn troubles(ui: &mut Ui, preview: &BatchPreview) {
     let mut parts = Vec::new();
     if preview.skipped > 0 {
-        parts.push(format!("{} skipped", widgets::counted(preview.skipped, "image", "images")));
+        parts.push(t!("{images} skipped", images = widgets::counted(preview.skipped, "image", "images")));
     }
     if preview.left_out > 0 {
-        parts.push(format!("{} of the split left out", preview.left_out));
+        parts.push(t!("{count} of the split left out", count = preview.left_out));
     }
     if !parts.is_empty() {
-        let text = RichText::new(parts.join(", ")).color(Palette::of(ui).warning);
-        ui.label(text).on_hover_text("Images that cannot be read; Messages and the tiles below name them.");
+        let text = RichText::new(parts.join(t!(", "))).color(Palette::of(ui).warning);
+        ui.label(text).on_hover_text(t!("Images that cannot be read; Messages and the tiles below name them."));
     }
 }
 
@@ -199,11 +201,11 @@ fn remark(image: &PreviewImage) -> (String, bool) {
     let (left, before, unmarked) = (image.labels.len(), image.source_boxes, image.unmarked());
     let cut = before.saturating_sub(left);
     match (left, before, unmarked) {
-        (0, 0, _) => ("no boxes: nothing is imitated".to_owned(), true),
-        (0, before, _) => (format!("no box left of {before}: nothing is imitated"), true),
-        (left, _, unmarked) if unmarked == left => ("its boxes mark no cell".to_owned(), true),
-        (left, _, unmarked) if unmarked > 0 => (format!("{unmarked} of {left} boxes mark no cell"), true),
-        (_, before, _) if cut > 0 => (format!("{cut} of {before} boxes cut away"), false),
+        (0, 0, _) => (t!("no boxes: nothing is imitated").to_owned(), true),
+        (0, before, _) => (t!("no box left of {before}: nothing is imitated", before), true),
+        (left, _, unmarked) if unmarked == left => (t!("its boxes mark no cell").to_owned(), true),
+        (left, _, unmarked) if unmarked > 0 => (t!("{unmarked} of {left} boxes mark no cell", unmarked, left), true),
+        (_, before, _) if cut > 0 => (t!("{cut} of {before} boxes cut away", cut, before), false),
         _ => (String::new(), false),
     }
 }
@@ -211,7 +213,7 @@ fn remark(image: &PreviewImage) -> (String, bool) {
 /// What a screen reader says of an image.
 fn spoken(place: usize, image: &PreviewImage) -> String {
     let (remark, _) = remark(image);
-    let mut parts = vec![format!("Image {place}: {}", file_name(&image.path)), facts(image), remark];
+    let mut parts = vec![t!("Image {place}: {file}", place, file = file_name(&image.path)), facts(image), remark];
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
 }
@@ -343,7 +345,7 @@ pub fn large(ui: &Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
         picture(ui, panel, rect, preview, place, &image.picture, &mut textures.large);
         ui.horizontal(|ui| {
             for (other, sign, name) in
-                [(place.checked_sub(1), "◀", "Image before"), (Some(place + 1), "▶", "Image after")]
+                [(place.checked_sub(1), "◀", t!("Image before")), (Some(place + 1), "▶", t!("Image after"))]
             {
                 let there = other.filter(|&other| other < preview.images.len());
                 let response = ui.add_enabled(there.is_some(), Button::new(sign));
@@ -352,12 +354,12 @@ pub fn large(ui: &Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
                     panel.push(Command::ShowBatchImage(other));
                 }
             }
-            ui.label(format!("{} of {}", place + 1, preview.images.len()));
+            ui.label(t!("{number} of {all}", number = place + 1, all = preview.images.len()));
             let (text, alarming) = remark(image);
             let palette = Palette::of(ui);
             ui.label(RichText::new(text).color(if alarming { palette.warning } else { palette.text_weak }));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                closed = ui.button("Close").clicked();
+                closed = ui.button(t!("Close")).clicked();
                 ui.separator();
                 over_pictures(ui, panel);
             });

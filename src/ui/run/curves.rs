@@ -14,6 +14,7 @@ use egui_plot::{
     AxisHints, FilledArea, GridInput, GridMark, LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform,
 };
 
+use crate::app::language::{counted, t, tr};
 use crate::app::run::lines::{Line, lines};
 use crate::app::run::series::{Missing, Window, decimate, moving_average};
 use crate::app::run::{CurveView, Plot, Runs};
@@ -99,12 +100,12 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
 fn empty(ui: &mut Ui, panel: &mut Panel<'_>) {
     ui.add_space(24.0);
     ui.vertical_centered(|ui| {
-        ui.label(widgets::strong("No run yet").size(palette::TITLE));
-        widgets::note(ui, "Curves appear with the first step of a run.");
+        ui.label(widgets::strong(t!("No run yet")).size(palette::TITLE));
+        widgets::note(ui, t!("Curves appear with the first step of a run."));
         ui.add_space(8.0);
         ui.horizontal(|ui| {
             ui.add_space((ui.available_width() - 280.0).max(0.0) / 2.0);
-            panel.button(ui, Command::SetRunTab(crate::app::run::RunTab::SetUp), "Set up a run");
+            panel.button(ui, Command::SetRunTab(crate::app::run::RunTab::SetUp), t!("Set up a run"));
             let earlier = Command::BrowseForRun(RunFile::Earlier);
             panel.button(ui, earlier.clone(), earlier.label());
         });
@@ -118,20 +119,20 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = palette::UNIT;
         chosen(ui, view, &mut next);
-        ui.label(RichText::new("Smoothing").color(Palette::of(ui).text_weak));
+        ui.label(RichText::new(t!("Smoothing")).color(Palette::of(ui).text_weak));
         // Rounded as the slider rounds, which would else report a change of its own.
         let mut smoothing = (view.smoothing * 100.0).round() / 100.0;
         ui.spacing_mut().slider_width = 80.0;
         let slider = egui::Slider::new(&mut smoothing, 0.0..=CurveView::MAX_SMOOTHING).fixed_decimals(2);
-        let help = "Weight of the past in the moving average; 0 shows every value as it is.";
+        let help = t!("Weight of the past in the moving average; 0 shows every value as it is.");
         let response = ui.add(slider).on_hover_text(help);
-        response.widget_info(|| WidgetInfo::slider(true, smoothing, "Smoothing"));
+        response.widget_info(|| WidgetInfo::slider(true, smoothing, t!("Smoothing")));
         if response.changed() {
             next.smoothing = smoothing;
         }
         for (name, scale, help) in [
-            ("log x", &mut next.x, "Logarithmic steps: the start of a run at leisure."),
-            ("log y", &mut next.y, "Logarithmic values; what is 0 or less is marked at the lower border."),
+            (t!("log x"), &mut next.x, t!("Logarithmic steps: the start of a run at leisure.")),
+            (t!("log y"), &mut next.y, t!("Logarithmic values; what is 0 or less is marked at the lower border.")),
         ] {
             let mut log = *scale == AxisScale::Log;
             if ui.checkbox(&mut log, name).on_hover_text(help).changed() {
@@ -139,14 +140,14 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
             }
         }
         let twins = state.runs.twins().next().is_some();
-        let difference = egui::Checkbox::new(&mut next.difference, "imitation − baseline");
+        let difference = egui::Checkbox::new(&mut next.difference, t!("imitation − baseline"));
         let response = ui.add_enabled(twins || view.difference, difference);
         response
-            .on_hover_text("Subtracts the twin without imitation, step by step.")
-            .on_disabled_hover_text("Start a paired run first.");
+            .on_hover_text(t!("Subtracts the twin without imitation, step by step."))
+            .on_disabled_hover_text(t!("Start a paired run first."));
         let moments = panel.state.runs.playback.is_some();
-        panel.command(ui, Command::ToggleMoments, Button::selectable(moments, "Through time"));
-        ui.menu_button("Save", |ui| {
+        panel.command(ui, Command::ToggleMoments, Button::selectable(moments, t!("Through time")));
+        ui.menu_button(t!("Save"), |ui| {
             for format in CurveFormat::ALL {
                 panel.entry(ui, Command::ExportCurves(view.large, format));
             }
@@ -160,8 +161,8 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
 /// Which plots there are.
 fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
     let text = match view.large {
-        Some(plot) => plot.name().to_owned(),
-        None => format!("{} plots", view.shown.len()),
+        Some(plot) => tr(plot.name()).to_owned(),
+        None => counted(view.shown.len(), "plot", "plots"),
     };
     let list = ComboBox::from_id_salt("plots").selected_text(text).width(112.0);
     let list = list.close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
@@ -170,9 +171,9 @@ fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
             let mut on = view.shown.contains(&plot);
             let full = !on && view.shown.len() >= CurveView::MOST;
             let last = on && view.shown.len() == 1;
-            let response = ui.add_enabled(!full && !last, egui::Checkbox::new(&mut on, plot.name()));
-            let response = response.on_hover_text(plot.explanation());
-            response.clone().on_disabled_hover_text("Between one and six plots are shown.");
+            let response = ui.add_enabled(!full && !last, egui::Checkbox::new(&mut on, tr(plot.name())));
+            let response = response.on_hover_text(tr(plot.explanation()));
+            response.clone().on_disabled_hover_text(t!("Between one and six plots are shown."));
             if response.changed() {
                 next.large = None;
                 next.shown.retain(|other| *other != plot);
@@ -182,7 +183,7 @@ fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
             }
         }
     });
-    shown.response.on_hover_text("Which plots are shown; a click on a plot's title enlarges it.");
+    shown.response.on_hover_text(t!("Which plots are shown; a click on a plot's title enlarges it."));
 }
 
 /// The name of a plot; a click shows it large, and small again.
@@ -191,20 +192,20 @@ fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
     let response = ui.interact(place, ui.scope_id().with(("title", plot.name())), Sense::click());
     let color = if response.hovered() { palette.accent } else { palette.text };
     let bold = FontId::new(palette::BODY, style::bold());
-    let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, plot.name(), bold, color);
+    let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, tr(plot.name()), bold, color);
     let rest = place.with_min_x(name.right() + palette::UNIT);
     let small = FontId::proportional(palette::SMALL);
     let painter = ui.painter().with_clip_rect(rest);
-    let axes = format!("{} over steps", plot.unit());
+    let axes = t!("{unit} over steps", unit = tr(plot.unit()));
     painter.text(rest.left_center(), Align2::LEFT_CENTER, axes, small, palette.text_weak);
     let large = panel.state.runs.view.large;
-    let spoken = format!("{} plot", plot.name());
+    let spoken = t!("{plot} plot", plot = tr(plot.name()));
     response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, large.is_some(), &spoken));
     if response.clicked() {
         let large = if large.is_some() { None } else { Some(plot) };
         panel.push(Command::SetCurves(CurveView { large, ..panel.state.runs.view.clone() }));
     }
-    response.on_hover_text(plot.explanation());
+    response.on_hover_text(tr(plot.explanation()));
 }
 
 /// Cells of about the same shape that fill a place.
@@ -316,7 +317,7 @@ impl Curves {
             up = up.map(|(low, high)| (low.min(0.0), high.max(0.0)));
         }
         let Some((low, high)) = up else {
-            let text = if view.difference { "no pair of runs has values here" } else { "no values" };
+            let text = if view.difference { t!("no pair of runs has values here") } else { t!("no values") };
             let font = FontId::proportional(palette::SMALL);
             ui.painter().text(place.center(), Align2::CENTER_CENTER, text, font, palette.text_weak);
             return None;
@@ -373,7 +374,7 @@ impl Curves {
         }
         let head = Rect::from_min_max(place.left_top() - vec2(0.0, TITLE), place.right_top());
         shades(&ui.painter().with_clip_rect(head), head, &lines, palette);
-        let spoken = format!("{} curves", plot.name());
+        let spoken = t!("{plot} curves", plot = tr(plot.name()));
         response.response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &spoken));
         let moved = moved(ui, &response.response, &transform, range);
         read_out(&response.response, &transform, runs, &lines);
@@ -521,7 +522,7 @@ fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, lines: 
     };
     response.clone().on_hover_ui_at_pointer(|ui| {
         let palette = Palette::of(ui);
-        ui.label(widgets::strong(format!("step {}", grouped(nearest as usize))));
+        ui.label(widgets::strong(t!("step {step}", step = grouped(nearest as usize))));
         Grid::new("values").num_columns(2).spacing([16.0, 2.0]).show(ui, |ui| {
             for (line, at, value) in &values {
                 ui.horizontal(|ui| {
@@ -530,7 +531,7 @@ fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, lines: 
                 });
                 ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
                     if *at != nearest {
-                        ui.label(RichText::new(format!("at {}", grouped(*at as usize))).small().weak());
+                        ui.label(RichText::new(t!("at {step}", step = grouped(*at as usize))).small().weak());
                     }
                     ui.label(significant(*value));
                 });

@@ -3,6 +3,7 @@
 use egui::{Button, Color32, Label, Painter, Rect, RichText, ScrollArea, Sense, Shape, Stroke, Ui, WidgetInfo, vec2};
 
 use crate::app::Command;
+use crate::app::language::t;
 use crate::app::run::lines::color_of;
 use crate::app::{RunFile, State};
 use crate::ui::palette::Palette;
@@ -36,14 +37,15 @@ fn entry(ui: &mut Ui, panel: &mut Panel<'_>, state: &State, key: u64) {
         ui.add(text)
     });
     let name = name.inner.on_hover_text(format!("{}: {}", track.name, track.state()));
-    let spoken = format!("Show {}", track.name);
+    let spoken = t!("Show {run}", run = track.name);
     swatch.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, track.visible, &spoken));
     if swatch.clicked() || name.clicked() {
         panel.push(Command::ToggleTrack(key));
     }
     if !live {
-        let remove = ui.add(Button::new("×").frame(false)).on_hover_text("Takes the run off the list; its files stay.");
-        remove.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, format!("Remove {}", track.name)));
+        let remove =
+            ui.add(Button::new("×").frame(false)).on_hover_text(t!("Takes the run off the list; its files stay."));
+        remove.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Remove {run}", run = track.name)));
         if remove.clicked() {
             panel.push(Command::RemoveTrack(key));
         }

@@ -3,6 +3,7 @@
 use egui::{Align, Button, Layout, RichText, Slider, Ui, WidgetInfo};
 
 use crate::app::Command;
+use crate::app::language::t;
 use crate::app::view::Layer;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
@@ -17,26 +18,26 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     let Some((snapshots, index)) = state.runs.moments() else { return };
     let palette = Palette::of(ui);
     ui.horizontal(|ui| {
-        ui.label(widgets::strong("Run time").color(palette.difference));
+        ui.label(widgets::strong(t!("Run time")).color(palette.difference));
         let playing = state.runs.playback.is_some_and(|playback| playback.playing);
-        panel.button(ui, Command::PlayMoments, if playing { "Halt" } else { "Play" });
+        panel.button(ui, Command::PlayMoments, if playing { t!("Halt") } else { t!("Play") });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let close = panel.command(ui, Command::ToggleMoments, Button::new("×").frame(false));
-            close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Leave the time of the run"));
+            close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Leave the time of the run")));
             let newest = index + 1 == snapshots.len();
             let follows = state.runs.playback.is_some_and(|playback| playback.at.is_none());
             let step = snapshots.get(index).map_or(0, |snapshot| snapshot.step);
-            let text = if follows && newest { format!("step {step} · newest") } else { format!("step {step}") };
+            let text = if follows && newest { t!("step {step} · newest", step) } else { t!("step {step}", step) };
             ui.label(text);
             if state.view.layer != Layer::Difference {
-                ui.label(RichText::new("shown in the Difference layer").small().color(palette.text_weak));
+                ui.label(RichText::new(t!("shown in the Difference layer")).small().color(palette.text_weak));
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 let mut at = index;
                 ui.spacing_mut().slider_width = (ui.available_width() - 8.0).max(64.0);
                 let slider = Slider::new(&mut at, 0..=snapshots.len().saturating_sub(1)).show_value(false);
                 let response = ui.add(slider).on_hover_text(Command::SeekMoment(0).tooltip());
-                response.widget_info(|| WidgetInfo::slider(true, at as f64, "Time of the run"));
+                response.widget_info(|| WidgetInfo::slider(true, at as f64, t!("Time of the run")));
                 if response.changed() && at != index {
                     panel.push(Command::SeekMoment(at));
                 }

@@ -3,6 +3,7 @@
 use egui::{RichText, ScrollArea, Sense, Ui};
 
 use crate::app::State;
+use crate::app::language::{t, tr};
 use crate::train::event::Arm;
 use crate::ui::palette::Palette;
 use crate::ui::table::{self, Cell, Column};
@@ -13,7 +14,7 @@ const WIDTH: f32 = 800.0;
 
 pub fn show(ui: &mut Ui, state: &State) {
     let Some(paired) = state.runs.paired() else {
-        note(ui, "Start a paired run: each seed is then trained with imitation and without.");
+        note(ui, t!("Start a paired run: each seed is then trained with imitation and without."));
         return;
     };
     let palette = Palette::of(ui);
@@ -23,22 +24,27 @@ pub fn show(ui: &mut Ui, state: &State) {
         let sign = if lead.mean < 0.0 { "−" } else { "+" };
         note(
             ui,
-            &format!(
-                "In mAP50-95: {sign}{:.3}{spread}. ± is the standard deviation over the seeds; the last evaluation counts.",
-                lead.mean.abs()
+            &t!(
+                "In mAP50-95: {lead}{spread}. ± is the standard deviation over the seeds; the last evaluation counts.",
+                lead = format_args!("{sign}{:.3}", lead.mean.abs()),
+                spread
             ),
         );
     }
     ui.add_space(8.0);
     let columns = [
-        Column::number("seed", 56.0, "The seed of both runs: the same batches in the same order."),
-        Column::text("run", 0.0, "With imitation, or the same run without."),
-        Column::number("mAP50", 88.0, "Of the last evaluation."),
-        Column::number("best", 88.0, "The best mAP50 of all evaluations."),
-        Column::number("mAP50-95", 88.0, "Of the last evaluation."),
-        Column::number("best", 88.0, "The best mAP50-95 of all evaluations."),
-        Column::number("distance", 88.0, "Imitation distance at λ = 1 over all scales, mean of the first epoch."),
-        Column::number("→", 88.0, "The same in the last epoch."),
+        Column::number(t!("seed"), 56.0, t!("The seed of both runs: the same batches in the same order.")),
+        Column::text(t!("run"), 0.0, t!("With imitation, or the same run without.")),
+        Column::number("mAP50", 88.0, t!("Of the last evaluation.")),
+        Column::number(t!("best"), 88.0, t!("The best mAP50 of all evaluations.")),
+        Column::number("mAP50-95", 88.0, t!("Of the last evaluation.")),
+        Column::number(t!("best"), 88.0, t!("The best mAP50-95 of all evaluations.")),
+        Column::number(
+            t!("distance"),
+            88.0,
+            t!("Imitation distance at λ = 1 over all scales, mean of the first epoch."),
+        ),
+        Column::number("→", 88.0, t!("The same in the last epoch.")),
     ];
     ui.set_max_width(WIDTH);
     table::header(ui, &columns, None);
@@ -49,8 +55,11 @@ pub fn show(ui: &mut Ui, state: &State) {
                 pair.map_or_else(Cell::none, |pair| Cell::new(format!("{:.3}", pair[index])))
             };
             let distance = |index: usize| Cell::number(row.distance.map(|d| d[index])).color(palette.difference);
-            let name =
-                if row.finished { row.arm.name().to_owned() } else { format!("{} · under way", row.arm.name()) };
+            let name = if row.finished {
+                tr(row.arm.name()).to_owned()
+            } else {
+                t!("{arm} · under way", arm = tr(row.arm.name()))
+            };
             let arm = match row.arm {
                 Arm::Imitation => Cell::new(&name).strong(),
                 Arm::Baseline => Cell::new(&name).color(palette.text_weak),
@@ -66,13 +75,18 @@ pub fn show(ui: &mut Ui, state: &State) {
                 distance(1),
             ];
             let spoken = match row.last {
-                Some([map50, _]) => format!("seed {}, {name}: mAP50 {map50:.3}", row.seed),
-                None => format!("seed {}, {name}", row.seed),
+                Some([map50, _]) => t!(
+                    "seed {seed}, {run}: mAP50 {map50}",
+                    seed = row.seed,
+                    run = name,
+                    map50 = format_args!("{map50:.3}")
+                ),
+                None => t!("seed {seed}, {run}", seed = row.seed, run = name),
             };
             table::row(ui, &columns, &cells, false, Sense::hover(), &spoken);
         }
     });
     if paired.rows.iter().any(|row| !row.finished) {
-        ui.label(RichText::new("Numbers of runs under way still change.").small().color(palette.text_weak));
+        ui.label(RichText::new(t!("Numbers of runs under way still change.")).small().color(palette.text_weak));
     }
 }

@@ -3,6 +3,7 @@
 use egui::{DragValue, ProgressBar, RichText, ScrollArea, Sense, Ui, vec2};
 
 use crate::app::Command;
+use crate::app::language::{t, tr};
 use crate::app::run::Examined;
 use crate::format::significant;
 use crate::preflight::report::{Check, LayerGradients, Status};
@@ -35,9 +36,11 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut PreflightMemory) {
         ui.add_space(8.0);
         note(
             ui,
-            "The preflight takes the first batch of the run that is set up, makes one step with it, and measures whether the \
+            t!(
+                "The preflight takes the first batch of the run that is set up, makes one step with it, and measures whether the \
              imitation reaches the student, whether masks follow their boxes, whether the adapters train and the teacher stays \
-             as it is. It writes nothing.",
+             as it is. It writes nothing."
+            ),
         );
         return;
     };
@@ -70,27 +73,35 @@ fn head(ui: &mut Ui, panel: &mut Panel<'_>) {
     let palette = Palette::of(ui);
     ui.horizontal(|ui| {
         if let Some(activity) = state.activity(JobKind::Preflight) {
-            panel.button(ui, Command::Cancel(JobKind::Preflight), "Stop");
+            panel.button(ui, Command::Cancel(JobKind::Preflight), t!("Stop"));
             let fraction = activity.fraction.unwrap_or(0.0);
             ui.add(ProgressBar::new(fraction).desired_width(160.0).desired_height(8.0).fill(palette.accent));
-            let left = activity.seconds_left(state.now).map_or_else(String::new, |s| format!(" · {s:.0} s left"));
-            ui.label(RichText::new(format!("{}{left}", activity.stage)).color(palette.text_weak));
+            let left = activity
+                .seconds_left(state.now)
+                .map_or_else(String::new, |s| format!(" · {}", t!("{seconds} s left", seconds = s.round())));
+            ui.label(RichText::new(format!("{}{left}", tr(&activity.stage))).color(palette.text_weak));
             return;
         }
-        panel.button(ui, Command::Preflight, "Check the set-up");
+        panel.button(ui, Command::Preflight, t!("Check the set-up"));
         let Some(examined) = &state.runs.examined else { return };
         let found = &examined.found;
         let [red, amber, green] = [Status::Red, Status::Amber, Status::Green].map(|status| found.count(status));
         let (sentence, color) = match found.status() {
-            Status::Green => ("It distils.", palette.good),
-            Status::Amber => ("It distils; something is unusual.", palette.warning),
-            Status::Red => ("It does not distil as it should.", palette.error),
+            Status::Green => (t!("It distils."), palette.good),
+            Status::Amber => (t!("It distils; something is unusual."), palette.warning),
+            Status::Red => (t!("It does not distil as it should."), palette.error),
         };
         ui.label(widgets::strong(sentence).size(16.0).color(color));
-        let numbers = format!("{red} red · {amber} amber · {green} green · {} s", significant(found.seconds));
+        let numbers = t!(
+            "{red} red · {amber} amber · {green} green · {seconds} s",
+            red,
+            amber,
+            green,
+            seconds = significant(found.seconds)
+        );
         ui.label(RichText::new(numbers).color(palette.text_weak));
         if examined.is_stale(&state.runs.form.campaign.config) {
-            ui.label(RichText::new("The set-up has changed since.").color(palette.warning));
+            ui.label(RichText::new(t!("The set-up has changed since.")).color(palette.warning));
         }
     });
 }
@@ -116,40 +127,44 @@ fn line(ui: &mut Ui, check: &Check) {
     let palette = Palette::of(ui);
     let response = ui.horizontal_top(|ui| {
         let sign = RichText::new(sign(check.status)).color(color(palette, check.status));
-        ui.add_sized(vec2(16.0, 18.0), egui::Label::new(sign)).on_hover_text(check.status.name());
+        ui.add_sized(vec2(16.0, 18.0), egui::Label::new(sign)).on_hover_text(tr(check.status.name()));
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
-            ui.label(widgets::strong(check.title));
+            ui.label(widgets::strong(tr(check.title)));
             ui.label(&check.message);
             if !check.advice.is_empty() {
-                ui.label(RichText::new(&check.advice).color(color(palette, check.status)));
+                ui.label(RichText::new(tr(&check.advice)).color(color(palette, check.status)));
             }
         });
     });
-    let spoken = format!("{}, {}: {}", check.status.name(), check.title, check.message);
+    let spoken = format!("{}, {}: {}", tr(check.status.name()), tr(check.title), check.message);
     response.response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &spoken));
     ui.add_space(4.0);
 }
 
 /// λ for a ratio that a person chooses.
 fn balance(ui: &mut Ui, panel: &mut Panel<'_>, examined: &Examined, memory: &mut PreflightMemory) {
-    ui.label(widgets::strong("Balance of the two losses"));
+    ui.label(widgets::strong(t!("Balance of the two losses")));
     let Some(lambda) = examined.lambda_for(memory.ratio) else {
-        note(ui, "The imitation has no gradient, so no λ gives it one.");
+        note(ui, t!("The imitation has no gradient, so no λ gives it one."));
         return;
     };
     ui.horizontal(|ui| {
-        ui.label("‖∇imitation‖ / ‖∇detection‖ =");
+        ui.label(t!("‖∇imitation‖ / ‖∇detection‖ ="));
         let drag = DragValue::new(&mut memory.ratio).range(RATIOS).speed(0.01).max_decimals(3);
-        let response =
-            ui.add(drag).on_hover_text("How strong the imitation's pull on the student is, against the detection's.");
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::SpinButton, true, "Gradient ratio"));
+        let response = ui
+            .add(drag)
+            .on_hover_text(t!("How strong the imitation's pull on the student is, against the detection's."));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::SpinButton, true, t!("Gradient ratio")));
     });
     ui.horizontal(|ui| {
-        panel.button(ui, Command::UseLambda(lambda), format!("Use λ = {}", significant(lambda)));
-        panel.button(ui, Command::KeepRatio(memory.ratio), "Keep this ratio");
+        panel.button(ui, Command::UseLambda(lambda), t!("Use λ = {lambda}", lambda = significant(lambda)));
+        panel.button(ui, Command::KeepRatio(memory.ratio), t!("Keep this ratio"));
     });
-    note(ui, "A fixed λ has this ratio on the first batch; a kept ratio is measured every ten steps and λ follows.");
+    note(
+        ui,
+        t!("A fixed λ has this ratio on the first batch; a kept ratio is measured every ten steps and λ follows."),
+    );
     ui.add_space(8.0);
 }
 
@@ -163,9 +178,10 @@ fn layers(ui: &mut Ui, layers: &[LayerGradients]) {
     // At most four decades, so that one tiny gradient does not flatten the rest.
     let low = low.max(high * 1e-4) * 0.8;
     let palette = Palette::of(ui);
-    ui.label(widgets::strong("Gradient norms by layer of the student"));
+    ui.label(widgets::strong(t!("Gradient norms by layer of the student")));
     ui.horizontal(|ui| {
-        for (name, color) in [("detection", palette.student), ("imitation at the run's λ", palette.difference)] {
+        for (name, color) in [(t!("detection"), palette.student), (t!("imitation at the run's λ"), palette.difference)]
+        {
             widgets::dot(ui, color);
             ui.label(RichText::new(name).size(palette::SMALL + 1.0).color(palette.text_weak));
         }
@@ -187,14 +203,14 @@ fn layers(ui: &mut Ui, layers: &[LayerGradients]) {
             let bar = egui::Rect::from_min_size(egui::pos2(rect.left() + NAME, top), vec2(width * share, 4.0));
             ui.painter().rect_filled(bar, 1.0, color);
         }
-        response.on_hover_text(format!(
-            "layer {}: detection {}, imitation {} ({} of it)",
-            layer.layer,
-            significant(layer.detection),
-            significant(layer.imitation),
-            significant(layer.ratio())
+        response.on_hover_text(t!(
+            "layer {layer}: detection {detection}, imitation {imitation} ({ratio} of it)",
+            layer = layer.layer,
+            detection = significant(layer.detection),
+            imitation = significant(layer.imitation),
+            ratio = significant(layer.ratio())
         ));
     }
-    let decades = format!("logarithmic, {} to {}", significant(low), significant(high));
+    let decades = t!("logarithmic, {low} to {high}", low = significant(low), high = significant(high));
     ui.label(RichText::new(decades).size(palette::SMALL).color(palette.text_weak));
 }

@@ -8,6 +8,7 @@ use egui::{
     vec2,
 };
 
+use crate::app::language::{key, t, tr};
 use crate::app::run::{Field, Problem};
 use crate::app::{Command, RunFile};
 use crate::imitation::mask::{IouConvention, LevelRule};
@@ -140,66 +141,67 @@ fn text(ui: &mut Ui, memory: &mut SetUp, name: &'static str, width: f32, now: St
 
 fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems: &[Problem], memory: &mut SetUp) {
     let config = &mut campaign.config;
-    row(ui, "Data", "A YOLO data.yaml with train and val.", |ui| {
-        path(ui, panel, memory, "Data of the run", &mut config.data, RunFile::Data);
+    row(ui, t!("Data"), t!("A YOLO data.yaml with train and val."), |ui| {
+        path(ui, panel, memory, t!("Data of the run"), &mut config.data, RunFile::Data);
     });
     why(ui, problems, Field::Data);
-    row(ui, "Teacher", "Whose features are imitated; without one the student trains alone.", |ui| {
+    row(ui, t!("Teacher"), t!("Whose features are imitated; without one the student trains alone."), |ui| {
         widgets::dot(ui, Palette::of(ui).role(Role::Teacher));
         let mut taught = config.teacher.is_some();
-        let box_ = ui.checkbox(&mut taught, "").on_hover_text("Train with imitation; off, the student trains alone.");
-        box_.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, taught, "With a teacher"));
+        let box_ =
+            ui.checkbox(&mut taught, "").on_hover_text(t!("Train with imitation; off, the student trains alone."));
+        box_.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, taught, t!("With a teacher")));
         if box_.changed() {
             config.teacher = taught.then(PathBuf::new);
         }
         match &mut config.teacher {
-            Some(teacher) => path(ui, panel, memory, "Teacher of the run", teacher, RunFile::Teacher),
+            Some(teacher) => path(ui, panel, memory, t!("Teacher of the run"), teacher, RunFile::Teacher),
             None => {
-                ui.label(RichText::new("none: the student trains alone").color(Palette::of(ui).text_weak));
+                ui.label(RichText::new(t!("none: the student trains alone")).color(Palette::of(ui).text_weak));
             }
         }
     });
     why(ui, problems, Field::Teacher);
-    row(ui, "Student", "What is trained: a checkpoint, or a model yaml to start from nothing.", |ui| {
+    row(ui, t!("Student"), t!("What is trained: a checkpoint, or a model yaml to start from nothing."), |ui| {
         widgets::dot(ui, Palette::of(ui).role(Role::Student));
-        path(ui, panel, memory, "Student of the run", &mut config.student, RunFile::Student);
+        path(ui, panel, memory, t!("Student of the run"), &mut config.student, RunFile::Student);
     });
     why(ui, problems, Field::Student);
-    row(ui, "Length", "How long the run is.", |ui| length(ui, &mut config.length));
+    row(ui, t!("Length"), t!("How long the run is."), |ui| length(ui, &mut config.length));
     why(ui, problems, Field::Length);
-    row(ui, "Images", "Side of the square input, and images a batch.", |ui| {
-        number(ui, "Image size", &mut config.imgsz, 32..=4096, 8.0).on_hover_text("A multiple of 32 px.");
+    row(ui, t!("Images"), t!("Side of the square input, and images a batch."), |ui| {
+        number(ui, t!("Image size"), &mut config.imgsz, 32..=4096, 8.0).on_hover_text(t!("A multiple of 32 px."));
         ui.label("px");
         ui.add_space(palette::UNIT);
-        ui.label("batch");
-        number(ui, "Batch size", &mut config.batch, 1..=4096, 0.2).on_hover_text("Images a step.");
+        ui.label(t!("batch"));
+        number(ui, t!("Batch size"), &mut config.batch, 1..=4096, 0.2).on_hover_text(t!("Images a step."));
     });
     why(ui, problems, Field::ImageSize);
     why(ui, problems, Field::Batch);
-    row(ui, "Weight", "How much the imitation counts beside the detection loss.", |ui| {
+    row(ui, t!("Weight"), t!("How much the imitation counts beside the detection loss."), |ui| {
         ui.add_enabled_ui(config.teacher.is_some(), |ui| weight(ui, &mut config.imitation.lambda));
     });
     why(ui, problems, Field::Weight);
-    row(ui, "Compare", "The same run with and without imitation, for several seeds.", |ui| {
-        ui.checkbox(&mut campaign.paired, "with and without imitation")
-            .on_hover_text("Each seed is trained twice: the twin has λ = 0, and nothing else differs.");
+    row(ui, t!("Compare"), t!("The same run with and without imitation, for several seeds."), |ui| {
+        ui.checkbox(&mut campaign.paired, t!("with and without imitation"))
+            .on_hover_text(t!("Each seed is trained twice: the twin has λ = 0, and nothing else differs."));
         ui.add_space(palette::UNIT);
-        ui.label("seeds");
-        number(ui, "Seeds", &mut campaign.seeds, 1..=100, 0.05)
-            .on_hover_text("From the first seed upward; a difference without a spread says little.");
+        ui.label(t!("seeds"));
+        number(ui, t!("Seeds"), &mut campaign.seeds, 1..=100, 0.05)
+            .on_hover_text(t!("From the first seed upward; a difference without a spread says little."));
     });
     why(ui, problems, Field::Pairs);
-    row(ui, "Results", "Configuration, curves and weights go in this folder.", |ui| {
-        path(ui, panel, memory, "Folder for the results", &mut campaign.out, RunFile::Out);
+    row(ui, t!("Results"), t!("Configuration, curves and weights go in this folder."), |ui| {
+        path(ui, panel, memory, t!("Folder for the results"), &mut campaign.out, RunFile::Out);
     });
     why(ui, problems, Field::Out);
     ui.add_space(palette::HALF);
     ui.horizontal(|ui| {
         ui.add_space(NAME + palette::UNIT);
-        panel.button(ui, Command::ResetRun, "Reset").on_hover_text(Command::ResetRun.label());
+        panel.button(ui, Command::ResetRun, t!("Reset")).on_hover_text(Command::ResetRun.label());
         let runs = campaign.seeds as usize * if campaign.paired { 2 } else { 1 };
         if runs > 1 {
-            let text = format!("{runs} runs, one after the other.");
+            let text = t!("{runs} runs, one after the other.", runs);
             ui.label(RichText::new(text).small().color(Palette::of(ui).text_weak));
         }
     });
@@ -210,32 +212,35 @@ fn length(ui: &mut Ui, length: &mut Length) {
         Length::Epochs(epochs) => (u64::from(epochs), false),
         Length::Steps(steps) => (steps, true),
     };
-    number(ui, "Length", &mut value, 1..=10_000_000, 0.2);
-    if ui.selectable_label(!steps, "epochs").clicked() {
+    number(ui, t!("Length"), &mut value, 1..=10_000_000, 0.2);
+    if ui.selectable_label(!steps, t!("epochs")).clicked() {
         steps = false;
     }
-    if ui.selectable_label(steps, "steps").clicked() {
+    if ui.selectable_label(steps, t!("steps")).clicked() {
         steps = true;
     }
     *length = if steps { Length::Steps(value) } else { Length::Epochs(u32::try_from(value).unwrap_or(u32::MAX)) };
 }
 
 fn weight(ui: &mut Ui, lambda: &mut Lambda) {
-    let help = "The share of the detection's gradient that the imitation's has; λ is measured and kept there.";
-    if ui.selectable_label(matches!(lambda, Lambda::GradientRatio(_)), "gradient ratio").on_hover_text(help).clicked()
+    let help = t!("The share of the detection's gradient that the imitation's has; λ is measured and kept there.");
+    if ui
+        .selectable_label(matches!(lambda, Lambda::GradientRatio(_)), t!("gradient ratio"))
+        .on_hover_text(help)
+        .clicked()
         && matches!(lambda, Lambda::Fixed(_))
     {
         *lambda = ImitationConfig::default().lambda;
     }
-    let help = "The weight itself; its meaning depends on the scale of the teacher's features.";
+    let help = t!("The weight itself; its meaning depends on the scale of the teacher's features.");
     if ui.selectable_label(matches!(lambda, Lambda::Fixed(_)), "λ").on_hover_text(help).clicked()
         && matches!(lambda, Lambda::GradientRatio(_))
     {
         *lambda = Lambda::Fixed(0.001);
     }
     match lambda {
-        Lambda::Fixed(value) => number(ui, "Weight", value, 0.0..=1e6, 0.0001),
-        Lambda::GradientRatio(value) => number(ui, "Weight", value, 0.0..=100.0, 0.005),
+        Lambda::Fixed(value) => number(ui, t!("Weight"), value, 0.0..=1e6, 0.0001),
+        Lambda::GradientRatio(value) => number(ui, t!("Weight"), value, 0.0..=100.0, 0.005),
     };
 }
 
@@ -297,13 +302,13 @@ fn optional<N: egui::emath::Numeric>(
             number(ui, name, value, range, 0.2);
         }
         None => {
-            ui.label(RichText::new("off").color(Palette::of(ui).text_weak));
+            ui.label(RichText::new(t!("off")).color(Palette::of(ui).text_weak));
         }
     }
 }
 
 fn fold(ui: &mut Ui, title: &str, summary: &str, add: impl FnOnce(&mut Ui)) {
-    let header = CollapsingHeader::new(widgets::strong(title)).id_salt(title);
+    let header = CollapsingHeader::new(widgets::strong(tr(title))).id_salt(title);
     let shown = header.show(ui, add);
     if shown.body_returned.is_none() {
         let place = shown.header_response.rect;
@@ -317,112 +322,142 @@ fn fold(ui: &mut Ui, title: &str, summary: &str, add: impl FnOnce(&mut Ui)) {
 
 fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems: &[Problem], memory: &mut SetUp) {
     let config = &mut campaign.config;
-    let summary = format!(
-        "ψ {} · {} · {} · adapter {k}×{k}",
-        config.imitation.psi,
-        config.imitation.level_rule.name(),
-        config.imitation.tap.name(),
-        k = config.imitation.adapter_kernel
+    let summary = t!(
+        "ψ {psi} · {rule} · {tap} · adapter {side}×{side}",
+        psi = config.imitation.psi,
+        rule = tr(config.imitation.level_rule.name()),
+        tap = tr(config.imitation.tap.name()),
+        side = config.imitation.adapter_kernel
     );
-    fold(ui, "Imitation", &summary, |ui| imitation(ui, config));
+    fold(ui, key!("Imitation"), &summary, |ui| imitation(ui, config));
     why(ui, problems, Field::Imitation);
     let name = config.optimizer.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
     let every = widgets::counted(config.evaluate_every as usize, "epoch", "epochs");
-    let summary = format!("{name} · seed {} · evaluated every {every}", config.seed);
-    fold(ui, "Optimisation", &summary, |ui| optimisation(ui, config, memory));
+    let summary =
+        t!("{optimizer} · seed {seed} · evaluated every {every}", optimizer = name, seed = config.seed, every);
+    fold(ui, key!("Optimisation"), &summary, |ui| optimisation(ui, config, memory));
     why(ui, problems, Field::Optimisation);
     let summary = format!("lr0 {} · mosaic {} · fliplr {}", config.hyp.lr0, config.hyp.mosaic, config.hyp.fliplr);
-    fold(ui, "Hyperparameters", &summary, |ui| hyperparameters(ui, panel, &mut config.hyp));
+    fold(ui, key!("Hyperparameters"), &summary, |ui| hyperparameters(ui, panel, &mut config.hyp));
     why(ui, problems, Field::Hyperparameters);
     if let Err(error) = config.hyp.check() {
         ui.label(RichText::new(error.to_string()).small().color(Palette::of(ui).warning));
     }
-    let summary = format!("{} · {} loader threads", config.device, config.workers);
-    fold(ui, "Data and device", &summary, |ui| machine(ui, panel, config));
+    let summary = t!("{device} · {count} loader threads", device = config.device, count = config.workers);
+    fold(ui, key!("Data and device"), &summary, |ui| machine(ui, panel, config));
 }
 
 fn imitation(ui: &mut Ui, config: &mut RunConfig) {
     let imitation = &mut config.imitation;
-    option(ui, "ψ", "The threshold: cells with an IoU above ψ times the largest one are imitated.", |ui| {
-        number(ui, "ψ of the run", &mut imitation.psi, 0.0..=1.0, 0.01);
+    option(ui, "ψ", t!("The threshold: cells with an IoU above ψ times the largest one are imitated."), |ui| {
+        number(ui, t!("ψ of the run"), &mut imitation.psi, 0.0..=1.0, 0.01);
     });
-    option(ui, "Level rule", "Which scales an object marks.", |ui| {
-        let all = LevelRule::ALL.map(|rule| (rule, rule.name(), rule.explanation()));
-        one_of(ui, "Level rule of the run", &mut imitation.level_rule, &all);
+    option(ui, t!("Level rule"), t!("Which scales an object marks."), |ui| {
+        let all = LevelRule::ALL.map(|rule| (rule, tr(rule.name()), tr(rule.explanation())));
+        one_of(ui, t!("Level rule of the run"), &mut imitation.level_rule, &all);
     });
-    option(ui, "IoU", "How the overlap of an anchor and a box is measured.", |ui| {
-        let all = IouConvention::ALL.map(|iou| (iou, iou.name(), iou.explanation()));
-        one_of(ui, "IoU of the run", &mut imitation.iou, &all);
+    option(ui, "IoU", t!("How the overlap of an anchor and a box is measured."), |ui| {
+        let all = IouConvention::ALL.map(|iou| (iou, iou.name(), tr(iou.explanation())));
+        one_of(ui, t!("IoU of the run"), &mut imitation.iou, &all);
     });
-    option(ui, "Tap", "Where in the networks the features are taken.", |ui| {
-        let all = Tap::ALL.map(|tap| (tap, tap.name(), tap.explanation()));
-        one_of(ui, "Tap of the run", &mut imitation.tap, &all);
+    option(ui, t!("Tap"), t!("Where in the networks the features are taken."), |ui| {
+        let all = Tap::ALL.map(|tap| (tap, tr(tap.name()), tr(tap.explanation())));
+        one_of(ui, t!("Tap of the run"), &mut imitation.tap, &all);
     });
-    option(ui, "Norm", "Which number of cells divides the sum: each scale's own, or that of all scales.", |ui| {
-        choice(ui, "Norm", &mut imitation.norm);
+    option(
+        ui,
+        t!("Norm"),
+        t!("Which number of cells divides the sum: each scale's own, or that of all scales."),
+        |ui| {
+            choice(ui, t!("Norm"), &mut imitation.norm);
+        },
+    );
+    option(ui, t!("λ warm-up"), t!("Steps over which λ grows from 0."), |ui| {
+        number(ui, t!("λ warm-up"), &mut imitation.warmup_steps, 0..=10_000_000, 1.0);
     });
-    option(ui, "λ warm-up", "Steps over which λ grows from 0.", |ui| {
-        number(ui, "λ warm-up", &mut imitation.warmup_steps, 0..=10_000_000, 1.0);
+    option(ui, t!("λ decay"), t!("How λ fades to 0 until the end, or until the stop step."), |ui| {
+        choice(ui, t!("λ decay"), &mut imitation.decay);
     });
-    option(ui, "λ decay", "How λ fades to 0 until the end, or until the stop step.", |ui| {
-        choice(ui, "λ decay", &mut imitation.decay);
+    option(ui, t!("Stop step"), t!("From this step on the imitation has no weight."), |ui| {
+        optional(ui, t!("Stop step"), &mut imitation.stop_step, 1000, 1..=10_000_000);
     });
-    option(ui, "Stop step", "From this step on the imitation has no weight.", |ui| {
-        optional(ui, "Stop step", &mut imitation.stop_step, 1000, 1..=10_000_000);
+    option(ui, t!("Adapter"), t!("Side of the convolution that maps student to teacher channels."), |ui| {
+        let all = [
+            (1, "1×1", t!("A linear map at every cell.")),
+            (3, "3×3", t!("A linear map of the cell and its neighbours.")),
+        ];
+        one_of(ui, t!("Adapter's kernel"), &mut imitation.adapter_kernel, &all);
     });
-    option(ui, "Adapter", "Side of the convolution that maps student to teacher channels.", |ui| {
-        let all =
-            [(1, "1×1", "A linear map at every cell."), (3, "3×3", "A linear map of the cell and its neighbours.")];
-        one_of(ui, "Adapter's kernel", &mut imitation.adapter_kernel, &all);
-    });
-    option(ui, "Adapter starts", "From the ridge fit over so many training images, or at random.", |ui| {
+    option(ui, t!("Adapter starts"), t!("From the ridge fit over so many training images, or at random."), |ui| {
         let mut images = match imitation.adapter_start {
             AdapterStart::LeastSquares { images } => Some(images),
             AdapterStart::Random => None,
         };
-        optional(ui, "Images of the fit", &mut images, 64, 1..=100_000);
+        optional(ui, t!("Images of the fit"), &mut images, 64, 1..=100_000);
         imitation.adapter_start = images.map_or(AdapterStart::Random, |images| AdapterStart::LeastSquares { images });
     });
-    option(ui, "Adapter's rate", "Its learning rate as a multiple of the student's.", |ui| {
-        number(ui, "Adapter's learning rate", &mut imitation.adapter_lr, 0.0..=1000.0, 0.01);
+    option(ui, t!("Adapter's rate"), t!("Its learning rate as a multiple of the student's."), |ui| {
+        number(ui, t!("Adapter's learning rate"), &mut imitation.adapter_lr, 0.0..=1000.0, 0.01);
     });
-    option(ui, "Normalise", "Features are divided by the teacher's standard deviation per channel first.", |ui| {
-        ui.checkbox(&mut imitation.normalise, "");
-    });
+    option(
+        ui,
+        t!("Normalise"),
+        t!("Features are divided by the teacher's standard deviation per channel first."),
+        |ui| {
+            ui.checkbox(&mut imitation.normalise, "");
+        },
+    );
 }
 
 fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
-    option(ui, "Optimizer", "SGD has Nesterov's momentum.", |ui| choice(ui, "Optimizer", &mut config.optimizer));
-    option(ui, "Seed", "Two runs with one seed on the CPU are the same to the last bit.", |ui| {
-        number(ui, "Seed", &mut config.seed, 0..=u64::MAX, 0.1);
+    option(ui, t!("Optimizer"), t!("SGD has Nesterov's momentum."), |ui| {
+        choice(ui, t!("Optimizer"), &mut config.optimizer)
     });
-    option(ui, "From scratch", "Draws the student's weights anew although a checkpoint is given.", |ui| {
+    option(ui, t!("Seed"), t!("Two runs with one seed on the CPU are the same to the last bit."), |ui| {
+        number(ui, t!("Seed"), &mut config.seed, 0..=u64::MAX, 0.1);
+    });
+    option(ui, t!("From scratch"), t!("Draws the student's weights anew although a checkpoint is given."), |ui| {
         ui.checkbox(&mut config.from_scratch, "");
     });
-    option(ui, "Nominal batch", "Gradients are gathered until about so many images have gone through.", |ui| {
-        number(ui, "Nominal batch", &mut config.nominal_batch, 1..=4096, 0.5);
+    option(ui, t!("Nominal batch"), t!("Gradients are gathered until about so many images have gone through."), |ui| {
+        number(ui, t!("Nominal batch"), &mut config.nominal_batch, 1..=4096, 0.5);
     });
-    option(ui, "Cosine decay", "The learning rate falls along a cosine, not a line.", |ui| {
+    option(ui, t!("Cosine decay"), t!("The learning rate falls along a cosine, not a line."), |ui| {
         ui.checkbox(&mut config.cos_lr, "");
     });
-    option(ui, "Averaged weights", "An exponential moving average of the weights is evaluated and saved.", |ui| {
-        ui.checkbox(&mut config.ema, "");
-    });
-    option(ui, "Freeze", "Layers that stay as they are, by number: 0 1 2.", |ui| {
+    option(
+        ui,
+        t!("Averaged weights"),
+        t!("An exponential moving average of the weights is evaluated and saved."),
+        |ui| {
+            ui.checkbox(&mut config.ema, "");
+        },
+    );
+    option(ui, t!("Freeze"), t!("Layers that stay as they are, by number: 0 1 2."), |ui| {
         let now = config.freeze.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        text(ui, memory, "Frozen layers", 120.0, now, |typed| {
+        text(ui, memory, t!("Frozen layers"), 120.0, now, |typed| {
             let numbers = typed.split([' ', ',']).filter_map(|part| part.parse().ok());
             config.freeze = numbers.collect();
         });
     });
-    option(ui, "Evaluate every", "Epochs from one evaluation to the next; the last is always evaluated.", |ui| {
-        number(ui, "Evaluate every", &mut config.evaluate_every, 1..=10_000, 0.1);
-    });
-    option(ui, "Half precision", "On a GPU: float16 with a loss scaler. The CPU always runs in float32.", |ui| {
-        choice(ui, "Half precision", &mut config.amp);
-    });
-    option(ui, "If not finite", "Stop with the last good weights, or skip the step with a warning.", |ui| {
-        choice(ui, "If not finite", &mut config.non_finite);
+    option(
+        ui,
+        t!("Evaluate every"),
+        t!("Epochs from one evaluation to the next; the last is always evaluated."),
+        |ui| {
+            number(ui, t!("Evaluate every"), &mut config.evaluate_every, 1..=10_000, 0.1);
+        },
+    );
+    option(
+        ui,
+        t!("Half precision"),
+        t!("On a GPU: float16 with a loss scaler. The CPU always runs in float32."),
+        |ui| {
+            choice(ui, t!("Half precision"), &mut config.amp);
+        },
+    );
+    option(ui, t!("If not finite"), t!("Stop with the last good weights, or skip the step with a warning."), |ui| {
+        choice(ui, t!("If not finite"), &mut config.non_finite);
     });
 }
 
@@ -430,41 +465,41 @@ fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, hyp: &mut Hyperparameters
     ui.horizontal(|ui| {
         let load = Command::BrowseForRun(RunFile::Hyp);
         panel.button(ui, load.clone(), load.label());
-        if ui.button("No augmentation").on_hover_text("Sets every augmentation to 0: a plain run.").clicked() {
+        if ui.button(t!("No augmentation")).on_hover_text(t!("Sets every augmentation to 0: a plain run.")).clicked() {
             *hyp = hyp.clone().without_augmentation();
         }
-        if ui.button("Defaults").on_hover_text("The program's own values.").clicked() {
+        if ui.button(t!("Defaults")).on_hover_text(t!("The program's own values.")).clicked() {
             *hyp = Hyperparameters::default();
         }
     });
     let fields: [(&str, &mut f64, &str); 27] = [
-        ("lr0", &mut hyp.lr0, "First learning rate."),
-        ("lrf", &mut hyp.lrf, "Last learning rate, as a share of the first."),
-        ("momentum", &mut hyp.momentum, "SGD's momentum, Adam's β₁."),
-        ("weight_decay", &mut hyp.weight_decay, "Of the weights; biases and batch norms have none."),
-        ("warmup_epochs", &mut hyp.warmup_epochs, "Epochs over which the learning rate and the momentum warm up."),
-        ("warmup_momentum", &mut hyp.warmup_momentum, "The momentum at the first step."),
-        ("warmup_bias_lr", &mut hyp.warmup_bias_lr, "The biases' learning rate at the first step."),
-        ("box", &mut hyp.box_gain, "Gain of the box loss."),
-        ("cls", &mut hyp.cls, "Gain of the class loss."),
-        ("cls_pw", &mut hyp.cls_pw, "Weight of positives in the class loss."),
-        ("obj", &mut hyp.obj, "Gain of the objectness loss."),
-        ("obj_pw", &mut hyp.obj_pw, "Weight of positives in the objectness loss."),
-        ("anchor_t", &mut hyp.anchor_t, "Largest ratio of a ground truth's side to an anchor's."),
-        ("fl_gamma", &mut hyp.fl_gamma, "Focal loss γ; 0 is plain cross-entropy."),
-        ("label_smoothing", &mut hyp.label_smoothing, "Softens the classes' targets."),
-        ("hsv_h", &mut hyp.hsv_h, "Jitter of the hue."),
-        ("hsv_s", &mut hyp.hsv_s, "Jitter of the saturation."),
-        ("hsv_v", &mut hyp.hsv_v, "Jitter of the brightness."),
-        ("degrees", &mut hyp.degrees, "Rotation, ± degrees."),
-        ("translate", &mut hyp.translate, "Shift, ± share of the image."),
-        ("scale", &mut hyp.scale, "Zoom, ± share."),
-        ("shear", &mut hyp.shear, "Shear, ± degrees."),
-        ("perspective", &mut hyp.perspective, "Perspective, ± share; 0 to 0.001."),
-        ("flipud", &mut hyp.flipud, "Probability of an upside-down flip."),
-        ("fliplr", &mut hyp.fliplr, "Probability of a left-right flip."),
-        ("mosaic", &mut hyp.mosaic, "Probability of a mosaic of four images."),
-        ("mixup", &mut hyp.mixup, "Probability of a blend of two mosaics."),
+        ("lr0", &mut hyp.lr0, t!("First learning rate.")),
+        ("lrf", &mut hyp.lrf, t!("Last learning rate, as a share of the first.")),
+        ("momentum", &mut hyp.momentum, t!("SGD's momentum, Adam's β₁.")),
+        ("weight_decay", &mut hyp.weight_decay, t!("Of the weights; biases and batch norms have none.")),
+        ("warmup_epochs", &mut hyp.warmup_epochs, t!("Epochs over which the learning rate and the momentum warm up.")),
+        ("warmup_momentum", &mut hyp.warmup_momentum, t!("The momentum at the first step.")),
+        ("warmup_bias_lr", &mut hyp.warmup_bias_lr, t!("The biases' learning rate at the first step.")),
+        ("box", &mut hyp.box_gain, t!("Gain of the box loss.")),
+        ("cls", &mut hyp.cls, t!("Gain of the class loss.")),
+        ("cls_pw", &mut hyp.cls_pw, t!("Weight of positives in the class loss.")),
+        ("obj", &mut hyp.obj, t!("Gain of the objectness loss.")),
+        ("obj_pw", &mut hyp.obj_pw, t!("Weight of positives in the objectness loss.")),
+        ("anchor_t", &mut hyp.anchor_t, t!("Largest ratio of a ground truth's side to an anchor's.")),
+        ("fl_gamma", &mut hyp.fl_gamma, t!("Focal loss γ; 0 is plain cross-entropy.")),
+        ("label_smoothing", &mut hyp.label_smoothing, t!("Softens the classes' targets.")),
+        ("hsv_h", &mut hyp.hsv_h, t!("Jitter of the hue.")),
+        ("hsv_s", &mut hyp.hsv_s, t!("Jitter of the saturation.")),
+        ("hsv_v", &mut hyp.hsv_v, t!("Jitter of the brightness.")),
+        ("degrees", &mut hyp.degrees, t!("Rotation, ± degrees.")),
+        ("translate", &mut hyp.translate, t!("Shift, ± share of the image.")),
+        ("scale", &mut hyp.scale, t!("Zoom, ± share.")),
+        ("shear", &mut hyp.shear, t!("Shear, ± degrees.")),
+        ("perspective", &mut hyp.perspective, t!("Perspective, ± share; 0 to 0.001.")),
+        ("flipud", &mut hyp.flipud, t!("Probability of an upside-down flip.")),
+        ("fliplr", &mut hyp.fliplr, t!("Probability of a left-right flip.")),
+        ("mosaic", &mut hyp.mosaic, t!("Probability of a mosaic of four images.")),
+        ("mixup", &mut hyp.mixup, t!("Probability of a blend of two mosaics.")),
     ];
     for (name, value, sentence) in fields {
         option(ui, name, sentence, |ui| {
@@ -476,7 +511,7 @@ fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, hyp: &mut Hyperparameters
 }
 
 fn machine(ui: &mut Ui, panel: &Panel<'_>, config: &mut RunConfig) {
-    option(ui, "Device", "Where the run computes.", |ui| {
+    option(ui, t!("Device"), t!("Where the run computes."), |ui| {
         let shown = ComboBox::from_id_salt("device").selected_text(&config.device).width(104.0).show_ui(ui, |ui| {
             for device in panel.state.device_choices() {
                 if ui.selectable_label(config.device == device, &device).clicked() {
@@ -484,27 +519,32 @@ fn machine(ui: &mut Ui, panel: &Panel<'_>, config: &mut RunConfig) {
                 }
             }
         });
-        named("Device of the run")(&shown.response);
+        named(t!("Device of the run"))(&shown.response);
     });
-    option(ui, "Threads", "Cores for libtorch; off leaves it its own choice.", |ui| {
-        optional(ui, "Threads", &mut config.threads, 1, 1..=512);
+    option(ui, t!("Threads"), t!("Cores for libtorch; off leaves it its own choice."), |ui| {
+        optional(ui, t!("Threads"), &mut config.threads, 1, 1..=512);
     });
-    option(ui, "Loader threads", "Threads that make batches; the result does not depend on them.", |ui| {
-        number(ui, "Loader threads", &mut config.workers, 0..=64, 0.1);
+    option(ui, t!("Loader threads"), t!("Threads that make batches; the result does not depend on them."), |ui| {
+        number(ui, t!("Loader threads"), &mut config.workers, 0..=64, 0.1);
     });
-    option(ui, "Channels last", "Order of tensors in memory: faster on some devices, the same numbers.", |ui| {
-        let all = [(None, "automatic", ""), (Some(true), "on", ""), (Some(false), "off", "")];
-        one_of(ui, "Channels last", &mut config.channels_last, &all);
-    });
+    option(
+        ui,
+        t!("Channels last"),
+        t!("Order of tensors in memory: faster on some devices, the same numbers."),
+        |ui| {
+            let all = [(None, t!("automatic"), ""), (Some(true), t!("on"), ""), (Some(false), t!("off"), "")];
+            one_of(ui, t!("Channels last"), &mut config.channels_last, &all);
+        },
+    );
     let image = panel.state.image.clone();
-    option(ui, "Snapshots", "Steps from one difference map of the open image to the next.", |ui| {
+    option(ui, t!("Snapshots"), t!("Steps from one difference map of the open image to the next."), |ui| {
         let mut on = config.snapshot.is_some();
         let toggled = ui.add_enabled(on || image.is_some(), egui::Checkbox::without_text(&mut on));
-        if toggled.on_disabled_hover_text("Open an image first.").changed() {
+        if toggled.on_disabled_hover_text(t!("Open an image first.")).changed() {
             config.snapshot = image.filter(|_| on).map(|image| SnapshotConfig { image, every: 25 });
         }
         if let Some(snapshot) = &mut config.snapshot {
-            number(ui, "Steps between snapshots", &mut snapshot.every, 1..=1_000_000, 0.5);
+            number(ui, t!("Steps between snapshots"), &mut snapshot.every, 1..=1_000_000, 0.5);
         }
     });
 }

@@ -8,6 +8,7 @@ use egui::{
 };
 use egui_plot::{AxisHints, LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
+use crate::app::language::{t, tr};
 use crate::app::run::clock;
 use crate::app::survey::{Measure, Surveyed, panels, rule_color};
 use crate::app::{Command, CurveFormat, State};
@@ -58,12 +59,12 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
         let palette = Palette::of(ui);
         if state.activity(JobKind::Survey).is_some() {
             let stop = Command::Cancel(JobKind::Survey);
-            let response = panel.button(ui, stop, "Stop");
-            response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Stop the survey"));
+            let response = panel.button(ui, stop, t!("Stop"));
+            response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Stop the survey")));
         } else {
             let text = match state.dataset.split() {
-                Some(split) => format!("Survey {split}"),
-                None => "Survey".to_owned(),
+                Some(split) => t!("Survey {split}", split),
+                None => t!("Survey").to_owned(),
             };
             let fresh = state.survey.result.is_some() && state.survey_is_stale().is_none();
             let button = match fresh {
@@ -71,14 +72,14 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
                 false => Button::new(widgets::strong(text).color(palette.on_accent)).fill(palette.accent),
             };
             let response = panel.command(ui, Command::StartSurvey, button);
-            response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, "Survey the masks"));
+            response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Survey the masks")));
         }
         ui.separator();
         for measure in Measure::ALL {
-            panel.choice(ui, Command::SetSurveyMeasure(measure), measure.name());
+            panel.choice(ui, Command::SetSurveyMeasure(measure), tr(measure.name()));
         }
         ui.separator();
-        ui.menu_button("Save", |ui| {
+        ui.menu_button(t!("Save"), |ui| {
             for format in CurveFormat::ALL {
                 panel.entry(ui, Command::ExportSurvey(format));
             }
@@ -95,25 +96,25 @@ fn status(ui: &mut Ui, state: &State) {
         let fraction = activity.fraction.unwrap_or(0.0);
         let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0).fill(palette.accent);
         ui.add(bar).widget_info(|| {
-            let mut info = WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the survey");
+            let mut info = WidgetInfo::labeled(egui::Role::ProgressIndicator, true, t!("Progress of the survey"));
             info.value = Some(f64::from(fraction));
             info
         });
-        let left = activity.seconds_left(state.now).map(|left| format!(" · {} left", clock(left)));
-        let text = format!("{} · {:.0} %{}", activity.stage, 100.0 * fraction, left.unwrap_or_default());
+        let left = activity.seconds_left(state.now).map(|left| format!(" · {}", t!("{time} left", time = clock(left))));
+        let text = format!("{} · {:.0} %{}", tr(&activity.stage), 100.0 * fraction, left.unwrap_or_default());
         ui.add(Label::new(RichText::new(text).color(palette.text_weak)).truncate());
         return;
     }
     let Some(surveyed) = &state.survey.result else { return };
     let survey = &surveyed.survey;
     if let Some(of) = state.survey_is_stale() {
-        let text = format!("Stale: it is of {of}. Survey again.");
+        let text = t!("Stale: it is of {of}. Survey again.", of);
         ui.add(Label::new(RichText::new(&text).color(palette.warning)).truncate()).on_hover_text(text);
         return;
     }
     let skipped = match surveyed.skipped {
         0 => String::new(),
-        count => format!(" · {} left out", counted(count, "image", "images")),
+        count => format!(" · {}", t!("{images} left out", images = counted(count, "image", "images"))),
     };
     let text = format!(
         "{} · {} · {}×{} px{skipped}",
@@ -125,9 +126,9 @@ fn status(ui: &mut Ui, state: &State) {
     let [small, medium, large] =
         [survey.sizes.small, survey.sizes.medium, survey.sizes.large].map(|count| grouped(count as usize));
     let more = format!(
-        "{} split of {}\n{small} small, {medium} medium, {large} large ground truths\n{} IoU",
-        surveyed.request.split,
-        surveyed.request.data.display(),
+        "{}\n{}\nIoU: {}",
+        t!("{split} split of {data}", split = surveyed.request.split, data = surveyed.request.data.display()),
+        t!("{small} small, {medium} medium, {large} large ground truths", small, medium, large),
         survey.iou
     );
     ui.add(Label::new(RichText::new(text).color(palette.text_weak)).truncate()).on_hover_text(more);
@@ -136,20 +137,23 @@ fn status(ui: &mut Ui, state: &State) {
 fn empty(ui: &mut Ui, state: &State) {
     ui.add_space(24.0);
     ui.vertical_centered(|ui| {
-        ui.label(widgets::strong("No survey yet").size(palette::TITLE));
+        ui.label(widgets::strong(t!("No survey yet")).size(palette::TITLE));
         let why = Command::StartSurvey.disabled(state);
-        note(ui, why.unwrap_or("Counts the cells that each ψ and level rule would mark over all images of the split."));
-        note(ui, "Only image sizes and labels are read: thousands of images take seconds.");
+        note(
+            ui,
+            why.unwrap_or(t!("Counts the cells that each ψ and level rule would mark over all images of the split.")),
+        );
+        note(ui, t!("Only image sizes and labels are read: thousands of images take seconds."));
     });
 }
 
 fn title(ui: &Ui, panel: &PlotPanel, place: Rect) {
     let palette = Palette::of(ui);
     let bold = FontId::new(palette::BODY, style::bold());
-    let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, &panel.title, bold, palette.text);
+    let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, tr(&panel.title), bold, palette.text);
     let rest = place.with_min_x(name.right() + palette::UNIT);
     let small = FontId::proportional(palette::SMALL);
-    let axes = format!("{} over ψ", panel.y_label);
+    let axes = t!("{unit} over ψ", unit = tr(&panel.y_label));
     let painter = ui.painter().with_clip_rect(rest);
     painter.text(rest.left_center(), Align2::LEFT_CENTER, axes, small, palette.text_weak);
 }
@@ -207,7 +211,7 @@ fn plot(ui: &mut Ui, panel: &mut Panel<'_>, of: &PlotPanel, place: Rect) {
             }
         });
     let response = shown.response.on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
-    let spoken = format!("{} over ψ, {}", of.y_label, of.title);
+    let spoken = t!("{unit} over ψ, {scale}", unit = tr(&of.y_label), scale = tr(&of.title));
     response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &spoken));
     if let Some(at) = response.interact_pointer_pos().filter(|_| response.clicked() || response.dragged()) {
         let at = shown.transform.value_from_position(at).x.clamp(0.0, 1.0);
@@ -227,14 +231,14 @@ fn read_out(response: &Response, transform: &PlotTransform, of: &PlotPanel) {
         |points: &[[f64; 2]]| points.iter().copied().min_by(|a, b| (a[0] - psi).abs().total_cmp(&(b[0] - psi).abs()));
     let Some([at, _]) = of.lines.first().and_then(|line| nearest(&line.points)) else { return };
     response.clone().on_hover_ui_at_pointer(|ui| {
-        ui.label(widgets::strong(format!("{} · ψ {at:.2}", of.title)));
+        ui.label(widgets::strong(format!("{} · ψ {at:.2}", tr(&of.title))));
         Grid::new("values").num_columns(2).spacing([16.0, 2.0]).show(ui, |ui| {
             for line in &of.lines {
                 let Some([_, value]) = nearest(&line.points) else { continue };
                 let [r, g, b] = line.color;
                 ui.horizontal(|ui| {
                     widgets::dot(ui, egui::Color32::from_rgb(r, g, b));
-                    ui.label(&line.label);
+                    ui.label(tr(&line.label));
                 });
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     let whole = value.fract() == 0.0;
@@ -243,7 +247,7 @@ fn read_out(response: &Response, transform: &PlotTransform, of: &PlotPanel) {
                 ui.end_row();
             }
         });
-        ui.label(RichText::new("A click or a drag sets ψ.").small().weak());
+        ui.label(RichText::new(t!("A click or a drag sets ψ.")).small().weak());
     });
 }
 
@@ -261,33 +265,43 @@ fn overlap(ui: &mut Ui, state: &State, surveyed: &Surveyed) {
             } else {
                 ui.painter().line_segment(ends, stroke);
             }
-            response.on_hover_text(rule.explanation());
-            let text = if rule == state.rule { widgets::strong(rule.name()) } else { RichText::new(rule.name()) };
-            ui.label(text).on_hover_text(rule.explanation());
+            response.on_hover_text(tr(rule.explanation()));
+            let name = tr(rule.name());
+            let name = if rule == state.rule { widgets::strong(name) } else { RichText::new(name) };
+            ui.label(name).on_hover_text(tr(rule.explanation()));
         }
     });
     ui.add_space(palette::HALF);
     let at = survey.nearest(state.psi);
     let psi = survey.psis.get(at).copied().unwrap_or_default();
-    let nearest = if psi == state.psi.get() { "" } else { "nearest " };
-    let heading = format!("Mask, positives · {} · {nearest}ψ {psi:.2}", state.rule.name());
+    let (rule, shown) = (tr(state.rule.name()), format!("{psi:.2}"));
+    let heading = match psi == state.psi.get() {
+        true => t!("Mask, positives · {rule} · ψ {psi}", rule, psi = shown),
+        false => t!("Mask, positives · {rule} · nearest ψ {psi}", rule, psi = shown),
+    };
     ui.add(Label::new(widgets::strong(heading)).truncate());
     let columns = [
-        Column::text("scale", 0.0, "Cells are summed over all images."),
-        Column::number("mask alone", 80.0, "Imitated cells that are no positive of YOLOv5's for any anchor."),
+        Column::text(t!("scale"), 0.0, t!("Cells are summed over all images.")),
+        Column::number(t!("mask alone"), 80.0, t!("Imitated cells that are no positive of YOLOv5's for any anchor.")),
         Column::number(
-            "positives alone",
+            t!("positives alone"),
             96.0,
-            "Cells that YOLOv5 assigns to a ground truth and that are not imitated.",
+            t!("Cells that YOLOv5 assigns to a ground truth and that are not imitated."),
         ),
-        Column::number("both", 72.0, "Positives that are imitated too."),
+        Column::number(t!("both"), 72.0, t!("Positives that are imitated too.")),
     ];
     ui.spacing_mut().item_spacing.y = 0.0;
     table::header(ui, &columns, None);
     for (scale, Overlap { only_mask, only_positives, both }) in survey.scales.iter().zip(survey.overlap(state.rule, at))
     {
         let [mask, positives, both] = [only_mask, only_positives, both].map(|count| grouped(count as usize));
-        let spoken = format!("{}: {mask} of the mask alone, {positives} positives alone, {both} both", scale.name);
+        let spoken = t!(
+            "{scale}: {mask} of the mask alone, {positives} positives alone, {both} both",
+            scale = scale.name,
+            mask,
+            positives,
+            both
+        );
         let cells = [Cell::new(&scale.name).strong(), Cell::new(mask), Cell::new(positives), Cell::new(both)];
         table::row(ui, &columns, &cells, false, Sense::hover(), &spoken);
     }
