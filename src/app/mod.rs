@@ -89,6 +89,8 @@ pub struct App<B> {
     settings_path: Option<PathBuf>,
     saved: Settings,
     next_save: f64,
+    /// The window closes as soon as the run has ended.
+    closing: bool,
     start: Instant,
     /// UI-thread time of the frame in hand; `None` before its first drawing.
     frame: Option<Duration>,
@@ -127,6 +129,7 @@ impl<B: Backend> App<B> {
             settings_path,
             saved: settings,
             next_save: SETTINGS_INTERVAL,
+            closing: false,
             start: Instant::now(),
             frame: None,
             ticked: Duration::ZERO,
@@ -189,10 +192,26 @@ impl<B: Backend> App<B> {
         self.ticked = begin.elapsed();
     }
 
+    /// Closing the window with a run under way first ends that run after its step, with a checkpoint; a second time closes at
+    /// once, and the run goes on from its last checkpoint when it is resumed.
+    fn close(&mut self, ctx: &egui::Context) {
+        let live = self.state.runs.live.is_some();
+        if ctx.input(|input| input.viewport().close_requested()) && live && !self.closing {
+            self.closing = true;
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.run(ctx, Command::StopRun);
+            let text = "The run ends after this step, then the window closes. Close it again to leave at once.";
+            self.memory.toasts.add(Level::Info, text, None);
+        } else if self.closing && !live {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+
     /// Draws the window and carries out what is asked for in it.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         let begin = Instant::now();
         let ctx = ui.ctx().clone();
+        self.close(&ctx);
         let mut commands = keys::pressed(&ctx, &self.state);
         commands.extend(ui::show(ui, &self.state, &mut self.memory, self.layout));
         for command in commands {
