@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
+use crate::app::desk::Wanted;
 use crate::app::run::{CurveView, Field, Plot, RunTab};
+use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
 use crate::app::survey::{self, Measure};
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
@@ -27,6 +29,13 @@ pub enum Command {
     BrowseModel(Role),
     BrowseAdapter,
     OpenSample,
+    /// Opens a session file; the first of two asks for it.
+    BrowseSession,
+    OpenSession(PathBuf),
+    SaveSession,
+    /// Asks where a file of the session has gone, or leaves it.
+    FindMissing(Wanted),
+    ForgetMissing,
     /// A file or folder by what it is: image, label, data.yaml, weights.
     Open(PathBuf),
     OpenImage(PathBuf),
@@ -221,6 +230,11 @@ impl Command {
             Self::BrowseModel(role) => format!("Open {}…", role.name()),
             Self::BrowseAdapter => "Use adapters of a run…".into(),
             Self::OpenSample => "Open the sample session".into(),
+            Self::BrowseSession => "Open a session…".into(),
+            Self::OpenSession(path) => format!("Open the session {}", file_name(path)),
+            Self::SaveSession => "Save the session…".into(),
+            Self::FindMissing(wanted) => format!("Find {}…", wanted.what()),
+            Self::ForgetMissing => "Go on without the missing files".into(),
             Self::Open(path) | Self::OpenImage(path) | Self::OpenData(path) => format!("Open {}", path.display()),
             Self::Drop(..) => "Open dropped files".into(),
             Self::OpenModel(role, path) => format!("Open {} as {}", file_name(path), role.name()),
@@ -361,6 +375,12 @@ impl Command {
             Self::BrowseModel(Role::Student) => "YOLOv5 weights: .pt or .safetensors.",
             Self::BrowseAdapter => "The 1×1 or 3×3 adapters that a training run wrote.",
             Self::OpenSample => "The images and the two models that come with the program.",
+            Self::BrowseSession | Self::OpenSession(_) => {
+                "Opens the files of a saved session and sets psi, level rule, tap and view as they were."
+            }
+            Self::SaveSession => "Writes which files are open and how the method is set into a file (TOML).",
+            Self::FindMissing(_) => "This file of the session is not where it was: show where it is now.",
+            Self::ForgetMissing => "Leaves closed what has moved; the rest of the session stays open.",
             Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => {
                 "Opens the file by what it is."
             }
@@ -568,6 +588,7 @@ impl Command {
         let running = || state.runs.live.is_some().then_some("A run is under way.");
         match self {
             Self::BrowseLabels => no_scene(),
+            Self::SaveSession => Session::of(state).is_empty().then_some("Nothing is open yet."),
             Self::OpenSample => state.sample.is_none().then_some("The sample data does not lie beside the program."),
             Self::ForgetRecent => state.recent.is_empty().then_some("There are no recent files."),
             Self::StepImage(_) => (state.dataset.shown.len() < 2).then_some("The list has no other image."),
@@ -671,7 +692,7 @@ impl Command {
         let mut all = vec![Self::BrowseImage, Self::BrowseFolder, Self::BrowseData, Self::BrowseLabels];
         all.extend(Role::ALL.map(Self::BrowseModel));
         all.push(Self::BrowseAdapter);
-        all.push(Self::OpenSample);
+        all.extend([Self::OpenSample, Self::BrowseSession, Self::SaveSession]);
         all.extend(state.recent.iter().cloned().map(Self::Open));
         all.extend(Role::ALL.map(Self::CloseModel));
         all.extend(Role::ALL.map(Self::ShowLoadReport));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::command::{CurveFormat, RunFile};
 use crate::app::run::lines::CurveExport;
+use crate::app::session::Session;
 use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
@@ -27,9 +28,28 @@ pub enum Wanted {
     Model(Role),
     Adapter,
     ForRun(RunFile),
+    Session,
 }
 
 impl Wanted {
+    /// In a sentence.
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::Image => "the image",
+            Self::Labels => "the labels",
+            Self::Data => "the dataset",
+            Self::Folder => "the folder of images",
+            Self::Model(Role::Teacher) | Self::ForRun(RunFile::Teacher) => "the teacher",
+            Self::Model(Role::Student) | Self::ForRun(RunFile::Student) => "the student",
+            Self::Adapter => "the adapters",
+            Self::ForRun(RunFile::Data) => "the data of the run",
+            Self::ForRun(RunFile::Hyp) => "the hyperparameters",
+            Self::ForRun(RunFile::Out) => "the folder for the results",
+            Self::ForRun(RunFile::Earlier) => "the earlier run",
+            Self::Session => "the session",
+        }
+    }
+
     const fn title(self) -> &'static str {
         match self {
             Self::Image => "Open an image",
@@ -45,6 +65,7 @@ impl Wanted {
             Self::ForRun(RunFile::Hyp) => "Load hyperparameters",
             Self::ForRun(RunFile::Out) => "Choose the folder for the results",
             Self::ForRun(RunFile::Earlier) => "Open an earlier run",
+            Self::Session => "Open a session",
         }
     }
 
@@ -60,6 +81,7 @@ impl Wanted {
             Self::ForRun(RunFile::Student) => Some(("YOLOv5 models", &["pt", "pth", "safetensors", "yaml", "yml"])),
             Self::Model(_) => Some(("YOLOv5 weights", &["pt", "pth", "safetensors", "torchscript"])),
             Self::Adapter => Some(("Adapters", &["safetensors"])),
+            Self::Session => Some(("Sessions", &["toml"])),
         }
     }
 }
@@ -73,6 +95,7 @@ pub enum PathKind {
     Folder,
     Weights { bytes: u64 },
     Adapter,
+    Session,
     Missing,
     Unknown,
 }
@@ -88,6 +111,7 @@ pub fn kind_of(path: &Path) -> PathKind {
         image if IMAGE_EXTENSIONS.contains(&image) => PathKind::Image,
         "txt" | "xml" | "json" => PathKind::Labels,
         "yaml" | "yml" => PathKind::Data,
+        "toml" => PathKind::Session,
         "safetensors" if path.file_stem().is_some_and(|stem| stem == "adapter") => PathKind::Adapter,
         "pt" | "pth" | "safetensors" | "torchscript" => PathKind::Weights { bytes: metadata.len() },
         _ => PathKind::Unknown,
@@ -106,6 +130,11 @@ pub enum Errand {
         path: PathBuf,
         text: String,
     },
+    ReadSession(PathBuf),
+    /// Looks which files of a session are still there.
+    CheckSession(Box<Session>),
+    /// Asks for a file name and writes a session there.
+    SaveSession(Box<Session>),
     /// Finds a folder for results that is not there yet.
     FindFreeFolder,
     ReadHyp(PathBuf),
@@ -121,6 +150,7 @@ pub enum Answer {
     Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
     FreeFolder(PathBuf),
     Hyp { path: PathBuf, hyp: Box<Hyperparameters>, unknown: Vec<String> },
+    Session { session: Box<Session>, missing: Vec<(Wanted, PathBuf)> },
     Saved(PathBuf),
     Failed { what: String, message: String },
 }
@@ -179,10 +209,23 @@ impl Desk {
                 }
             }
             Errand::Save(export) => {
-                self.save_as("the curves", export.format, &export.file_name(), move || export.bytes());
+                self.save_as("the curves", kind(export.format), &export.file_name(), move || export.bytes());
             }
             Errand::SaveSurvey(export) => {
-                self.save_as("the survey", export.format, &export.file_name(), move || export.bytes());
+                self.save_as("the survey", kind(export.format), &export.file_name(), move || export.bytes());
+            }
+            Errand::ReadSession(path) => self.spawn(move || {
+                Some(match Session::read(&path) {
+                    Ok(session) => Answer::Session { missing: session.missing(), session: Box::new(session) },
+                    Err(message) => Answer::Failed { what: path.display().to_string(), message },
+                })
+            }),
+            Errand::CheckSession(session) => {
+                self.spawn(move || Some(Answer::Session { missing: session.missing(), session }));
+            }
+            Errand::SaveSession(session) => {
+                let bytes = move || session.to_toml().map(String::into_bytes);
+                self.save_as("the session", ("TOML", "toml"), "session.toml", bytes);
             }
             Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&runs_folder())))),
             Errand::ReadHyp(path) => self.spawn(move || {
@@ -202,14 +245,14 @@ impl Desk {
     fn save_as(
         &self,
         what: &'static str,
-        format: CurveFormat,
+        (format, extension): (&'static str, &'static str),
         name: &str,
         bytes: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
     ) {
         let dialog = rfd::AsyncFileDialog::new()
-            .set_title(format!("Save {what} as {}", format.name()))
+            .set_title(format!("Save {what} as {format}"))
             .set_file_name(name)
-            .add_filter(format.name(), &[format.extension()]);
+            .add_filter(format, &[extension]);
         let asked = Instant::now();
         let picked = dialog.save_file();
         self.spawn(move || match block_on(picked) {
@@ -234,6 +277,11 @@ impl Desk {
             let _ = self.answers.send(Answer::Failed { what: "a thread".into(), message: error.to_string() });
         }
     }
+}
+
+/// What a dialog calls a format, and its extension.
+fn kind(format: CurveFormat) -> (&'static str, &'static str) {
+    (format.name(), format.extension())
 }
 
 impl Drop for Desk {

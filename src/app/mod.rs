@@ -15,6 +15,7 @@ mod measures;
 mod messages;
 mod reports;
 pub mod run;
+mod session;
 mod settings;
 mod state;
 pub mod survey;
@@ -33,6 +34,7 @@ pub use frames::{FRAME_GOAL, FrameSummary, FrameTimes};
 pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};
 pub use messages::{Level, Message, Messages, ago};
 pub use reports::receive;
+pub use session::Session;
 pub use settings::{Settings, ThemeSetting, WindowLayout};
 pub use state::{Activity, AnchorOwner, MaskAnchors, ModelSlot, Overlay, Sample, State};
 pub use update::{Effect, answered, apply};
@@ -145,7 +147,10 @@ impl<B: Backend> App<B> {
         commands.extend(options.teacher.clone().map(|path| Command::OpenModel(crate::inspect::Role::Teacher, path)));
         commands.extend(options.student.clone().map(|path| Command::OpenModel(crate::inspect::Role::Student, path)));
         if commands.is_empty() {
-            commands.push(Command::OpenSample);
+            match self.saved.session.clone() {
+                Some(session) => self.desk.ask(Errand::CheckSession(Box::new(session))),
+                None => commands.push(Command::OpenSample),
+            }
         }
         // A device that was named is taken before the models are loaded onto another; to find out which one is
         // there can take seconds, so "auto" comes after the files have said what they are.
@@ -265,6 +270,7 @@ impl<B: Backend> App<B> {
             view: self.state.view,
             curves: self.state.runs.view.clone(),
             window,
+            session: Some(Session::of(&self.state)).filter(|session| !session.is_empty()),
         }
     }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::app::run::CurveView;
+use crate::app::session::Session;
 use crate::app::view::{RangeMode, ViewSettings};
 
 /// More than any settings file needs.
@@ -92,6 +93,8 @@ pub struct Settings {
     pub view: ViewSettings,
     pub curves: CurveView,
     pub window: WindowLayout,
+    /// What was open at the end.
+    pub session: Option<Session>,
 }
 
 impl Settings {
@@ -163,6 +166,7 @@ mod tests {
             },
             curves: CurveView { smoothing: 0.5, ..CurveView::default() },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
+            session: Some(Session { psi: 0.25, ..Session::default() }),
         };
         assert_eq!(read(&settings.to_toml().expect("toml")), (settings, None));
     }

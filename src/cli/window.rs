@@ -46,15 +46,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         device: args.device.to_string(),
         profile: args.profile,
     })?;
-    leave()
-}
-
-/// Ends the process at once. A thread may still be inside libtorch, whose destructors must not run under it; every file has
-/// been written whole.
-#[expect(unsafe_code, reason = "the one way to leave without running the destructors of shared libraries")]
-fn leave() -> ! {
-    // SAFETY: `_exit` ends the process; nothing of it runs afterwards.
-    unsafe { libc::_exit(0) }
+    super::leave(0)
 }
 
 fn has_display() -> bool {
