@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
+use crate::app::desk::Wanted;
 use crate::app::language::{LanguageChoice, t, tr};
 use crate::app::run::{CurveView, Field, Plot, RunTab};
+use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
 use crate::app::survey::{self, Measure};
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
@@ -28,6 +30,13 @@ pub enum Command {
     BrowseModel(Role),
     BrowseAdapter,
     OpenSample,
+    /// Opens a session file; the first of two asks for it.
+    BrowseSession,
+    OpenSession(PathBuf),
+    SaveSession,
+    /// Asks where a file of the session has gone, or leaves it.
+    FindMissing(Wanted),
+    ForgetMissing,
     /// A file or folder by what it is: image, label, data.yaml, weights.
     Open(PathBuf),
     OpenImage(PathBuf),
@@ -223,6 +232,11 @@ impl Command {
             Self::BrowseModel(role) => t!("Open {role}…", role = tr(role.name())),
             Self::BrowseAdapter => t!("Use adapters of a run…").into(),
             Self::OpenSample => t!("Open the sample session").into(),
+            Self::BrowseSession => t!("Open a session…").into(),
+            Self::OpenSession(path) => t!("Open the session {file}", file = file_name(path)),
+            Self::SaveSession => t!("Save the session…").into(),
+            Self::FindMissing(wanted) => t!("Find {what}…", what = wanted.what()),
+            Self::ForgetMissing => t!("Go on without the missing files").into(),
             Self::Open(path) | Self::OpenImage(path) | Self::OpenData(path) => t!("Open {file}", file = path.display()),
             Self::Drop(..) => t!("Open dropped files").into(),
             Self::OpenModel(role, path) => {
@@ -372,6 +386,12 @@ impl Command {
             Self::BrowseModel(Role::Student) => t!("YOLOv5 weights: .pt or .safetensors."),
             Self::BrowseAdapter => t!("The 1×1 or 3×3 adapters that a training run wrote."),
             Self::OpenSample => t!("The images and the two models that come with the program."),
+            Self::BrowseSession | Self::OpenSession(_) => {
+                t!("Opens the files of a saved session and sets psi, level rule, tap and view as they were.")
+            }
+            Self::SaveSession => t!("Writes which files are open and how the method is set into a file (TOML)."),
+            Self::FindMissing(_) => t!("This file of the session is not where it was: show where it is now."),
+            Self::ForgetMissing => t!("Leaves closed what has moved; the rest of the session stays open."),
             Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => {
                 t!("Opens the file by what it is.")
             }
@@ -589,6 +609,7 @@ impl Command {
         let running = || state.runs.live.is_some().then_some(t!("A run is under way."));
         match self {
             Self::BrowseLabels => no_scene(),
+            Self::SaveSession => Session::of(state).is_empty().then_some(t!("Nothing is open yet.")),
             Self::OpenSample => {
                 state.sample.is_none().then_some(t!("The sample data does not lie beside the program."))
             }
@@ -696,7 +717,7 @@ impl Command {
         let mut all = vec![Self::BrowseImage, Self::BrowseFolder, Self::BrowseData, Self::BrowseLabels];
         all.extend(Role::ALL.map(Self::BrowseModel));
         all.push(Self::BrowseAdapter);
-        all.push(Self::OpenSample);
+        all.extend([Self::OpenSample, Self::BrowseSession, Self::SaveSession]);
         all.extend(state.recent.iter().cloned().map(Self::Open));
         all.extend(Role::ALL.map(Self::CloseModel));
         all.extend(Role::ALL.map(Self::ShowLoadReport));

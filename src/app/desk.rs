@@ -10,8 +10,9 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::app::command::{CurveFormat, RunFile};
-use crate::app::language::t;
+use crate::app::language::{key, t};
 use crate::app::run::lines::CurveExport;
+use crate::app::session::Session;
 use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
@@ -28,9 +29,28 @@ pub enum Wanted {
     Model(Role),
     Adapter,
     ForRun(RunFile),
+    Session,
 }
 
 impl Wanted {
+    /// In a sentence.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Image => t!("the image"),
+            Self::Labels => t!("the labels"),
+            Self::Data => t!("the dataset"),
+            Self::Folder => t!("the folder of images"),
+            Self::Model(Role::Teacher) | Self::ForRun(RunFile::Teacher) => t!("the teacher"),
+            Self::Model(Role::Student) | Self::ForRun(RunFile::Student) => t!("the student"),
+            Self::Adapter => t!("the adapters"),
+            Self::ForRun(RunFile::Data) => t!("the data of the run"),
+            Self::ForRun(RunFile::Hyp) => t!("the hyperparameters"),
+            Self::ForRun(RunFile::Out) => t!("the folder for the results"),
+            Self::ForRun(RunFile::Earlier) => t!("the earlier run"),
+            Self::Session => t!("the session"),
+        }
+    }
+
     fn title(self) -> &'static str {
         match self {
             Self::Image => t!("Open an image"),
@@ -46,6 +66,7 @@ impl Wanted {
             Self::ForRun(RunFile::Hyp) => t!("Load hyperparameters"),
             Self::ForRun(RunFile::Out) => t!("Choose the folder for the results"),
             Self::ForRun(RunFile::Earlier) => t!("Open an earlier run"),
+            Self::Session => t!("Open a session"),
         }
     }
 
@@ -61,6 +82,7 @@ impl Wanted {
             Self::ForRun(RunFile::Student) => Some((t!("YOLOv5 models"), &["pt", "pth", "safetensors", "yaml", "yml"])),
             Self::Model(_) => Some((t!("YOLOv5 weights"), &["pt", "pth", "safetensors", "torchscript"])),
             Self::Adapter => Some((t!("Adapters"), &["safetensors"])),
+            Self::Session => Some((t!("Sessions"), &["toml"])),
         }
     }
 }
@@ -74,6 +96,7 @@ pub enum PathKind {
     Folder,
     Weights { bytes: u64 },
     Adapter,
+    Session,
     Missing,
     Unknown,
 }
@@ -89,6 +112,7 @@ pub fn kind_of(path: &Path) -> PathKind {
         image if IMAGE_EXTENSIONS.contains(&image) => PathKind::Image,
         "txt" | "xml" | "json" => PathKind::Labels,
         "yaml" | "yml" => PathKind::Data,
+        "toml" => PathKind::Session,
         "safetensors" if path.file_stem().is_some_and(|stem| stem == "adapter") => PathKind::Adapter,
         "pt" | "pth" | "safetensors" | "torchscript" => PathKind::Weights { bytes: metadata.len() },
         _ => PathKind::Unknown,
@@ -107,6 +131,11 @@ pub enum Errand {
         path: PathBuf,
         text: String,
     },
+    ReadSession(PathBuf),
+    /// Looks which files of a session are still there.
+    CheckSession(Box<Session>),
+    /// Asks for a file name and writes a session there.
+    SaveSession(Box<Session>),
     /// Finds a folder for results that is not there yet.
     FindFreeFolder,
     ReadHyp(PathBuf),
@@ -122,6 +151,7 @@ pub enum Answer {
     Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
     FreeFolder(PathBuf),
     Hyp { path: PathBuf, hyp: Box<Hyperparameters>, unknown: Vec<String> },
+    Session { session: Box<Session>, missing: Vec<(Wanted, PathBuf)> },
     Saved(PathBuf),
     Failed { what: String, message: String },
 }
@@ -146,7 +176,7 @@ impl Desk {
             for (path, text) in jobs {
                 if let Err(message) = write(&path, &text) {
                     // Nobody listens any more when the window has gone.
-                    let _ = failures.send(Answer::Failed { what: "the settings".into(), message });
+                    let _ = failures.send(Answer::Failed { what: key!("the settings").into(), message });
                     woken();
                 }
             }
@@ -180,16 +210,31 @@ impl Desk {
                 }
             }
             Errand::Save(export) => {
-                self.save_as(t!("the curves"), export.format, &export.file_name(), move || export.bytes());
+                self.save_as(t!("the curves"), kind(export.format), &export.file_name(), move || export.bytes());
             }
             Errand::SaveSurvey(export) => {
-                self.save_as(t!("the survey"), export.format, &export.file_name(), move || export.bytes());
+                self.save_as(t!("the survey"), kind(export.format), &export.file_name(), move || export.bytes());
+            }
+            Errand::ReadSession(path) => self.spawn(move || {
+                Some(match Session::read(&path) {
+                    Ok(session) => Answer::Session { missing: session.missing(), session: Box::new(session) },
+                    Err(message) => Answer::Failed { what: path.display().to_string(), message },
+                })
+            }),
+            Errand::CheckSession(session) => {
+                self.spawn(move || Some(Answer::Session { missing: session.missing(), session }));
+            }
+            Errand::SaveSession(session) => {
+                let bytes = move || session.to_toml().map(String::into_bytes);
+                self.save_as(t!("the session"), ("TOML", "toml"), "session.toml", bytes);
             }
             Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&runs_folder())))),
             Errand::ReadHyp(path) => self.spawn(move || {
                 Some(match Hyperparameters::load(&path) {
                     Ok((hyp, unknown)) => Answer::Hyp { path, hyp: Box::new(hyp), unknown },
-                    Err(error) => Answer::Failed { what: "the hyperparameters".into(), message: error.to_string() },
+                    Err(error) => {
+                        Answer::Failed { what: key!("the hyperparameters").into(), message: error.to_string() }
+                    }
                 })
             }),
             Errand::Look { paths, onto } => self.spawn(move || {
@@ -203,14 +248,14 @@ impl Desk {
     fn save_as(
         &self,
         what: &'static str,
-        format: CurveFormat,
+        (format, extension): (&'static str, &'static str),
         name: &str,
         bytes: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
     ) {
         let dialog = rfd::AsyncFileDialog::new()
-            .set_title(t!("Save {what} as {format}", what, format = format.name()))
+            .set_title(t!("Save {what} as {format}", what, format))
             .set_file_name(name)
-            .add_filter(format.name(), &[format.extension()]);
+            .add_filter(format, &[extension]);
         let asked = Instant::now();
         let picked = dialog.save_file();
         self.spawn(move || match block_on(picked) {
@@ -232,9 +277,14 @@ impl Desk {
             }
         });
         if let Err(error) = started {
-            let _ = self.answers.send(Answer::Failed { what: "a thread".into(), message: error.to_string() });
+            let _ = self.answers.send(Answer::Failed { what: t!("a thread").into(), message: error.to_string() });
         }
     }
+}
+
+/// What a dialog calls a format, and its extension.
+fn kind(format: CurveFormat) -> (&'static str, &'static str) {
+    (format.name(), format.extension())
 }
 
 impl Drop for Desk {
@@ -267,7 +317,7 @@ fn picked_answer(wanted: Wanted, asked: Instant, picked: Option<rfd::FileHandle>
 /// What a dialog that was closed without an answer means.
 fn no_dialog(asked: Instant) -> Option<Answer> {
     (asked.elapsed() < INSTANT).then(|| Answer::Failed {
-        what: "the file dialog".into(),
+        what: key!("the file dialog").into(),
         message: "the desktop offers no file dialog (xdg-desktop-portal or zenity); \
                   drop files on the window, or name them on the command line"
             .into(),

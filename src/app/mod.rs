@@ -16,6 +16,7 @@ mod measures;
 mod messages;
 mod reports;
 pub mod run;
+mod session;
 mod settings;
 mod state;
 pub mod survey;
@@ -35,6 +36,7 @@ pub use language::{Language, LanguageChoice};
 pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};
 pub use messages::{Level, Message, Messages, ago};
 pub use reports::receive;
+pub use session::Session;
 pub use settings::{Settings, ThemeSetting, WindowLayout};
 pub use state::{Activity, AnchorOwner, MaskAnchors, ModelSlot, Overlay, Sample, State};
 pub use update::{Effect, answered, apply};
@@ -94,6 +96,8 @@ pub struct App<B> {
     settings_path: Option<PathBuf>,
     saved: Settings,
     next_save: f64,
+    /// The window closes as soon as the run has ended.
+    closing: bool,
     start: Instant,
     /// UI-thread time of the frame in hand; `None` before its first drawing.
     frame: Option<Duration>,
@@ -134,6 +138,7 @@ impl<B: Backend> App<B> {
             settings_path,
             saved: settings,
             next_save: SETTINGS_INTERVAL,
+            closing: false,
             start: Instant::now(),
             frame: None,
             ticked: Duration::ZERO,
@@ -150,7 +155,10 @@ impl<B: Backend> App<B> {
         commands.extend(options.teacher.clone().map(|path| Command::OpenModel(crate::inspect::Role::Teacher, path)));
         commands.extend(options.student.clone().map(|path| Command::OpenModel(crate::inspect::Role::Student, path)));
         if commands.is_empty() {
-            commands.push(Command::OpenSample);
+            match self.saved.session.clone() {
+                Some(session) => self.desk.ask(Errand::CheckSession(Box::new(session))),
+                None => commands.push(Command::OpenSample),
+            }
         }
         // A device that was named is taken before the models are loaded onto another; to find out which one is
         // there can take seconds, so "auto" comes after the files have said what they are.
@@ -198,11 +206,27 @@ impl<B: Backend> App<B> {
         self.ticked = begin.elapsed();
     }
 
+    /// Closing the window with a run under way first ends that run after its step, with a checkpoint; a second time closes at
+    /// once, and the run goes on from its last checkpoint when it is resumed.
+    fn close(&mut self, ctx: &egui::Context) {
+        let live = self.state.runs.live.is_some();
+        if ctx.input(|input| input.viewport().close_requested()) && live && !self.closing {
+            self.closing = true;
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.run(ctx, Command::StopRun);
+            let text = t!("The run ends after this step, then the window closes. Close it again to leave at once.");
+            self.memory.toasts.add(Level::Info, text, None);
+        } else if self.closing && !live {
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        }
+    }
+
     /// Draws the window and carries out what is asked for in it.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         let begin = Instant::now();
         let ctx = ui.ctx().clone();
         language::speak(self.state.spoken());
+        self.close(&ctx);
         let mut commands = keys::pressed(&ctx, &self.state);
         commands.extend(ui::show(ui, &self.state, &mut self.memory, self.layout));
         for command in commands {
@@ -257,6 +281,7 @@ impl<B: Backend> App<B> {
             view: self.state.view,
             curves: self.state.runs.view.clone(),
             window,
+            session: Some(Session::of(&self.state)).filter(|session| !session.is_empty()),
         }
     }
 

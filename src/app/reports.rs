@@ -95,6 +95,7 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             }
         }
         Report::EarlierRun(run) => {
+            state.runs.reading = None;
             state.runs.add_earlier(*run);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
         }
@@ -135,13 +136,9 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         JobKind::Batch => return state.runs.batch.failed(message),
         // What went wrong in a run is told by the run itself; what kept it from running is not.
         JobKind::Run if state.runs.has_told(&message) => return,
-        JobKind::Field
-        | JobKind::Device
-        | JobKind::Thumbnail
-        | JobKind::Run
-        | JobKind::OpenRun
-        | JobKind::Preflight
-        | JobKind::Survey => {}
+        JobKind::OpenRun => state.runs.reading = None,
+        JobKind::Field | JobKind::Device | JobKind::Thumbnail | JobKind::Run | JobKind::Preflight | JobKind::Survey => {
+        }
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
     let remedy =

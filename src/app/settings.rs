@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::language::LanguageChoice;
 use crate::app::run::CurveView;
+use crate::app::session::Session;
 use crate::app::view::{RangeMode, ViewSettings};
 
 /// More than any settings file needs.
@@ -94,6 +95,8 @@ pub struct Settings {
     pub view: ViewSettings,
     pub curves: CurveView,
     pub window: WindowLayout,
+    /// What was open at the end.
+    pub session: Option<Session>,
 }
 
 impl Settings {
@@ -166,6 +169,7 @@ mod tests {
             },
             curves: CurveView { smoothing: 0.5, ..CurveView::default() },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
+            session: Some(Session { psi: 0.25, ..Session::default() }),
         };
         assert_eq!(read(&settings.to_toml().expect("toml")), (settings, None));
     }

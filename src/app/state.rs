@@ -6,6 +6,7 @@ use std::sync::Arc;
 use egui::ThemePreference;
 
 use crate::app::dataset::Dataset;
+use crate::app::desk::Wanted;
 use crate::app::frames::FrameTimes;
 use crate::app::language::{Language, LanguageChoice};
 use crate::app::measures::Measures;
@@ -133,6 +134,8 @@ pub enum Overlay {
     Report(Role),
     /// An image of the batch view.
     BatchImage(usize),
+    /// Files of the session that have moved.
+    Missing,
 }
 
 /// What the models were last asked to compare.
@@ -240,6 +243,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// Weights of which only a person can say whose they are.
     pub undecided: Vec<PathBuf>,
+    /// Files of the session that are not where they were.
+    pub missing: Vec<(Wanted, PathBuf)>,
     /// Grows when the search field is to take the keyboard.
     pub search_requests: u64,
 
@@ -293,6 +298,7 @@ impl Default for State {
             frame_times_open: false,
             overlay: None,
             undecided: Vec::new(),
+            missing: Vec::new(),
             search_requests: 0,
             theme: ThemePreference::System,
             language: LanguageChoice::System,

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::app::command::{Command, RunFile, file_name};
 use crate::app::desk::{Answer, Errand, PathKind, Wanted};
-use crate::app::language::t;
+use crate::app::language::{t, tr};
 use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
 use crate::app::run::lines::CurveExport;
 use crate::app::run::{CurveView, RunTab};
+use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::survey::{self, SurveyExport};
@@ -65,6 +66,7 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
                 tell(state, Level::Warning, file_name(&path), text, &mut effects);
             }
         }
+        Answer::Session { session, missing } => session::restore(state, *session, missing, &mut effects),
         Answer::Saved(path) => {
             let text = t!("saved in {file}", file = path.display());
             tell(state, Level::Info, file_name(&path), text, &mut effects);
@@ -94,7 +96,8 @@ pub(super) fn tell_with(
     remedy: Option<Command>,
     effects: &mut Vec<Effect>,
 ) {
-    let (what, text) = (what.into(), text.into());
+    // A worker names its subject in English.
+    let (what, text) = (tr(&what.into()).to_owned(), text.into());
     let toast = format!("{what}: {text}");
     let at = state.now;
     if state.messages.add(Message { level, what, text, at, times: 1, remedy: remedy.clone() }) {
@@ -111,12 +114,20 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::BrowseModel(role) => effects.push(Effect::Ask(Errand::Pick(Wanted::Model(role)))),
         Command::BrowseAdapter => effects.push(Effect::Ask(Errand::Pick(Wanted::Adapter))),
         Command::OpenSample => open_sample(state, effects),
+        Command::BrowseSession => effects.push(Effect::Ask(Errand::Pick(Wanted::Session))),
+        Command::OpenSession(path) => effects.push(Effect::Ask(Errand::ReadSession(path))),
+        Command::SaveSession => effects.push(Effect::Ask(Errand::SaveSession(Box::new(Session::of(state))))),
+        Command::FindMissing(wanted) => effects.push(Effect::Ask(Errand::Pick(wanted))),
+        Command::ForgetMissing => {
+            state.missing.clear();
+            forget_missing(state, |_| false);
+        }
         Command::Open(path) => effects.push(Effect::Ask(Errand::Look { paths: vec![path], onto: None })),
         Command::OpenImage(path) => {
             open_image(state, path, effects);
             state.dataset.open_first = false;
         }
-        Command::OpenData(path) => open_list(state, path, effects),
+        Command::OpenData(path) => open_list(state, path, None, effects),
         Command::Drop(paths, onto) => effects.push(Effect::Ask(Errand::Look { paths, onto })),
         Command::OpenModel(role, path) => open_model(state, role, path, effects),
         Command::ChooseRole(role) => {
@@ -273,7 +284,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 start(state, Campaign { resume: true, ..campaign }, Some(number), effects);
             }
         }
-        Command::OpenRun(folder) => effects.push(Effect::Send(Job::OpenRun(folder))),
+        Command::OpenRun(folder) => state.runs.to_open.push_back(folder),
         Command::ToggleTrack(key) => state.runs.toggle(key),
         Command::RemoveTrack(key) => state.runs.remove(key),
         Command::SetCurves(view) => state.runs.view = CurveView::checked(view),
@@ -406,11 +417,24 @@ pub(super) fn models_changed(state: &mut State) {
     state.comparison_error = None;
 }
 
+/// Takes files of the session off the list of those that are asked for.
+fn forget_missing(state: &mut State, found: impl Fn(Wanted) -> bool) {
+    // Of several runs that have moved one is found at a time.
+    if let Some(place) = state.missing.iter().position(|(wanted, _)| found(*wanted)) {
+        state.missing.remove(place);
+    }
+    if state.missing.is_empty() && state.overlay == Some(Overlay::Missing) {
+        state.overlay = None;
+    }
+}
+
 fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Effect>) {
+    forget_missing(state, |missing| missing == wanted);
     match wanted {
         Wanted::Image => open_image(state, path, effects),
         Wanted::Labels => open_labels(state, path, effects),
-        Wanted::Data | Wanted::Folder => open_list(state, path, effects),
+        Wanted::Data | Wanted::Folder => open_list(state, path, None, effects),
+        Wanted::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
         Wanted::Model(role) => open_model(state, role, path, effects),
         Wanted::Adapter => state.adapter = AdapterChoice::Run(path),
         Wanted::ForRun(file) => picked_for_run(state, file, path, effects),
@@ -425,7 +449,7 @@ fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, effects: &mut
         RunFile::Student => campaign.config.student = path,
         RunFile::Out => campaign.out = path,
         RunFile::Hyp => return effects.push(Effect::Ask(Errand::ReadHyp(path))),
-        RunFile::Earlier => return effects.push(Effect::Send(Job::OpenRun(path))),
+        RunFile::Earlier => return state.runs.to_open.push_back(path),
     }
     state.runs.form.edit(campaign);
     (state.runs.open, state.runs.tab) = (true, RunTab::SetUp);
@@ -451,6 +475,7 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
             PathKind::Data | PathKind::Folder => lists.push(path),
             PathKind::Weights { bytes } => weights.push((bytes, path)),
             PathKind::Adapter => state.adapter = AdapterChoice::Run(path),
+            PathKind::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
             PathKind::Missing => {
                 let known = state.recent.len();
                 state.recent.retain(|recent| *recent != path);
@@ -470,7 +495,7 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
         }
     }
     if let Some(path) = lists.into_iter().next() {
-        open_list(state, path, effects);
+        open_list(state, path, None, effects);
         state.dataset.open_first = images.is_empty();
     }
     match images.as_slice() {
@@ -508,13 +533,13 @@ fn list(state: &mut State, source: PathBuf, split: Option<String>, effects: &mut
     effects.push(Effect::Send(Job::List { source, split }));
 }
 
-fn open_list(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
+pub(super) fn open_list(state: &mut State, path: PathBuf, split: Option<String>, effects: &mut Vec<Effect>) {
     remember(state, &path);
-    list(state, path, None, effects);
+    list(state, path, split, effects);
     state.dataset.open_first = true;
 }
 
-fn open_image(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
+pub(super) fn open_image(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
     remember(state, &path);
     if let Some(index) = state.dataset.position(&path, 0) {
         return select(state, index);
@@ -526,7 +551,7 @@ fn open_image(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
     show_image(state, path);
 }
 
-fn open_labels(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
+pub(super) fn open_labels(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
     if state.image.is_some() {
         state.labels = LabelSource::File(path);
     } else {
@@ -534,7 +559,7 @@ fn open_labels(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
     }
 }
 
-fn open_model(state: &mut State, role: Role, path: PathBuf, effects: &mut Vec<Effect>) {
+pub(super) fn open_model(state: &mut State, role: Role, path: PathBuf, effects: &mut Vec<Effect>) {
     remember(state, &path);
     load(state, role, path, effects);
 }

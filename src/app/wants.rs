@@ -38,6 +38,17 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_measures(state);
     follow_form(state, effects);
     follow_batch(state, effects);
+    follow_runs(state, effects);
+}
+
+/// The next of several earlier runs: a newer request of the kind would overtake an older one.
+fn follow_runs(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.runs.reading.is_none()
+        && let Some(folder) = state.runs.to_open.pop_front()
+    {
+        state.runs.reading = Some(folder.clone());
+        effects.push(Effect::Send(Job::OpenRun(folder)));
+    }
 }
 
 fn follow_anchors(state: &mut State) {

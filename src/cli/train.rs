@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use super::run_args::RunArgs;
@@ -60,18 +60,26 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let stop = Arc::clone(&control);
     ctrlc::set_handler(move || {
         if stop.is_stopped() {
-            std::process::exit(130);
+            super::leave(130);
         }
         eprintln!("\ndistillscope: stopping after this step; once more ends at once");
         stop.stop();
     })?;
     let mut line = ProgressLine::new();
     let mut said = Ok(());
-    campaign::run(&campaign, &control, &mut |id, event| {
+    let ended = campaign::run(&campaign, &control, &mut |id, event| {
         if said.is_ok() {
             said = line.show(id, &event);
         }
-    })?;
+    });
+    if let Err(error) = ended {
+        // Before a run has begun there is nothing to go on with.
+        if line.summary.is_none() {
+            return Err(error.into());
+        }
+        let folder = campaign.out.display();
+        bail!("{error}; when that is mended, `distillscope train --resume {folder}` goes on");
+    }
     said?;
     let comparison = campaign.out.join("comparison.json");
     if let Ok(text) = std::fs::read_to_string(&comparison) {

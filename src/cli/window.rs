@@ -46,7 +46,8 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         device: args.device.to_string(),
         profile: args.profile,
         system_language: app::Language::of_system(),
-    })
+    })?;
+    super::leave(0)
 }
 
 fn has_display() -> bool {

@@ -11,7 +11,7 @@ use crate::train::TrainError;
 use crate::yolo::network::{Model, Network};
 
 /// A trained model's loss is well below a random one's: at most this share of it.
-const TRAINED: f64 = 0.7;
+const TRAINED: f64 = 0.85;
 
 pub(super) fn check(
     subject: &mut dyn Subject,

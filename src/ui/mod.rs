@@ -92,9 +92,11 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
         .default_size(layout.left_panel)
         .size_range(200.0..=480.0)
         .show(ui, |ui| {
+            // A low window keeps its height for the images.
+            let brief = ui.available_height() < models::ROOM;
             let cards = Frame::NONE.inner_margin(Margin { top: 8, ..Margin::ZERO });
             Panel::bottom("models").frame(cards).resizable(false).show_separator_line(false).show(ui, |ui| {
-                models::show(ui, &mut panel, &mut memory.cards);
+                models::show(ui, &mut panel, &mut memory.cards, brief);
             });
             CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
         });

@@ -14,11 +14,14 @@ use crate::worker::{JobKind, ModelCard};
 /// Where the cards are on screen, for what is dropped on them.
 pub type CardRects = [Option<egui::Rect>; 2];
 
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, rects: &mut CardRects) {
+/// Below this height of the column the cards leave out what a tooltip can say.
+pub const ROOM: f32 = 600.0;
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, rects: &mut CardRects, brief: bool) {
     for role in Role::ALL {
         let response = widgets::card(ui).show(ui, |ui| {
             ui.set_width(ui.available_width());
-            model(ui, panel, role);
+            model(ui, panel, role, brief);
         });
         rects[role as usize] = Some(response.response.rect);
         ui.add_space(palette::HALF);
@@ -33,7 +36,7 @@ fn title(role: Role) -> &'static str {
     }
 }
 
-fn model(ui: &mut Ui, panel: &mut Panel<'_>, role: Role) {
+fn model(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, brief: bool) {
     let slot = panel.state.model(role);
     let palette = Palette::of(ui);
     ui.horizontal(|ui| {
@@ -66,7 +69,7 @@ fn model(ui: &mut Ui, panel: &mut Panel<'_>, role: Role) {
                 panel.command(ui, cancel, egui::Button::new(t!("Cancel")).small());
             });
         }
-        ModelSlot::Ready { card } => ready(ui, panel, role, card),
+        ModelSlot::Ready { card } => ready(ui, panel, role, card, brief),
         ModelSlot::Failed { path, message } => {
             file(ui, path);
             let text = RichText::new(message).size(palette::SMALL + 1.0).color(palette.error);
@@ -80,20 +83,25 @@ fn file(ui: &mut Ui, path: &Path) {
     ui.add(name).on_hover_text(path.display().to_string());
 }
 
-fn ready(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, card: &ModelCard) {
-    file(ui, &card.path);
+fn ready(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, card: &ModelCard, brief: bool) {
     let megabytes = card.file_bytes as f64 / 1e6;
     let classes = counted(card.names.len(), "class", "classes");
-    let response = ui.label(RichText::new(format!("{} · {megabytes:.1} MB · {classes}", card.format)).small().weak());
-    response.on_hover_text(card.names.join(", "));
+    let kind = format!("{} · {megabytes:.1} MB · {classes}", card.format);
     let parameters = if card.parameters > 0 {
         t!("{count} M parameters", count = format_args!("{:.1}", card.parameters as f64 / 1e6))
     } else {
         t!("parameters unknown").to_owned()
     };
-    let gflops = card.gflops.map_or_else(String::new, |gflops| format!(" · {gflops:.1} GFLOPs"));
-    ui.label(RichText::new(format!("{parameters}{gflops}")).small().weak())
-        .on_hover_text(t!("Multiply-adds times two, for an input of 640 × 640 px."));
+    let size = format!("{parameters}{}", card.gflops.map_or_else(String::new, |g| format!(" · {g:.1} GFLOPs")));
+    if brief {
+        let name = egui::Label::new(file_name(&card.path)).truncate();
+        ui.add(name).on_hover_text(format!("{}\n{kind}\n{size}", card.path.display()));
+    } else {
+        file(ui, &card.path);
+        ui.label(RichText::new(kind).small().weak()).on_hover_text(card.names.join(", "));
+        ui.label(RichText::new(size).small().weak())
+            .on_hover_text(t!("Multiply-adds times two, for an input of 640 × 640 px."));
+    }
     ui.horizontal(|ui| {
         let palette = Palette::of(ui);
         let whole = card.tensors_loaded == card.tensors_total && card.warnings.is_empty();

@@ -15,7 +15,10 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         Some(Overlay::About) => sheet(ui, panel, "distillscope", Command::ToggleAbout, 400.0, |ui, _| about(ui)),
         Some(Overlay::Report(role)) => {
             let title = t!("Load report of the {role}", role = tr(role.name()));
-            sheet(ui, panel, &title, Command::ShowLoadReport(role), 640.0, |ui, state| report(ui, state, role));
+            sheet(ui, panel, &title, Command::ShowLoadReport(role), 640.0, |ui, panel| report(ui, panel.state, role));
+        }
+        Some(Overlay::Missing) => {
+            sheet(ui, panel, t!("Where are these files?"), Command::ForgetMissing, 640.0, missing);
         }
         // The finder and the run draw theirs.
         Some(Overlay::Palette | Overlay::BatchImage(_)) | None => {}
@@ -38,9 +41,8 @@ fn sheet(
     title: &str,
     close: Command,
     width: f32,
-    add: impl FnOnce(&mut Ui, &State),
+    add: impl FnOnce(&mut Ui, &mut Panel<'_>),
 ) {
-    let state = panel.state;
     let frame = Frame::window(ui.style()).inner_margin(24);
     let response = Modal::new(Id::unique(title)).frame(frame).show(ui.ctx(), |ui| {
         ui.set_width(width);
@@ -52,12 +54,28 @@ fn sheet(
             })
             .inner;
         ui.add_space(palette::UNIT);
-        add(ui, state);
+        add(ui, panel);
         closed
     });
     if response.inner || response.backdrop_response.clicked() {
         panel.push(close);
     }
+}
+
+/// What of the session has moved, each with a way to show where it is now.
+fn missing(ui: &mut Ui, panel: &mut Panel<'_>) {
+    note(ui, t!("These files of the session are not where they were. The rest of it is open."));
+    ui.add_space(palette::UNIT);
+    for (index, (wanted, path)) in panel.state.missing.iter().enumerate() {
+        ui.push_id(index, |ui| {
+            ui.horizontal(|ui| {
+                panel.button(ui, Command::FindMissing(*wanted), Command::FindMissing(*wanted).label());
+                ui.add(Label::new(path.display().to_string()).truncate()).on_hover_text(path.display().to_string());
+            });
+        });
+    }
+    ui.add_space(palette::UNIT);
+    panel.button(ui, Command::ForgetMissing, Command::ForgetMissing.label());
 }
 
 /// All keys, grouped; read from the commands themselves.

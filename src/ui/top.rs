@@ -54,6 +54,8 @@ fn file(ui: &mut Ui, panel: &mut Panel<'_>) {
         }
     });
     panel.entry(ui, Command::OpenSample);
+    panel.entry(ui, Command::BrowseSession);
+    panel.entry(ui, Command::SaveSession);
     ui.separator();
     panel.entry(ui, Command::Quit);
 }

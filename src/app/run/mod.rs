@@ -10,6 +10,7 @@ mod progress;
 pub mod series;
 mod track;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -152,6 +153,10 @@ pub struct Runs {
     pub unfinished: Option<(u64, Campaign)>,
     pub view: CurveView,
     pub playback: Option<Playback>,
+    /// Folders of earlier runs that are still to be read, one after the other.
+    pub to_open: VecDeque<PathBuf>,
+    /// The one that is being read.
+    pub(super) reading: Option<PathBuf>,
     keys: u64,
 }
 

@@ -247,6 +247,7 @@ impl PaneMemory {
         let strong = FontId::new(palette::BODY, style::bold());
         let room = rect.width() * if scale.is_some() { 0.5 } else { 0.7 };
         let name = overlay::one_line(&painter, name, strong, palette.text, room);
+        let name_width = name.size().x;
         let middle = rect.center().y;
         let mut x = rect.left();
         let mut put = |galley: std::sync::Arc<egui::Galley>| {
@@ -255,9 +256,9 @@ impl PaneMemory {
             painter.galley(at, galley, palette.text);
         };
         put(name);
-        put(painter.layout_no_wrap(rest, body.clone(), palette.text_weak));
+        let rest = painter.layout_no_wrap(rest, body.clone(), palette.text_weak);
 
-        let Some((index, _)) = scale else { return };
+        let Some((index, _)) = scale else { return put(rest) };
         let mask = self.mask.as_ref().and_then(|(_, mask)| mask.as_ref());
         let caption = maps::caption(pane.model, index, mask);
         let color = match pane.model.view.layer {
@@ -266,6 +267,11 @@ impl PaneMemory {
             Layer::Difference => palette.difference,
             _ => palette.text_weak,
         };
+        // Where both do not fit, what the map says matters more than its size.
+        let wanted = painter.layout_no_wrap(caption.clone(), body.clone(), color).size().x;
+        if name_width + rest.size().x + wanted + 2.0 * palette::UNIT <= rect.width() {
+            put(rest);
+        }
         let room = rect.right() - x - palette::UNIT;
         if room > 24.0 {
             let galley = overlay::one_line(&painter, caption, body, color, room);

@@ -3,25 +3,23 @@
 //! What a line draws is computed when its values, the window or the smoothing change, and kept; the plots themselves
 //! only draw. All plots share one range of steps: the wheel zooms it, dragging moves it, a double click shows all.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 use egui::{
     Align2, Button, Color32, ComboBox, FontId, Grid, Id, Layout, Painter, Rect, Response, RichText, Sense, Shape,
     Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
-use egui_plot::{
-    AxisHints, FilledArea, GridInput, GridMark, LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform,
-};
+use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
 use crate::app::language::{counted, t, tr};
 use crate::app::run::lines::{Line, lines};
 use crate::app::run::series::{Missing, Window, decimate, moving_average};
 use crate::app::run::{CurveView, Plot, Runs};
 use crate::app::{Command, CurveFormat, RunFile};
-use crate::export::figure::axis::{AxisScale, ticks};
+use crate::export::figure::axis::AxisScale;
 use crate::format::significant;
 use crate::ui::palette::{self, Palette};
+use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::run::legend;
 use crate::ui::style;
 use crate::ui::widgets::{self, Panel, grouped};
@@ -325,34 +323,11 @@ impl Curves {
         let room = if high > low { (high - low) * 0.06 } else { (high.abs() * 0.1).max(1e-9) };
         let bounds = PlotBounds::from_min_max([range.0, low - room], [range.1, high + room]);
 
-        let (x_ticks, y_ticks) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
-        let font = FontId::proportional(palette::SMALL);
-        let axis = |hints: AxisHints<'static>| hints.tick_label_font(font.clone()).tick_label_color(palette.text_weak);
-        let response = egui_plot::Plot::new("plot")
-            .width(place.width())
-            .height(place.height())
-            .allow_drag(false)
-            .allow_zoom(false)
-            .allow_scroll(false)
-            .allow_boxed_zoom(false)
-            .allow_axis_zoom_drag(false)
-            .allow_double_click_reset(false)
-            .show_background(false)
+        let ticks = Ticks::default();
+        let response = fixed_plot("plot", place.size(), palette, &ticks, Axes { x: view.x, y: view.y, across: 56.0 })
             .show_x(true)
-            .show_y(false)
-            .label_formatter(|_| None)
-            .grid_color(palette.text_weak)
             .cursor_color(palette.text_weak)
             .link_cursor(Id::unique("curves"), [true, false])
-            .custom_x_axes(vec![
-                axis(AxisHints::new_x().label_spacing(1.0..=2.0)).formatter(|mark, _| said(&x_ticks, mark)),
-            ])
-            .custom_y_axes(vec![
-                axis(AxisHints::new_y().label_spacing(1.0..=2.0).min_thickness(40.0))
-                    .formatter(|mark, _| said(&y_ticks, mark)),
-            ])
-            .x_grid_spacer(|input| marks(&x_ticks, input, 56.0, view.x))
-            .y_grid_spacer(|input| marks(&y_ticks, input, 20.0, view.y))
             .show(ui, |plot_ui| {
                 plot_ui.set_plot_bounds(bounds);
                 if view.difference {
@@ -409,27 +384,6 @@ fn add<'a>(plot_ui: &mut egui_plot::PlotUi<'a>, line: &Line, cached: &'a Cached,
         let dots = egui_plot::Points::new("", PlotPoints::Borrowed(&cached.line)).color(color).radius(2.0);
         plot_ui.points(dots.allow_hover(false));
     }
-}
-
-/// Ticks of an axis, kept for what is written at them.
-pub(super) fn marks(
-    kept: &RefCell<Vec<(f64, String)>>,
-    input: GridInput,
-    apart: f64,
-    scale: AxisScale,
-) -> Vec<GridMark> {
-    let (low, high) = input.bounds;
-    // The plot's own smallest step is 8 points wide.
-    let points = 8.0 * (high - low) / input.base_step_size.max(f64::MIN_POSITIVE);
-    let found = ticks(low, high, (points / apart).floor().max(1.0) as usize, scale);
-    let step_size = found.windows(2).map(|pair| pair[1].0 - pair[0].0).fold(high - low, f64::min);
-    let marks = found.iter().map(|(value, _)| GridMark { value: *value, step_size }).collect();
-    *kept.borrow_mut() = found;
-    marks
-}
-
-pub(super) fn said(kept: &RefCell<Vec<(f64, String)>>, mark: GridMark) -> String {
-    kept.borrow().iter().find(|(value, _)| *value == mark.value).map_or_else(String::new, |(_, label)| label.clone())
 }
 
 /// Marks at the border where values cannot be drawn.

@@ -4,6 +4,7 @@
 mod bar;
 mod batch;
 mod curves;
+mod fixed_plot;
 mod legend;
 pub mod moments;
 mod paired;

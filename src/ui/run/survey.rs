@@ -1,12 +1,10 @@
 //! The mask survey: what every ψ and level rule mark over the open dataset, and how much of it YOLOv5 trains on.
 
-use std::cell::RefCell;
-
 use egui::{
     Align, Align2, Button, FontId, Grid, Label, Layout, ProgressBar, Rect, Response, RichText, Sense, Stroke, Ui,
     UiBuilder, WidgetInfo, vec2,
 };
-use egui_plot::{AxisHints, LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
+use egui_plot::{LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
 use crate::app::language::{t, tr};
 use crate::app::run::clock;
@@ -18,7 +16,8 @@ use crate::format::significant;
 use crate::imitation::mask::LevelRule;
 use crate::survey::Overlap;
 use crate::ui::palette::{self, Palette};
-use crate::ui::run::curves::{cells, marks, said};
+use crate::ui::run::curves::cells;
+use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::style;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, counted, grouped, note};
@@ -169,47 +168,23 @@ fn plot(ui: &mut Ui, panel: &mut Panel<'_>, of: &PlotPanel, place: Rect) {
     let lines: Vec<Vec<PlotPoint>> =
         of.lines.iter().map(|line| line.points.iter().copied().map(PlotPoint::from).collect()).collect();
 
-    let (x_ticks, y_ticks) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
-    let font = FontId::proportional(palette::SMALL);
-    let axis = |hints: AxisHints<'static>| hints.tick_label_font(font.clone()).tick_label_color(palette.text_weak);
-    let shown = egui_plot::Plot::new("survey plot")
-        .width(place.width())
-        .height(place.height())
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_axis_zoom_drag(false)
-        .allow_double_click_reset(false)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
-        .label_formatter(|_| None)
-        .grid_color(palette.text_weak)
-        .custom_x_axes(vec![
-            axis(AxisHints::new_x().label_spacing(1.0..=2.0)).formatter(|mark, _| said(&x_ticks, mark)),
-        ])
-        .custom_y_axes(vec![
-            axis(AxisHints::new_y().label_spacing(1.0..=2.0).min_thickness(40.0))
-                .formatter(|mark, _| said(&y_ticks, mark)),
-        ])
-        .x_grid_spacer(|input| marks(&x_ticks, input, 40.0, AxisScale::Linear))
-        .y_grid_spacer(|input| marks(&y_ticks, input, 20.0, AxisScale::Linear))
-        .show(ui, |plot_ui| {
-            plot_ui.set_plot_bounds(bounds);
-            let set = egui_plot::VLine::new("", psi).color(palette.text).width(1.5).allow_hover(false);
-            plot_ui.vline(set);
-            for (line, points) in of.lines.iter().zip(&lines) {
-                let [r, g, b] = line.color;
-                let chosen = line.label == panel.state.rule.name();
-                let drawn = egui_plot::Line::new("", PlotPoints::Borrowed(points))
-                    .color(egui::Color32::from_rgb(r, g, b))
-                    .width(if chosen { 2.5 } else { 1.5 })
-                    .style(if line.dashed { LineStyle::Dashed { length: 6.0 } } else { LineStyle::Solid })
-                    .allow_hover(false);
-                plot_ui.line(drawn);
-            }
-        });
+    let ticks = Ticks::default();
+    let axes = Axes { x: AxisScale::Linear, y: AxisScale::Linear, across: 40.0 };
+    let shown = fixed_plot("survey plot", place.size(), palette, &ticks, axes).show(ui, |plot_ui| {
+        plot_ui.set_plot_bounds(bounds);
+        let set = egui_plot::VLine::new("", psi).color(palette.text).width(1.5).allow_hover(false);
+        plot_ui.vline(set);
+        for (line, points) in of.lines.iter().zip(&lines) {
+            let [r, g, b] = line.color;
+            let chosen = line.label == panel.state.rule.name();
+            let drawn = egui_plot::Line::new("", PlotPoints::Borrowed(points))
+                .color(egui::Color32::from_rgb(r, g, b))
+                .width(if chosen { 2.5 } else { 1.5 })
+                .style(if line.dashed { LineStyle::Dashed { length: 6.0 } } else { LineStyle::Solid })
+                .allow_hover(false);
+            plot_ui.line(drawn);
+        }
+    });
     let response = shown.response.on_hover_cursor(egui::CursorIcon::ResizeHorizontal);
     let spoken = t!("{unit} over ψ, {scale}", unit = tr(&of.y_label), scale = tr(&of.title));
     response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &spoken));
