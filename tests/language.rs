@@ -60,6 +60,14 @@ const SUBJECTS: &[&str] = &[
     "an internal error",
 ];
 
+/// Why the models are where they are.
+const DEVICES: &[&str] = &[
+    "the CPU was chosen",
+    "no NVIDIA driver on this machine",
+    "an NVIDIA driver is installed but no CUDA device is usable",
+    "CUDA is not available on this system",
+];
+
 /// Names that are the same in every language.
 const PROPER: &[&str] = &["L1", "cividis", "viridis", "inferno", "magma"];
 
@@ -150,7 +158,7 @@ fn keys() -> BTreeMap<String, String> {
     }
     // What other modules say in constants, as the command line and files say it too.
     let mut plain: Vec<&str> = STAGES.to_vec();
-    plain.extend(SUBJECTS);
+    plain.extend(SUBJECTS.iter().chain(DEVICES));
     plain.extend(Role::ALL.map(Role::name));
     plain.extend(Tap::ALL.iter().flat_map(|tap| [tap.name(), tap.explanation()]));
     plain.extend(LevelRule::ALL.iter().flat_map(|rule| [rule.name(), rule.explanation()]));
@@ -337,7 +345,7 @@ fn scene() -> Arc<Scene> {
 fn the_window_changes_its_language_at_once_and_back() {
     let mut window = Window::open(Settings::default(), Language::English);
     let english = ["Start", "Anchors", "UNDER THE POINTER", "GROUND TRUTHS (1)", "Open teacher…", "Messages"];
-    let chinese = ["开始", "锚框", "指针所在位置", "真值框（1）", "打开教师模型…", "消息"];
+    let chinese = ["开始", "锚框", "指针所在位置", "真值框 (1)", "打开教师模型…", "消息"];
     let shown = |window: &Window, labels: [&str; 6]| labels.map(|label| window.shows(label));
     assert_eq!((shown(&window, english), shown(&window, chinese)), ([true; 6], [false; 6]));
 
@@ -392,7 +400,8 @@ fn nothing_that_is_to_be_read_stays_english() {
         let words: Vec<&str> = label.split_whitespace().collect();
         words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
     };
-    let left_out = |label: &str| label.contains("channels last") || label.starts_with("Resize window ");
+    let is_name = |label: &str| label == IouConvention::Seed.name() || label.contains("channels last");
+    let left_out = |label: &str| is_name(label) || label.starts_with("Resize window ");
     let is_english = |label: &&String| !left_out(label) && (has_a_text(label) || is_sentence(label));
     let english: Vec<&String> = seen.iter().filter(is_english).collect();
     assert!(english.is_empty(), "{english:#?}");

@@ -264,7 +264,7 @@ impl Command {
             Self::StepPsi(step) if *step < 0.0 => t!("ψ down by {step}", step = -step),
             Self::StepPsi(step) => t!("ψ up by {step}", step),
             Self::SetRule(rule) => t!("Level rule: {rule}", rule = tr(rule.name())),
-            Self::SetConvention(convention) => t!("IoU convention: {convention}", convention = tr(convention.name())),
+            Self::SetConvention(convention) => t!("IoU convention: {convention}", convention = convention.name()),
             Self::Solo(None) => t!("Show all ground truths").into(),
             Self::Solo(Some(gt)) => t!("Solo ground truth {gt}", gt),
             Self::StepSolo(step) if *step < 0 => t!("Solo previous ground truth").into(),
@@ -665,7 +665,7 @@ impl Command {
                 Some(_) => None,
             },
             Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some(t!("No paired run has begun.")),
-            Self::StartSurvey => survey::wanted(state).err(),
+            Self::StartSurvey => survey::wanted(state).err().map(tr),
             Self::ExportSurvey(_) => state.survey.result.is_none().then_some(t!("There is no survey yet.")),
             Self::ExportCurves(..) => {
                 state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some(t!("There are no curves yet."))

@@ -137,7 +137,7 @@ fn device(ui: &mut Ui, panel: &mut Panel<'_>) {
         });
         shown.response.on_hover_text(t!("Where both models run."));
         let (label, reason) = match &state.device {
-            Some(device) => (device.label.as_str(), device.reason.as_str()),
+            Some(device) => (device.label.as_str(), tr(&device.reason)),
             None => ("…", t!("Looking for a GPU.")),
         };
         ui.label(widgets::strong(label)).on_hover_text(reason);

@@ -162,7 +162,7 @@ fn device(ui: &mut Ui, state: &State) {
     let Some(device) = &state.device else { return };
     let palette = Palette::of(ui);
     let color = if device.label.starts_with("CUDA") { palette.good } else { palette.text_weak };
-    ui.label(RichText::new(&device.label).color(color)).on_hover_text(&device.reason);
+    ui.label(RichText::new(&device.label).color(color)).on_hover_text(language::tr(&device.reason));
     ui.separator();
 }
 
