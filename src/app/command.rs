@@ -19,13 +19,14 @@ use crate::worker::JobKind;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    // Files. The first six open a dialog.
+    // Files. The first seven open a dialog.
     BrowseImage,
     BrowseLabels,
     BrowseData,
     BrowseFolder,
     BrowseModel(Role),
     BrowseAdapter,
+    BrowseReplay,
     OpenSample,
     /// A file or folder by what it is: image, label, data.yaml, weights.
     Open(PathBuf),
@@ -116,6 +117,8 @@ pub enum Command {
     ResumeRun,
     /// The folder of an earlier run.
     OpenRun(PathBuf),
+    /// Recorded runs, to replay.
+    OpenReplays(Vec<PathBuf>),
     ToggleTrack(u64),
     RemoveTrack(u64),
     SetCurves(CurveView),
@@ -126,6 +129,8 @@ pub enum Command {
     SetSurveyMeasure(Measure),
     ExportSurvey(CurveFormat),
     ToggleMoments,
+    /// The maps of the track with this key.
+    ShowMomentsOf(u64),
     SeekMoment(usize),
     PlayMoments,
 
@@ -220,6 +225,7 @@ impl Command {
             Self::BrowseFolder => "Open folder of images…".into(),
             Self::BrowseModel(role) => format!("Open {}…", role.name()),
             Self::BrowseAdapter => "Use adapters of a run…".into(),
+            Self::BrowseReplay => "Open a recorded run…".into(),
             Self::OpenSample => "Open the sample session".into(),
             Self::Open(path) | Self::OpenImage(path) | Self::OpenData(path) => format!("Open {}", path.display()),
             Self::Drop(..) => "Open dropped files".into(),
@@ -321,6 +327,7 @@ impl Command {
             Self::StopRun => "Stop the run".into(),
             Self::ResumeRun => "Resume the run that was stopped".into(),
             Self::OpenRun(path) => format!("Open the run {}", file_name(path)),
+            Self::OpenReplays(_) => "Replay recorded runs".into(),
             Self::ToggleTrack(_) => "Show or hide a run".into(),
             Self::RemoveTrack(_) => "Take a run off the list".into(),
             Self::SetCurves(_) => "Change the plots".into(),
@@ -330,6 +337,7 @@ impl Command {
             Self::SetSurveyMeasure(measure) => format!("Survey plot: {}", measure.name().to_lowercase()),
             Self::ExportSurvey(format) => format!("Save the mask survey as {}…", format.name()),
             Self::ToggleMoments => "Difference through the time of the run".into(),
+            Self::ShowMomentsOf(_) => "Maps of another run".into(),
             Self::SeekMoment(_) => "Another moment of the run".into(),
             Self::PlayMoments => "Play the difference through time, or halt".into(),
 
@@ -359,6 +367,9 @@ impl Command {
             Self::BrowseFolder => "Every image of a folder, with the labels that belong to them.",
             Self::BrowseModel(Role::Teacher) => "YOLOv5 weights: .pt, .safetensors, or TorchScript (heads only).",
             Self::BrowseModel(Role::Student) => "YOLOv5 weights: .pt or .safetensors.",
+            Self::BrowseReplay | Self::OpenReplays(_) => {
+                "Curves and maps of a .distillscope file, without models or data."
+            }
             Self::BrowseAdapter => "The 1×1 or 3×3 adapters that a training run wrote.",
             Self::OpenSample => "The images and the two models that come with the program.",
             Self::Open(_) | Self::OpenImage(_) | Self::OpenData(_) | Self::Drop(..) | Self::OpenModel(..) => {
@@ -467,6 +478,7 @@ impl Command {
             Self::ToggleMoments => {
                 "Lays the difference maps that the run has kept over the image, with one range of colours."
             }
+            Self::ShowMomentsOf(_) => "The same moment of another run.",
             Self::SeekMoment(_) => "Each map belongs to a step.",
             Self::PlayMoments => "From the start to the newest map.",
             Self::SetTheme(_) => "How the window is coloured; data keeps its colours.",
@@ -585,6 +597,7 @@ impl Command {
             Self::ToggleBoxes(role) => absent(*role),
             Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
             Self::SetLayer(Layer::Student) => absent(Role::Student),
+            Self::SetLayer(Layer::Difference) if state.runs.moment().is_some() => None,
             Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
             Self::ToggleRange => {
                 matches!(state.view.layer, Layer::Image | Layer::Anchors).then_some("This layer has no colour range.")
@@ -625,8 +638,9 @@ impl Command {
             Self::ExportCurves(..) => {
                 state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some("There are no curves yet.")
             }
-            Self::ToggleMoments => (!state.runs.has_moments()).then_some("No run has kept difference maps yet."),
-            Self::PlayMoments | Self::SeekMoment(_) => {
+            Self::ToggleMoments => (!state.runs.has_moments() && state.runs.playback.is_none())
+                .then_some("No run has kept difference maps yet."),
+            Self::PlayMoments | Self::SeekMoment(_) | Self::ShowMomentsOf(_) => {
                 state.runs.moments().is_none().then_some("The difference through time is not shown.")
             }
             Self::ClearMessages => state.messages.is_empty().then_some("There are no messages."),
@@ -660,6 +674,7 @@ impl Command {
             Self::SetBatchScale(scale) => state.runs.batch.scale == *scale,
             Self::PauseRun => state.runs.is_paused(),
             Self::ToggleMoments => state.runs.playback.is_some(),
+            Self::ShowMomentsOf(key) => state.runs.playback.is_some_and(|playback| playback.track == *key),
             Self::PlayMoments => state.runs.playback.is_some_and(|playback| playback.playing),
             Self::ToggleFrameTimes => state.frame_times_open,
             _ => false,
@@ -670,7 +685,7 @@ impl Command {
     pub fn catalogue(state: &State) -> Vec<Self> {
         let mut all = vec![Self::BrowseImage, Self::BrowseFolder, Self::BrowseData, Self::BrowseLabels];
         all.extend(Role::ALL.map(Self::BrowseModel));
-        all.push(Self::BrowseAdapter);
+        all.extend([Self::BrowseAdapter, Self::BrowseReplay]);
         all.push(Self::OpenSample);
         all.extend(state.recent.iter().cloned().map(Self::Open));
         all.extend(Role::ALL.map(Self::CloseModel));
@@ -751,6 +766,7 @@ pub const fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Run => "training",
         JobKind::Batch => "making a batch",
         JobKind::OpenRun => "reading an earlier run",
+        JobKind::OpenReplays => "reading a recorded run",
         JobKind::Preflight => "checking the set-up",
         JobKind::Survey => "surveying the masks",
     }

@@ -16,6 +16,7 @@ use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
 use crate::train::hyp::Hyperparameters;
+use crate::train::replay;
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub enum Wanted {
     Folder,
     Model(Role),
     Adapter,
+    Replay,
     ForRun(RunFile),
 }
 
@@ -39,6 +41,7 @@ impl Wanted {
             Self::Model(Role::Teacher) => "Open the teacher's weights",
             Self::Model(Role::Student) => "Open the student's weights",
             Self::Adapter => "Open the adapters of a run",
+            Self::Replay => "Open a recorded run",
             Self::ForRun(RunFile::Data) => "Choose the data of the run",
             Self::ForRun(RunFile::Teacher) => "Choose the teacher of the run",
             Self::ForRun(RunFile::Student) => "Choose the student of the run",
@@ -60,6 +63,7 @@ impl Wanted {
             Self::ForRun(RunFile::Student) => Some(("YOLOv5 models", &["pt", "pth", "safetensors", "yaml", "yml"])),
             Self::Model(_) => Some(("YOLOv5 weights", &["pt", "pth", "safetensors", "torchscript"])),
             Self::Adapter => Some(("Adapters", &["safetensors"])),
+            Self::Replay => Some(("Recorded runs", &[replay::EXTENSION])),
         }
     }
 }
@@ -73,6 +77,7 @@ pub enum PathKind {
     Folder,
     Weights { bytes: u64 },
     Adapter,
+    Replay,
     Missing,
     Unknown,
 }
@@ -89,6 +94,7 @@ pub fn kind_of(path: &Path) -> PathKind {
         "txt" | "xml" | "json" => PathKind::Labels,
         "yaml" | "yml" => PathKind::Data,
         "safetensors" if path.file_stem().is_some_and(|stem| stem == "adapter") => PathKind::Adapter,
+        replay::EXTENSION => PathKind::Replay,
         "pt" | "pth" | "safetensors" | "torchscript" => PathKind::Weights { bytes: metadata.len() },
         _ => PathKind::Unknown,
     }
@@ -332,6 +338,7 @@ mod tests {
         assert_eq!(kind("best.torchscript.pt"), PathKind::Weights { bytes: 4 });
         assert_eq!(kind("best.torchscript"), PathKind::Weights { bytes: 4 });
         assert_eq!(kind("adapter.safetensors"), PathKind::Adapter);
+        assert_eq!(kind("replay.distillscope"), PathKind::Replay);
         assert_eq!([kind("notes.docx"), kind("Makefile")], [PathKind::Unknown; 2]);
         assert_eq!(kind_of(folder.path()), PathKind::Folder);
         assert_eq!(kind_of(&folder.path().join("gone.jpg")), PathKind::Missing);

@@ -29,12 +29,7 @@ pub(super) struct WindowArgs {
 }
 
 pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
-    if !has_display() {
-        anyhow::bail!(
-            "no display: neither WAYLAND_DISPLAY nor DISPLAY is set, so no window can open. \
-             `distillscope inspect`, `train` and `val` work without one, see `distillscope --help`"
-        );
-    }
+    needs_display()?;
     for path in [&args.image, &args.data, &args.teacher, &args.student].into_iter().flatten() {
         super::existing(path)?;
     }
@@ -45,7 +40,19 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         student: args.student,
         device: args.device.to_string(),
         profile: args.profile,
+        ..app::Options::default()
     })
+}
+
+/// Says why no window can open.
+pub(super) fn needs_display() -> anyhow::Result<()> {
+    if !has_display() {
+        anyhow::bail!(
+            "no display: neither WAYLAND_DISPLAY nor DISPLAY is set, so no window can open. \
+             `distillscope inspect`, `train`, `val` and `replay --summary` work without one, see `distillscope --help`"
+        );
+    }
+    Ok(())
 }
 
 fn has_display() -> bool {

@@ -51,6 +51,7 @@ fn anchors(state: &State) -> String {
     let scales = widgets::counted(anchors.scales.len(), "scale", "scales");
     match anchors.owner {
         AnchorOwner::Model(role) => format!("{count} anchors on {scales}, the {}'s.", role.name()),
+        AnchorOwner::Replay => format!("{count} anchors on {scales}, those of the recorded run."),
         AnchorOwner::Default => {
             format!("{count} anchors on {scales}: YOLOv5's defaults for COCO, because no model is open.")
         }
