@@ -228,8 +228,12 @@ fn a_report_says_what_is_in_it() {
     assert_eq!(json["moments"][2]["truths"][0], serde_json::Value::Null, "infinity is no number in JSON");
     // Three moments of a quarter of a second in four steps of half a second.
     assert_eq!((report.recording_seconds, report.recording_share), (0.75, Some(0.375)));
+    assert_eq!(report.recording_per_step, Some(0.1875));
     let text = report.to_string();
-    assert!(text.contains("3 moments of P3 P4, from step 0 to step 4") && text.contains("37.50 %"), "{text}");
+    assert!(
+        text.contains("3 moments of P3 P4, from step 0 to step 4") && text.contains("188 ms a step, 37.50 %"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -31,8 +31,9 @@ pub struct ReplayReport {
     pub last: Option<LastStep>,
     pub epochs: Vec<EpochReport>,
     pub moments: Vec<MomentReport>,
-    /// Wall time that the maps cost the run, s, and its share of the time of the recorded steps.
+    /// Wall time that the maps cost the run, s; the same spread over its steps, s a step; its share of the steps' time.
     pub recording_seconds: f64,
+    pub recording_per_step: Option<f64>,
     pub recording_share: Option<f64>,
 }
 
@@ -41,9 +42,9 @@ pub struct LastStep {
     /// From 0.
     pub step: u64,
     pub total: f64,
-    /// Over the scales, λ included; at λ = 1.
-    pub imitation: f64,
-    pub distance: f64,
+    /// Over the scales, λ included, and at λ = 1; none without a teacher.
+    pub imitation: Option<f64>,
+    pub distance: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -67,10 +68,11 @@ pub struct MomentReport {
 
 impl From<&Replay> for ReplayReport {
     fn from(replay: &Replay) -> Self {
-        let sum = |values: &[f64]| values.iter().sum();
+        let sum = |values: &[f64]| (!values.is_empty()).then(|| values.iter().sum());
         let seconds: f64 = replay.steps.iter().map(|step| step.seconds).sum();
         let recording_seconds = replay.recording_seconds();
         let share = recording_seconds / seconds;
+        let steps_done = replay.steps.last().map(|step| step.step + 1);
         let input = replay.scene.input_size();
         Self {
             schema: "distillscope.replay/1",
@@ -115,6 +117,7 @@ impl From<&Replay> for ReplayReport {
                 })
                 .collect(),
             recording_seconds,
+            recording_per_step: steps_done.map(|steps| recording_seconds / steps as f64),
             recording_share: (share.is_finite()).then_some(share),
         }
     }
@@ -133,8 +136,10 @@ impl fmt::Display for ReplayReport {
         writeln!(f, "image: {}, input {width} × {height} px, {} labels", self.image, self.labels.len())?;
         write!(f, "steps: {} of {}, {} epochs", self.steps, self.steps_planned, self.epochs.len())?;
         if let Some(last) = &self.last {
-            let (total, distance) = (significant(last.total), significant(last.distance));
-            write!(f, "; at the last: loss {total}, distance {distance}")?;
+            write!(f, "; at the last: loss {}", significant(last.total))?;
+            if let Some(distance) = last.distance {
+                write!(f, ", distance {}", significant(distance))?;
+            }
         }
         if let Some([map50, map50_95]) =
             self.epochs.iter().rev().find_map(|epoch| Some([epoch.map50?, epoch.map50_95?]))
@@ -142,14 +147,14 @@ impl fmt::Display for ReplayReport {
             write!(f, "\nlast evaluation: mAP50 {map50:.4}, mAP50-95 {map50_95:.4}")?;
         }
         let (Some(first), Some(last)) = (self.moments.first(), self.moments.last()) else {
-            return write!(f, "\nmaps: none; the run had no teacher");
+            return write!(f, "\nmaps: none");
         };
         let (count, scales) = (self.moments.len(), self.scales.join(" "));
         write!(f, "\nmaps: {count} moments of {scales}, from step {} to step {}", first.step, last.step)?;
         let each = significant(1e3 * self.recording_seconds / count as f64);
         write!(f, "\nrecording them cost {} s, {each} ms a moment", significant(self.recording_seconds))?;
-        if let Some(share) = self.recording_share {
-            write!(f, ", {:.2} % of the steps' time", 100.0 * share)?;
+        if let (Some(each), Some(share)) = (self.recording_per_step, self.recording_share) {
+            write!(f, ", {} ms a step, {:.2} % of the steps' time", significant(1e3 * each), 100.0 * share)?;
         }
         Ok(())
     }
