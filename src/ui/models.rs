@@ -126,6 +126,7 @@ fn device(ui: &mut Ui, panel: &mut Panel<'_>) {
         shown.response.on_hover_text("Where both models run.");
         let (label, reason) = match &state.device {
             Some(device) => (device.label.as_str(), device.reason.as_str()),
+            None if state.replayed => ("…", "A recorded run needs no device."),
             None => ("…", "Looking for a GPU."),
         };
         ui.label(widgets::strong(label)).on_hover_text(reason);
