@@ -118,6 +118,7 @@ const PLAIN: &[&str] = &[
     "train::event",
     "train::evaluate",
     "train::hyp",
+    "train::replay",
     "preflight::report",
 ];
 

@@ -383,6 +383,7 @@ fn the_difference_through_time_follows_the_run_and_goes_back() {
                 image: "a.jpg".into(),
                 scales: scales.to_vec(),
                 truths: Vec::new(),
+                seconds: 0.0,
             })),
         )
     };

@@ -22,13 +22,14 @@ use crate::worker::JobKind;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    // Files. The first six open a dialog.
+    // Files. The first seven open a dialog.
     BrowseImage,
     BrowseLabels,
     BrowseData,
     BrowseFolder,
     BrowseModel(Role),
     BrowseAdapter,
+    BrowseReplay,
     OpenSample,
     /// Opens a session file; the first of two asks for it.
     BrowseSession,
@@ -126,6 +127,8 @@ pub enum Command {
     ResumeRun,
     /// The folder of an earlier run.
     OpenRun(PathBuf),
+    /// Recorded runs, to replay.
+    OpenReplays(Vec<PathBuf>),
     ToggleTrack(u64),
     RemoveTrack(u64),
     SetCurves(CurveView),
@@ -136,6 +139,8 @@ pub enum Command {
     SetSurveyMeasure(Measure),
     ExportSurvey(CurveFormat),
     ToggleMoments,
+    /// The maps of the track with this key.
+    ShowMomentsOf(u64),
     SeekMoment(usize),
     PlayMoments,
 
@@ -231,6 +236,7 @@ impl Command {
             Self::BrowseFolder => t!("Open folder of images…").into(),
             Self::BrowseModel(role) => t!("Open {role}…", role = tr(role.name())),
             Self::BrowseAdapter => t!("Use adapters of a run…").into(),
+            Self::BrowseReplay => t!("Open a recorded run…").into(),
             Self::OpenSample => t!("Open the sample session").into(),
             Self::BrowseSession => t!("Open a session…").into(),
             Self::OpenSession(path) => t!("Open the session {file}", file = file_name(path)),
@@ -339,6 +345,7 @@ impl Command {
             Self::StopRun => t!("Stop the run").into(),
             Self::ResumeRun => t!("Resume the run that was stopped").into(),
             Self::OpenRun(path) => t!("Open the run {run}", run = file_name(path)),
+            Self::OpenReplays(_) => t!("Replay recorded runs").into(),
             Self::ToggleTrack(_) => t!("Show or hide a run").into(),
             Self::RemoveTrack(_) => t!("Take a run off the list").into(),
             Self::SetCurves(_) => t!("Change the plots").into(),
@@ -352,6 +359,7 @@ impl Command {
             }
             Self::ExportSurvey(format) => t!("Save the mask survey as {format}…", format = format.name()),
             Self::ToggleMoments => t!("Difference through the time of the run").into(),
+            Self::ShowMomentsOf(_) => t!("Maps of another run").into(),
             Self::SeekMoment(_) => t!("Another moment of the run").into(),
             Self::PlayMoments => t!("Play the difference through time, or halt").into(),
 
@@ -384,6 +392,9 @@ impl Command {
             Self::BrowseFolder => t!("Every image of a folder, with the labels that belong to them."),
             Self::BrowseModel(Role::Teacher) => t!("YOLOv5 weights: .pt, .safetensors, or TorchScript (heads only)."),
             Self::BrowseModel(Role::Student) => t!("YOLOv5 weights: .pt or .safetensors."),
+            Self::BrowseReplay | Self::OpenReplays(_) => {
+                t!("Curves and maps of a .distillscope file, without models or data.")
+            }
             Self::BrowseAdapter => t!("The 1×1 or 3×3 adapters that a training run wrote."),
             Self::OpenSample => t!("The images and the two models that come with the program."),
             Self::BrowseSession | Self::OpenSession(_) => {
@@ -502,6 +513,7 @@ impl Command {
             Self::ToggleMoments => {
                 t!("Lays the difference maps that the run has kept over the image, with one range of colours.")
             }
+            Self::ShowMomentsOf(_) => t!("The same moment of another run."),
             Self::SeekMoment(_) => t!("Each map belongs to a step."),
             Self::PlayMoments => t!("From the start to the newest map."),
             Self::SetTheme(_) => t!("How the window is coloured; data keeps its colours."),
@@ -632,6 +644,7 @@ impl Command {
             Self::ToggleBoxes(role) => absent(*role),
             Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
             Self::SetLayer(Layer::Student) => absent(Role::Student),
+            Self::SetLayer(Layer::Difference) if state.runs.moment().is_some() => None,
             Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
             Self::ToggleRange => matches!(state.view.layer, Layer::Image | Layer::Anchors)
                 .then_some(t!("This layer has no colour range.")),
@@ -670,8 +683,9 @@ impl Command {
             Self::ExportCurves(..) => {
                 state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some(t!("There are no curves yet."))
             }
-            Self::ToggleMoments => (!state.runs.has_moments()).then_some(t!("No run has kept difference maps yet.")),
-            Self::PlayMoments | Self::SeekMoment(_) => {
+            Self::ToggleMoments => (!state.runs.has_moments() && state.runs.playback.is_none())
+                .then_some(t!("No run has kept difference maps yet.")),
+            Self::PlayMoments | Self::SeekMoment(_) | Self::ShowMomentsOf(_) => {
                 state.runs.moments().is_none().then_some(t!("The difference through time is not shown."))
             }
             Self::ClearMessages => state.messages.is_empty().then_some(t!("There are no messages.")),
@@ -706,6 +720,7 @@ impl Command {
             Self::SetBatchScale(scale) => state.runs.batch.scale == *scale,
             Self::PauseRun => state.runs.is_paused(),
             Self::ToggleMoments => state.runs.playback.is_some(),
+            Self::ShowMomentsOf(key) => state.runs.playback.is_some_and(|playback| playback.track == *key),
             Self::PlayMoments => state.runs.playback.is_some_and(|playback| playback.playing),
             Self::ToggleFrameTimes => state.frame_times_open,
             _ => false,
@@ -716,7 +731,7 @@ impl Command {
     pub fn catalogue(state: &State) -> Vec<Self> {
         let mut all = vec![Self::BrowseImage, Self::BrowseFolder, Self::BrowseData, Self::BrowseLabels];
         all.extend(Role::ALL.map(Self::BrowseModel));
-        all.push(Self::BrowseAdapter);
+        all.extend([Self::BrowseAdapter, Self::BrowseReplay]);
         all.extend([Self::OpenSample, Self::BrowseSession, Self::SaveSession]);
         all.extend(state.recent.iter().cloned().map(Self::Open));
         all.extend(Role::ALL.map(Self::CloseModel));
@@ -798,6 +813,7 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Run => t!("training"),
         JobKind::Batch => t!("making a batch"),
         JobKind::OpenRun => t!("reading an earlier run"),
+        JobKind::OpenReplays => t!("reading a recorded run"),
         JobKind::Preflight => t!("checking the set-up"),
         JobKind::Survey => t!("surveying the masks"),
     }

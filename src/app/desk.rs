@@ -18,6 +18,7 @@ use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
 use crate::train::hyp::Hyperparameters;
+use crate::train::replay;
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub enum Wanted {
     Folder,
     Model(Role),
     Adapter,
+    Replay,
     ForRun(RunFile),
     Session,
 }
@@ -43,6 +45,7 @@ impl Wanted {
             Self::Model(Role::Teacher) | Self::ForRun(RunFile::Teacher) => t!("the teacher"),
             Self::Model(Role::Student) | Self::ForRun(RunFile::Student) => t!("the student"),
             Self::Adapter => t!("the adapters"),
+            Self::Replay => t!("the recorded run"),
             Self::ForRun(RunFile::Data) => t!("the data of the run"),
             Self::ForRun(RunFile::Hyp) => t!("the hyperparameters"),
             Self::ForRun(RunFile::Out) => t!("the folder for the results"),
@@ -60,6 +63,7 @@ impl Wanted {
             Self::Model(Role::Teacher) => t!("Open the teacher's weights"),
             Self::Model(Role::Student) => t!("Open the student's weights"),
             Self::Adapter => t!("Open the adapters of a run"),
+            Self::Replay => t!("Open a recorded run"),
             Self::ForRun(RunFile::Data) => t!("Choose the data of the run"),
             Self::ForRun(RunFile::Teacher) => t!("Choose the teacher of the run"),
             Self::ForRun(RunFile::Student) => t!("Choose the student of the run"),
@@ -82,6 +86,7 @@ impl Wanted {
             Self::ForRun(RunFile::Student) => Some((t!("YOLOv5 models"), &["pt", "pth", "safetensors", "yaml", "yml"])),
             Self::Model(_) => Some((t!("YOLOv5 weights"), &["pt", "pth", "safetensors", "torchscript"])),
             Self::Adapter => Some((t!("Adapters"), &["safetensors"])),
+            Self::Replay => Some((t!("Recorded runs"), &[replay::EXTENSION])),
             Self::Session => Some((t!("Sessions"), &["toml"])),
         }
     }
@@ -97,6 +102,7 @@ pub enum PathKind {
     Weights { bytes: u64 },
     Adapter,
     Session,
+    Replay,
     Missing,
     Unknown,
 }
@@ -114,6 +120,7 @@ pub fn kind_of(path: &Path) -> PathKind {
         "yaml" | "yml" => PathKind::Data,
         "toml" => PathKind::Session,
         "safetensors" if path.file_stem().is_some_and(|stem| stem == "adapter") => PathKind::Adapter,
+        replay::EXTENSION => PathKind::Replay,
         "pt" | "pth" | "safetensors" | "torchscript" => PathKind::Weights { bytes: metadata.len() },
         _ => PathKind::Unknown,
     }
@@ -383,6 +390,7 @@ mod tests {
         assert_eq!(kind("best.torchscript.pt"), PathKind::Weights { bytes: 4 });
         assert_eq!(kind("best.torchscript"), PathKind::Weights { bytes: 4 });
         assert_eq!(kind("adapter.safetensors"), PathKind::Adapter);
+        assert_eq!(kind("replay.distillscope"), PathKind::Replay);
         assert_eq!([kind("notes.docx"), kind("Makefile")], [PathKind::Unknown; 2]);
         assert_eq!(kind_of(folder.path()), PathKind::Folder);
         assert_eq!(kind_of(&folder.path().join("gone.jpg")), PathKind::Missing);

@@ -53,6 +53,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     pub teacher: Option<PathBuf>,
     pub student: Option<PathBuf>,
+    /// Recorded runs, to replay; they need no device.
+    pub replays: Vec<PathBuf>,
     /// "auto", "cpu", "cuda" or "cuda:N"; empty is "auto".
     pub device: String,
     /// For whom no language has been chosen.
@@ -154,6 +156,9 @@ impl<B: Backend> App<B> {
         commands.extend(options.image.clone().map(Command::OpenImage));
         commands.extend(options.teacher.clone().map(|path| Command::OpenModel(crate::inspect::Role::Teacher, path)));
         commands.extend(options.student.clone().map(|path| Command::OpenModel(crate::inspect::Role::Student, path)));
+        if commands.is_empty() && !options.replays.is_empty() {
+            return self.run(ctx, Command::OpenReplays(options.replays.clone()));
+        }
         if commands.is_empty() {
             match self.saved.session.clone() {
                 Some(session) => self.desk.ask(Errand::CheckSession(Box::new(session))),

@@ -9,7 +9,7 @@ use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
 use crate::app::survey::Surveyed;
 use crate::app::update::{Effect, models_changed, select, tell, tell_with};
-use crate::app::view::Camera;
+use crate::app::view::{Camera, Layer};
 use crate::app::wants;
 use crate::dataset::Warning;
 use crate::inspect::{Role, Scene};
@@ -99,6 +99,13 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             state.runs.add_earlier(*run);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
         }
+        Report::Replay(replay) => {
+            let mask = replay.mask;
+            (state.psi, state.rule, state.convention) = (mask.psi, mask.rule, mask.convention);
+            state.view.layer = if replay.snapshots.is_empty() { state.view.layer } else { Layer::Difference };
+            state.runs.add_replay(replay);
+            (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
+        }
         Report::Survey { request, survey, skipped } => {
             if state.survey.asked.as_ref() == Some(&*request) {
                 state.survey.result = Some(Surveyed { request: *request, survey, skipped });
@@ -137,8 +144,13 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         // What went wrong in a run is told by the run itself; what kept it from running is not.
         JobKind::Run if state.runs.has_told(&message) => return,
         JobKind::OpenRun => state.runs.reading = None,
-        JobKind::Field | JobKind::Device | JobKind::Thumbnail | JobKind::Run | JobKind::Preflight | JobKind::Survey => {
-        }
+        JobKind::OpenReplays
+        | JobKind::Field
+        | JobKind::Device
+        | JobKind::Thumbnail
+        | JobKind::Run
+        | JobKind::Preflight
+        | JobKind::Survey => {}
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
     let remedy =
@@ -151,6 +163,12 @@ fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>
     if asked.is_none_or(|asked| asked.image != scene.path || asked.input != scene.input_size()) {
         return;
     }
+    warn(state, &scene.warnings, effects);
+    place(state, scene);
+}
+
+/// Puts a scene in the middle of the window.
+pub(super) fn place(state: &mut State, scene: Arc<Scene>) {
     let before = state.scene.take();
     let same_picture =
         before.as_ref().is_some_and(|before| before.path == scene.path && before.letterbox == scene.letterbox);
@@ -162,7 +180,6 @@ fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>
         state.solo = None;
     }
     state.scene_error = None;
-    warn(state, &scene.warnings, effects);
     state.scene = Some(scene);
 }
 

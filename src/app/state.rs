@@ -65,6 +65,8 @@ impl ModelSlot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnchorOwner {
     Model(Role),
+    /// The recorded run's.
+    Replay,
     /// No model is open: YOLOv5's own for COCO.
     Default,
 }
@@ -204,6 +206,8 @@ pub struct State {
     pub image: Option<PathBuf>,
     pub labels: LabelSource,
     pub scene: Option<Arc<Scene>>,
+    /// The scene is that of a recorded run, and not of [`State::image`].
+    pub replayed: bool,
     pub scene_error: Option<String>,
     pub solo: Option<usize>,
 
@@ -267,6 +271,7 @@ impl Default for State {
             image: None,
             labels: LabelSource::Beside,
             scene: None,
+            replayed: false,
             scene_error: None,
             solo: None,
             anchors: None,

@@ -113,6 +113,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::BrowseFolder => effects.push(Effect::Ask(Errand::Pick(Wanted::Folder))),
         Command::BrowseModel(role) => effects.push(Effect::Ask(Errand::Pick(Wanted::Model(role)))),
         Command::BrowseAdapter => effects.push(Effect::Ask(Errand::Pick(Wanted::Adapter))),
+        Command::BrowseReplay => effects.push(Effect::Ask(Errand::Pick(Wanted::Replay))),
         Command::OpenSample => open_sample(state, effects),
         Command::BrowseSession => effects.push(Effect::Ask(Errand::Pick(Wanted::Session))),
         Command::OpenSession(path) => effects.push(Effect::Ask(Errand::ReadSession(path))),
@@ -179,7 +180,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 models_changed(state);
                 effects.push(Effect::Send(Job::Unload { role }));
             }
-            if kind == JobKind::Scene {
+            if kind == JobKind::Scene && !state.replayed {
                 // What is on screen is what is wanted again.
                 state.image = state.scene.as_ref().map(|scene| scene.path.clone());
                 let shown = state.image.as_ref().and_then(|image| state.dataset.position(image, 0));
@@ -284,6 +285,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 start(state, Campaign { resume: true, ..campaign }, Some(number), effects);
             }
         }
+        Command::OpenReplays(paths) => open_replays(state, paths, effects),
         Command::OpenRun(folder) => state.runs.to_open.push_back(folder),
         Command::ToggleTrack(key) => state.runs.toggle(key),
         Command::RemoveTrack(key) => state.runs.remove(key),
@@ -314,6 +316,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 state.view.layer = Layer::Difference;
             }
         }
+        Command::ShowMomentsOf(key) => state.runs.show_moments_of(key),
         Command::SeekMoment(index) => state.runs.seek(index),
         Command::PlayMoments => {
             let playing = state.runs.playback.is_some_and(|playback| playback.playing);
@@ -437,6 +440,7 @@ fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Ef
         Wanted::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
         Wanted::Model(role) => open_model(state, role, path, effects),
         Wanted::Adapter => state.adapter = AdapterChoice::Run(path),
+        Wanted::Replay => open_replays(state, vec![path], effects),
         Wanted::ForRun(file) => picked_for_run(state, file, path, effects),
     }
 }
@@ -468,6 +472,7 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
     let mut labels = Vec::new();
     let mut lists = Vec::new();
     let mut weights = Vec::new();
+    let mut replays = Vec::new();
     for (path, kind) in found {
         match kind {
             PathKind::Image => images.push(path),
@@ -475,6 +480,7 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
             PathKind::Data | PathKind::Folder => lists.push(path),
             PathKind::Weights { bytes } => weights.push((bytes, path)),
             PathKind::Adapter => state.adapter = AdapterChoice::Run(path),
+            PathKind::Replay => replays.push(path),
             PathKind::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
             PathKind::Missing => {
                 let known = state.recent.len();
@@ -489,7 +495,7 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
             }
             PathKind::Unknown => {
                 let text = t!("cannot be opened here; drop images, labels (txt, xml, json), a data.yaml, a folder, \
-                     or weights (pt, safetensors, torchscript)");
+                     weights (pt, safetensors, torchscript), a recorded run (distillscope) or a session (toml)");
                 tell(state, Level::Error, file_name(&path), text, effects);
             }
         }
@@ -510,6 +516,9 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
     }
     if let Some(path) = labels.into_iter().next() {
         open_labels(state, path, effects);
+    }
+    if !replays.is_empty() {
+        open_replays(state, replays, effects);
     }
     // Of two models that arrive together the larger one is the teacher.
     weights.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
@@ -551,6 +560,11 @@ pub(super) fn open_image(state: &mut State, path: PathBuf, effects: &mut Vec<Eff
     show_image(state, path);
 }
 
+fn open_replays(state: &mut State, paths: Vec<PathBuf>, effects: &mut Vec<Effect>) {
+    paths.iter().for_each(|path| remember(state, path));
+    effects.push(Effect::Send(Job::OpenReplays(paths)));
+}
+
 pub(super) fn open_labels(state: &mut State, path: PathBuf, effects: &mut Vec<Effect>) {
     if state.image.is_some() {
         state.labels = LabelSource::File(path);
@@ -590,6 +604,7 @@ pub(super) fn select(state: &mut State, index: usize) {
 }
 
 fn show_image(state: &mut State, image: PathBuf) {
+    state.runs.leave_replay();
     if state.image.as_ref() == Some(&image) {
         return;
     }

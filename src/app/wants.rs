@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::app::desk::Errand;
 use crate::app::measures::Measures;
+use crate::app::reports;
 use crate::app::run::OpenThings;
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, State};
 use crate::app::update::Effect;
@@ -52,6 +53,14 @@ fn follow_runs(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 fn follow_anchors(state: &mut State) {
+    if let Some(replay) = state.runs.replay() {
+        let known = |anchors: &MaskAnchors| anchors.owner == AnchorOwner::Replay && anchors.scales == replay.scales;
+        if !state.anchors.as_ref().is_some_and(known) {
+            let (scales, owner) = (replay.scales.clone(), AnchorOwner::Replay);
+            state.anchors = Some(MaskAnchors { scales, owner, note: None });
+        }
+        return;
+    }
     let anchors_of = |role| state.model(role).anchors();
     let known = mask_anchors(anchors_of(Role::Teacher), anchors_of(Role::Student));
     let next = match known {
@@ -75,6 +84,17 @@ pub(super) fn input_size(state: &State) -> Size {
 }
 
 fn follow_scene(state: &mut State, effects: &mut Vec<Effect>) {
+    if let Some(scene) = state.runs.replay().map(|replay| Arc::clone(&replay.scene)) {
+        if state.scene.as_ref().is_none_or(|shown| !Arc::ptr_eq(shown, &scene)) {
+            reports::place(state, scene);
+        }
+        // What is under way comes to nothing, and is asked for again afterwards.
+        (state.requested.scene, state.replayed) = (None, true);
+        return;
+    }
+    if std::mem::take(&mut state.replayed) {
+        (state.scene, state.field, state.requested.field) = (None, None, None);
+    }
     let Some(image) = state.image.clone() else { return };
     let request =
         SceneRequest { image, labels: state.labels.clone(), names: state.names().to_vec(), input: input_size(state) };
@@ -106,6 +126,11 @@ fn follow_field(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
+    // The models that are open are not those of a recorded run.
+    if state.replayed {
+        (state.requested.compare, state.comparison, state.comparison_error) = (None, None, None);
+        return;
+    }
     let Some(scene) = &state.scene else { return };
     if Role::ALL.iter().all(|role| state.card(*role).is_none()) {
         state.requested.compare = None;

@@ -3,6 +3,7 @@
 mod convert;
 mod inspect;
 mod preflight;
+mod replay;
 mod run_args;
 mod survey;
 mod train;
@@ -48,6 +49,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Val(val::ValArgs),
     Survey(survey::SurveyArgs),
+    Replay(replay::ReplayArgs),
 }
 
 /// What every subcommand that runs a model takes.
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Val(args)) => val::run(&args),
         Some(Command::Survey(args)) => survey::run(&args),
+        Some(Command::Replay(args)) => replay::run(args),
         None => window::run(cli.window),
     };
     match outcome {

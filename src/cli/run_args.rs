@@ -8,7 +8,9 @@ use clap::{ArgAction, Args};
 use crate::device::DeviceChoice;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Tap;
-use crate::train::config::{AdapterStart, Amp, Decay, Lambda, Length, NonFinite, Norm, OptimizerKind, RunConfig};
+use crate::train::config::{
+    AdapterStart, Amp, Decay, Lambda, Length, NonFinite, Norm, OptimizerKind, RunConfig, SnapshotConfig,
+};
 use crate::train::hyp::Hyperparameters;
 
 #[derive(Debug, Args)]
@@ -117,6 +119,9 @@ pub(super) struct RunArgs {
     /// Epochs from one evaluation to the next
     #[arg(long, value_name = "EPOCHS")]
     evaluate_every: Option<u32>,
+    /// Keep the difference maps of this image every 25 or EVERY steps, and record a replay with them
+    #[arg(long, value_name = "IMAGE[:EVERY]", value_parser = parse_snapshot)]
+    snapshot: Option<SnapshotConfig>,
     /// Where the models run: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
@@ -148,6 +153,21 @@ fn parse_start(text: &str) -> Result<AdapterStart, String> {
             _ => Err(format!("'{images}' is no number of images")),
         },
         _ => Err(format!("'{text}' is neither least-squares nor least-squares:IMAGES nor random")),
+    }
+}
+
+/// A colon belongs to the path where no number follows it.
+fn parse_snapshot(text: &str) -> Result<SnapshotConfig, String> {
+    let (image, every) = match text.rsplit_once(':') {
+        Some((image, every)) if !every.is_empty() && every.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (image, every.parse().ok().filter(|every| *every > 0).ok_or("EVERY is no number of steps above 0")?)
+        }
+        _ => (text, SnapshotConfig::EVERY),
+    };
+    if image.is_empty() {
+        Err("no image is named".to_owned())
+    } else {
+        Ok(SnapshotConfig { image: image.into(), every })
     }
 }
 
@@ -198,6 +218,9 @@ impl RunArgs {
         set(&mut config.non_finite, &self.non_finite);
         set(&mut config.evaluate_every, &self.evaluate_every);
         set(&mut config.workers, &self.workers);
+        if self.snapshot.is_some() {
+            config.snapshot.clone_from(&self.snapshot);
+        }
         config.from_scratch |= self.from_scratch;
         config.cos_lr |= self.cos_lr;
         config.ema &= !self.no_ema;
@@ -251,5 +274,19 @@ impl RunArgs {
             config.hyp = serde_json::from_value(values)?;
         }
         Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_an_image_and_perhaps_a_number_of_steps() {
+        let parsed = |text| parse_snapshot(text).map(|config| (config.image.display().to_string(), config.every));
+        assert_eq!(parsed("a.jpg"), Ok(("a.jpg".to_owned(), 25)));
+        assert_eq!(parsed("a.jpg:5"), Ok(("a.jpg".to_owned(), 5)));
+        assert_eq!(parsed(r"C:\a.jpg"), Ok((r"C:\a.jpg".to_owned(), 25)));
+        assert!(parsed("a.jpg:0").is_err() && parsed(":5").is_err());
     }
 }

@@ -23,7 +23,8 @@ use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary,
     distillscope train --data data.yaml --teacher none --student yolov5s --epochs 100 --out runs/teacher\n  \
     distillscope train --resume runs/first\n\n\
     The folder gets config.toml, results.csv, steps.csv, TensorBoard events, warnings.txt, weights/last and weights/best \
-    (.safetensors, and .pt where the student came from one), and adapter.safetensors. Ctrl+C ends the run after the step \
+    (.safetensors, and .pt where the student came from one), adapter.safetensors and, with --snapshot, \
+    replay.distillscope. Ctrl+C ends the run after the step \
     in hand; --resume goes on.")]
 pub(super) struct TrainArgs {
     #[command(flatten)]

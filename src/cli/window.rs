@@ -29,12 +29,7 @@ pub(super) struct WindowArgs {
 }
 
 pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
-    if !has_display() {
-        anyhow::bail!(
-            "no display: neither WAYLAND_DISPLAY nor DISPLAY is set, so no window can open. \
-             `distillscope inspect`, `train` and `val` work without one, see `distillscope --help`"
-        );
-    }
+    needs_display()?;
     for path in [&args.image, &args.data, &args.teacher, &args.student].into_iter().flatten() {
         super::existing(path)?;
     }
@@ -46,8 +41,20 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         device: args.device.to_string(),
         profile: args.profile,
         system_language: app::Language::of_system(),
+        ..app::Options::default()
     })?;
     super::leave(0)
+}
+
+/// Says why no window can open.
+pub(super) fn needs_display() -> anyhow::Result<()> {
+    if !has_display() {
+        anyhow::bail!(
+            "no display: neither WAYLAND_DISPLAY nor DISPLAY is set, so no window can open. \
+             `distillscope inspect`, `train`, `val` and `replay --summary` work without one, see `distillscope --help`"
+        );
+    }
+    Ok(())
 }
 
 fn has_display() -> bool {

@@ -152,6 +152,11 @@ pub struct SnapshotConfig {
     pub every: u64,
 }
 
+impl SnapshotConfig {
+    /// Steps from one map to the next, unless told otherwise.
+    pub const EVERY: u64 = 25;
+}
+
 /// A run. Paths are as given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -114,6 +114,8 @@ pub struct Snapshot {
     /// Per ground truth of the image, the imitation loss at λ = 1 if it were the only one: Σ over the scales of its own
     /// cells' squares / 2N.
     pub truths: Vec<f64>,
+    /// Wall time that taking it cost the run.
+    pub seconds: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@
 //! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`learner`] what
 //! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side of a
 //! step ([`distil`]), [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
-//! ever says, [`record`] turns events into files, `watch` says when the imitation stalls, [`evaluate`] a network into mAP,
+//! ever says, [`record`] turns events into files, [`replay`] into one that others can open, `watch` says when the imitation stalls, [`evaluate`] a network into mAP,
 //! [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the batches of a run before it is
 //! started. The loop never learns who is listening.
 
@@ -23,6 +23,7 @@ pub mod output;
 pub mod plan;
 pub mod preview;
 pub mod record;
+pub mod replay;
 pub mod run;
 pub mod schedule;
 pub mod state;

@@ -15,17 +15,19 @@ use super::TrainError;
 use super::config::SnapshotConfig;
 use super::distil::Distiller;
 use super::evaluate::Evaluation;
-use super::event::{EpochRecord, Outcome, RunControl, RunEvent, RunSummary, Snapshot, SnapshotScale, StepRecord};
+use super::event::{
+    Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
+};
 use super::learner::Learner;
 use super::optimizer::Rates;
 use super::output;
 use super::plan::{RunPlan, Student};
 use super::record::Recorder;
+use super::replay::{self, Recording, Subject};
 use super::watch::Watch;
-use crate::dataset;
 use crate::export::atomic::{self, WriteError};
-use crate::geometry::{Letterbox, Size};
 use crate::grid::Grid;
+use crate::inspect::{LabelSource, Scene, SceneError, SceneRequest};
 
 /// Decoded training images kept in memory.
 const CACHE_BYTES: u64 = 1 << 30;
@@ -77,6 +79,9 @@ pub fn run(
         run.restore()?;
     }
     let mut recorder = run.recorder(resume)?;
+    if let Some(recording) = run.recording(resume) {
+        recorder.keep_replay(folder.path(), recording);
+    }
     let mut emit = |event: RunEvent| -> Result<(), TrainError> {
         recorder.take(&event)?;
         emit(event);
@@ -108,6 +113,8 @@ struct Run<'a> {
     learner: Learner,
     folder: &'a RunFolder,
     control: &'a RunControl,
+    /// The image of the snapshots, which a replay shows also where there is no teacher and so no snapshot.
+    scene: Option<Scene>,
     snapshot: Option<SnapshotInput>,
     /// Whether the adapters' start is still to be found.
     fresh: bool,
@@ -127,12 +134,16 @@ struct SnapshotInput {
 impl<'a> Run<'a> {
     fn new(plan: RunPlan, folder: &'a RunFolder, control: &'a RunControl) -> Result<Self, TrainError> {
         let learner = Learner::new(plan)?;
-        let snapshot = match (&learner.plan.config.snapshot, learner.distiller()) {
-            (Some(snapshot), Some(distiller)) => Some(SnapshotInput::open(snapshot, &learner.plan, distiller)?),
+        let scene =
+            learner.plan.config.snapshot.as_ref().map(|snapshot| scene_of(snapshot, &learner.plan)).transpose()?;
+        let snapshot = match (&scene, &learner.plan.config.snapshot, learner.distiller()) {
+            (Some(scene), Some(config), Some(distiller)) => {
+                Some(SnapshotInput::of(scene, config, &learner.plan, distiller)?)
+            }
             _ => None,
         };
         let (watch, warned) = (Watch::default(), HashSet::new());
-        Ok(Self { learner, folder, control, snapshot, fresh: true, watch, warned })
+        Ok(Self { learner, folder, control, scene, snapshot, fresh: true, watch, warned })
     }
 
     fn summary(&self) -> RunSummary {
@@ -160,6 +171,39 @@ impl<'a> Run<'a> {
             Recorder::create(self.folder.path(), &self.summary(), &config)?
         };
         Ok(recorder)
+    }
+
+    /// What becomes the run's replay; none without an image, or with a warning that says why.
+    fn recording(&mut self, resume: bool) -> Option<Recording> {
+        let scene = self.scene.take()?;
+        let (plan, summary) = (&self.learner.plan, self.summary());
+        let distiller = self.learner.distiller();
+        let arm = if distiller.is_some() { Arm::Imitation } else { Arm::Baseline };
+        let recording = Recording::new(&Subject {
+            id: RunId { seed: plan.config.seed, arm },
+            summary: &summary,
+            config: &plan.config,
+            scene: &scene,
+            scales: plan.student.network.scales(),
+            compared: &distiller.map_or_else(Vec::new, Distiller::strides),
+        });
+        let warnings = &mut self.learner.plan.warnings;
+        match recording {
+            Ok(mut recording) => {
+                if resume
+                    && let Err(error) =
+                        recording.resume(&self.folder.path().join(replay::FILE_NAME), summary.first_step)
+                {
+                    let step = summary.first_step;
+                    warnings.push(format!("the replay has no maps from before step {step}: {error}"));
+                }
+                Some(recording)
+            }
+            Err(why) => {
+                warnings.push(format!("no replay is recorded: {why}"));
+                None
+            }
+        }
     }
 
     fn go(&mut self, emit: &mut Emit<'_>) -> Result<Outcome, TrainError> {
@@ -329,6 +373,7 @@ impl<'a> Run<'a> {
         if !step.is_multiple_of(snapshot.every) && step != self.learner.plan.steps {
             return Ok(());
         }
+        let begin = Instant::now();
         let maps = distiller.difference_maps(self.learner.student(), &snapshot.input)?;
         let mut scales = Vec::with_capacity(maps.len());
         for (stride, map) in distiller.strides().into_iter().zip(maps) {
@@ -339,26 +384,28 @@ impl<'a> Run<'a> {
             }
         }
         let truths = snapshot.truth_cells.iter().map(|cells| truth_distance(cells, &scales)).collect();
-        emit(RunEvent::Snapshot(Arc::new(Snapshot { step, image: snapshot.image.clone(), scales, truths })))
+        let (image, seconds) = (snapshot.image.clone(), begin.elapsed().as_secs_f64());
+        emit(RunEvent::Snapshot(Arc::new(Snapshot { step, image, scales, truths, seconds })))
     }
 }
 
 impl SnapshotInput {
-    fn open(config: &SnapshotConfig, plan: &RunPlan, distiller: &Distiller) -> Result<Self, TrainError> {
-        let pixels = dataset::decode(&config.image)?;
-        let size = Size::new(pixels.width(), pixels.height());
-        let letterbox = Letterbox::fit(size, plan.input, true);
-        let labels = dataset::labels_for_image(&config.image, None, size, &plan.train.names)?;
-        let boxes: Vec<_> = labels.labels.iter().map(|label| letterbox.to_input(&label.bbox)).collect();
-        let pixels = dataset::letterbox(&pixels, &letterbox)?;
-        let input = crate::inspect::input_tensor(&pixels, plan.device);
+    fn of(scene: &Scene, config: &SnapshotConfig, plan: &RunPlan, distiller: &Distiller) -> Result<Self, TrainError> {
+        let input = crate::inspect::input_tensor(&scene.input, plan.device);
         Ok(Self {
             image: config.image.clone(),
             every: config.every.max(1),
             input: input.map_err(|error| TrainError::Config(error.to_string()))?,
-            truth_cells: distiller.truth_cells(&boxes, plan.input),
+            truth_cells: distiller.truth_cells(&scene.boxes(), plan.input),
         })
     }
+}
+
+/// The image as the run's networks see it, with its labels.
+fn scene_of(config: &SnapshotConfig, plan: &RunPlan) -> Result<Scene, TrainError> {
+    let (image, labels, names) = (config.image.clone(), LabelSource::Beside, plan.train.names.clone());
+    let scene = Scene::load(&SceneRequest { image, labels, names, input: plan.input });
+    scene.map_err(|SceneError::Dataset(error)| error.into())
 }
 
 /// Σ over the scales of the squares in a ground truth's cells / 2N.

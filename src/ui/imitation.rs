@@ -56,6 +56,7 @@ fn anchors(state: &State) -> String {
         AnchorOwner::Model(role) => {
             t!("{count} anchors on {scales}, the {role}'s.", count, scales, role = tr(role.name()))
         }
+        AnchorOwner::Replay => t!("{count} anchors on {scales}, those of the recorded run.", count, scales),
         AnchorOwner::Default => {
             t!("{count} anchors on {scales}: YOLOv5's defaults for COCO, because no model is open.", count, scales)
         }

@@ -170,6 +170,9 @@ fn canvas_view(state: &State) -> ViewSettings {
 
 /// What is under way or went wrong in the middle of the window.
 fn canvas_message(state: &State) -> Option<String> {
+    if state.replayed {
+        return None;
+    }
     if let Some(error) = &state.scene_error {
         return Some(error.clone());
     }
@@ -214,7 +217,7 @@ fn dropped(ui: &Ui, panel: &mut widgets::Panel<'_>, memory: &Memory) {
         painter.rect_stroke(target, 8.0, stroke, egui::StrokeKind::Inside);
         let text = match onto {
             Some(role) => t!("Drop weights to make them the {role}", role = tr(role.name())),
-            None => t!("Drop images, labels, a data.yaml, a folder or weights").to_owned(),
+            None => t!("Drop images, labels, a data.yaml, a folder, weights or a recorded run").to_owned(),
         };
         let font = egui::FontId::new(palette::TITLE, style::bold());
         painter.text(whole.center(), egui::Align2::CENTER_CENTER, text, font, palette.text);

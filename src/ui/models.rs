@@ -138,6 +138,7 @@ fn device(ui: &mut Ui, panel: &mut Panel<'_>) {
         shown.response.on_hover_text(t!("Where both models run."));
         let (label, reason) = match &state.device {
             Some(device) => (device.label.as_str(), tr(&device.reason)),
+            None if state.replayed => ("…", t!("A recorded run needs no device.")),
             None => ("…", t!("Looking for a GPU.")),
         };
         ui.label(widgets::strong(label)).on_hover_text(reason);

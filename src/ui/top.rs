@@ -38,6 +38,7 @@ fn file(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::BrowseModel(Role::Student));
     panel.entry(ui, Command::BrowseAdapter);
     ui.separator();
+    panel.entry(ui, Command::BrowseReplay);
     ui.menu_button(t!("Recent"), |ui| {
         for path in &panel.state.recent {
             let button = Button::new(file_name(path));

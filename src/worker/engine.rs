@@ -14,7 +14,7 @@ use crate::inspect::Role;
 use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 13;
+    const COUNT: usize = 14;
 
     const fn index(self) -> usize {
         match self {
@@ -31,6 +31,7 @@ impl JobKind {
             Self::Preflight => 10,
             Self::Survey => 11,
             Self::Batch => 12,
+            Self::OpenReplays => 13,
         }
     }
 
@@ -45,6 +46,7 @@ impl JobKind {
             Job::Thumbnail(_) => Self::Thumbnail,
             Job::Run { .. } => Self::Run,
             Job::OpenRun(_) => Self::OpenRun,
+            Job::OpenReplays(_) => Self::OpenReplays,
             Job::Preflight { .. } => Self::Preflight,
             Job::Survey(_) => Self::Survey,
             Job::Batch(_) => Self::Batch,
@@ -188,7 +190,7 @@ impl Worker {
             JobKind::List => &self.listing,
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run => &self.run,
-            JobKind::OpenRun => &self.earlier,
+            JobKind::OpenRun | JobKind::OpenReplays => &self.earlier,
             JobKind::Preflight => &self.preflight,
             JobKind::Survey => &self.survey,
             JobKind::Batch => &self.batches,

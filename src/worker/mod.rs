@@ -2,10 +2,10 @@
 //!
 //! Each thread is the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both networks that are
 //! looked at), *listing* (dataset folders), *thumbnails*, *run* (training, at a lower priority), *earlier runs*
-//! (their records on disk), *preflight* and *survey* (the masks of a whole split). A job that a newer one of its kind
-//! has overtaken is dropped before it starts, or abandoned at its next step. A panic or an error in a job becomes
-//! [`Report::Failed`]; the thread and what it owns live on. Nobody here knows the window: a `wake` closure is called
-//! when reports are waiting.
+//! (their records on disk, and replays), *preflight*, *survey* (the masks of a whole split) and *batch view* (training
+//! batches to look at). A job that a newer one of its kind has overtaken is dropped before it starts, or abandoned at its
+//! next step. A panic or an error in a job becomes [`Report::Failed`]; the thread and what it owns live on. Nobody here
+//! knows the window: a `wake` closure is called when reports are waiting.
 
 mod batches;
 mod engine;

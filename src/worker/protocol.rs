@@ -15,6 +15,7 @@ use crate::survey::{Survey, SurveyOptions};
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
+use crate::train::replay::Replay;
 use crate::yolo::anchors::AnchorScale;
 
 /// What the window asks for.
@@ -61,6 +62,8 @@ pub enum Job {
     Batch(BatchRequest),
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
     OpenRun(PathBuf),
+    /// Read recorded runs, one after the other. Each is answered by [`Report::Replay`].
+    OpenReplays(Vec<PathBuf>),
     /// Prove that a run would distil; `ratio` is the gradient ratio whose λ is asked for. Answered by
     /// [`Report::Preflight`].
     Preflight {
@@ -96,6 +99,7 @@ pub enum JobKind {
     Run,
     Batch,
     OpenRun,
+    OpenReplays,
     Preflight,
     Survey,
 }
@@ -164,6 +168,7 @@ pub enum Report {
         preview: Arc<BatchPreview>,
     },
     EarlierRun(Box<EarlierRun>),
+    Replay(Arc<Replay>),
     Preflight {
         config: Box<RunConfig>,
         found: Arc<Preflight>,

@@ -1,6 +1,7 @@
 //! Training runs, for as long as they take, and runs read back from disk.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::train::campaign;
 use crate::train::config::Campaign;
 use crate::train::event::{RunControl, RunEvent, RunId};
 use crate::train::record::RunHistory;
+use crate::train::replay::Replay;
 
 /// Time between two reports of a run.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -28,12 +30,27 @@ pub(super) fn handle(job: Job, desk: &Desk) {
 
 /// Reads runs back.
 pub(super) fn read(job: Job, desk: &Desk) {
-    if let Job::OpenRun(folder) = job {
-        desk.started(folder.display().to_string());
-        match earlier(&folder) {
-            Ok(run) => desk.report(Report::EarlierRun(Box::new(run))),
-            Err(message) => desk.failed(folder.display().to_string(), message),
+    match job {
+        Job::OpenRun(folder) => {
+            desk.started(folder.display().to_string());
+            match earlier(&folder) {
+                Ok(run) => desk.report(Report::EarlierRun(Box::new(run))),
+                Err(message) => desk.failed(folder.display().to_string(), message),
+            }
         }
+        Job::OpenReplays(paths) => {
+            for path in paths {
+                if desk.is_cancelled() {
+                    return;
+                }
+                desk.started(path.display().to_string());
+                match Replay::read(&path) {
+                    Ok(replay) => desk.report(Report::Replay(Arc::new(replay))),
+                    Err(error) => desk.failed("the replay", error.to_string()),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use crate::app::language::t;
 use crate::train::config::{Campaign, Lambda, Length, RunConfig, SnapshotConfig};
 
-/// Steps from one snapshot to the next, unless told otherwise.
-const SNAPSHOT_EVERY: u64 = 25;
 const SEEDS: u32 = 3;
 
 /// What is open in the window, as far as a run can take it over.
@@ -87,7 +85,7 @@ impl Form {
         keep(own.iou, &mut imitation.iou, &from.iou);
         keep(own.tap, &mut imitation.tap, &from.tap);
         if !own.snapshot {
-            config.snapshot = open.image.clone().map(|image| SnapshotConfig { image, every: SNAPSHOT_EVERY });
+            config.snapshot = open.image.clone().map(|image| SnapshotConfig { image, every: SnapshotConfig::EVERY });
         }
     }
 

@@ -7,6 +7,7 @@ mod paired;
 mod playback;
 mod preflight;
 mod progress;
+mod replay;
 pub mod series;
 mod track;
 
@@ -29,6 +30,7 @@ pub use paired::{Paired, Row};
 pub use playback::Playback;
 pub use preflight::Examined;
 pub use progress::{Progress, clock};
+pub use replay::Shared;
 pub use track::{Curve, Plot, Track, difference};
 
 /// What the run panel shows.
@@ -235,6 +237,7 @@ impl Runs {
             // The live end is that of the run under way.
             if let (RunEvent::Snapshot(_), Some(playback)) = (&event, &mut self.playback)
                 && playback.at.is_none()
+                && self.tracks.iter().all(|track| track.key != playback.track || track.replay.is_none())
             {
                 playback.track = key;
             }

@@ -18,8 +18,15 @@ pub struct Playback {
     since: f64,
 }
 
+impl Playback {
+    /// The map of this step, `None` the newest one, of a track.
+    pub(super) const fn of(track: u64, at: Option<u64>) -> Self {
+        Self { track, at, playing: false, since: 0.0 }
+    }
+}
+
 impl Runs {
-    /// Tracks that have maps to show.
+    /// Whether there are maps to show.
     pub fn has_moments(&self) -> bool {
         self.tracks.iter().any(|track| !track.snapshots.is_empty())
     }
@@ -42,7 +49,7 @@ impl Runs {
     pub(in crate::app) fn show_moments(&mut self, on: bool) {
         let newest = self.current().filter(|track| !track.snapshots.is_empty());
         let track = newest.or_else(|| self.tracks.iter().rev().find(|track| !track.snapshots.is_empty()));
-        let playback = track.map(|track| Playback { track: track.key, at: None, playing: false, since: 0.0 });
+        let playback = track.map(|track| Playback::of(track.key, None));
         self.playback = playback.filter(|_| on);
     }
 
@@ -103,6 +110,7 @@ mod tests {
                 image: "a.jpg".into(),
                 scales: Vec::new(),
                 truths: Vec::new(),
+                seconds: 0.0,
             })),
         )
     }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::language::key;
+use crate::app::run::replay::Shared;
 use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StepRecord};
+use crate::train::replay::Replay;
 
 /// What a plot shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -143,6 +145,8 @@ pub struct Track {
     pub summary: Option<Arc<RunSummary>>,
     /// Where an earlier run lies.
     pub folder: Option<PathBuf>,
+    /// What it was replayed from.
+    pub replay: Option<Shared<Replay>>,
     /// "P3" …
     pub scales: Vec<String>,
     pub curves: Vec<Curve>,
@@ -168,6 +172,7 @@ impl Track {
             id,
             summary: None,
             folder: None,
+            replay: None,
             scales: Vec::new(),
             curves: Vec::new(),
             epochs: Vec::new(),
@@ -432,6 +437,7 @@ mod tests {
                 image: "a.jpg".into(),
                 scales,
                 truths: Vec::new(),
+                seconds: 0.0,
             })));
         }
         assert_eq!(track.snapshots.len(), 201);

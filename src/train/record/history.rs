@@ -1,6 +1,6 @@
 //! A run's tables, read back: what a finished run says, or one that is still running.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::columns;
 use super::table::Text;
@@ -21,7 +21,15 @@ pub struct RunHistory {
 impl RunHistory {
     /// Reads the tables in a run's folder. An error names file and line.
     pub fn read(folder: &Path) -> Result<Self, RecordError> {
-        let (steps, results) = (Text::read(folder.join(STEPS))?, Text::read(folder.join(RESULTS))?);
+        Self::of(&Text::read(folder.join(STEPS))?, &Text::read(folder.join(RESULTS))?)
+    }
+
+    /// The same from the tables' contents, each with the name that an error gives it.
+    pub fn parse(steps: (PathBuf, String), results: (PathBuf, String)) -> Result<Self, RecordError> {
+        Self::of(&Text::new(steps.0, steps.1), &Text::new(results.0, results.1))
+    }
+
+    fn of(steps: &Text, results: &Text) -> Result<Self, RecordError> {
         let scales = steps.after("distance_");
         let mut epochs = results.records(&columns::of_results(&results.after("train/distance_")))?;
         for EpochRecord { epoch, step, mean, .. } in &mut epochs {

@@ -1,4 +1,5 @@
-//! What a run leaves behind: `results.csv`, `steps.csv`, TensorBoard event files, `warnings.txt`; and reading it back.
+//! What a run leaves behind: `results.csv`, `steps.csv`, TensorBoard event files, `warnings.txt`, a replay where maps are
+//! kept; and reading it back.
 //!
 //! [`Recorder`] turns events into files, [`RunHistory`] files into records. Tables are written whole at the end of an
 //! epoch and with every checkpoint, so that a run that is killed leaves whole files that reach at least to its
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::event::{EpochRecord, RunEvent, RunSummary, StepRecord};
+use super::replay::{self, Recording, ReplayError};
 use crate::export::atomic::WriteError;
 use crate::export::tensorboard::{Content, EventFile};
 use table::Table;
@@ -32,6 +34,8 @@ pub const WARNINGS: &str = "warnings.txt";
 pub enum RecordError {
     #[error(transparent)]
     Write(#[from] WriteError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     #[error("{}: cannot be read: {cause}", path.display())]
     Read { path: PathBuf, cause: io::Error },
     #[error("{}:{line}: {what}; repair or remove that line", path.display())]
@@ -52,6 +56,8 @@ pub struct Recorder {
     results: Table<EpochRecord>,
     warnings: Warnings,
     events: EventFile,
+    /// The file that is written at the end, and what goes into it.
+    replay: Option<(PathBuf, Recording)>,
 }
 
 impl Recorder {
@@ -65,6 +71,7 @@ impl Recorder {
             results: Table::results(folder, &summary.scales),
             warnings: Warnings::new(folder),
             events,
+            replay: None,
         };
         recorder.save()?;
         Ok(recorder)
@@ -86,11 +93,17 @@ impl Recorder {
             results: Table::results(folder, &summary.scales),
             warnings: Warnings::read(folder)?,
             events,
+            replay: None,
         };
         history.steps.iter().filter(|step| step.step < first).for_each(|step| recorder.steps.push(step));
         history.epochs.iter().filter(|epoch| epoch.step <= first).for_each(|epoch| recorder.results.push(epoch));
         recorder.save()?;
         Ok(recorder)
+    }
+
+    /// Also records a replay, which is written into the folder when the run ends, however it ends.
+    pub fn keep_replay(&mut self, folder: &Path, recording: Recording) {
+        self.replay = Some((folder.join(replay::FILE_NAME), recording));
     }
 
     /// Takes note of an event. An error names the file that could not be written; what is on disk then is whole, and
@@ -109,8 +122,19 @@ impl Recorder {
                 self.save()?;
             }
             RunEvent::Warning(text) => self.warnings.add(text),
-            RunEvent::Saved { .. } | RunEvent::Ended(_) => self.save()?,
-            RunEvent::Started(_) | RunEvent::Stage { .. } | RunEvent::Snapshot(_) => {}
+            RunEvent::Snapshot(snapshot) => {
+                if let Some((_, recording)) = &mut self.replay {
+                    recording.take(snapshot);
+                }
+            }
+            RunEvent::Saved { .. } => self.save()?,
+            RunEvent::Ended(outcome) => {
+                self.save()?;
+                if let Some((path, recording)) = &mut self.replay {
+                    recording.write(path, outcome, self.steps.text(), self.results.text())?;
+                }
+            }
+            RunEvent::Started(_) | RunEvent::Stage { .. } => {}
         }
         Ok(())
     }

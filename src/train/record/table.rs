@@ -79,6 +79,11 @@ impl<R> Table<R> {
         self.saved = false;
     }
 
+    /// The file's content as it is to be.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Writes the file where there is something new.
     pub fn save(&mut self) -> Result<(), WriteError> {
         if !self.saved {
@@ -104,9 +109,14 @@ pub(super) struct Text {
 impl Text {
     pub fn read(path: PathBuf) -> Result<Self, RecordError> {
         match fs::read_to_string(&path) {
-            Ok(text) => Ok(Self { path, text }),
+            Ok(text) => Ok(Self::new(path, text)),
             Err(cause) => Err(RecordError::Read { path, cause }),
         }
+    }
+
+    /// `path` is what errors call it.
+    pub fn new(path: PathBuf, text: String) -> Self {
+        Self { path, text }
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

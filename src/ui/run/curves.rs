@@ -334,6 +334,11 @@ impl Curves {
                     let zero = egui_plot::HLine::new("", 0.0).color(palette.text_weak).width(1.0).allow_hover(false);
                     plot_ui.hline(zero);
                 }
+                // The moment whose maps are shown.
+                let moment = runs.moment().map(|(snapshot, _)| view.x.place(snapshot.step as f64));
+                if let Some(x) = moment.filter(|x| x.is_finite()) {
+                    plot_ui.vline(egui_plot::VLine::new("", x).color(palette.difference).width(1.0).allow_hover(false));
+                }
                 for line in &lines {
                     if let Some(cached) = self.cache.get(&key_of(line)) {
                         add(plot_ui, line, cached, color_of(palette, line));

@@ -21,6 +21,12 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         ui.label(widgets::strong(t!("Run time")).color(palette.difference));
         let playing = state.runs.playback.is_some_and(|playback| playback.playing);
         panel.button(ui, Command::PlayMoments, if playing { t!("Halt") } else { t!("Play") });
+        // Of a pair the maps of either run, at one moment.
+        if state.runs.with_moments().count() > 1 {
+            for track in state.runs.with_moments() {
+                panel.choice(ui, Command::ShowMomentsOf(track.key), track.name.as_str());
+            }
+        }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let close = panel.command(ui, Command::ToggleMoments, Button::new("×").frame(false));
             close.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Leave the time of the run")));

@@ -541,7 +541,7 @@ fn machine(ui: &mut Ui, panel: &Panel<'_>, config: &mut RunConfig) {
         let mut on = config.snapshot.is_some();
         let toggled = ui.add_enabled(on || image.is_some(), egui::Checkbox::without_text(&mut on));
         if toggled.on_disabled_hover_text(t!("Open an image first.")).changed() {
-            config.snapshot = image.filter(|_| on).map(|image| SnapshotConfig { image, every: 25 });
+            config.snapshot = image.filter(|_| on).map(|image| SnapshotConfig { image, every: SnapshotConfig::EVERY });
         }
         if let Some(snapshot) = &mut config.snapshot {
             number(ui, t!("Steps between snapshots"), &mut snapshot.every, 1..=1_000_000, 0.5);

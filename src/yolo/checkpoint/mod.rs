@@ -30,6 +30,7 @@ pub use description::{Activation, Dtype, Format, LoadReport, ModelDescription, M
 pub use pickle::PickleError;
 pub use pytorch::{NewValues, write_pt, write_pt_from};
 pub use safetensors::{write_safetensors, write_safetensors_values};
+pub(crate) use source::Metered;
 
 /// Tensors may share storages; all together they are at most so many times as long as the file.
 const MAX_SHARING: u64 = 2;

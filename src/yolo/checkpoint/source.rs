@@ -69,16 +69,15 @@ impl Source {
     pub fn zip(path: &Path, file: File) -> Result<Self, CheckpointError> {
         let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
         let length = length_of(path, &file)?;
-        let left = Arc::new(AtomicU64::new(MAX_DIRECTORY));
+        let (file, meter) = Metered::new(file, MAX_DIRECTORY);
         // Nothing precedes the zip. Where the crate looks for its beginning itself, it takes a wrong one when the first
         // directory header is as long (76 bytes) as the zip64 records that torch.save always adds.
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
-        let archive = ZipArchive::with_config(config, BufReader::new(Metered { file, left: Arc::clone(&left) }))
-            .map_err(|error| match error {
-                ZipError::Io(cause) => damaged(cause.to_string()),
-                error => damaged(format!("{error}; it may be truncated")),
-            })?;
-        left.store(u64::MAX, Ordering::Relaxed);
+        let archive = ZipArchive::with_config(config, BufReader::new(file)).map_err(|error| match error {
+            ZipError::Io(cause) => damaged(cause.to_string()),
+            error => damaged(format!("{error}; it may be truncated")),
+        })?;
+        meter.lift();
         if archive.has_duplicate_names() {
             return Err(damaged("two of its entries have one name".to_owned()));
         }
@@ -200,18 +199,35 @@ fn read_entry<R: Read + Seek>(archive: &mut ZipArchive<R>, entry: usize, extent:
     if bytes.len() as u64 == size { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// A file of which only so many bytes can be read.
+/// A file of which only so many bytes can be read, until its [`Meter`] lifts that: what a zip's directory may take.
 #[derive(Debug)]
-struct Metered {
+pub(crate) struct Metered {
     file: File,
     left: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Meter(Arc<AtomicU64>);
+
+impl Metered {
+    pub(crate) fn new(file: File, most: u64) -> (Self, Meter) {
+        let left = Arc::new(AtomicU64::new(most));
+        (Self { file, left: Arc::clone(&left) }, Meter(left))
+    }
+}
+
+impl Meter {
+    /// From now on everything can be read.
+    pub(crate) fn lift(self) {
+        self.0.store(u64::MAX, Ordering::Relaxed);
+    }
 }
 
 impl Read for Metered {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.left.load(Ordering::Relaxed);
         if left == 0 && !buffer.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its directory is larger than a model needs"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its directory is larger than it can be"));
         }
         let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let count = self.file.read(&mut buffer[..most])?;
