@@ -129,6 +129,13 @@ pub enum Command {
     SeekMoment(usize),
     PlayMoments,
 
+    // The talk.
+    ToggleTalk,
+    /// Forth or back in the story.
+    StepTalk(isize),
+    /// To the step with this number, from 0.
+    SeekTalk(usize),
+
     // The window.
     SetTheme(ThemePreference),
     TogglePalette,
@@ -333,6 +340,11 @@ impl Command {
             Self::SeekMoment(_) => "Another moment of the run".into(),
             Self::PlayMoments => "Play the difference through time, or halt".into(),
 
+            Self::ToggleTalk => "Talk mode".into(),
+            Self::StepTalk(steps) if *steps < 0 => "Previous step of the talk".into(),
+            Self::StepTalk(_) => "Next step of the talk".into(),
+            Self::SeekTalk(index) => format!("Step {} of the talk", index + 1),
+
             Self::SetTheme(ThemePreference::Light) => "Light theme".into(),
             Self::SetTheme(ThemePreference::Dark) => "Dark theme".into(),
             Self::SetTheme(ThemePreference::System) => "Theme of the system".into(),
@@ -469,6 +481,8 @@ impl Command {
             }
             Self::SeekMoment(_) => "Each map belongs to a step.",
             Self::PlayMoments => "From the start to the newest map.",
+            Self::ToggleTalk => "The method told on this image, one idea a step, in large type; Esc leaves.",
+            Self::StepTalk(_) | Self::SeekTalk(_) => "Arrows, space and the page keys do the same.",
             Self::SetTheme(_) => "How the window is coloured; data keeps its colours.",
             Self::TogglePalette => "Type a few letters of what you want to do.",
             Self::ToggleMessages => "Everything that went wrong or is worth knowing, with the newest on top.",
@@ -505,7 +519,8 @@ impl Command {
             Self::StepImage(-1) => const { &[plain(Key::ArrowLeft), plain(Key::ArrowUp)] },
             Self::StepImage(PAGE) => const { &[plain(Key::PageDown)] },
             Self::StepImage(step) if *step == -PAGE => const { &[plain(Key::PageUp)] },
-            Self::CompareAgain => const { &[plain(Key::F5)] },
+            Self::CompareAgain => const { &[shifted(Key::F5)] },
+            Self::ToggleTalk => const { &[plain(Key::F5)] },
             Self::StepPsi(step) if *step == PSI_STEP => const { &[plain(Key::CloseBracket)] },
             Self::StepPsi(step) if *step == -PSI_STEP => const { &[plain(Key::OpenBracket)] },
             Self::StepSolo(1) => const { &[plain(Key::S)] },
@@ -724,6 +739,7 @@ impl Command {
         all.extend([Self::ToggleMoments, Self::PlayMoments]);
         all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
         all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
+        all.push(Self::ToggleTalk);
         all.extend([Self::ToggleKeys, Self::ToggleFrameTimes, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
         all
     }

@@ -8,6 +8,7 @@ mod playback;
 mod preflight;
 mod progress;
 pub mod series;
+mod told;
 mod track;
 
 use std::path::PathBuf;
