@@ -1,4 +1,10 @@
 //! The story of fine-grained feature imitation, one idea a step: what a talk shows and what `story` draws.
+//!
+//! A [`Step`] says the same of every image; [`Told`] is what one image adds to it, in numbers.
+
+mod told;
+
+pub use told::{Cell, RunTold, ScaleTold, Told, TruthTold};
 
 /// One idea. In this order each needs nothing but the ones before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +42,11 @@ impl Step {
         Self::Run,
         Self::BeforeAfter,
     ];
+
+    /// From 1.
+    pub const fn number(self) -> usize {
+        self as usize + 1
+    }
 
     /// Part of a file's name.
     pub const fn name(self) -> &'static str {
@@ -107,11 +118,11 @@ impl Step {
             Self::Image => "input px = scale · image px + padding",
             Self::CellAnchors => "centre ((i + ½)·s, (j + ½)·s), size (w, h) for each anchor",
             Self::ScaleAnchors => "scale l: stride s, A anchors (w, h) in input px",
-            Self::Iou => "IoU = |anchor ∩ object| / |anchor ∪ object|",
+            Self::Iou => "IoU = overlap / (anchor + object − overlap), in areas",
             Self::Best => "M = max IoU over cells and anchors",
             Self::Threshold => "F = ψ · M",
-            Self::Mask => "I = 1 where IoU > F",
-            Self::Union => "I = I₁ ∪ I₂ ∪ …",
+            Self::Mask => "I = 1 where IoU > F, else 0",
+            Self::Union => "I = 1 where it is 1 for any object",
             Self::Features => "‖f‖ over the channels, at each cell",
             Self::Difference => "d = Σ (A(student) − teacher)² over the channels",
             Self::Inside => "I · d",
@@ -119,5 +130,29 @@ impl Step {
             Self::Run => "total = detection + L",
             Self::BeforeAfter => "mAP on the val split",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_is_in_the_bundled_fonts() {
+        // Of all that is not ASCII these are in Roboto, in both weights; the signs of sets and arrows are not.
+        const KNOWN: &str = "ψλΣ½‖²·×−…";
+        for step in Step::ALL {
+            let said = [step.title(), step.sentence(), step.formula()].concat();
+            let missing: String = said.chars().filter(|c| !c.is_ascii() && !KNOWN.contains(*c)).collect();
+            assert_eq!(missing, "", "{step:?}");
+        }
+    }
+
+    #[test]
+    fn steps_have_names_of_their_own_in_the_order_of_the_story() {
+        let names: std::collections::BTreeSet<&str> = Step::ALL.iter().map(|step| step.name()).collect();
+        assert_eq!(names.len(), Step::ALL.len());
+        assert!(Step::ALL.is_sorted());
+        assert_eq!(Step::ALL.map(Step::number), std::array::from_fn(|index| index + 1));
     }
 }

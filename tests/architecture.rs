@@ -11,8 +11,20 @@ struct Rule {
     never: &'static [&'static str],
 }
 
-const MODELS: &[&str] =
-    &["geometry", "grid", "format", "draws", "dataset", "yolo", "imitation", "inspect", "train", "device", "export"];
+const MODELS: &[&str] = &[
+    "geometry",
+    "grid",
+    "format",
+    "draws",
+    "dataset",
+    "yolo",
+    "imitation",
+    "inspect",
+    "train",
+    "device",
+    "story",
+    "export",
+];
 const WINDOW: &[&str] = &[
     "geometry",
     "grid",
@@ -35,7 +47,7 @@ const RULES: &[Rule] = &[
     Rule { part: "geometry.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "grid.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "format.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
-    Rule { part: "story.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
+    Rule { part: "story", may_use: &["format", "story"], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "draws.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "device.rs", may_use: &[], never: &["egui", "eframe"] },
     Rule { part: "dataset", may_use: &["geometry", "draws", "dataset"], never: &["tch", "egui", "eframe"] },

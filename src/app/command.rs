@@ -144,6 +144,13 @@ pub enum Command {
     SeekMoment(usize),
     PlayMoments,
 
+    // The talk.
+    ToggleTalk,
+    /// Forth or back in the story.
+    StepTalk(isize),
+    /// To the step with this number, from 0.
+    SeekTalk(usize),
+
     // The window.
     SetTheme(ThemePreference),
     SetLanguage(LanguageChoice),
@@ -363,6 +370,11 @@ impl Command {
             Self::SeekMoment(_) => t!("Another moment of the run").into(),
             Self::PlayMoments => t!("Play the difference through time, or halt").into(),
 
+            Self::ToggleTalk => t!("Talk mode").into(),
+            Self::StepTalk(steps) if *steps < 0 => t!("Previous step of the talk").into(),
+            Self::StepTalk(_) => t!("Next step of the talk").into(),
+            Self::SeekTalk(index) => t!("Step {number} of the talk", number = index + 1),
+
             Self::SetTheme(ThemePreference::Light) => t!("Light theme").into(),
             Self::SetTheme(ThemePreference::Dark) => t!("Dark theme").into(),
             Self::SetTheme(ThemePreference::System) => t!("Theme of the system").into(),
@@ -516,6 +528,8 @@ impl Command {
             Self::ShowMomentsOf(_) => t!("The same moment of another run."),
             Self::SeekMoment(_) => t!("Each map belongs to a step."),
             Self::PlayMoments => t!("From the start to the newest map."),
+            Self::ToggleTalk => t!("The method told on this image, one idea a step, in large type; Esc leaves."),
+            Self::StepTalk(_) | Self::SeekTalk(_) => t!("Arrows, space and the page keys do the same."),
             Self::SetTheme(_) => t!("How the window is coloured; data keeps its colours."),
             Self::SetLanguage(_) => t!("What the window speaks, at once; files and the command line stay English."),
             Self::TogglePalette => t!("Type a few letters of what you want to do."),
@@ -553,7 +567,8 @@ impl Command {
             Self::StepImage(-1) => const { &[plain(Key::ArrowLeft), plain(Key::ArrowUp)] },
             Self::StepImage(PAGE) => const { &[plain(Key::PageDown)] },
             Self::StepImage(step) if *step == -PAGE => const { &[plain(Key::PageUp)] },
-            Self::CompareAgain => const { &[plain(Key::F5)] },
+            Self::CompareAgain => const { &[shifted(Key::F5)] },
+            Self::ToggleTalk => const { &[plain(Key::F5)] },
             Self::StepPsi(step) if *step == PSI_STEP => const { &[plain(Key::CloseBracket)] },
             Self::StepPsi(step) if *step == -PSI_STEP => const { &[plain(Key::OpenBracket)] },
             Self::StepSolo(1) => const { &[plain(Key::S)] },
@@ -786,6 +801,7 @@ impl Command {
         all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
         all.extend(LanguageChoice::ALL.map(Self::SetLanguage));
         all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
+        all.push(Self::ToggleTalk);
         all.extend([Self::ToggleKeys, Self::ToggleFrameTimes, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
         all
     }

@@ -4,6 +4,7 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers, Popup};
 
 use crate::app::command::Command;
 use crate::app::state::State;
+use crate::app::talk;
 
 /// The commands of the keys that were pressed, and takes those keys out of the input.
 ///
@@ -15,6 +16,9 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     let any = ctx.input(|input| input.events.iter().any(|event| matches!(event, Event::Key { pressed: true, .. })));
     if !any {
         return Vec::new();
+    }
+    if state.talk.on {
+        return talk::pressed(ctx);
     }
     // Menus and lists that hang open use arrows and Esc themselves; so does a slider that has been tabbed to.
     let walks = Popup::is_any_open(ctx) || ctx.egui_wants_keyboard_input();

@@ -20,6 +20,7 @@ mod session;
 mod settings;
 mod state;
 pub mod survey;
+pub mod talk;
 mod update;
 pub mod view;
 mod wants;
@@ -105,6 +106,8 @@ pub struct App<B> {
     frame: Option<Duration>,
     /// Of [`App::tick`], which belongs to the drawing that follows.
     ticked: Duration,
+    /// The zoom to go back to when the talk is left.
+    zoom_before: Option<f32>,
 }
 
 impl<B: Backend> App<B> {
@@ -144,6 +147,7 @@ impl<B: Backend> App<B> {
             start: Instant::now(),
             frame: None,
             ticked: Duration::ZERO,
+            zoom_before: None,
         };
         language::speak(app.state.spoken());
         app.open(ctx, options, device);
@@ -239,6 +243,7 @@ impl<B: Backend> App<B> {
                 self.run(&ctx, command);
             }
         }
+        self.fit_stage(&ctx);
         // The spinner turns by itself; the time left does not.
         if !self.state.activities.is_empty() {
             ctx.request_repaint_after(Duration::from_millis(250));
@@ -249,6 +254,21 @@ impl<B: Backend> App<B> {
         // A frame may be drawn twice, where its layout did not settle at once.
         let so_far = self.frame.unwrap_or(self.ticked);
         self.frame = Some(so_far + begin.elapsed());
+    }
+
+    /// In a talk everything is as large as the window allows.
+    fn fit_stage(&mut self, ctx: &egui::Context) {
+        let now = ctx.zoom_factor();
+        if self.state.talk.on {
+            self.zoom_before.get_or_insert(now);
+            let wanted = talk::zoom(ctx.content_rect().size() * now);
+            // Rounding must not make it creep.
+            if (wanted - now).abs() > 0.01 {
+                ctx.set_zoom_factor(wanted);
+            }
+        } else if let Some(before) = self.zoom_before.take() {
+            ctx.set_zoom_factor(before);
+        }
     }
 
     fn run(&mut self, ctx: &egui::Context, command: Command) {
@@ -275,7 +295,9 @@ impl<B: Backend> App<B> {
         ctx.input(|input| {
             let viewport = input.viewport();
             window.maximized = viewport.maximized.unwrap_or(false);
-            if let Some(size) = viewport.inner_rect.map(|rect| rect.size()).filter(|_| !window.maximized) {
+            // A talk's points are not the window's.
+            let is_plain = !window.maximized && self.zoom_before.is_none();
+            if let Some(size) = viewport.inner_rect.map(|rect| rect.size()).filter(|_| is_plain) {
                 (window.width, window.height) = (size.x, size.y);
             }
         });

@@ -13,6 +13,7 @@ use crate::app::measures::Measures;
 use crate::app::messages::Messages;
 use crate::app::run::Runs;
 use crate::app::survey::SurveyState;
+use crate::app::talk::TalkState;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
@@ -236,6 +237,7 @@ pub struct State {
 
     pub runs: Runs,
     pub survey: SurveyState,
+    pub talk: TalkState,
 
     pub device: Option<DeviceStatus>,
     pub device_choice: String,
@@ -294,6 +296,7 @@ impl Default for State {
             pin: None,
             runs: Runs::default(),
             survey: SurveyState::default(),
+            talk: TalkState::default(),
             device: None,
             device_choice: "auto".to_owned(),
             activities: Vec::new(),

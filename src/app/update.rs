@@ -187,7 +187,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 state.dataset.selected = shown;
             }
             if kind == JobKind::Compare {
-                state.comparison_error = Some(t!("cancelled; F5 runs both models again").to_owned());
+                state.comparison_error = Some(t!("cancelled; Shift+F5 runs both models again").to_owned());
             }
             if kind == JobKind::Batch {
                 state.runs.batch.failed(t!("Cancelled; “Read again” makes the batch.").to_owned());
@@ -323,6 +323,20 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.runs.play(!playing, state.now);
         }
 
+        Command::ToggleTalk => {
+            state.talk.on ^= true;
+            (state.overlay, state.messages_open) = (None, false);
+            entered(state);
+        }
+        Command::StepTalk(steps) => {
+            state.talk.go(steps);
+            entered(state);
+        }
+        Command::SeekTalk(index) => {
+            state.talk.seek(index);
+            entered(state);
+        }
+
         Command::SetTheme(theme) => {
             state.theme = theme;
             effects.push(Effect::SetTheme(theme));
@@ -345,6 +359,14 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             }
         }
         Command::Quit => effects.push(Effect::Quit),
+    }
+}
+
+/// A step of the talk is on stage: the run's has its maps through time, where there are any.
+fn entered(state: &mut State) {
+    let is_run = state.talk.on && state.talk.step == crate::story::Step::Run;
+    if is_run && state.runs.playback.is_none() {
+        state.runs.show_moments(true);
     }
 }
 

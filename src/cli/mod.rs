@@ -1,10 +1,13 @@
 //! The command line: arguments in, the library's answers out. One file per subcommand, thin.
 
 mod convert;
+mod figure_args;
 mod inspect;
 mod preflight;
 mod replay;
 mod run_args;
+mod story;
+mod subject_args;
 mod survey;
 mod train;
 mod val;
@@ -44,6 +47,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Inspect(Box<inspect::InspectArgs>),
+    Story(Box<story::StoryArgs>),
     Convert(convert::ConvertArgs),
     Preflight(Box<preflight::PreflightArgs>),
     Train(Box<train::TrainArgs>),
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Some(Command::Preflight(args)) => preflight::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
+        Some(Command::Story(args)) => story::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Val(args)) => val::run(&args),

@@ -9,10 +9,12 @@ mod compare;
 mod records;
 mod report;
 mod scene;
+mod tale;
 
 pub use compare::{CompareError, CompareRequest, Probe, compare, elements, input_tensor, probe, tapped};
 pub use records::{
     AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple, mask_anchors,
 };
-pub use report::{Inspection, InspectionReport, MaskChoice};
+pub use report::{Inspection, InspectionReport, MaskChoice, StoryRequest};
 pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};
+pub use tale::{Tale, tellable};

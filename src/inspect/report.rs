@@ -8,16 +8,21 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::records::{Comparison, Tap};
-use super::scene::{Scene, file_name};
+use super::scene::{Scene, class_name, file_name};
+use super::tale::{Tale, tellable};
 use crate::export::figure::inspection::{self, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView};
-use crate::export::figure::{self, Figure, FigureError};
+use crate::export::figure::plot::PlotPanel;
+use crate::export::figure::story::{DetectionView, StoryView, TruthView};
+use crate::export::figure::{self, Figure, FigureError, Look};
 use crate::export::tensors::{Elements, NamedTensor};
 use crate::grid::Grid;
 use crate::imitation::difference::{
     DifferenceError, DifferenceKind, FeatureStack, MaskedStatistics, difference, imitation_loss, masked_statistics,
 };
-use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi};
+use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi, ScaleMask};
+use crate::story::{RunTold, Told};
 use crate::yolo::anchors::AnchorScale;
+use crate::yolo::detection::Detection;
 
 /// λ of the loss that is reported: the loss is proportional to it.
 const LAMBDA: f64 = 1.0;
@@ -28,6 +33,23 @@ pub struct MaskChoice {
     pub psi: Psi,
     pub rule: LevelRule,
     pub convention: IouConvention,
+}
+
+/// What the story adds to an inspection.
+#[derive(Clone, Debug, Default)]
+pub struct StoryRequest<'a> {
+    /// Where the models come from.
+    pub teacher: Option<&'a Path>,
+    pub student: Option<&'a Path>,
+    /// The ground truth that is told of; [`tellable`] finds one.
+    pub truth: Option<usize>,
+    pub lambda: f64,
+    /// Class names in the data's order.
+    pub names: &'a [String],
+    pub run: Option<RunTold>,
+    pub curves: Vec<PlotPanel>,
+    /// What the student detects after the run; before it, the comparison says.
+    pub after: Option<&'a [Detection]>,
 }
 
 /// A scene, its mask and what two models say of it.
@@ -285,12 +307,57 @@ impl Inspection {
     }
 
     /// Every view as a figure, by name: `p3-mask`, `all-mask`, …, `overview`.
-    pub fn figures(&self, teacher: &Path, student: &Path) -> Result<Vec<(String, Figure)>, FigureError> {
-        let view = InspectionView {
+    pub fn figures(&self, teacher: &Path, student: &Path, look: &Look) -> Result<Vec<(String, Figure)>, FigureError> {
+        let view = self.view(Some(teacher), Some(student));
+        // A figure is drawn in tenths of a second; they do not depend on each other.
+        let figures = inspection::figures(&view).into_par_iter();
+        figures.map(|(name, spec)| Ok((name, figure::render_as(&spec, look)?))).collect()
+    }
+
+    /// What the figures of the story are drawn from.
+    pub fn story(&self, request: StoryRequest<'_>) -> StoryView<'_> {
+        let truth = request.truth.or_else(|| tellable(&self.scene));
+        let tale = Tale {
+            scene: &self.scene,
+            anchors: &self.anchors,
+            field: Some(&self.field),
+            mask: Some(&self.mask),
+            choice: self.choice,
+            comparison: Some(&self.comparison),
+            tap: self.comparison.tap.name(),
+            lambda: request.lambda,
+            truth,
+            cell: None,
+        };
+        let at = |stride| self.anchors.iter().position(|scale| scale.stride == stride);
+        let told = Told { run: request.run, ..tale.told(|stride| self.statistics(at(stride)?)) };
+        let view = |found: &[Detection]| -> Vec<DetectionView> {
+            let view = |found: &Detection| DetectionView {
+                name: class_name(request.names, found.class),
+                score: found.score,
+                bbox: found.bbox,
+            };
+            found.iter().map(view).collect()
+        };
+        let before = self.comparison.student_detections.as_deref();
+        StoryView {
+            inspection: self.view(request.teacher, request.student),
+            truth: truth.filter(|&truth| truth < self.field.gts()).map(|truth| TruthView {
+                iou: self.field.largest(told.at, Some(truth)),
+                count: count_grid(&self.field.gt_mask(truth, self.choice.psi, self.choice.rule).scales[told.at]),
+            }),
+            curves: request.curves,
+            detections: before.zip(request.after).map(|(before, after)| [view(before), view(after)]),
+            told,
+        }
+    }
+
+    fn view(&self, teacher: Option<&Path>, student: Option<&Path>) -> InspectionView<'_> {
+        InspectionView {
             photo: &self.scene.input,
             image: self.scene.file_name(),
-            teacher: file_name(teacher),
-            student: file_name(student),
+            teacher: teacher.map_or_else(String::new, file_name),
+            student: student.map_or_else(String::new, file_name),
             labels: self
                 .scene
                 .labels
@@ -303,9 +370,7 @@ impl Inspection {
             tap: self.comparison.tap.name().to_owned(),
             difference: format!("{}, {}", DifferenceKind::SquaredL2.label(), DifferenceKind::SquaredL2.unit()),
             scales: (0..self.anchors.len()).map(|scale| self.scale_view(scale)).collect(),
-        };
-        // A figure is drawn in tenths of a second; they do not depend on each other.
-        inspection::figures(&view).into_par_iter().map(|(name, spec)| Ok((name, figure::render(&spec)?))).collect()
+        }
     }
 
     fn scale_view(&self, scale: usize) -> ScaleView {
@@ -320,7 +385,7 @@ impl Inspection {
             stride: anchors.stride,
             anchors: anchors.anchors.clone(),
             iou: self.field.largest(scale, None),
-            count: Grid::from_fn(mask.cols, mask.rows, |row, col| mask.count[row * mask.cols + col] as f32),
+            count: count_grid(mask),
             best: mask.gts.iter().map(|gt| gt.best.map(|best| (best.anchor, best.row, best.col))).collect(),
             teacher: compared.and_then(|compared| features(&compared.teacher)),
             student: compared.and_then(|compared| features(&compared.student)),
@@ -342,6 +407,11 @@ impl Inspection {
         let planes = (0..3).flat_map(|channel| pixels.pixels().map(move |pixel| f32::from(pixel[channel]) / 255.0));
         NamedTensor::f32("input", [3, height, width], planes.collect())
     }
+}
+
+/// Anchor hits a cell.
+fn count_grid(mask: &ScaleMask) -> Grid {
+    Grid::from_fn(mask.cols, mask.rows, |row, col| mask.count[row * mask.cols + col] as f32)
 }
 
 impl InspectionReport {

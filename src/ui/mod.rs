@@ -15,6 +15,7 @@ mod pointer;
 mod run;
 pub mod style;
 mod table;
+mod talk;
 mod toasts;
 mod toolbar;
 mod top;
@@ -39,6 +40,7 @@ pub struct Memory {
     sort: Option<table::Sort>,
     canvas: canvas::Canvas,
     run: run::RunMemory,
+    talk: talk::TalkMemory,
     /// Widths of the left and the right panel.
     panels: [Option<f32>; 2],
     /// Height of the run panel.
@@ -77,6 +79,11 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     let mut commands = Vec::new();
     let mut panel = widgets::Panel { state, commands: &mut commands };
     dropped(ui, &mut panel, memory);
+    if state.talk.on {
+        talk::show(ui, &mut panel, &mut memory.talk);
+        overlays::show(ui, &mut panel);
+        return commands;
+    }
     let padded = |ui: &Ui, margin: Margin| Frame::side_top_panel(ui.style()).inner_margin(margin);
 
     let bar = padded(ui, Margin::symmetric(8, 4));

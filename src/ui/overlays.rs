@@ -146,7 +146,14 @@ fn keys(ui: &mut Ui) {
         ),
         (
             t!("Window"),
-            &[Command::TogglePalette, Command::ToggleMessages, Command::ToggleKeys, Command::Dismiss, Command::Quit],
+            &[
+                Command::ToggleTalk,
+                Command::TogglePalette,
+                Command::ToggleMessages,
+                Command::ToggleKeys,
+                Command::Dismiss,
+                Command::Quit,
+            ],
         ),
     ];
     ui.columns(2, |columns| {

@@ -122,6 +122,7 @@ fn run(ui: &mut Ui, panel: &mut Panel<'_>) {
 }
 
 fn help(ui: &mut Ui, panel: &mut Panel<'_>) {
+    panel.entry(ui, Command::ToggleTalk);
     panel.entry(ui, Command::TogglePalette);
     panel.entry(ui, Command::ToggleKeys);
     panel.entry(ui, Command::ToggleFrameTimes);

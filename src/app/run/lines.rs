@@ -153,7 +153,8 @@ impl CurveExport {
         text
     }
 
-    fn figure(&self) -> PlotFigure {
+    /// The plots as a figure.
+    pub fn figure(&self) -> PlotFigure {
         let runs = self.runs();
         let panels = self.plots.iter().map(|plot| self.panel(&runs, *plot)).collect();
         let mut facts = vec![format!("moving average, weight {}", self.view.smoothing)];

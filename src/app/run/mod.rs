@@ -9,6 +9,7 @@ mod preflight;
 mod progress;
 mod replay;
 pub mod series;
+mod told;
 mod track;
 
 use std::collections::VecDeque;

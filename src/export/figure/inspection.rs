@@ -3,20 +3,20 @@
 use image::RgbImage;
 
 use super::layout::not_finite_entry;
-use super::{FigureSpec, Heatmap, LegendEntry, Outline, Panel, Region, Sign, ground_truth_color};
+use super::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, ground_truth_color};
 use crate::export::colormap::ColorMap;
 use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
 
 /// Blue, orange and magenta on white paper.
-const TEACHER: [u8; 3] = [10, 91, 184];
-const STUDENT: [u8; 3] = [214, 104, 0];
-const DIFFERENCE: [u8; 3] = [160, 22, 116];
+pub(super) const TEACHER: [u8; 3] = [10, 91, 184];
+pub(super) const STUDENT: [u8; 3] = [214, 104, 0];
+pub(super) const DIFFERENCE: [u8; 3] = [160, 22, 116];
 
 /// Long side of the picture in a figure of one scale, of several, and of the overview.
-const SINGLE: f32 = 640.0;
-const BESIDE: f32 = 320.0;
+pub(super) const SINGLE: f32 = 640.0;
+pub(super) const BESIDE: f32 = 320.0;
 const OVERVIEW: f32 = 200.0;
 
 /// Ground truths that a legend lists.
@@ -97,7 +97,7 @@ pub struct DifferenceView {
 
 /// The views that a figure can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum View {
+pub(super) enum View {
     Anchors,
     Iou,
     Mask,
@@ -170,6 +170,7 @@ fn has(scale: &ScaleView, kind: View) -> bool {
 fn single<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View) -> FigureSpec<'a> {
     FigureSpec {
         title: format!("{}, {}", kind.title(), scale.name),
+        lead: Lead::default(),
         facts: facts(view, kind),
         panels: vec![panel(view, scale, kind, Detail::Full)],
         columns: 1,
@@ -181,6 +182,7 @@ fn single<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View) -> Figur
 fn beside<'a>(view: &InspectionView<'a>, scales: &[&ScaleView], kind: View) -> FigureSpec<'a> {
     FigureSpec {
         title: kind.title().to_owned(),
+        lead: Lead::default(),
         facts: facts(view, kind),
         panels: scales.iter().map(|scale| panel(view, scale, kind, Detail::Small)).collect(),
         columns: scales.len().min(4),
@@ -203,6 +205,7 @@ fn overview<'a>(view: &InspectionView<'a>) -> Option<FigureSpec<'a>> {
     let scales: Vec<&ScaleView> = view.scales.iter().collect();
     (!panels.is_empty()).then(|| FigureSpec {
         title: format!("What is imitated, and where: {}", view.image),
+        lead: Lead::default(),
         facts: {
             let last = if kinds.contains(&View::Difference) { View::Difference } else { View::Mask };
             facts(view, last).into_iter().skip(1).collect()
@@ -235,6 +238,7 @@ fn facts(view: &InspectionView<'_>, kind: View) -> Vec<String> {
                 view.scales.iter().filter_map(|scale| Some(scale.difference.as_ref()?.adapter.as_str())).collect();
             adapters.dedup();
             facts.push(format!("adapter {}", adapters.join(", ")));
+            facts.push("λ = 1".to_owned());
             facts.extend(mask);
             facts.push(format!("IoU {}", view.convention));
         }
@@ -244,13 +248,13 @@ fn facts(view: &InspectionView<'_>, kind: View) -> Vec<String> {
 
 /// How much a panel says, by its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Detail {
+pub(super) enum Detail {
     Least,
     Small,
     Full,
 }
 
-fn panel<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View, detail: Detail) -> Panel<'a> {
+pub(super) fn panel<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View, detail: Detail) -> Panel<'a> {
     let place =
         format!("{} · stride {} · {}×{} cells", scale.name, scale.stride, scale.count.width(), scale.count.height());
     let title = match detail {
@@ -270,6 +274,7 @@ fn panel<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View, detail: D
             stride: scale.stride,
             inside: scale.count.values().iter().map(|&hits| hits > 0.0).collect(),
         }),
+        cells: None,
         outlines: outlines(view, scale, kind, detail),
     }
 }
@@ -330,7 +335,7 @@ fn difference_note(difference: &DifferenceView) -> String {
     parts.join(", ")
 }
 
-fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> Option<Heatmap> {
+pub(super) fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> Option<Heatmap> {
     let largest = |of: fn(&ScaleView) -> &Grid| {
         let highs = view.scales.iter().filter_map(|scale| of(scale).finite_range());
         highs.map(|(_, high)| high).fold(0.0, f32::max)
@@ -344,6 +349,7 @@ fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> Option<Heatm
         quantity,
         integer: false,
         hide_zero: false,
+        marks: Vec::new(),
     };
     match kind {
         View::Anchors => None,
@@ -371,7 +377,7 @@ fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> Option<Heatm
     }
 }
 
-fn outlines(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: Detail) -> Vec<Outline> {
+pub(super) fn outlines(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: Detail) -> Vec<Outline> {
     let mut outlines = Vec::new();
     if kind == View::Anchors {
         for (gt, best) in scale.best.iter().enumerate() {
@@ -402,7 +408,7 @@ fn outlines(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: De
     outlines
 }
 
-fn legend(view: &InspectionView<'_>, scales: &[&ScaleView], kinds: &[View]) -> Vec<LegendEntry> {
+pub(super) fn legend(view: &InspectionView<'_>, scales: &[&ScaleView], kinds: &[View]) -> Vec<LegendEntry> {
     let mut entries = Vec::new();
     let entry = |sign, text: &str| LegendEntry { sign, text: text.to_owned() };
     if kinds.contains(&View::Anchors) {

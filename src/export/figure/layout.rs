@@ -2,16 +2,21 @@
 
 use super::picture::{map_uri, photo_uri};
 use super::text::{FAMILY, Text, escape, round_ticks, widths};
-use super::{Figure, FigureError, FigureSpec, Heatmap, LegendEntry, Outline, Panel, Region, Sign};
+use super::{
+    Background, Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Region, Sign,
+};
 use crate::export::colormap::{ColorMap, NOT_FINITE};
 use crate::format::significant;
 
-const MARGIN: f32 = 24.0;
 const GAP: f32 = 24.0;
 /// Narrower, a title would be all ellipsis.
 const MIN_WIDTH: f32 = 420.0;
 
 const TITLE: f32 = 18.0;
+/// The sentence, the formula and the numbers of a step of the story.
+const SENTENCE: f32 = 14.5;
+const FORMULA: f32 = 14.0;
+const NUMBER: f32 = 12.5;
 const FACT: f32 = 11.5;
 const PANEL_TITLE: f32 = 13.0;
 const NOTE: f32 = 11.0;
@@ -29,21 +34,23 @@ pub(super) const HAIRLINE: &str = "#b9bec6";
 /// Steps of a colour bar that are still told apart.
 const MAX_STEPS: usize = 12;
 
-pub(super) fn figure(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
-    let columns = spec.columns.clamp(1, spec.panels.len().max(1));
-    let scales: Vec<f32> = spec.panels.iter().map(|panel| round_scale(panel, spec.panel_side)).collect();
+pub(super) fn figure(spec: &FigureSpec<'_>, look: &Look) -> Result<Figure, FigureError> {
+    let (margin, units) = (look.margin(), look.units());
+    let (columns, side) = look.columns(spec.columns.clamp(1, spec.panels.len().max(1)), spec.panel_side, GAP);
+    // In print a picture fills its column; on a screen cells are whole pixels.
+    let fit = |panel: &Panel<'_>| {
+        if units.is_some() { side / panel.photo.width().max(1) as f32 } else { round_scale(panel, side) }
+    };
+    let scales: Vec<f32> = spec.panels.iter().map(fit).collect();
     let sizes: Vec<(f32, f32)> = spec.panels.iter().zip(&scales).map(|(panel, k)| size(panel, *k)).collect();
     let column = sizes.iter().map(|size| size.0).fold(0.0, f32::max);
-    let inner = (columns as f32 * (column + GAP) - GAP).max(MIN_WIDTH);
+    let inner = match units {
+        Some(units) => units - 2.0 * margin,
+        None => (columns as f32 * (column + GAP) - GAP).max(MIN_WIDTH),
+    };
 
     let mut svg = Svg::default();
-    let mut y = MARGIN + TITLE;
-    svg.body += &Text::bold(&spec.title, TITLE).fitted(inner).svg(MARGIN, y, INK, "start");
-    y += 4.0;
-    for line in flow(&spec.facts, " · ", FACT, inner) {
-        y += LINE;
-        svg.body += &Text::new(line, FACT).svg(MARGIN, y, WEAK, "start");
-    }
+    let mut y = heading_of(&mut svg, &spec.title, &spec.lead, &spec.facts, (margin, inner));
     y += 14.0;
 
     // Cells of the grid of panels are filled row by row, each row as high as its highest.
@@ -55,7 +62,7 @@ pub(super) fn figure(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
         let picture_top = y + LINE + 4.0 + note_lines * (NOTE + 3.5) + 8.0;
         let picture_height = row.iter().map(|(_, _, size)| size.1).fold(0.0, f32::max);
         for (index, ((panel, k, size), notes)) in row.iter().zip(notes).enumerate() {
-            let x = MARGIN + index as f32 * (column + GAP);
+            let x = margin + index as f32 * (column + GAP);
             heading(&mut svg, panel, &notes, x, y, size.0);
             picture(&mut svg, panel, *k, x, picture_top)?;
             if let Some(map) = &panel.map {
@@ -65,10 +72,40 @@ pub(super) fn figure(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
         let bar = if row.iter().any(|(panel, _, _)| panel.map.is_some()) { BAR_BLOCK } else { 0.0 };
         y = picture_top + picture_height + bar + 18.0;
     }
-    y = legend(&mut svg, &spec.legend, y, inner);
+    y = legend(&mut svg, &spec.legend, y, (margin, inner));
 
-    let (width, height) = ((inner + 2.0 * MARGIN).ceil(), (y + MARGIN - 12.0).ceil());
-    Ok(Figure { svg: svg.finish(&spec.title, width, height), width, height })
+    let (width, height) = (inner + 2.0 * margin, (y + (margin - 12.0).max(2.0)).ceil());
+    let width = if units.is_some() { width } else { width.ceil() };
+    Ok(svg.finish(&spec.title, width, height, look))
+}
+
+/// Title, what a step says, and facts, from `left` on and so wide; returns the y below.
+pub(super) fn heading_of(svg: &mut Svg, title: &str, lead: &Lead, facts: &[String], (left, width): (f32, f32)) -> f32 {
+    let mut y = left + TITLE;
+    svg.body += &Text::bold(title, TITLE).fitted(width).svg(left, y, INK, "start");
+    y += 4.0;
+    if !lead.sentence.is_empty() {
+        for line in wrapped(&lead.sentence, SENTENCE, width) {
+            y += SENTENCE + 5.0;
+            svg.body += &Text::new(line, SENTENCE).svg(left, y, INK, "start");
+        }
+        y += 5.0;
+        for line in wrapped(&lead.formula, FORMULA, width) {
+            y += FORMULA + 5.0;
+            svg.body += &Text::bold(line, FORMULA).svg(left, y, INK, "start");
+        }
+        y += 3.0;
+        for line in lead.numbers.iter().flat_map(|line| wrapped(line, NUMBER, width)) {
+            y += NUMBER + 4.5;
+            svg.body += &Text::new(line, NUMBER).svg(left, y, INK, "start");
+        }
+        y += 6.0;
+    }
+    for line in flow(facts, " · ", FACT, width) {
+        y += LINE;
+        svg.body += &Text::new(line, FACT).svg(left, y, WEAK, "start");
+    }
+    y
 }
 
 /// The SVG under construction.
@@ -90,15 +127,20 @@ impl Svg {
         new
     }
 
-    pub fn finish(self, title: &str, width: f32, height: f32) -> String {
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" font-family=\"{FAMILY}\">\n<title>{}</title>\n<defs>\n{}</defs>\n\
-             <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n{}</svg>\n",
+    pub fn finish(self, title: &str, width: f32, height: f32, look: &Look) -> Figure {
+        let ground = match look.background {
+            Background::White => format!("<rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"),
+            Background::Transparent => String::new(),
+        };
+        let svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" {} viewBox=\"0 0 {width} {height}\" \
+             font-family=\"{FAMILY}\">\n<title>{}</title>\n<defs>\n{}</defs>\n{ground}{}</svg>\n",
+            look.size(width, height),
             escape(title),
             self.definitions,
             self.body
-        )
+        );
+        Figure { svg, width, height, background: look.background }
     }
 }
 
@@ -191,12 +233,15 @@ fn picture(svg: &mut Svg, panel: &Panel<'_>, k: f32, x: f32, y: f32) -> Result<(
         let cell = map.stride as f32 * k;
         svg.body += &format!(
             "<image x=\"{x:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{:.2}\" opacity=\"{:.3}\" \
-             preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{}\"/>\n",
+             preserveAspectRatio=\"none\" image-rendering=\"optimizeSpeed\" style=\"image-rendering:pixelated\" href=\"{}\"/>\n",
             map.grid.width() as f32 * cell,
             map.grid.height() as f32 * cell,
             map.opacity.clamp(0.0, 1.0),
             map_uri(map, range(map))?
         );
+    }
+    if let Some(side) = panel.cells {
+        svg.body += &cell_lines(side as f32 * k, (x, y, width, height));
     }
     if let Some(region) = &panel.region {
         svg.body += &region_outline(region, k, x, y);
@@ -236,6 +281,18 @@ fn outline_rect(outline: &Outline, k: f32, x: f32, y: f32, line: f32) -> String 
         line + 1.4,
         hex(outline.color)
     )
+}
+
+/// Lines between cells of a side, over a picture.
+fn cell_lines(cell: f32, (x, y, width, height): Area) -> String {
+    if cell < 3.0 {
+        return String::new();
+    }
+    let inside = |whole: f32| (1..).map(move |index| index as f32 * cell).take_while(move |at| *at < whole - 0.5);
+    let down = inside(width).map(|at| format!("M{:.2} {y:.2}v{height:.2}", x + at));
+    let across = inside(height).map(|at| format!("M{x:.2} {:.2}h{width:.2}", y + at));
+    let path: String = down.chain(across).collect();
+    format!("<path d=\"{path}\" fill=\"none\" stroke=\"#ffffff\" stroke-opacity=\"0.45\" stroke-width=\"0.6\"/>\n")
 }
 
 /// The edges between cells inside and outside.
@@ -385,7 +442,22 @@ fn color_bar(svg: &mut Svg, map: &Heatmap, x: f32, y: f32, width: f32) {
             let ends = [written(low), written(high)].map(|text| Text::new(text, NOTE));
             let [low_end, high_end] = [x + ends[0].width() + 8.0, x + width - ends[1].width() - 8.0];
             let mut free = low_end;
-            for (value, text) in round_ticks(f64::from(low), f64::from(high), (width / 60.0).clamp(2.0, 6.0) as usize) {
+            let named = !map.marks.is_empty();
+            for (value, name) in map.marks.iter().filter(|(value, _)| (low..=high).contains(value)) {
+                let at = x + (value - low) / (high - low) * width;
+                bar += &format!(
+                    "<path d=\"M{at:.2} {:.2}v{}\" stroke=\"{INK}\" stroke-width=\"2\"/>\n",
+                    y - 3.0,
+                    BAR + 6.0
+                );
+                let half = Text::new(name, NOTE).width() / 2.0;
+                label(at.clamp(x + half, x + width - half), name.clone(), "middle");
+            }
+            // Named values take the place of round numbers and of the ends.
+            for (value, text) in round_ticks(f64::from(low), f64::from(high), (width / 60.0).clamp(2.0, 6.0) as usize)
+                .into_iter()
+                .filter(|_| !named)
+            {
                 let at = x + ((value - f64::from(low)) / f64::from(high - low)) as f32 * width;
                 let half = Text::new(&text, NOTE).width() / 2.0;
                 if at - half >= free && at + half <= high_end {
@@ -396,7 +468,9 @@ fn color_bar(svg: &mut Svg, map: &Heatmap, x: f32, y: f32, width: f32) {
             }
             let [low_text, high_text] = ends;
             label(x, low_text.content, "start");
-            label(x + width, high_text.content, "end");
+            if !named {
+                label(x + width, high_text.content, "end");
+            }
         } else {
             label(x, format!("{} everywhere", written(low)), "start");
         }
@@ -429,7 +503,7 @@ fn gradient(definitions: &mut String, known: &mut Vec<String>, colors: ColorMap)
 }
 
 /// Signs and texts in lines; returns the y below them.
-fn legend(svg: &mut Svg, entries: &[LegendEntry], top: f32, width: f32) -> f32 {
+fn legend(svg: &mut Svg, entries: &[LegendEntry], top: f32, (left, width): (f32, f32)) -> f32 {
     const SIGN: f32 = 14.0;
     let texts: Vec<Text> =
         entries.iter().map(|entry| Text::new(&entry.text, NOTE).fitted((width / 2.0).min(320.0))).collect();
@@ -440,8 +514,8 @@ fn legend(svg: &mut Svg, entries: &[LegendEntry], top: f32, width: f32) -> f32 {
         if x > 0.0 && x + sign + text_width > width {
             (x, y) = (0.0, y + LINE + 2.0);
         }
-        svg.body += &legend_sign(entry.sign, MARGIN + x, y);
-        svg.body += &text.svg(MARGIN + x + sign, y + 9.5, INK, "start");
+        svg.body += &legend_sign(entry.sign, left + x, y);
+        svg.body += &text.svg(left + x + sign, y + 9.5, INK, "start");
         x += sign + text_width + 18.0;
     }
     if entries.is_empty() { y } else { y + LINE + 6.0 }

@@ -1,20 +1,24 @@
 //! Figures for papers and talks: one SVG each, and the PNG made from it.
 //!
 //! A [`FigureSpec`] says what is shown: panels with a photograph, a map over it, boxes and a colour bar; a title,
-//! facts and a legend around them. [`render`] lays it out. [`inspection`] knows which figures an inspection has. Text
-//! is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
+//! facts and a legend around them. [`render`] lays it out, a [`Look`] says for which paper. [`inspection`] knows which figures an inspection
+//! has, [`story`] those of a talk. Text is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
 
 pub mod axis;
 pub mod inspection;
 mod layout;
+mod look;
 mod picture;
 pub mod plot;
+pub mod story;
 mod text;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
 use resvg::{tiny_skia, usvg};
 use thiserror::Error;
+
+pub use look::{Background, Look};
 
 use super::colormap::ColorMap;
 use crate::geometry::BoundingBox;
@@ -42,10 +46,20 @@ pub enum FigureError {
     TooLarge { width: f32, height: f32 },
 }
 
+/// What a step of the story says under a title.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lead {
+    pub sentence: String,
+    pub formula: String,
+    /// A line each.
+    pub numbers: Vec<String>,
+}
+
 /// What a figure shows.
 #[derive(Clone, Debug)]
 pub struct FigureSpec<'a> {
     pub title: String,
+    pub lead: Lead,
     /// Settings and sources, in a line or more under the title.
     pub facts: Vec<String>,
     pub panels: Vec<Panel<'a>>,
@@ -70,6 +84,8 @@ pub struct Panel<'a> {
     pub grey: bool,
     pub map: Option<Heatmap>,
     pub region: Option<Region>,
+    /// Lines between the cells of this side in input px.
+    pub cells: Option<u32>,
     pub outlines: Vec<Outline>,
 }
 
@@ -90,6 +106,8 @@ pub struct Heatmap {
     pub integer: bool,
     /// Cells of value 0 or less let the photograph through.
     pub hide_zero: bool,
+    /// Values marked on the colour bar, with their names.
+    pub marks: Vec<(f32, String)>,
 }
 
 /// Cells whose common outline is drawn, row by row.
@@ -138,11 +156,17 @@ pub struct Figure {
     /// Figure units.
     pub width: f32,
     pub height: f32,
+    pub background: Background,
+}
+
+/// Lays a figure out as SVG, on white and for a screen.
+pub fn render(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
+    render_as(spec, &Look::default())
 }
 
 /// Lays a figure out as SVG.
-pub fn render(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
-    layout::figure(spec)
+pub fn render_as(spec: &FigureSpec<'_>, look: &Look) -> Result<Figure, FigureError> {
+    layout::figure(spec, look)
 }
 
 impl Figure {
@@ -155,16 +179,28 @@ impl Figure {
         }
         let tree = usvg::Tree::from_str(&self.svg, &text::options())?;
         let mut pixmap = tiny_skia::Pixmap::new(width as u32, height as u32).ok_or_else(too_large)?;
-        pixmap.fill(tiny_skia::Color::WHITE);
-        resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixmap.as_mut());
-        // On an opaque ground premultiplied colours are the colours.
-        let pixels: Vec<u8> = pixmap.data().chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]).collect();
+        let is_opaque = self.background == Background::White;
+        if is_opaque {
+            pixmap.fill(tiny_skia::Color::WHITE);
+        }
+        // The tree is in CSS pixels, which are figure units on a screen but not in print.
+        let unit = self.width * scale / tree.size().width();
+        resvg::render(&tree, tiny_skia::Transform::from_scale(unit, unit), &mut pixmap.as_mut());
+        let (pixels, color): (Vec<u8>, _) = if is_opaque {
+            // On an opaque ground premultiplied colours are the colours.
+            let opaque = pixmap.data().chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]);
+            (opaque.collect(), ExtendedColorType::Rgb8)
+        } else {
+            let colors = pixmap.pixels().iter().map(|pixel| pixel.demultiply());
+            let parts = colors.flat_map(|c| [c.red(), c.green(), c.blue(), c.alpha()]);
+            (parts.collect(), ExtendedColorType::Rgba8)
+        };
         let mut png = Vec::new();
         PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth).write_image(
             &pixels,
             pixmap.width(),
             pixmap.height(),
-            ExtendedColorType::Rgb8,
+            color,
         )?;
         Ok(png)
     }
@@ -178,6 +214,7 @@ mod tests {
     fn small(photo: &RgbImage, values: [f32; 2]) -> FigureSpec<'_> {
         FigureSpec {
             title: "A <title> & more".to_owned(),
+            lead: Lead::default(),
             facts: vec!["ψ = 0.5".to_owned()],
             panels: vec![Panel {
                 title: "P5".to_owned(),
@@ -194,8 +231,10 @@ mod tests {
                     quantity: "anything".to_owned(),
                     integer: false,
                     hide_zero: false,
+                    marks: Vec::new(),
                 }),
                 region: None,
+                cells: None,
                 outlines: vec![Outline {
                     bbox: BoundingBox::new(2.0, 2.0, 10.0, 10.0),
                     color: ground_truth_color(0),
@@ -248,5 +287,36 @@ mod tests {
         for scale in [0.0, -1.0, 1e9, f32::NAN] {
             assert!(matches!(figure.png(scale), Err(FigureError::TooLarge { .. })), "{scale}");
         }
+    }
+
+    #[test]
+    fn a_transparent_ground_has_no_alpha_in_a_corner_and_a_white_one_is_opaque() {
+        let photo = RgbImage::from_pixel(64, 32, image::Rgb([90, 120, 150]));
+        let look = Look { background: Background::Transparent, ..Look::default() };
+        let clear = render_as(&small(&photo, [1.0, 3.0]), &look).expect("a figure").png(1.0).expect("a PNG");
+        let clear = image::load_from_memory(&clear).expect("a PNG").to_rgba8();
+        let (right, bottom) = (clear.width() - 1, clear.height() - 1);
+        assert_eq!([clear.get_pixel(0, 0)[3], clear.get_pixel(right, bottom)[3]], [0, 0]);
+        // The bare cell of the map over the photograph covers what is behind it.
+        assert!(clear.pixels().any(|pixel| pixel.0 == [0xfd, 0xe7, 0x25, 255]));
+        let white = render(&small(&photo, [1.0, 3.0])).expect("a figure").png(1.0).expect("a PNG");
+        let white = image::load_from_memory(&white).expect("a PNG");
+        assert_eq!(white.color(), image::ColorType::Rgb8);
+        assert_eq!(white.to_rgb8().get_pixel(0, 0).0, [255; 3]);
+    }
+
+    #[test]
+    fn a_printed_figure_has_its_width_in_millimetres_and_the_pixels_of_its_units() {
+        let photo = RgbImage::new(64, 32);
+        let look = Look { width_mm: Some(88.0), ..Look::default() };
+        let figure = render_as(&small(&photo, [1.0, 3.0]), &look).expect("a figure");
+        assert!(figure.svg.contains("width=\"88mm\""), "{}", &figure.svg[..200]);
+        // 88 mm are 249.45 pt; 6.5 pt are 10.5 units.
+        assert!((figure.width - 249.45 * 10.5 / 6.5).abs() < 1.0, "{}", figure.width);
+        let png = decode(&figure.png(2.0).expect("a PNG"));
+        assert_eq!(png.width(), (figure.width * 2.0).ceil() as u32);
+        // It is drawn to its right edge, not in a corner of it: the high cell is on the right.
+        let right = png.width() / 2..png.width();
+        assert!(right.clone().any(|x| (0..png.height()).any(|y| png.get_pixel(x, y).0 == [0xfd, 0xe7, 0x25])));
     }
 }

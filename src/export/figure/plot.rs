@@ -1,12 +1,11 @@
 //! Figures of curves: panels with axes, units and one legend.
 
 use super::axis::{AxisScale, ticks};
-use super::layout::{HAIRLINE, INK, Svg, WEAK, hex};
+use super::layout::{HAIRLINE, INK, Svg, WEAK, heading_of, hex};
 use super::text::{Text, widths};
-use super::{Figure, FigureError};
+use super::{Figure, FigureError, Lead, Look};
 use crate::export::colormap::NOT_FINITE;
 
-const MARGIN: f32 = 24.0;
 const GAP: f32 = 32.0;
 /// Of one panel, axes included.
 const WIDTH: f32 = 440.0;
@@ -14,7 +13,6 @@ const HEIGHT: f32 = 280.0;
 /// Numbers and label of the y axis, and of the x axis.
 const LEFT: f32 = 64.0;
 const BELOW: f32 = 36.0;
-const TITLE: f32 = 18.0;
 const PANEL_TITLE: f32 = 13.0;
 const SMALL: f32 = 11.0;
 const LINE: f32 = 16.0;
@@ -52,29 +50,31 @@ pub struct PlotLine {
 }
 
 impl PlotFigure {
-    /// Lays it out as SVG.
+    /// Lays it out as SVG, on white and for a screen.
     pub fn render(&self) -> Result<Figure, FigureError> {
-        let columns = self.panels.len().clamp(1, 2);
-        let inner = columns as f32 * (WIDTH + GAP) - GAP;
+        self.render_as(&Lead::default(), &Look::default())
+    }
+
+    /// Lays it out as SVG, with what a step of the story says over it.
+    pub fn render_as(&self, lead: &Lead, look: &Look) -> Result<Figure, FigureError> {
+        let margin = look.margin();
+        let (columns, panel_width) = look.columns(self.panels.len().clamp(1, 2), WIDTH, GAP);
+        let inner = columns as f32 * (panel_width + GAP) - GAP;
         let mut svg = Svg::default();
-        let mut y = MARGIN + TITLE;
-        svg.body += &Text::bold(&self.title, TITLE).fitted(inner).svg(MARGIN, y, INK, "start");
-        y += LINE + 4.0;
-        svg.body += &Text::new(self.facts.join(" · "), SMALL).fitted(inner).svg(MARGIN, y, WEAK, "start");
-        y += LINE;
+        let mut y = heading_of(&mut svg, &self.title, lead, &self.facts, (margin, inner)) + LINE;
         for row in self.panels.chunks(columns) {
             for (index, panel) in row.iter().enumerate() {
-                panel.draw(&mut svg, MARGIN + index as f32 * (WIDTH + GAP), y);
+                panel.draw(&mut svg, margin + index as f32 * (panel_width + GAP), y, panel_width);
             }
             y += HEIGHT + LINE;
         }
-        y = self.legend(&mut svg, y, inner);
-        let (width, height) = (inner + 2.0 * MARGIN, y + MARGIN - 8.0);
-        Ok(Figure { svg: svg.finish(&self.title, width, height), width, height })
+        y = self.legend(&mut svg, y, (margin, inner));
+        let (width, height) = (inner + 2.0 * margin, y + (margin - 8.0).max(2.0));
+        Ok(svg.finish(&self.title, width, height, look))
     }
 
     /// Every label once; returns the y below.
-    fn legend(&self, svg: &mut Svg, top: f32, width: f32) -> f32 {
+    fn legend(&self, svg: &mut Svg, top: f32, (margin, width): (f32, f32)) -> f32 {
         const SIGN: f32 = 24.0;
         let mut entries: Vec<(&PlotLine, Text)> = Vec::new();
         for line in self.panels.iter().flat_map(|panel| &panel.lines) {
@@ -88,7 +88,7 @@ impl PlotFigure {
             if x > 0.0 && x + SIGN + 8.0 + text_width > width {
                 (x, y) = (0.0, y + LINE + 2.0);
             }
-            let left = MARGIN + x;
+            let left = margin + x;
             let path = format!("M{left:.2} {:.2}h{SIGN}", y + 5.0);
             svg.body += &stroke(&path, line.color, line.dashed);
             svg.body += &text.svg(left + SIGN + 8.0, y + 9.0, INK, "start");
@@ -118,12 +118,12 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 impl PlotPanel {
-    fn draw(&self, svg: &mut Svg, x: f32, y: f32) {
-        svg.body += &Text::bold(&self.title, PANEL_TITLE).fitted(WIDTH).svg(x, y + PANEL_TITLE, INK, "start");
+    fn draw(&self, svg: &mut Svg, x: f32, y: f32, whole: f32) {
+        svg.body += &Text::bold(&self.title, PANEL_TITLE).fitted(whole).svg(x, y + PANEL_TITLE, INK, "start");
         let unit = Text::new(&self.y_label, SMALL);
-        svg.body += &unit.svg(x + WIDTH, y + PANEL_TITLE, WEAK, "end");
+        svg.body += &unit.svg(x + whole, y + PANEL_TITLE, WEAK, "end");
         let (left, top) = (x + LEFT, y + PANEL_TITLE + 10.0);
-        let (width, height) = (WIDTH - LEFT, HEIGHT - PANEL_TITLE - 10.0 - BELOW);
+        let (width, height) = (whole - LEFT, HEIGHT - PANEL_TITLE - 10.0 - BELOW);
         let right_end = || self.lines.iter().flat_map(|line| &line.points).map(|point| point[0]);
         let (Some(across), Some(up)) = (range(right_end()), self.y_range()) else {
             svg.body += &Text::new("no values", SMALL).svg(left + width / 2.0, top + height / 2.0, WEAK, "middle");

@@ -179,6 +179,11 @@ impl Canvas {
         Some(last.zoomed(factor, last.body.center()))
     }
 
+    /// Where the input lay on screen in the frame before, in the last pane.
+    pub fn projection(&self) -> Option<Projection> {
+        self.last
+    }
+
     /// The texture of the scene's image, made when the image is another.
     fn photograph(&mut self, ui: &Ui, scene: &Scene) -> Option<TextureId> {
         let shown = self.photograph.as_ref().is_some_and(|shown| shown.picture.as_ptr() == Arc::as_ptr(&scene.display));

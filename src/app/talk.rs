@@ -1,0 +1,153 @@
+//! Talk mode: which step of the story is on stage, the keys that go through it, and what the window has to tell.
+
+use egui::{Event, Key, Modifiers};
+
+use crate::app::command::{Command, PSI_STEP};
+use crate::app::state::State;
+use crate::inspect::{MaskChoice, Tale, tellable};
+use crate::story::{Step, Told};
+use crate::train::config::Lambda;
+
+/// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
+/// of every screen.
+const STAGE: [f32; 2] = [960.0, 540.0];
+/// How far a window is zoomed at most.
+const MOST_ZOOM: f32 = 8.0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TalkState {
+    pub on: bool,
+    /// Kept while the talk is off: it goes on where it was left.
+    pub step: Step,
+}
+
+impl Default for TalkState {
+    fn default() -> Self {
+        Self { on: false, step: Step::Image }
+    }
+}
+
+impl TalkState {
+    pub(super) fn go(&mut self, steps: isize) {
+        self.seek((self.step as usize).saturating_add_signed(steps));
+    }
+
+    /// To the step with this number, from 0; past the last to the last.
+    pub(super) fn seek(&mut self, index: usize) {
+        self.step = Step::ALL[index.min(Step::ALL.len() - 1)];
+    }
+}
+
+/// The zoom at which a window of this many points at a zoom of 1 holds the stage.
+pub fn zoom(window: egui::Vec2) -> f32 {
+    let zoom = (window.x / STAGE[0]).min(window.y / STAGE[1]);
+    if zoom.is_finite() { zoom.clamp(0.5, MOST_ZOOM) } else { 1.0 }
+}
+
+/// The ground truth that is told of: the soloed one, else the one that is best told of.
+pub fn truth(state: &State) -> Option<usize> {
+    state.solo.or_else(|| state.scene.as_deref().and_then(tellable))
+}
+
+/// What the window knows of the image on screen, in numbers; `None` without an image. `cell`: the one whose anchors
+/// are shown, as (stride, row, col).
+pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Option<Told> {
+    let tale = Tale {
+        scene: state.scene.as_deref()?,
+        anchors: state.scales(),
+        field: state.field.as_deref(),
+        mask: state.mask.as_deref(),
+        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention },
+        comparison: state.comparison.as_deref(),
+        tap: state.tap.name(),
+        lambda: match state.runs.form.campaign.config.imitation.lambda {
+            Lambda::Fixed(lambda) => lambda,
+            // It is measured as a run goes; before, the loss is told at 1.
+            Lambda::GradientRatio(_) => 1.0,
+        },
+        truth: truth(state),
+        cell,
+    };
+    let measures = state.measures.as_ref();
+    let run =
+        state.runs.playback.and_then(|playback| state.runs.track(playback.track)).or_else(|| state.runs.current());
+    let told = tale.told(|stride| measures?.scale(stride)?.squares);
+    Some(Told { run: run.map(|track| track.told()), ..told })
+}
+
+/// The commands of a talk's keys, which are taken out of the input: arrows, space, and the page keys of a clicker.
+pub(super) fn pressed(ctx: &egui::Context) -> Vec<Command> {
+    let mut commands = Vec::new();
+    ctx.input_mut(|input| {
+        input.events.retain(|event| match event {
+            Event::Key { key, pressed: true, modifiers, .. } => {
+                let command = command_of(*key, *modifiers);
+                commands.extend(command.clone());
+                command.is_none()
+            }
+            _ => true,
+        });
+    });
+    commands
+}
+
+fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
+    let plain = modifiers.is_none();
+    let shifted = modifiers.matches_exact(Modifiers::SHIFT);
+    Some(match key {
+        Key::ArrowRight | Key::ArrowDown | Key::Space | Key::PageDown | Key::Enter if plain => Command::StepTalk(1),
+        Key::ArrowLeft | Key::ArrowUp | Key::PageUp | Key::Backspace if plain => Command::StepTalk(-1),
+        Key::Home if plain => Command::SeekTalk(0),
+        Key::End if plain => Command::SeekTalk(Step::ALL.len() - 1),
+        Key::Escape | Key::F5 if plain => Command::ToggleTalk,
+        Key::OpenBracket if plain => Command::StepPsi(-PSI_STEP),
+        Key::CloseBracket if plain => Command::StepPsi(PSI_STEP),
+        Key::S if plain => Command::StepSolo(1),
+        Key::S if shifted => Command::StepSolo(-1),
+        Key::G if plain => Command::StepScales,
+        Key::P if plain => Command::PlayMoments,
+        Key::Q if modifiers.matches_exact(Modifiers::COMMAND) => Command::Quit,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_end_at_both_ends() {
+        let mut talk = TalkState::default();
+        talk.go(-1);
+        assert_eq!(talk.step, Step::Image);
+        talk.go(1);
+        assert_eq!(talk.step, Step::CellAnchors);
+        talk.seek(usize::MAX);
+        talk.go(1);
+        assert_eq!(talk.step, Step::BeforeAfter);
+    }
+
+    #[test]
+    fn type_has_the_same_share_of_every_screen() {
+        for (size, expected) in
+            [([1280.0, 720.0], 4.0 / 3.0), ([3840.0, 2160.0], 4.0), ([1024.0, 768.0], 1024.0 / 960.0)]
+        {
+            assert!((zoom(size.into()) - expected).abs() < 1e-6, "{size:?}");
+        }
+        assert_eq!(zoom(egui::Vec2::NAN), 1.0);
+    }
+
+    #[test]
+    fn a_clicker_and_a_hand_go_forth_and_back() {
+        let of = |key| command_of(key, Modifiers::NONE);
+        for key in [Key::ArrowRight, Key::ArrowDown, Key::Space, Key::PageDown] {
+            assert_eq!(of(key), Some(Command::StepTalk(1)));
+        }
+        for key in [Key::ArrowLeft, Key::ArrowUp, Key::PageUp] {
+            assert_eq!(of(key), Some(Command::StepTalk(-1)));
+        }
+        assert_eq!(of(Key::End), Some(Command::SeekTalk(13)));
+        assert_eq!(of(Key::Num1), None);
+        assert_eq!(command_of(Key::ArrowRight, Modifiers::SHIFT), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! `distillscope story`: the method told on one image, a figure for each step.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::figure_args::FigureArgs;
+use super::subject_args::SubjectArgs;
+use crate::app::run::lines::CurveExport;
+use crate::app::run::{CurveView, Plot, Track};
+use crate::app::{CurveFormat, file_name};
+use crate::export::figure::plot::PlotPanel;
+use crate::export::figure::story;
+use crate::inspect::StoryRequest;
+use crate::story::{RunTold, Step};
+use crate::train::event::{Arm, RunEvent, RunId};
+use crate::train::record::RunHistory;
+
+/// Draw the story of the method on one image, a figure for each step
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  distillscope story street.jpg --teacher l.pt --student s.pt --out story\n  \
+                        distillscope story street.jpg --teacher l.pt --student s.pt --run runs/run-1 --out story \
+                        --formats svg --width 88\n\n\
+                        Each figure has a picture, a sentence, the formula and the numbers of the image. Without \
+                        models the story ends at the mask and uses YOLOv5's anchors for COCO; without --run it ends \
+                        at the loss. What is left out is said. The same input gives the same bytes.")]
+pub(super) struct StoryArgs {
+    /// JPEG, PNG, BMP, WebP or TIFF
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// The teacher: .pt, .safetensors or TorchScript (heads only)
+    #[arg(long, value_name = "WEIGHTS")]
+    teacher: Option<PathBuf>,
+    /// The student: .pt or .safetensors
+    #[arg(long, value_name = "WEIGHTS")]
+    student: Option<PathBuf>,
+    #[command(flatten)]
+    subject: SubjectArgs,
+    /// The folder of a run: its curves, its mAP and, with its weights, detections before and after
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Which ground truth is told of, from 0 [default: the largest that leaves most of the image free]
+    #[arg(long, value_name = "K")]
+    truth: Option<usize>,
+    /// Weight of the imitation loss [default: that of the run's last step, or 1]
+    #[arg(long, value_name = "LAMBDA")]
+    lambda: Option<f64>,
+    /// The folder for the figures
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    #[command(flatten)]
+    figure: FigureArgs,
+}
+
+pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
+    if let Some(lambda) = args.lambda.filter(|lambda| !(lambda.is_finite() && *lambda >= 0.0)) {
+        anyhow::bail!("--lambda {lambda}: it must be 0 or more");
+    }
+    let run = args.run.as_deref().map(Run::read).transpose()?;
+    let subject = args.subject.look(&args.image, args.teacher.as_deref(), args.student.as_deref())?;
+    let objects = subject.scene.labels.len();
+    if let Some(truth) = args.truth.filter(|&truth| truth >= objects) {
+        anyhow::bail!("--truth {truth}: the image has {objects} ground truths, counted from 0");
+    }
+    let after = match run.as_ref().and_then(|run| run.weights.as_deref()) {
+        Some(weights) if args.student.is_some() => Some(subject.detections(weights)?),
+        _ => None,
+    };
+    let of_run = run.as_ref().and_then(|run| run.lambda);
+    let view = subject.inspection.story(StoryRequest {
+        teacher: args.teacher.as_deref(),
+        student: args.student.as_deref(),
+        truth: args.truth,
+        lambda: args.lambda.or(of_run).unwrap_or(1.0),
+        names: &subject.names,
+        run: run.as_ref().map(|run| run.told.clone()),
+        curves: run.as_ref().map(|run| run.curves.clone()).unwrap_or_default(),
+        after: after.as_deref(),
+    });
+    args.figure.write(&args.out, story::figures(&view, &args.figure.look())?)?;
+    let left_out: Vec<Step> = Step::ALL.into_iter().filter(|step| !story::is_told(&view, *step)).collect();
+    for step in &left_out {
+        let without_models = args.teacher.is_none() || args.student.is_none();
+        let why = match step {
+            Step::Run | Step::BeforeAfter if args.run.is_none() => "--run names the folder of a run.",
+            Step::Features | Step::Difference | Step::Inside | Step::Loss if without_models => {
+                "--teacher and --student name the models."
+            }
+            step => view.told.missing(*step).unwrap_or_default(),
+        };
+        eprintln!("distillscope: left out: step {} ({}). {why}", step.number(), step.title());
+    }
+    let told = Step::ALL.len() - left_out.len();
+    super::print(&format!("{}: {told} of {} steps", args.out.display(), Step::ALL.len()))
+}
+
+/// What the story takes from a run's folder.
+struct Run {
+    told: RunTold,
+    /// λ of its last step.
+    lambda: Option<f64>,
+    curves: Vec<PlotPanel>,
+    /// The trained student.
+    weights: Option<PathBuf>,
+}
+
+impl Run {
+    fn read(folder: &Path) -> anyhow::Result<Self> {
+        let history = RunHistory::read(folder).with_context(|| format!("--run {}", folder.display()))?;
+        let name = folder.canonicalize().map_or_else(|_| file_name(folder), |folder| file_name(&folder));
+        let mut track = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, name);
+        track.scales = history.scales;
+        let lambda = history.steps.last().map(|step| step.lambda);
+        history.steps.into_iter().for_each(|step| track.receive(RunEvent::Step(step)));
+        history.epochs.into_iter().for_each(|epoch| track.receive(RunEvent::Epoch(Box::new(epoch))));
+        let told = track.told();
+        let plots = vec![Plot::Total, Plot::Distance, Plot::Map];
+        let view = CurveView { shown: plots.clone(), ..CurveView::default() };
+        let export = CurveExport { tracks: vec![Arc::new(track)], view, plots, format: CurveFormat::Svg };
+        let curves = export.figure().panels.into_iter().filter(|panel| !panel.lines.is_empty()).collect();
+        let weights = ["best", "last"].map(|stem| folder.join("weights").join(format!("{stem}.safetensors")));
+        Ok(Self { told, lambda, curves, weights: weights.into_iter().find(|path| path.is_file()) })
+    }
+}

@@ -1,0 +1,448 @@
+//! The figures of the story: one for each step that can be told, with its sentence, its formula and its numbers.
+
+use super::inspection::{
+    BESIDE, DIFFERENCE, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, legend, outlines, panel,
+};
+use super::plot::{PlotFigure, PlotPanel};
+use super::{
+    Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Region, Sign,
+    ground_truth_color, render_as,
+};
+use crate::export::colormap::ColorMap;
+use crate::format::significant;
+use crate::geometry::BoundingBox;
+use crate::grid::Grid;
+use crate::story::{Step, Told};
+
+/// The anchor shapes of a cell, in order, and the cell: readable over a grey photograph.
+const ANCHORS: [[u8; 3]; 4] = [[255, 255, 255], [150, 230, 220], [0, 201, 177], [120, 200, 255]];
+const CELL: [u8; 3] = [0, 201, 177];
+
+/// An inspection with what the story adds to it.
+#[derive(Clone, Debug)]
+pub struct StoryView<'a> {
+    pub inspection: InspectionView<'a>,
+    pub told: Told,
+    /// Of the one ground truth, on the scale on which it is told.
+    pub truth: Option<TruthView>,
+    /// Curves of a run.
+    pub curves: Vec<PlotPanel>,
+    /// What the student detects before and after the run.
+    pub detections: Option<[Vec<DetectionView>; 2]>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TruthView {
+    /// Largest IoU of the cell's anchors with it.
+    pub iou: Grid,
+    /// Anchors of the cell above its threshold.
+    pub count: Grid,
+}
+
+/// A detection; `bbox` in input px.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectionView {
+    pub name: String,
+    pub score: f32,
+    pub bbox: BoundingBox,
+}
+
+/// The figures with their names, `01-image` to `14-before-after`; steps that cannot be told are left out, and
+/// [`Told::missing`] says why.
+pub fn figures(view: &StoryView<'_>, look: &Look) -> Result<Vec<(String, Figure)>, FigureError> {
+    let told = Step::ALL.into_iter().filter(|step| is_told(view, *step));
+    told.map(|step| Ok((format!("{:02}-{}", step.number(), step.name()), figure(view, step, look)?))).collect()
+}
+
+/// Whether a step has a figure: detections tell the last one where no evaluation does.
+pub fn is_told(view: &StoryView<'_>, step: Step) -> bool {
+    view.told.missing(step).is_none() || (step == Step::BeforeAfter && view.detections.is_some())
+}
+
+fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, FigureError> {
+    let lead = Lead {
+        sentence: step.sentence().to_owned(),
+        formula: step.formula().to_owned(),
+        numbers: view.told.numbers(step),
+    };
+    let title = format!("{}. {}", step.number(), step.title());
+    let facts = view.told.facts(step);
+    let panels = panels(view, step);
+    if panels.is_empty() {
+        let shown = |panel: &&PlotPanel| step == Step::Run || panel.title == "mAP";
+        let panels = view.curves.iter().filter(shown).cloned().collect();
+        return PlotFigure { title, facts, panels }.render_as(&lead, look);
+    }
+    let columns = match step {
+        Step::Features => panels.len() / 2,
+        _ => panels.len(),
+    };
+    let spec = FigureSpec {
+        title,
+        lead,
+        facts,
+        columns: columns.clamp(1, 4),
+        panel_side: if panels.len() == 1 { SINGLE } else { BESIDE },
+        legend: signs(view, step),
+        panels,
+    };
+    render_as(&spec, look)
+}
+
+fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
+    let inspection = &view.inspection;
+    let scales = &inspection.scales;
+    let beside = |kind: View| scales.iter().map(move |scale| panel(inspection, scale, kind, Detail::Small));
+    match step {
+        Step::Image => {
+            let boxes = scales.first().map(|scale| outlines(inspection, scale, View::Mask, Detail::Full));
+            let title = format!("{} ground truths", inspection.labels.len());
+            vec![Panel { outlines: boxes.unwrap_or_default(), ..bare(view, title, false) }]
+        }
+        Step::CellAnchors => scales.get(view.told.at).map(|scale| anchors(view, scale)).into_iter().collect(),
+        Step::ScaleAnchors => scales.iter().map(|scale| anchors(view, scale)).collect(),
+        Step::Iou | Step::Best | Step::Threshold | Step::Mask => one_truth(view, step).into_iter().collect(),
+        Step::Union => beside(View::Mask).collect(),
+        Step::Features => {
+            let both = |scale: &&ScaleView| scale.teacher.is_some() && scale.student.is_some();
+            let row = |kind: View| {
+                scales.iter().filter(both).map(move |scale| {
+                    let panel = panel(inspection, scale, kind, Detail::Small);
+                    let role = if kind == View::Student { "student" } else { "teacher" };
+                    Panel { title: format!("{role} at {}", scale.name), region: None, outlines: Vec::new(), ..panel }
+                })
+            };
+            row(View::Student).chain(row(View::Teacher)).collect()
+        }
+        Step::Difference => compared(view).map(|(panel, _)| Panel { region: None, ..panel }).collect(),
+        Step::Inside => compared(view).map(|(panel, scale)| inside(panel, scale)).collect(),
+        Step::Loss => compared(view).map(|(panel, scale)| term(view, inside(panel, scale), scale)).collect(),
+        Step::Run => Vec::new(),
+        Step::BeforeAfter => detections(view),
+    }
+}
+
+fn bare<'a>(view: &StoryView<'a>, title: String, grey: bool) -> Panel<'a> {
+    Panel {
+        title,
+        accent: None,
+        note: String::new(),
+        photo: view.inspection.photo,
+        grey,
+        map: None,
+        region: None,
+        cells: None,
+        outlines: Vec::new(),
+    }
+}
+
+/// Every anchor of the told cell, or of the one that the ground truth fits best on another scale.
+fn anchors<'a>(view: &StoryView<'a>, scale: &ScaleView) -> Panel<'a> {
+    let told = &view.told;
+    let truth = told.truth.as_ref().map(|truth| truth.number);
+    let own = told.scale_at().is_some_and(|at| at.stride == scale.stride);
+    let best = truth.and_then(|truth| scale.best.get(truth).copied().flatten());
+    let (row, col) = match best {
+        _ if own => (told.cell.row, told.cell.col),
+        Some((_, row, col)) => (row, col),
+        None => (scale.count.height() / 2, scale.count.width() / 2),
+    };
+    let side = scale.stride as f32;
+    let center = |cell: usize| (cell as f32 + 0.5) * side;
+    let shape = |width, height| BoundingBox::from_center(center(col), center(row), width, height);
+    let cell = Outline { bbox: shape(side, side), color: CELL, dashed: false, tags: Vec::new() };
+    let boxes = scale.anchors.iter().enumerate().map(|(index, &[width, height])| Outline {
+        bbox: shape(width, height),
+        color: ANCHORS[index % ANCHORS.len()],
+        dashed: false,
+        tags: vec![format!("{width:.0}×{height:.0}")],
+    });
+    let title =
+        format!("{} · stride {} · {}×{} cells", scale.name, scale.stride, scale.count.width(), scale.count.height());
+    let outlines = std::iter::once(cell).chain(boxes).collect();
+    Panel { cells: Some(scale.stride), outlines, ..bare(view, title, true) }
+}
+
+/// The IoU or the mask of the one ground truth.
+fn one_truth<'a>(view: &StoryView<'a>, step: Step) -> Option<Panel<'a>> {
+    let told = &view.told;
+    let (truth, told_truth) = (view.truth.as_ref()?, told.truth.as_ref()?);
+    let scale = view.inspection.scales.get(told.at)?;
+    let label = view.inspection.labels.get(told_truth.number)?;
+    let color = ground_truth_color(told_truth.number);
+    let mut outlines = vec![Outline { bbox: label.bbox, color, dashed: false, tags: vec![label.name.clone()] }];
+    let best = told.scale_at().map_or(0.0, |scale| scale.max_iou);
+    let mut marks = Vec::new();
+    if step == Step::Best {
+        let side = scale.stride as f32;
+        let center = |cell: usize| (cell as f32 + 0.5) * side;
+        let shape = |[width, height]: [f32; 2]| {
+            BoundingBox::from_center(center(told.cell.col), center(told.cell.row), width, height)
+        };
+        let tags = vec![format!("M = {}", significant(f64::from(best)))];
+        outlines.push(Outline { bbox: shape(told_truth.best_anchor), color: [255; 3], dashed: true, tags: Vec::new() });
+        outlines.push(Outline { bbox: shape([side; 2]), color: CELL, dashed: false, tags });
+        marks.push((best, "M".to_owned()));
+    }
+    if step == Step::Threshold && told_truth.threshold.is_finite() {
+        marks.push((told_truth.threshold, format!("ψ · M = {}", significant(f64::from(told_truth.threshold)))));
+    }
+    let is_mask = step == Step::Mask;
+    let map = Heatmap {
+        grid: if is_mask { truth.count.clone() } else { truth.iou.clone() },
+        stride: scale.stride,
+        colors: if is_mask { ColorMap::Viridis } else { ColorMap::Cividis },
+        range: (!is_mask).then_some((0.0, best)),
+        opacity: if is_mask { 0.7 } else { 0.8 },
+        quantity: if is_mask { "anchors above the threshold" } else { "largest IoU of the cell's anchors" }.to_owned(),
+        integer: is_mask,
+        hide_zero: true,
+        marks,
+    };
+    let region = matches!(step, Step::Threshold | Step::Mask).then(|| Region {
+        rows: truth.count.height(),
+        cols: truth.count.width(),
+        stride: scale.stride,
+        inside: truth.count.values().iter().map(|&hits| hits > 0.0).collect(),
+    });
+    let title = format!("{} · object {} {}", scale.name, told_truth.number, label.name);
+    Some(Panel { map: Some(map), region, outlines, ..bare(view, title, !is_mask) })
+}
+
+/// The difference of every scale that has one.
+fn compared<'v, 'a>(view: &'v StoryView<'a>) -> impl Iterator<Item = (Panel<'a>, &'v ScaleView)> {
+    let inspection = &view.inspection;
+    inspection.scales.iter().filter(|scale| scale.difference.is_some()).map(move |scale| {
+        let panel = panel(inspection, scale, View::Difference, Detail::Small);
+        let title = format!("{} · stride {}", scale.name, scale.stride);
+        (Panel { title, note: String::new(), outlines: Vec::new(), ..panel }, scale)
+    })
+}
+
+/// I · d: what lies outside the mask is 0 and lets the photograph through.
+fn inside<'a>(mut panel: Panel<'a>, scale: &ScaleView) -> Panel<'a> {
+    if let Some(map) = &mut panel.map {
+        for (value, &hits) in map.grid.values_mut().iter_mut().zip(scale.count.values()) {
+            if hits <= 0.0 {
+                *value = 0.0;
+            }
+        }
+        map.hide_zero = true;
+        map.quantity = format!("I · d, {}", map.quantity);
+    }
+    panel
+}
+
+/// The term of a scale under its name.
+fn term<'a>(view: &StoryView<'_>, panel: Panel<'a>, scale: &ScaleView) -> Panel<'a> {
+    let told = view.told.scales.iter().find(|told| told.stride == scale.stride);
+    let loss = told.and_then(|told| told.loss(view.told.lambda));
+    Panel { note: loss.map_or_else(String::new, |loss| format!("adds {}", significant(loss))), ..panel }
+}
+
+fn detections<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
+    let Some(both) = &view.detections else { return Vec::new() };
+    let titles = ["The student before", "The student after"];
+    let panels = titles.into_iter().zip(both).map(|(title, found)| {
+        let truths = view.inspection.labels.iter().enumerate().map(|(gt, label)| Outline {
+            bbox: label.bbox,
+            color: ground_truth_color(gt),
+            dashed: false,
+            tags: Vec::new(),
+        });
+        let found_boxes = found.iter().map(|detection| Outline {
+            bbox: detection.bbox,
+            color: STUDENT,
+            dashed: true,
+            tags: vec![format!("{} {:.2}", detection.name, detection.score), format!("{:.2}", detection.score)],
+        });
+        let note = match found.len() {
+            1 => "1 detection".to_owned(),
+            count => format!("{count} detections"),
+        };
+        let panel = bare(view, title.to_owned(), false);
+        Panel { accent: Some(STUDENT), note, outlines: truths.chain(found_boxes).collect(), ..panel }
+    });
+    panels.collect()
+}
+
+fn signs(view: &StoryView<'_>, step: Step) -> Vec<LegendEntry> {
+    let entry = |sign, text: &str| LegendEntry { sign, text: text.to_owned() };
+    let scales: Vec<&ScaleView> = view.inspection.scales.iter().collect();
+    let objects = || legend(&view.inspection, &scales, &[View::Mask]);
+    match step {
+        Step::Image | Step::Union => objects(),
+        Step::CellAnchors | Step::ScaleAnchors => vec![entry(Sign::Box(CELL), "the cell")],
+        Step::Iou => Vec::new(),
+        Step::Best => vec![entry(Sign::Box(CELL), "the cell of M"), entry(Sign::Dashed([84, 91, 101]), "its anchor")],
+        Step::Threshold | Step::Mask => vec![entry(Sign::Region, "IoU above ψ · M")],
+        Step::Features => vec![entry(Sign::Fill(STUDENT), "student"), entry(Sign::Fill(TEACHER), "teacher")],
+        Step::Difference => vec![entry(Sign::Fill(DIFFERENCE), "student − teacher, after the adapter")],
+        Step::Inside | Step::Loss => vec![entry(Sign::Region, "outline of the mask")],
+        Step::Run => Vec::new(),
+        Step::BeforeAfter => {
+            let truth = view.inspection.labels.first().map(|_| entry(Sign::Box(ground_truth_color(0)), "ground truth"));
+            std::iter::once(entry(Sign::Dashed(STUDENT), "detection of the student")).chain(truth).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+    use crate::export::figure::inspection::{DifferenceView, FeatureView, LabelView, map};
+    use crate::story::{Cell, ScaleTold, TruthTold};
+
+    /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.
+    fn view(photo: &RgbImage, compared: bool) -> StoryView<'_> {
+        let grid = |values: [f32; 4]| Grid::from_values(2, 2, values.to_vec()).expect("2 x 2");
+        let features = compared.then(|| FeatureView { norm: grid([1.0, 2.0, 3.0, 4.0]), channels: 8 });
+        let scale = ScaleView {
+            name: "P5".into(),
+            stride: 32,
+            anchors: vec![[24.0, 20.0], [40.0, 40.0]],
+            iou: grid([0.8, 0.5, 0.1, 0.0]),
+            count: grid([2.0, 1.0, 0.0, 0.0]),
+            best: vec![Some((0, 0, 0))],
+            teacher: features.clone(),
+            student: features,
+            difference: compared.then(|| DifferenceView {
+                grid: grid([4.0, 8.0, 0.0, 0.0]),
+                adapter: "none".into(),
+                mean_inside: Some(6.0),
+                mean_outside: Some(0.0),
+                loss: Some(3.0),
+                r2_leave_one_out: None,
+            }),
+        };
+        let told = Told {
+            image: "a.jpg".into(),
+            size: [64, 64],
+            input: [64, 64],
+            scale: 1.0,
+            objects: 1,
+            psi: 0.5,
+            level_rule: "per-scale".into(),
+            tap: "neck".into(),
+            lambda: 1.0,
+            truth: Some(TruthTold {
+                number: 0,
+                name: "cell".into(),
+                size: [24.0, 20.0],
+                best_iou: 0.8,
+                best_anchor: [24.0, 20.0],
+                threshold: 0.4,
+            }),
+            scales: vec![ScaleTold {
+                name: "P5".into(),
+                stride: 32,
+                rows: 2,
+                cols: 2,
+                anchors: scale.anchors.clone(),
+                max_iou: 0.8,
+                cells: 2,
+                mask_cells: 2,
+                teacher_channels: compared.then_some(8),
+                student_channels: compared.then_some(8),
+                sum_inside: compared.then_some(12.0),
+                mean_inside: compared.then_some(6.0),
+                mean_outside: compared.then_some(0.0),
+            }],
+            at: 0,
+            cell: Cell::default(),
+            ..Told::default()
+        };
+        StoryView {
+            inspection: InspectionView {
+                photo,
+                image: "a.jpg".into(),
+                teacher: "t.pt".into(),
+                student: "s.pt".into(),
+                labels: vec![LabelView { name: "cell".into(), bbox: BoundingBox::new(4.0, 6.0, 28.0, 26.0) }],
+                psi: 0.5,
+                level_rule: "per-scale".into(),
+                convention: "exact".into(),
+                tap: "neck".into(),
+                difference: "squared L2".into(),
+                scales: vec![scale],
+            },
+            told,
+            truth: Some(TruthView { iou: grid([0.8, 0.5, 0.1, 0.0]), count: grid([2.0, 1.0, 0.0, 0.0]) }),
+            curves: Vec::new(),
+            detections: None,
+        }
+    }
+
+    fn svg_of<'f>(figures: &'f [(String, Figure)], name: &str) -> &'f str {
+        let found = figures.iter().find(|(known, _)| known == name);
+        &found.unwrap_or_else(|| panic!("no {name}")).1.svg
+    }
+
+    #[test]
+    fn figures_contain_the_numbers_computed_by_hand() {
+        let photo = RgbImage::new(64, 64);
+        let figures = figures(&view(&photo, true), &Look::default()).expect("figures");
+        assert_eq!(figures.len(), 12);
+        assert_eq!(figures[0].0, "01-image");
+        // ½ · 0.8 = 0.4; (4 + 8) / (2 · 2) = 3.
+        for (name, text) in [
+            ("02-cell-anchors", "2×2 cells × 2 anchors = 8 boxes"),
+            ("05-best", "M = 0.800 on P5"),
+            ("06-threshold", "ψ · M = 0.5 · 0.800 = 0.400"),
+            ("06-threshold", "F = ψ · M"),
+            ("07-mask", "2 of 4 cells of P5"),
+            ("08-union", "P5: N = 2 of 4 cells (50.0 %)"),
+            ("11-inside", "P5: mean of d inside 6.00, outside 0"),
+            ("12-loss", "P5: 1 / (2 · 2) · 12.0 = 3.00"),
+            ("12-loss", "L = 3.00 = 3.00"),
+            ("12-loss", "adds 3.00"),
+        ] {
+            assert!(svg_of(&figures, name).contains(text), "{name}: {text}");
+        }
+        for (name, figure) in &figures {
+            assert!(figure.svg.contains("ψ = 0.5 · level rule per-scale"), "{name}");
+            assert!(figure.png(1.0).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_same_image_gives_the_same_bytes() {
+        let photo = RgbImage::new(64, 64);
+        let [first, second] = [0, 1].map(|_| figures(&view(&photo, true), &Look::default()).expect("figures"));
+        assert_eq!(first, second);
+    }
+
+    #[test]
+    fn without_models_the_story_goes_as_far_as_the_union() {
+        let photo = RgbImage::new(64, 64);
+        let names: Vec<String> = figures(&view(&photo, false), &Look::default())
+            .expect("figures")
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names.len(), 8);
+        assert_eq!(names.last().map(String::as_str), Some("08-union"));
+    }
+
+    #[test]
+    fn before_and_after_need_both_detections() {
+        let photo = RgbImage::new(64, 64);
+        let found = DetectionView { name: "cell".into(), score: 0.876, bbox: BoundingBox::new(4.0, 6.0, 28.0, 26.0) };
+        let view = StoryView { detections: Some([Vec::new(), vec![found]]), ..view(&photo, true) };
+        let figures = figures(&view, &Look::default()).expect("figures");
+        let svg = svg_of(&figures, "14-before-after");
+        assert!(svg.contains("0 detections") && svg.contains("1 detection<") && svg.contains("0.88"));
+    }
+
+    #[test]
+    fn only_the_masked_difference_is_coloured() {
+        let photo = RgbImage::new(64, 64);
+        let view = view(&photo, true);
+        let masked = panels(&view, Step::Inside).remove(0).map.expect("a map");
+        assert_eq!((masked.grid.values(), masked.hide_zero), (&[4.0, 8.0, 0.0, 0.0][..], true));
+        let union = map(&view.inspection, &view.inspection.scales[0], View::Mask).expect("a map");
+        assert_eq!(union.grid.values(), [2.0, 1.0, 0.0, 0.0]);
+    }
+}

@@ -1,0 +1,198 @@
+//! Talk mode: the story on the image of the window, one idea a step, in type that a hall can read.
+//!
+//! The app zooms the window so that the stage is about 960 × 540 points on any screen: sizes here are of that stage.
+//! Pictures are the canvas's own, with its textures kept between frames; nothing here changes the state.
+
+mod curves;
+mod picture;
+mod side;
+
+use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+
+use crate::app::language::{t, tr};
+use crate::app::talk::told;
+use crate::app::{Command, State};
+use crate::inspect::Role;
+use crate::story::{Step, Told};
+use crate::ui::canvas::Canvas;
+use crate::ui::canvas::projection::cell_at;
+use crate::ui::palette::{self, Palette};
+use crate::ui::style;
+use crate::ui::widgets::Panel;
+
+/// Sizes of type on the stage.
+const TITLE: f32 = 30.0;
+const SENTENCE: f32 = 18.0;
+const FORMULA: f32 = 18.0;
+const NUMBER: f32 = 16.0;
+const COUNTER: f32 = 15.0;
+
+/// The controls at the foot.
+const FOOT: f32 = 30.0;
+/// What stands beside one picture, and below several.
+const SIDE: f32 = 300.0;
+const BELOW: f32 = 108.0;
+const GAP: f32 = 14.0;
+
+/// What the talk keeps between frames.
+#[derive(Default)]
+pub struct TalkMemory {
+    /// Student and teacher side by side need two.
+    canvases: [Canvas; 2],
+    contour: picture::Contour,
+    curves: curves::Curves,
+}
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory) {
+    let state = panel.state;
+    let step = state.talk.step;
+    let whole = ui.available_rect_before_wrap();
+    ui.painter().rect_filled(whole, 0.0, Palette::of(ui).canvas);
+    ui.advance_cursor_after_rect(whole);
+    let stage = whole.shrink2(vec2(28.0, 14.0));
+    let told = told(state, pointed(state));
+
+    let head = within(ui, stage, "head", |ui| head(ui, step));
+    let (above, foot) = stage.split_top_bottom_at_y(stage.bottom() - FOOT);
+    let body = Rect::from_min_max(pos2(above.left(), head + GAP), above.max - vec2(0.0, palette::UNIT));
+    within(ui, foot, "foot", |ui| controls(ui, panel));
+
+    let (picture, text) = places(step, body);
+    match missing(state, told.as_ref(), step) {
+        Some(why) => sentence_alone(ui, picture, &why),
+        None => picture::show(ui, panel, memory, told.as_ref(), picture),
+    }
+    within(ui, text, "side", |ui| side::show(ui, panel, told.as_ref(), step, is_beside(step)));
+}
+
+/// A part of the stage; returns where it ends.
+fn within(ui: &mut Ui, place: Rect, name: &str, add: impl FnOnce(&mut Ui)) -> f32 {
+    let builder = UiBuilder::new().max_rect(place).id_salt(name).layout(Layout::top_down(Align::Min));
+    ui.scope_builder(builder, add).response.rect.bottom()
+}
+
+/// Several pictures take the whole width and have their text below.
+const fn is_beside(step: Step) -> bool {
+    matches!(step, Step::ScaleAnchors | Step::Union | Step::Features | Step::Difference | Step::Inside | Step::Loss)
+}
+
+/// Where the picture stands, and where its text.
+fn places(step: Step, body: Rect) -> (Rect, Rect) {
+    if is_beside(step) {
+        let at = (body.bottom() - BELOW).max(body.top());
+        let (picture, text) = body.split_top_bottom_at_y(at);
+        (picture, text.with_min_y(at + palette::UNIT))
+    } else {
+        // On the run's step curves take the place of the one picture and more.
+        let side = if step == Step::Run { SIDE * 0.85 } else { SIDE };
+        let at = (body.right() - side).max(body.left());
+        let (picture, text) = body.split_left_right_at_x(at);
+        (picture.with_max_x(at - GAP), text)
+    }
+}
+
+fn head(ui: &mut Ui, step: Step) {
+    let palette = Palette::of(ui);
+    ui.spacing_mut().item_spacing.y = 2.0;
+    ui.horizontal(|ui| {
+        let title = RichText::new(tr(step.title())).font(FontId::new(TITLE, style::bold())).color(palette.text);
+        ui.add(Label::new(title).truncate());
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let counter = format!("{} / {}", step.number(), Step::ALL.len());
+            ui.label(RichText::new(counter).size(COUNTER).color(palette.text_weak));
+        });
+    });
+    ui.add(Label::new(RichText::new(tr(step.sentence())).size(SENTENCE).color(palette.text)).wrap());
+}
+
+/// Small controls: back, a dot a step, forth, and the way out.
+fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let palette = Palette::of(ui);
+    ui.horizontal_centered(|ui| {
+        for (command, sign) in [(Command::StepTalk(-1), "←"), (Command::StepTalk(1), "→")] {
+            let name = command.label();
+            let response = panel.command(ui, command, Button::new(RichText::new(sign).size(14.0)));
+            response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &name));
+        }
+        ui.spacing_mut().item_spacing.x = 0.0;
+        ui.add_space(palette::UNIT);
+        for (index, step) in Step::ALL.into_iter().enumerate() {
+            let (place, response) = ui.allocate_exact_size(vec2(16.0, FOOT - 6.0), Sense::click());
+            let on = step == panel.state.talk.step;
+            let color = if on || response.hovered() { palette.accent } else { palette.text_weak };
+            ui.painter().circle_filled(place.center(), if on { 5.0 } else { 3.0 }, color);
+            let name = format!("{}. {}", step.number(), tr(step.title()));
+            response
+                .widget_info(|| WidgetInfo::selected(egui::Role::RadioButton, true, on, t!("To step {name}", name)));
+            if response.clicked() {
+                panel.push(Command::SeekTalk(index));
+            }
+            response.on_hover_text(name);
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let leave = panel.command(ui, Command::ToggleTalk, Button::new(RichText::new("×").size(14.0)));
+            leave.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Leave the talk")));
+        });
+    });
+}
+
+/// The cell under the pointer, where anchors follow it.
+fn pointed(state: &State) -> Option<(u32, usize, usize)> {
+    let hover = state.hover.filter(|_| follows_pointer(state.talk.step))?;
+    let scale = state.scales().iter().find(|scale| scale.stride == hover.stride)?;
+    let input = state.scene.as_ref()?.input_size();
+    let (row, col) = cell_at(hover.x, hover.y, scale.stride, scale.shape(input.width, input.height))?;
+    Some((scale.stride, row, col))
+}
+
+const fn follows_pointer(step: Step) -> bool {
+    matches!(step, Step::CellAnchors | Step::ScaleAnchors)
+}
+
+/// What stands in the way of a step, in a sentence: what is under way, what went wrong, or what has to be loaded.
+fn missing(state: &State, told: Option<&Told>, step: Step) -> Option<String> {
+    // Curves need no image, and neither does the mAP of a run.
+    let run = state.runs.current();
+    if step == Step::Run && run.is_some() {
+        return None;
+    }
+    let detected = state.comparison.as_ref().is_some_and(|found| found.student_detections.is_some());
+    if step == Step::BeforeAfter && (detected || run.is_some_and(|track| track.told().map.is_some())) {
+        return None;
+    }
+    if let Some(error) = &state.scene_error {
+        return Some(error.clone());
+    }
+    let Some(told) = told else {
+        let under_way = state.image.is_some();
+        let why =
+            if under_way { t!("The image is being opened…") } else { t!("Open an image first: drop one here.") };
+        return Some(why.to_owned());
+    };
+    let needs_mask = step >= Step::Iou && step <= Step::Union;
+    if needs_mask && told.objects > 0 && state.mask.is_none() {
+        return Some(t!("The masks are being computed…").to_owned());
+    }
+    let needs_features = step >= Step::Features && step <= Step::Loss;
+    if needs_features && state.comparison.is_none() {
+        if let Some(error) = &state.comparison_error {
+            return Some(error.clone());
+        }
+        if Role::ALL.into_iter().all(|role| !state.model(role).is_free()) {
+            return Some(t!("The models are looking at the image…").to_owned());
+        }
+    }
+    told.missing(step).map(|why| tr(why).to_owned())
+}
+
+/// Where there is nothing to see: what to do about it.
+fn sentence_alone(ui: &mut Ui, place: Rect, sentence: &str) {
+    let palette = Palette::of(ui);
+    let middle = Rect::from_center_size(place.center(), vec2(place.width().min(560.0), 96.0));
+    ui.painter().rect_filled(middle, palette::UNIT, palette.raised);
+    within(ui, middle.shrink(16.0), "missing", |ui| {
+        ui.centered_and_justified(|ui| {
+            ui.add(Label::new(RichText::new(sentence).size(SENTENCE).color(palette.text)).wrap());
+        });
+    });
+}

@@ -1,0 +1,214 @@
+//! The picture of a step: the canvas with the view that the step is about, and what is marked on it.
+
+use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
+
+use super::{GAP, TalkMemory, follows_pointer};
+use crate::app::talk::truth;
+use crate::app::view::{Camera, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
+use crate::app::{Command, State};
+use crate::format::significant;
+use crate::geometry::BoundingBox;
+use crate::story::{Step, Told};
+use crate::ui::canvas::maps::{MaskId, ShownMask};
+use crate::ui::canvas::overlay::{self, Lines};
+use crate::ui::canvas::projection::Projection;
+use crate::ui::canvas::{Canvas, CanvasModel};
+use crate::ui::palette::{self, Palette};
+use crate::ui::style;
+use crate::ui::widgets::Panel;
+
+/// The cells above the threshold, made again when ψ or the object changes.
+#[derive(Default)]
+pub struct Contour(Option<(MaskId, u32, Option<ShownMask>)>);
+
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: Option<&Told>, place: Rect) {
+    let state = panel.state;
+    let step = state.talk.step;
+    let at = told.and_then(Told::scale_at).map_or(0, |scale| scale.stride);
+    match step {
+        Step::Features => {
+            let half = (place.width() - GAP) / 2.0;
+            let view = ViewSettings { scales: ScaleChoice::Stride(shown_stride(state, told)), ..view_of(step, at) };
+            for (index, layer) in [Layer::Student, Layer::Teacher].into_iter().enumerate() {
+                let left = place.left() + index as f32 * (half + GAP);
+                let place = Rect::from_min_size(pos2(left, place.top()), vec2(half, place.height()));
+                let view = ViewSettings { layer, ..view };
+                canvas(ui, panel, &mut memory.canvases[index], &view, place, index);
+            }
+        }
+        Step::Run => {
+            let moment = state.runs.moment();
+            let (map, curves) = match moment {
+                Some(_) => place.split_left_right_at_fraction(0.48),
+                None => (Rect::NOTHING, place),
+            };
+            if let Some((_, high)) = moment {
+                let high = high.max(f32::MIN_POSITIVE);
+                let view = ViewSettings { range: RangeMode::Locked { low: 0.0, high }, ..view_of(step, at) };
+                canvas(ui, panel, &mut memory.canvases[0], &view, map.with_max_x(map.right() - GAP), 0);
+            }
+            let step = moment.map(|(snapshot, _)| snapshot.step as f64);
+            memory.curves.show(ui, &state.runs, step, curves);
+        }
+        Step::BeforeAfter if state.scene.is_none() => {}
+        _ => {
+            canvas(ui, panel, &mut memory.canvases[0], &view_of(step, at), place, 0);
+            if let (Some(told), Some(projection)) = (told, memory.canvases[0].projection()) {
+                let painter = ui.painter().with_clip_rect(projection.body);
+                match step {
+                    Step::Best => mark_best(&painter, &projection, told),
+                    Step::Threshold => memory.contour.draw(&painter, &projection, state, at),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+/// The scale whose features are shown: the one that the window shows alone, else the one that is told of.
+pub fn shown_stride(state: &State, told: Option<&Told>) -> u32 {
+    let alone = match state.view.scales {
+        ScaleChoice::Stride(stride) if state.strides().any(|other| other == stride) => Some(stride),
+        _ => None,
+    };
+    alone.or_else(|| Some(told?.scale_at()?.stride)).unwrap_or(0)
+}
+
+/// What the canvas shows on a step; `at`: the stride of the scale that is told of.
+fn view_of(step: Step, at: u32) -> ViewSettings {
+    let one = ScaleChoice::Stride(at);
+    let (layer, scales) = match step {
+        Step::Image | Step::BeforeAfter => (Layer::Image, ScaleChoice::All),
+        Step::CellAnchors => (Layer::Anchors, one),
+        Step::ScaleAnchors => (Layer::Anchors, ScaleChoice::All),
+        Step::Iou | Step::Best | Step::Threshold => (Layer::Iou, one),
+        Step::Mask => (Layer::Mask, one),
+        Step::Union => (Layer::Mask, ScaleChoice::All),
+        Step::Features | Step::Run => (Layer::Difference, one),
+        Step::Difference | Step::Inside | Step::Loss => (Layer::Difference, ScaleChoice::All),
+    };
+    let found = step == Step::BeforeAfter;
+    ViewSettings {
+        layer,
+        scales,
+        opacity: 0.75,
+        labels: !matches!(layer, Layer::Anchors | Layer::Difference),
+        teacher_boxes: found,
+        student_boxes: found,
+        inside_mask: matches!(step, Step::Inside | Step::Loss),
+        ..ViewSettings::default()
+    }
+}
+
+/// Whether a step is about one ground truth.
+pub const fn is_of_one(step: Step) -> bool {
+    matches!(step, Step::CellAnchors | Step::ScaleAnchors | Step::Iou | Step::Best | Step::Threshold | Step::Mask)
+}
+
+fn model<'a>(state: &'a State, view: &'a ViewSettings) -> CanvasModel<'a> {
+    let step = state.talk.step;
+    CanvasModel {
+        scene: state.scene.as_ref(),
+        anchors: state.scales(),
+        field: state.field.as_ref(),
+        mask: state.mask.as_deref(),
+        mask_version: state.mask_version,
+        comparison: state.comparison.as_ref(),
+        view,
+        moment: state.runs.moment().map(|(snapshot, _)| snapshot).filter(|_| step == Step::Run),
+        camera: Camera::Fit,
+        hover: state.hover.filter(|_| follows_pointer(step)),
+        pin: None,
+        solo: truth(state).filter(|_| is_of_one(step)),
+        message: None,
+    }
+}
+
+fn canvas(ui: &mut Ui, panel: &mut Panel<'_>, canvas: &mut Canvas, view: &ViewSettings, place: Rect, index: usize) {
+    let state = panel.state;
+    let builder = UiBuilder::new().max_rect(place).id_salt(("talk canvas", index));
+    let asked = ui.scope_builder(builder, |ui| canvas.show(ui, &model(state, view))).inner;
+    panel.commands.extend(asked.into_iter().filter_map(|command| on_stage(state, command)));
+}
+
+/// What a hand on the picture means in a talk: anchors follow it where a step is about them, a click tells of the object
+/// under it; the view stays as it is.
+fn on_stage(state: &State, command: Command) -> Option<Command> {
+    match command {
+        Command::Hover(_) if follows_pointer(state.talk.step) => Some(command),
+        Command::Solo(_) => Some(command),
+        Command::Pin(Some(Pin { stride, row, col })) => {
+            let center = |cell: usize| (cell as f32 + 0.5) * stride as f32;
+            let labels = &state.scene.as_ref()?.labels;
+            overlay::ground_truth_at(labels, pos2(center(col), center(row))).map(|gt| Command::Solo(Some(gt)))
+        }
+        _ => None,
+    }
+}
+
+/// The cell of M, the anchor that has it there, and its value.
+fn mark_best(painter: &Painter, projection: &Projection, told: &Told) {
+    let (Some(truth), Some(scale)) = (&told.truth, told.scale_at()) else { return };
+    let center = |cell: usize| (cell as f32 + 0.5) * scale.stride as f32;
+    let [width, height] = truth.best_anchor;
+    let anchor = BoundingBox::from_center(center(told.cell.col), center(told.cell.row), width, height);
+    let mut lines = Lines::new(painter);
+    lines.dashed_frame(projection.rect_to_screen(&anchor), 2.0, Color32::WHITE);
+    overlay::pinned(&mut lines, projection, Pin { stride: scale.stride, row: told.cell.row, col: told.cell.col });
+    lines.paint(painter);
+    let text = format!("M = {}", significant(f64::from(scale.max_iou)));
+    let font = FontId::new(18.0, style::bold());
+    let galley = painter.layout_no_wrap(text, font, palette::ink_on(palette::PIN));
+    let size = galley.size() + vec2(2.0 * palette::UNIT, palette::HALF);
+    let cell = projection.to_screen(center(told.cell.col), center(told.cell.row));
+    // Beside the cell, or on its other side where the picture ends.
+    let beside = cell + vec2(2.0 * palette::UNIT + scale.stride as f32 * projection.zoom / 2.0, 0.0);
+    let fits = beside.x + size.x <= projection.body.right();
+    let anchor = if fits { Align2::LEFT_CENTER } else { Align2::RIGHT_CENTER };
+    let at = if fits { beside } else { cell - (beside - cell) };
+    let plate = anchor.anchor_size(at, size);
+    painter.rect_filled(plate, 4.0, palette::PIN);
+    painter.galley(plate.min + vec2(palette::UNIT, palette::HALF / 2.0), galley, palette::ink_on(palette::PIN));
+}
+
+impl Contour {
+    fn draw(&mut self, painter: &Painter, projection: &Projection, state: &State, stride: u32) {
+        let view = view_of(Step::Mask, stride);
+        let model = model(state, &view);
+        let id = MaskId::of(&model);
+        if self.0.as_ref().is_none_or(|(known, of, _)| (known, *of) != (&id, stride)) {
+            let scale = state.strides().position(|other| other == stride);
+            self.0 = Some((id, stride, scale.and_then(|scale| ShownMask::of(&model, scale))));
+        }
+        if let Some((_, _, Some(mask))) = &self.0 {
+            let mut lines = Lines::new(painter);
+            overlay::mask_outline(&mut lines, projection, mask, stride, Color32::WHITE);
+            lines.paint(painter);
+        }
+    }
+}
+
+/// From 0 to 1: where M is, and where the threshold.
+pub fn gauge(ui: &mut Ui, best: f32, threshold: Option<f32>) {
+    let palette = Palette::of(ui);
+    let (place, _) = ui.allocate_exact_size(vec2(ui.available_width(), 64.0), egui::Sense::hover());
+    let bar = Rect::from_min_size(place.left_top() + vec2(8.0, 26.0), vec2(place.width() - 16.0, 10.0));
+    let at = |value: f32| bar.left() + value.clamp(0.0, 1.0) * bar.width();
+    let painter = ui.painter();
+    painter.rect_filled(bar, 5.0, palette.hairline);
+    let above = threshold.unwrap_or(0.0);
+    painter.rect_filled(bar.with_min_x(at(above)).with_max_x(at(best).max(at(above))), 0.0, palette.accent);
+    let mark = |value: f32, name: &str, up: bool| {
+        painter.vline(at(value), bar.top() - 4.0..=bar.bottom() + 4.0, egui::Stroke::new(2.0, palette.text));
+        let (y, align) =
+            if up { (bar.top() - 6.0, Align2::CENTER_BOTTOM) } else { (bar.bottom() + 6.0, Align2::CENTER_TOP) };
+        let galley = painter.layout_no_wrap(name.to_owned(), FontId::proportional(14.0), palette.text);
+        let half = galley.size().x / 2.0;
+        let x = at(value).clamp(place.left() + half, place.right() - half);
+        painter.galley(align.anchor_size(pos2(x, y), galley.size()).min, galley, palette.text);
+    };
+    mark(best, "M", true);
+    if let Some(threshold) = threshold {
+        mark(threshold, "ψ · M", false);
+    }
+}
