@@ -197,7 +197,7 @@ fn answers() -> Arc<Preflight> {
             check("imitation-gradient", Status::Red, "there is none", "compute it with gradient"),
         ],
         lambda_for_ratio: Some(0.004),
-        ratio: 0.5,
+        ratio: 5.0,
         ..Preflight::default()
     })
 }
@@ -221,7 +221,7 @@ fn a_preflight_is_asked_of_the_set_up_and_its_lambda_goes_back_into_it() {
     window.click("Use λ = 0.00400");
     assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::Fixed(0.004));
     window.click("Keep this ratio");
-    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::GradientRatio(0.5));
+    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::GradientRatio(5.0));
     // λ moves the balance alone; another ψ makes other masks.
     assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
     window.edit(|campaign| campaign.config.imitation.psi = 0.7);

@@ -247,7 +247,7 @@ mod tests {
             ("data = \"x\"", "is missing"),
             ("distillscope_session = 7", "version 7"),
             ("distillscope_session = \"a\"", "invalid type"),
-            ("\u{0}\u{1}", "invalid"),
+            ("\u{0}\u{1}", "key with no value"),
             ("distillscope_session = 1\npsi = \"high\"", "invalid type"),
         ] {
             let error = read(text).expect_err(text);
