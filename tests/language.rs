@@ -153,7 +153,7 @@ fn keys() -> BTreeMap<String, String> {
         let marked = ["t!(", "key!("].into_iter().flat_map(|word| literals_after(&code, word));
         keys.extend(marked.chain(plurals(&code)).map(|key| (key, path.clone())));
     }
-    for (path, code) in sources("preflight") {
+    for (path, code) in sources("preflight").into_iter().chain(sources("story")) {
         keys.extend(sentences(&code).into_iter().map(|key| (key, path.clone())));
     }
     // What other modules say in constants, as the command line and files say it too.
