@@ -97,7 +97,7 @@ impl Step {
             Self::ScaleAnchors => "A fine grid has small anchors for small objects, a coarse grid large ones.",
             Self::Iou => "At each cell we ask how much its best anchor and this one object have in common.",
             Self::Best => "Somewhere an anchor fits this object best; how well depends on the object.",
-            Self::Threshold => "So the bar is set for each object by itself: a fraction psi of its own best.",
+            Self::Threshold => "So the bar is set for each object by itself: a fraction ψ of its own best.",
             Self::Mask => "The cells above the bar are near the object: here the teacher is worth imitating.",
             Self::Union => "All objects together give one mask for each scale; the rest of the image is left alone.",
             Self::Features => "The same image, seen by both networks; the student has fewer channels.",
@@ -107,7 +107,7 @@ impl Step {
             Self::Inside => {
                 "The mask keeps the difference near objects and drops the background, where a teacher is only noise."
             }
-            Self::Loss => "The mean over the masked cells, added to the detection loss with weight lambda.",
+            Self::Loss => "The mean over the masked cells, added to the detection loss with weight λ.",
             Self::Run => "While the student trains, the map fades as the curves fall.",
             Self::BeforeAfter => "The same image, detected by the student before and after.",
         }

@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use distillscope::app::run::Track;
 use distillscope::app::{App, Backend, Options, Settings, default_anchors};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::grid::Grid;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Scene, SceneLabel};
 use distillscope::story::Step;
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{EpochRecord, StepRecord};
+use distillscope::train::event::{Arm, EpochRecord, RunEvent, RunId, Snapshot, SnapshotScale, StepRecord};
 use distillscope::worker::{EarlierRun, Job, JobKind, Report};
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
@@ -100,6 +102,12 @@ impl Window {
             self.press(Key::PageDown);
         }
         assert_eq!(self.step(), step);
+    }
+
+    fn picture(&mut self, name: &str) {
+        if let Ok(folder) = std::env::var("TALK_PICTURES") {
+            self.harness.render().expect("a picture").save(format!("{folder}/{name}.png")).expect("saved");
+        }
     }
 
     #[track_caller]
@@ -243,7 +251,7 @@ fn a_step_whose_data_are_missing_says_what_to_load() {
 #[test]
 fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     let mut window = Window::on_scene();
-    let step = |step, total| StepRecord { step, total, imitation: vec![total / 2.0], ..StepRecord::default() };
+    let step = |step, total| StepRecord { step, total, distance: vec![total / 2.0], ..StepRecord::default() };
     let epoch = |epoch, map| EpochRecord {
         epoch,
         step: u64::from(epoch) + 1,
@@ -259,12 +267,46 @@ fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     window.press(Key::F5);
     window.go_to(Step::Run);
     window.says("total: from 4.00 to 3.00");
-    window.says("imitation L: from 2.00 to 1.50");
+    window.says("L at λ = 1: from 2.00 to 1.50");
     window.says("total curves");
     window.says("mAP curves");
     window.go_to(Step::BeforeAfter);
     window.says("mAP50-95 before: 0.100");
     window.says("mAP50-95 after: 0.250");
+    window.picture("after");
+}
+
+#[test]
+fn the_maps_of_a_run_play_beside_its_curves() {
+    let mut window = Window::on_scene();
+    let mut track = Track::new(7, 1, RunId { seed: 0, arm: Arm::Imitation }, "run-1".into());
+    for done in 0..60_u64 {
+        let total = 5.0 * 0.97_f64.powi(done as i32);
+        track.receive(RunEvent::Step(StepRecord { step: done, total, ..StepRecord::default() }));
+    }
+    for step in [0, 25, 50] {
+        let map = |stride: u32| SnapshotScale {
+            stride,
+            difference: Grid::from_fn(640 / stride as usize, 640 / stride as usize, |row, col| {
+                (row + col) as f32 * (60.0 - step as f32)
+            }),
+        };
+        let scales = [8, 16, 32].map(map).to_vec();
+        let snapshot = Snapshot { step, image: "a.jpg".into(), scales, truths: Vec::new(), seconds: 0.0 };
+        track.receive(RunEvent::Snapshot(Arc::new(snapshot)));
+    }
+    let app = window.harness.state_mut().as_mut().expect("an app");
+    app.state.runs.tracks.push(Arc::new(track));
+    window.press(Key::F5);
+    window.go_to(Step::Run);
+    window.says("map of step 50");
+    window.says("total curves");
+    window.harness.get_by_label("Time of the run").set_value_accesskit(1.0);
+    window.harness.run_steps(3);
+    window.says("map of step 25");
+    window.press(Key::P);
+    assert!(window.app().state.runs.playback.is_some_and(|playback| playback.playing));
+    window.picture("run");
 }
 
 #[test]

@@ -44,9 +44,9 @@ pub(super) struct StoryArgs {
     /// Which ground truth is told of, from 0 [default: the largest that leaves most of the image free]
     #[arg(long, value_name = "K")]
     truth: Option<usize>,
-    /// Weight of the imitation loss [default: that of the run's last step, or 1]
-    #[arg(long, value_name = "LAMBDA")]
-    lambda: Option<f64>,
+    /// Weight of the imitation loss
+    #[arg(long, value_name = "LAMBDA", default_value_t = 1.0, allow_negative_numbers = true)]
+    lambda: f64,
     /// The folder for the figures
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -55,8 +55,8 @@ pub(super) struct StoryArgs {
 }
 
 pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
-    if let Some(lambda) = args.lambda.filter(|lambda| !(lambda.is_finite() && *lambda >= 0.0)) {
-        anyhow::bail!("--lambda {lambda}: it must be 0 or more");
+    if !(args.lambda.is_finite() && args.lambda >= 0.0) {
+        anyhow::bail!("--lambda {}: it must be 0 or more", args.lambda);
     }
     let run = args.run.as_deref().map(Run::read).transpose()?;
     let subject = args.subject.look(&args.image, args.teacher.as_deref(), args.student.as_deref())?;
@@ -68,12 +68,11 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         Some(weights) if args.student.is_some() => Some(subject.detections(weights)?),
         _ => None,
     };
-    let of_run = run.as_ref().and_then(|run| run.lambda);
     let view = subject.inspection.story(StoryRequest {
         teacher: args.teacher.as_deref(),
         student: args.student.as_deref(),
         truth: args.truth,
-        lambda: args.lambda.or(of_run).unwrap_or(1.0),
+        lambda: args.lambda,
         names: &subject.names,
         run: run.as_ref().map(|run| run.told.clone()),
         curves: run.as_ref().map(|run| run.curves.clone()).unwrap_or_default(),
@@ -99,8 +98,6 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
 /// What the story takes from a run's folder.
 struct Run {
     told: RunTold,
-    /// λ of its last step.
-    lambda: Option<f64>,
     curves: Vec<PlotPanel>,
     /// The trained student.
     weights: Option<PathBuf>,
@@ -109,10 +106,9 @@ struct Run {
 impl Run {
     fn read(folder: &Path) -> anyhow::Result<Self> {
         let history = RunHistory::read(folder).with_context(|| format!("--run {}", folder.display()))?;
-        let name = folder.canonicalize().map_or_else(|_| file_name(folder), |folder| file_name(&folder));
+        let name = run_name(&folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()));
         let mut track = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, name);
         track.scales = history.scales;
-        let lambda = history.steps.last().map(|step| step.lambda);
         history.steps.into_iter().for_each(|step| track.receive(RunEvent::Step(step)));
         history.epochs.into_iter().for_each(|epoch| track.receive(RunEvent::Epoch(Box::new(epoch))));
         let told = track.told();
@@ -121,6 +117,26 @@ impl Run {
         let export = CurveExport { tracks: vec![Arc::new(track)], view, plots, format: CurveFormat::Svg };
         let curves = export.figure().panels.into_iter().filter(|panel| !panel.lines.is_empty()).collect();
         let weights = ["best", "last"].map(|stem| folder.join("weights").join(format!("{stem}.safetensors")));
-        Ok(Self { told, lambda, curves, weights: weights.into_iter().find(|path| path.is_file()) })
+        Ok(Self { told, curves, weights: weights.into_iter().find(|path| path.is_file()) })
+    }
+}
+
+/// The folder's name; one of twins is named with the folder of both.
+fn run_name(folder: &Path) -> String {
+    let is_twin = [Arm::Imitation, Arm::Baseline].iter().any(|arm| folder.ends_with(arm.name()));
+    match folder.parent().filter(|_| is_twin) {
+        Some(parent) => format!("{} {}", file_name(parent), file_name(folder)),
+        None => file_name(folder),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twin_is_named_with_its_campaign() {
+        let names = ["/runs/run-1", "/runs/run-2/imitation"].map(|folder| run_name(Path::new(folder)));
+        assert_eq!(names, ["run-1", "run-2 imitation"]);
     }
 }

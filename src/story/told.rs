@@ -2,7 +2,7 @@
 //! that a figure and a frame of the window say the same.
 
 use super::Step;
-use crate::format::significant;
+use crate::format::{significant, tick};
 
 /// Between the factors of a product.
 const PRODUCT: &str = " · ";
@@ -80,9 +80,9 @@ pub struct RunTold {
     pub name: String,
     /// Steps done.
     pub step: u64,
-    /// Total and imitation loss of the first step and of the last one.
+    /// Total loss and L at λ = 1, of the first step and of the last one.
     pub total: Option<[f64; 2]>,
-    pub imitation: Option<[f64; 2]>,
+    pub distance: Option<[f64; 2]>,
     /// mAP50-95 and mAP50 at the first evaluation and at the best one.
     pub map: Option<[f64; 2]>,
     pub map50: Option<[f64; 2]>,
@@ -182,7 +182,7 @@ impl Told {
         facts.push(format!("ψ = {}", self.psi));
         facts.push(format!("level rule {}", self.level_rule));
         facts.push(format!("tap {}", self.tap));
-        facts.push(format!("λ = {}", self.lambda));
+        facts.push(format!("λ = {}", tick(self.lambda)));
         if let Some(run) = self.run.as_ref().filter(|_| matches!(step, Step::Run | Step::BeforeAfter)) {
             facts.push(format!("run {}, step {}", run.name, run.step));
         }
@@ -273,12 +273,14 @@ impl Told {
 
     /// The sum, term by term.
     fn loss_terms(&self) -> Vec<String> {
-        let lambda = self.lambda;
+        let (lambda, written) = (self.lambda, tick(self.lambda));
         let mut lines = self.each(|scale| {
             let (sum, loss) = (scale.sum_inside?, scale.loss(lambda)?);
             Some(match scale.mask_cells {
                 0 => "no cell in the mask, 0".to_owned(),
-                cells => format!("{lambda} / (2{PRODUCT}{cells}){PRODUCT}{} = {}", significant(sum), significant(loss)),
+                cells => {
+                    format!("{written} / (2{PRODUCT}{cells}){PRODUCT}{} = {}", significant(sum), significant(loss))
+                }
             })
         });
         let terms: Vec<String> = self.scales.iter().filter_map(|s| s.loss(lambda)).map(significant).collect();
@@ -296,7 +298,7 @@ impl Told {
             Some(format!("{what}: from {} to {}", significant(first), significant(last)))
         };
         lines.extend(from_to("total", run.total));
-        lines.extend(from_to("imitation L", run.imitation));
+        lines.extend(from_to("L at λ = 1", run.distance));
         lines
     }
 

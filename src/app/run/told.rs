@@ -17,7 +17,7 @@ impl Track {
             name: self.name.clone(),
             step: self.steps_done,
             total: self.of(Plot::Total).next().and_then(ends),
-            imitation: over_scales(self.of(Plot::Imitation).filter_map(ends).collect()),
+            distance: over_scales(self.of(Plot::Distance).filter_map(ends).collect()),
             map50: evaluated(0),
             map: evaluated(1),
         }
@@ -35,8 +35,8 @@ mod tests {
         let mut track = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, "run-1".into());
         assert_eq!(track.told(), RunTold { name: "run-1".into(), ..RunTold::default() });
         for (step, total) in [5.0, 4.0, 3.0].into_iter().enumerate() {
-            let imitation = vec![total / 4.0, total / 2.0];
-            let record = StepRecord { step: step as u64, total, imitation, ..StepRecord::default() };
+            let distance = vec![total / 4.0, total / 2.0];
+            let record = StepRecord { step: step as u64, total, distance, ..StepRecord::default() };
             track.receive(RunEvent::Step(record));
         }
         for (epoch, map) in [0.1, 0.3, 0.2].into_iter().enumerate() {
@@ -46,7 +46,7 @@ mod tests {
         }
         let told = track.told();
         assert_eq!((told.step, told.total), (3, Some([5.0, 3.0])));
-        assert_eq!(told.imitation, Some([3.75, 2.25]));
+        assert_eq!(told.distance, Some([3.75, 2.25]));
         assert_eq!((told.map, told.map50), (Some([0.1, 0.3]), Some([0.2, 0.6])));
     }
 }

@@ -5,6 +5,7 @@
 //! has, [`story`] those of a talk. Text is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
 
 pub mod axis;
+mod bar;
 pub mod inspection;
 mod layout;
 mod look;

@@ -14,6 +14,9 @@ use crate::geometry::BoundingBox;
 use crate::grid::Grid;
 use crate::story::{Step, Told};
 
+/// Long side of the picture in a figure of two.
+const PAIR: f32 = 480.0;
+
 /// The anchor shapes of a cell, in order, and the cell: readable over a grey photograph.
 const ANCHORS: [[u8; 3]; 4] = [[255, 255, 255], [150, 230, 220], [0, 201, 177], [120, 200, 255]];
 const CELL: [u8; 3] = [0, 201, 177];
@@ -82,7 +85,11 @@ fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, Figur
         lead,
         facts,
         columns: columns.clamp(1, 4),
-        panel_side: if panels.len() == 1 { SINGLE } else { BESIDE },
+        panel_side: match panels.len() {
+            1 => SINGLE,
+            2 => PAIR,
+            _ => BESIDE,
+        },
         legend: signs(view, step),
         panels,
     };

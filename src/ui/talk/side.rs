@@ -17,7 +17,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, told: Option<&Told>, step: Step,
     ui.spacing_mut().item_spacing.y = 5.0;
     if !beside {
         formula(ui, step);
+        ui.add_space(palette::HALF);
         numbers(ui, told, step);
+        ui.add_space(palette::UNIT);
         controls(ui, panel, told, step);
         return;
     }
