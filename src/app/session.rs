@@ -13,7 +13,7 @@ use crate::app::desk::Wanted;
 use crate::app::language::t;
 use crate::app::run::CurveView;
 use crate::app::update::{Effect, open_image, open_labels, open_list, open_model, tell};
-use crate::app::view::{RangeMode, ViewSettings};
+use crate::app::view::ViewSettings;
 use crate::app::{INPUT_SIZES, Level, ModelSlot, Overlay, State};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, LabelSource, Role, Tap};
@@ -110,8 +110,7 @@ impl Session {
             iou: state.convention,
             tap: state.tap,
             imgsz: state.input_side,
-            // On another day a locked range would colour other maps.
-            view: ViewSettings { range: RangeMode::Auto, ..state.view },
+            view: state.view.kept(),
             curves: state.runs.view.clone(),
         }
     }
@@ -174,13 +173,7 @@ pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted,
     state.tap = session.tap;
     let known = INPUT_SIZES.contains(&session.imgsz);
     state.input_side = if known { session.imgsz } else { Session::default().imgsz };
-    let opacity = session.view.opacity;
-    let usual = ViewSettings::default().opacity;
-    state.view = ViewSettings {
-        opacity: if opacity.is_finite() { opacity.clamp(0.0, 1.0) } else { usual },
-        range: RangeMode::Auto,
-        ..session.view
-    };
+    state.view = session.view.checked().kept();
     state.runs.view = session.curves.checked();
     state.runs.open = session.run_panel;
     let image = there(session.image);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::language::LanguageChoice;
 use crate::app::run::CurveView;
 use crate::app::session::Session;
-use crate::app::view::{RangeMode, ViewSettings};
+use crate::app::view::ViewSettings;
 
 /// More than any settings file needs.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -129,22 +129,20 @@ impl Settings {
         self.recent.truncate(Self::MAX_RECENT);
         self.window = self.window.checked();
         self.curves = self.curves.checked();
-        let opacity = self.view.opacity;
-        self.view.opacity = if opacity.is_finite() { opacity.clamp(0.0, 1.0) } else { ViewSettings::default().opacity };
+        self.view = self.view.checked();
         self
     }
 
-    /// As it is written. A locked range is not kept: on another day it would colour other maps.
+    /// As it is written.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        let view = ViewSettings { range: RangeMode::Auto, ..self.view };
-        toml::to_string_pretty(&Self { view, ..self.clone() })
+        toml::to_string_pretty(&Self { view: self.view.kept(), ..self.clone() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::view::{ChannelView, Layer, ScaleChoice};
+    use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice};
     use crate::export::colormap::ColorMap;
 
     fn read(text: &str) -> (Settings, Option<String>) {

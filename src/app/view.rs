@@ -123,6 +123,19 @@ impl Default for ViewSettings {
     }
 }
 
+impl ViewSettings {
+    /// As it can be drawn, whatever a file says.
+    pub fn checked(self) -> Self {
+        let opacity = if self.opacity.is_finite() { self.opacity.clamp(0.0, 1.0) } else { Self::default().opacity };
+        Self { opacity, ..self }
+    }
+
+    /// As it is kept in a file. A locked range is not: on another day it would colour other maps.
+    pub fn kept(self) -> Self {
+        Self { range: RangeMode::Auto, ..self }
+    }
+}
+
 /// The part of the input that the canvas shows, shared by all linked panes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Camera {
