@@ -7,7 +7,7 @@ run: setup-window
 test: setup
 	cargo fmt --check
 	cargo clippy --release --all-targets -- -D warnings
-	cargo test --release --lib --bins --tests
+	cargo test --release --tests
 
 setup:
 	@bash scripts/setup.sh

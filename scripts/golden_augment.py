@@ -3,7 +3,7 @@
     python scripts/golden_augment.py            (needs yolov5==7.0.14 and opencv-python-headless)
 
 The loader itself runs, from file to label; only its sources of random numbers are replaced by lists of the numbers
-wanted. tests/dataset_augment.rs builds the same plans from cases.json. Where no pixel is interpolated by a warp, the
+wanted. tests/data/augment.rs builds the same plans from cases.json. Where no pixel is interpolated by a warp, the
 pixels must be equal and a hash is enough; the others are small PNGs, compared within a grey level.
 
 OpenCV turns HSV into RGB in blocks of 32 pixels, cutting fractions, and what is left of a row pixel by pixel, rounding

@@ -18,7 +18,7 @@ STRIDES = [8, 16, 32]
 
 
 def numbers(name, count):
-    """As tests/network_common: FNV-1a of the name, then SplitMix64, the upper 24 bits as a fraction."""
+    """As tests/models/network_common.rs: FNV-1a of the name, then SplitMix64, the upper 24 bits as a fraction."""
     mask = (1 << 64) - 1
     seed = 0xCBF29CE484222325
     for byte in name.encode():

@@ -170,7 +170,7 @@ pub fn entries(language: Language) -> impl Iterator<Item = (&'static str, &'stat
 }
 
 /// A sentence in the language in force: `t!("No cell")`, or with values `t!("step {step}", step)`,
-/// `t!("{count} more", count = all - 1)`. `tests/language.rs` finds the sentences by this name.
+/// `t!("{count} more", count = all - 1)`. `tests/window/language.rs` finds the sentences by this name.
 macro_rules! t {
     ($english:literal) => { $crate::app::language::tr($english) };
     ($english:literal, $($name:ident $(= $value:expr)?),+ $(,)?) => {

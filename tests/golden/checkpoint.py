@@ -1,4 +1,4 @@
-"""Writes the checkpoints that tests/checkpoint_golden.rs reads, and what torch says is in them.
+"""Writes the checkpoints that tests/models/checkpoint_golden.rs reads, and what torch says is in them.
 
     python tests/golden/checkpoint.py            (needs torch and yolov5==7.0.14)
 

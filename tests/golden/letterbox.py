@@ -2,7 +2,7 @@
 
     python tests/golden/letterbox.py            (needs yolov5==7.0.14 and opencv-python-headless)
 
-The noise comes from a formula that tests/dataset_letterbox.rs repeats, so no source image is stored; but for
+The noise comes from a formula that tests/data/letterbox.rs repeats, so no source image is stored; but for
 letterbox_photo.jpg, with chroma at half the resolution, whose decoding is part of the golden.
 """
 import pathlib

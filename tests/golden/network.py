@@ -4,7 +4,7 @@
     python3 tests/golden/network.py
 
 Needs torch, torchvision and the package yolov5==7.0.14. No weight is stored: every number of a model, an input or a prediction
-follows from its name and place by `numbers`, here and in tests/network_golden.rs alike. The checkpoints are those of checkpoint.py.
+follows from its name and place by `numbers`, here and in tests/models/network_golden.rs alike. The checkpoints are those of checkpoint.py.
 """
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Writes tests/golden/tensorboard.events: what TensorBoard's own package makes of the events of tests/record_events.rs.
+"""Writes tests/golden/tensorboard.events: what TensorBoard's own package makes of the events of tests/training/record_events.rs.
 
     python tests/golden/tensorboard_events.py            (needs tensorboard)
 """

@@ -1,21 +1,19 @@
 //! The window on recorded runs: no model, no dataset, no device; what is asked of the worker is looked at.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use distillscope::app::run::RunTab;
 use distillscope::app::view::Layer;
-use distillscope::app::{AnchorOwner, App, Backend, Command, Effect, Options, Settings, State, apply, receive};
+use distillscope::app::{AnchorOwner, Command, Effect, Options, Settings, State, apply, receive};
 use distillscope::imitation::mask::IouField;
 use distillscope::train::event::Arm;
 use distillscope::train::replay::Replay;
 use distillscope::worker::{Job, JobKind, Report, Worker};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+
+use crate::common::open;
 
 fn replay(arm: Arm) -> Arc<Replay> {
     let folder = tempfile::tempdir().unwrap();
@@ -107,42 +105,12 @@ fn files_are_read_on_a_thread_one_after_the_other() {
     assert!(said[1].ends_with("imitation"), "{said:?}");
 }
 
-#[derive(Clone, Default)]
-struct Fake(Rc<RefCell<(Vec<Job>, VecDeque<Report>)>>);
-
-impl Backend for Fake {
-    fn send(&self, job: Job) {
-        self.0.borrow_mut().0.push(job);
-    }
-
-    fn cancel(&self, _: JobKind) {}
-
-    fn try_recv(&self) -> Option<Report> {
-        self.0.borrow_mut().1.pop_front()
-    }
-}
-
 #[test]
 fn the_scrubber_moves_maps_and_curves() {
-    let fake = Fake::default();
-    let backend = fake.clone();
     let options = Options { replays: vec!["a.distillscope".into()], ..Options::default() };
-    let mut harness = Harness::builder()
-        .with_size([1600.0, 1000.0])
-        .with_context_setup(distillscope::ui::style::install)
-        .build_ui_state(
-            move |ui, slot: &mut Option<App<Fake>>| {
-                let ctx = ui.ctx().clone();
-                let app =
-                    slot.get_or_insert_with(|| App::new(&ctx, backend.clone(), Settings::default(), None, &options));
-                app.tick(&ctx);
-                app.draw(ui);
-            },
-            None,
-        );
-    harness.run_steps(2);
-    assert!(matches!(&fake.0.borrow().0[..], [Job::OpenReplays(paths)] if paths.len() == 1), "no model, no device");
-    fake.0.borrow_mut().1.push_back(Report::Replay(replay(Arm::Imitation)));
+    let (mut harness, fake) = open([1600.0, 1000.0], Settings::default(), options);
+    assert!(matches!(&fake.0.borrow().jobs[..], [Job::OpenReplays(paths)] if paths.len() == 1), "no model, no device");
+    fake.0.borrow_mut().reports.push_back(Report::Replay(replay(Arm::Imitation)));
     harness.run_steps(4);
     harness.get_by_label("step 0");
     harness.get_by_label("P3 pane");
@@ -155,7 +123,7 @@ fn the_scrubber_moves_maps_and_curves() {
     let asked = fake
         .0
         .borrow()
-        .0
+        .jobs
         .iter()
         .filter(|job| matches!(job, Job::Load { .. } | Job::Compare { .. } | Job::Device(_)))
         .count();

@@ -1,15 +1,13 @@
 //! The window in two languages: no sentence without a text, no text without a sentence, no character without a glyph,
 //! and a switch that takes effect at once.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use distillscope::app::language::{self, Language, LanguageChoice};
-use distillscope::app::{App, Backend, Command, Options, Settings, apply};
+use distillscope::app::{Command, Options, Settings, apply};
 use distillscope::export::colormap::ColorMap;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::difference::DifferenceKind;
@@ -18,11 +16,12 @@ use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
 use distillscope::preflight::report::Status;
 use distillscope::story::Step;
 use distillscope::train::event::Arm;
-use distillscope::worker::{Job, JobKind, Report};
+use distillscope::worker::{Job, Report};
 use egui::{FontFamily, FontId, Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbImage;
+
+use crate::common::{Fake, Screen, open};
 
 /// What work that is under way says of itself, outside the window's code.
 const STAGES: &[&str] = &[
@@ -228,54 +227,24 @@ fn every_character_has_a_glyph_in_both_faces() {
 
 // ---- the window
 
-#[derive(Clone, Default)]
-struct Fake(Rc<RefCell<(Vec<Job>, VecDeque<Report>)>>);
-
-impl Backend for Fake {
-    fn send(&self, job: Job) {
-        self.0.borrow_mut().0.push(job);
-    }
-
-    fn cancel(&self, _: JobKind) {}
-
-    fn try_recv(&self) -> Option<Report> {
-        self.0.borrow_mut().1.pop_front()
-    }
-}
-
 struct Window {
-    harness: Harness<'static, Option<App<Fake>>>,
+    harness: Screen,
     fake: Fake,
 }
 
 impl Window {
     /// On an image with one ground truth.
     fn open(settings: Settings, system: Language) -> Self {
-        let fake = Fake::default();
-        let backend = fake.clone();
         let options = Options {
             image: Some("a.jpg".into()),
             system_language: system,
             device: "auto".into(),
             ..Options::default()
         };
-        let harness = Harness::builder()
-            .with_size([1600.0, 1000.0])
-            .with_context_setup(distillscope::ui::style::install)
-            .build_ui_state(
-                move |ui, slot: &mut Option<App<Fake>>| {
-                    let ctx = ui.ctx().clone();
-                    let app =
-                        slot.get_or_insert_with(|| App::new(&ctx, backend.clone(), settings.clone(), None, &options));
-                    app.tick(&ctx);
-                    app.draw(ui);
-                },
-                None,
-            );
+        let (harness, fake) = open([1600.0, 1000.0], settings, options);
         let mut window = Self { harness, fake };
-        window.harness.run_steps(2);
         window.report(Report::Scene(scene()));
-        let job = window.fake.0.borrow().0.iter().rev().find(|job| matches!(job, Job::Field { .. })).cloned();
+        let job = window.fake.0.borrow().jobs.iter().rev().find(|job| matches!(job, Job::Field { .. })).cloned();
         let Some(Job::Field { scene, anchors, convention }) = job else { panic!("no field was asked for") };
         let field = Arc::new(IouField::compute(&anchors, scene.input_size(), &scene.boxes(), convention));
         window.report(Report::Field { scene, anchors, convention, field });
@@ -283,7 +252,7 @@ impl Window {
     }
 
     fn report(&mut self, report: Report) {
-        self.fake.0.borrow_mut().1.push_back(report);
+        self.fake.0.borrow_mut().reports.push_back(report);
         self.harness.run_steps(3);
     }
 

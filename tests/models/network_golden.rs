@@ -1,6 +1,6 @@
 //! The networks and the suppression of boxes against values that YOLOv5 v7.0 computed (`golden/network.py`).
 //!
-//! Weights, inputs and predictions follow from names by [`network_common::numbers`], as in the generator: nothing but results
+//! Weights, inputs and predictions follow from names by [`crate::network_common::numbers`], as in the generator: nothing but results
 //! is stored.
 
 use std::collections::HashMap;
@@ -10,8 +10,7 @@ use distillscope::yolo::network::{Network, NetworkError};
 use distillscope::yolo::spec::ModelSpec;
 use tch::{Device, Kind, Tensor, no_grad};
 
-mod network_common;
-use network_common::{Case, check, golden, input, numbers};
+use crate::network_common::{Case, check, golden, input, numbers};
 
 fn weight(name: &str, shape: &[i64]) -> Vec<f32> {
     let fan_in = shape.iter().skip(1).product::<i64>() as f64;

@@ -1,13 +1,12 @@
 //! Target assignment, detection loss and its gradient against YOLOv5 v7.0 (`scripts/golden_train.py`).
 
-mod network_common;
-
 use distillscope::yolo::anchors::AnchorScale;
 use distillscope::yolo::assign::{Target, assign};
 use distillscope::yolo::loss::{DetectionLoss, LossGains};
-use network_common::numbers;
 use serde::Deserialize;
 use tch::{Kind, Tensor};
+
+use crate::network_common::numbers;
 
 #[derive(Deserialize)]
 struct Case {
@@ -67,7 +66,7 @@ impl Case {
 }
 
 fn cases() -> Vec<Case> {
-    serde_json::from_str(include_str!("golden/train.json")).expect("the golden file")
+    serde_json::from_str(include_str!("../golden/train.json")).expect("the golden file")
 }
 
 fn scales() -> Vec<AnchorScale> {

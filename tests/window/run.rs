@@ -1,10 +1,7 @@
 //! The run panel as a person uses it, found by the names that a screen reader says: no training, no worker thread;
 //! what runs would say comes from the test, and what is asked of the worker is looked at.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use distillscope::app::run::{CurveView, Plot, Progress, RunTab};
@@ -27,27 +24,13 @@ use distillscope::worker::{
 };
 use distillscope::yolo::anchors::AnchorScale;
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbImage;
 
-#[derive(Clone, Default)]
-struct Fake(Rc<RefCell<(Vec<Job>, VecDeque<Report>)>>);
-
-impl Backend for Fake {
-    fn send(&self, job: Job) {
-        self.0.borrow_mut().0.push(job);
-    }
-
-    fn cancel(&self, _: JobKind) {}
-
-    fn try_recv(&self) -> Option<Report> {
-        self.0.borrow_mut().1.pop_front()
-    }
-}
+use crate::common::{Fake, Screen, open};
 
 struct Window {
-    harness: Harness<'static, Option<App<Fake>>>,
+    harness: Screen,
     fake: Fake,
 }
 
@@ -57,8 +40,6 @@ const WITHOUT: RunId = RunId { seed: 0, arm: Arm::Baseline };
 impl Window {
     /// With a dataset and both models named, and the run panel open.
     fn open() -> Self {
-        let fake = Fake::default();
-        let backend = fake.clone();
         let options = Options {
             image: Some("a.jpg".into()),
             data: Some("d/data.yaml".into()),
@@ -66,21 +47,8 @@ impl Window {
             student: Some("s.pt".into()),
             ..Options::default()
         };
-        let harness = Harness::builder()
-            .with_size([1600.0, 1000.0])
-            .with_context_setup(distillscope::ui::style::install)
-            .build_ui_state(
-                move |ui, slot: &mut Option<App<Fake>>| {
-                    let ctx = ui.ctx().clone();
-                    let app = slot
-                        .get_or_insert_with(|| App::new(&ctx, backend.clone(), Settings::default(), None, &options));
-                    app.tick(&ctx);
-                    app.draw(ui);
-                },
-                None,
-            );
+        let (harness, fake) = open([1600.0, 1000.0], Settings::default(), options);
         let mut window = Self { harness, fake };
-        window.harness.run_steps(2);
         window.press(Modifiers::COMMAND, Key::R);
         assert!(window.app().state.runs.open);
         window.edit(|campaign| campaign.out = "runs/run-7".into());
@@ -125,13 +93,13 @@ impl Window {
     }
 
     fn report(&mut self, report: Report) {
-        self.fake.0.borrow_mut().1.push_back(report);
+        self.fake.0.borrow_mut().reports.push_back(report);
         self.harness.run_steps(3);
     }
 
     /// The campaign that the worker was last asked to run.
     fn asked(&self) -> Option<(Campaign, Arc<RunControl>)> {
-        let jobs = &self.fake.0.borrow().0;
+        let jobs = &self.fake.0.borrow().jobs;
         jobs.iter().rev().find_map(|job| match job {
             Job::Run { campaign, control } => Some(((**campaign).clone(), Arc::clone(control))),
             _ => None,
@@ -207,7 +175,7 @@ fn a_preflight_is_asked_of_the_set_up_and_its_lambda_goes_back_into_it() {
     let mut window = Window::open();
     window.click("Preflight");
     window.click("Check the set-up");
-    let asked = window.fake.0.borrow().0.iter().rev().find_map(|job| match job {
+    let asked = window.fake.0.borrow().jobs.iter().rev().find_map(|job| match job {
         Job::Preflight { config, .. } => Some(config.clone()),
         _ => None,
     });
@@ -447,7 +415,7 @@ fn preview(input: u32) -> BatchPreview {
 impl Window {
     /// The batch that the worker was last asked for.
     fn asked_batch(&self) -> Option<BatchRequest> {
-        let jobs = &self.fake.0.borrow().0;
+        let jobs = &self.fake.0.borrow().jobs;
         jobs.iter().rev().find_map(|job| match job {
             Job::Batch(request) => Some(request.clone()),
             _ => None,
@@ -504,9 +472,9 @@ fn the_batch_follows_the_set_up_and_steps_go_on_and_back() {
     window.press(Modifiers::NONE, Key::Comma);
     assert_eq!(window.asked_batch().map(|request| request.step), Some(1));
     // What has no say in a batch asks for none; what has does.
-    let before = window.fake.0.borrow().0.len();
+    let before = window.fake.0.borrow().jobs.len();
     window.edit(|campaign| campaign.config.imitation.lambda = Lambda::Fixed(3.0));
-    assert_eq!(window.fake.0.borrow().0.len(), before);
+    assert_eq!(window.fake.0.borrow().jobs.len(), before);
     window.edit(|campaign| campaign.config.hyp.fliplr = 0.0);
     assert_eq!(window.asked_batch().map(|request| (request.step, request.config.hyp.fliplr)), Some((1, 0.0)));
     window.click("Read again");
@@ -560,7 +528,7 @@ fn the_masks_of_the_open_split_are_surveyed_and_a_click_in_a_plot_sets_psi() {
     let brief = DatasetBrief { source: "d/data.yaml".into(), split: Some("train".into()), ..DatasetBrief::default() };
     window.report(Report::Dataset(brief));
     window.click("Survey the masks");
-    let request = window.fake.0.borrow().0.iter().rev().find_map(|job| match job {
+    let request = window.fake.0.borrow().jobs.iter().rev().find_map(|job| match job {
         Job::Survey(request) => Some((**request).clone()),
         _ => None,
     });

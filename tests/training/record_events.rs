@@ -14,5 +14,5 @@ fn records_are_those_of_tensorboard() {
         record(1_700_000_001.0, 0, Content::Text { tag: "config/text_summary", text: &text }),
         record(1_700_000_002.0, 5_000_000_000, Content::Scalars(&scalars)),
     ];
-    assert_eq!(records.concat(), include_bytes!("golden/tensorboard.events"));
+    assert_eq!(records.concat(), include_bytes!("../golden/tensorboard.events"));
 }

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its files has to fail")]
 
-#[path = "replay/hostile.rs"]
 mod hostile;
-#[path = "replay/window.rs"]
 mod window;
 
 use std::fs;

@@ -1,15 +1,12 @@
 //! The window as a person uses it, found by the names that a screen reader says: no model, no worker thread; reports
 //! come from the test, and what is asked of the workers is looked at.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::{App, Backend, ModelSlot, Options, Overlay, Settings, default_anchors};
+use distillscope::app::{App, ModelSlot, Options, Overlay, Settings, default_anchors};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
@@ -17,60 +14,20 @@ use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Sc
 use distillscope::worker::{DatasetBrief, Job, JobKind, ModelBrief, ModelCard, Report};
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbImage;
 
-/// A worker that does nothing: it keeps what it was asked and says what the test has put there.
-#[derive(Clone, Default)]
-struct Fake(Rc<RefCell<Desk>>);
-
-#[derive(Default)]
-struct Desk {
-    jobs: Vec<Job>,
-    cancelled: Vec<JobKind>,
-    reports: VecDeque<Report>,
-}
-
-impl Backend for Fake {
-    fn send(&self, job: Job) {
-        self.0.borrow_mut().jobs.push(job);
-    }
-
-    fn cancel(&self, kind: JobKind) {
-        self.0.borrow_mut().cancelled.push(kind);
-    }
-
-    fn try_recv(&self) -> Option<Report> {
-        self.0.borrow_mut().reports.pop_front()
-    }
-}
+use crate::common::{Fake, Screen, open};
 
 struct Window {
-    harness: Harness<'static, Option<App<Fake>>>,
+    harness: Screen,
     fake: Fake,
 }
 
 impl Window {
     fn open(options: Options) -> Self {
-        let fake = Fake::default();
-        let backend = fake.clone();
-        let harness = Harness::builder()
-            .with_size([1600.0, 1000.0])
-            .with_context_setup(distillscope::ui::style::install)
-            .build_ui_state(
-                move |ui, slot: &mut Option<App<Fake>>| {
-                    let ctx = ui.ctx().clone();
-                    let app = slot
-                        .get_or_insert_with(|| App::new(&ctx, backend.clone(), Settings::default(), None, &options));
-                    app.tick(&ctx);
-                    app.draw(ui);
-                },
-                None,
-            );
-        let mut window = Self { harness, fake };
-        window.steps(2);
-        window
+        let (harness, fake) = open([1600.0, 1000.0], Settings::default(), options);
+        Self { harness, fake }
     }
 
     /// The window on an image with two ground truths and the default anchors.

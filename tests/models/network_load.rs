@@ -8,8 +8,7 @@ use distillscope::yolo::network::{Model, NetworkError};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor, no_grad};
 
-mod network_common;
-use network_common::{check, golden, input};
+use crate::network_common::{check, golden, input};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)

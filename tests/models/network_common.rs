@@ -1,7 +1,5 @@
 //! What the network tests share: the golden file, and the numbers that follow from names.
 
-#![allow(dead_code, reason = "each test file uses its part")]
-
 use serde::Deserialize;
 use tch::{Kind, Tensor};
 

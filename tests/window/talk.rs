@@ -1,12 +1,9 @@
 //! Talk mode as a speaker uses it: entered with F5, gone through with keys, left with Esc; no model and no worker.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use distillscope::app::run::Track;
-use distillscope::app::{App, Backend, Options, Settings, default_anchors};
+use distillscope::app::{App, Options, Settings, default_anchors};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
@@ -14,35 +11,20 @@ use distillscope::inspect::{Scene, SceneLabel};
 use distillscope::story::Step;
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{Arm, EpochRecord, RunEvent, RunId, Snapshot, SnapshotScale, StepRecord};
-use distillscope::worker::{EarlierRun, Job, JobKind, Report};
+use distillscope::worker::{EarlierRun, Report};
 use egui::{Key, Modifiers};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use image::RgbImage;
 
-/// A worker that only hands over what the test has put there.
-#[derive(Clone, Default)]
-struct Fake(Rc<RefCell<VecDeque<Report>>>);
-
-impl Backend for Fake {
-    fn send(&self, _: Job) {}
-
-    fn cancel(&self, _: JobKind) {}
-
-    fn try_recv(&self) -> Option<Report> {
-        self.0.borrow_mut().pop_front()
-    }
-}
+use crate::common::{Fake, Screen, open};
 
 struct Window {
-    harness: Harness<'static, Option<App<Fake>>>,
+    harness: Screen,
     fake: Fake,
 }
 
 impl Window {
     fn open(size: [f32; 2], image: Option<&str>) -> Self {
-        let fake = Fake::default();
-        let backend = fake.clone();
         // A teacher that never arrives keeps the sample session away.
         let options = Options {
             image: image.map(Into::into),
@@ -50,20 +32,8 @@ impl Window {
             device: "auto".into(),
             ..Options::default()
         };
-        let harness =
-            Harness::builder().with_size(size).with_context_setup(distillscope::ui::style::install).build_ui_state(
-                move |ui, slot: &mut Option<App<Fake>>| {
-                    let ctx = ui.ctx().clone();
-                    let app = slot
-                        .get_or_insert_with(|| App::new(&ctx, backend.clone(), Settings::default(), None, &options));
-                    app.tick(&ctx);
-                    app.draw(ui);
-                },
-                None,
-            );
-        let mut window = Self { harness, fake };
-        window.harness.run_steps(2);
-        window
+        let (harness, fake) = open(size, Settings::default(), options);
+        Self { harness, fake }
     }
 
     /// On an image with a box of 400 × 300 px and one of 16 × 16, with the default anchors.
@@ -87,7 +57,7 @@ impl Window {
     }
 
     fn report(&mut self, report: Report) {
-        self.fake.0.borrow_mut().push_back(report);
+        self.fake.0.borrow_mut().reports.push_back(report);
         self.harness.run_steps(3);
     }
 

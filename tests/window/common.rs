@@ -1,0 +1,55 @@
+//! The window on an invisible screen, with a worker that does nothing.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use distillscope::app::{App, Backend, Options, Settings};
+use distillscope::worker::{Job, JobKind, Report};
+use egui_kittest::Harness;
+
+/// Keeps what it was asked and says what the test has put there.
+#[derive(Clone, Default)]
+pub struct Fake(pub Rc<RefCell<Desk>>);
+
+#[derive(Default)]
+pub struct Desk {
+    pub jobs: Vec<Job>,
+    pub cancelled: Vec<JobKind>,
+    pub reports: VecDeque<Report>,
+}
+
+impl Backend for Fake {
+    fn send(&self, job: Job) {
+        self.0.borrow_mut().jobs.push(job);
+    }
+
+    fn cancel(&self, kind: JobKind) {
+        self.0.borrow_mut().cancelled.push(kind);
+    }
+
+    fn try_recv(&self) -> Option<Report> {
+        self.0.borrow_mut().reports.pop_front()
+    }
+}
+
+/// The app is made in the first frame, because it wants a context.
+pub type Screen = Harness<'static, Option<App<Fake>>>;
+
+/// A window of this size in points, two frames old.
+pub fn open(size: [f32; 2], settings: Settings, options: Options) -> (Screen, Fake) {
+    let fake = Fake::default();
+    let backend = fake.clone();
+    let mut screen =
+        Harness::builder().with_size(size).with_context_setup(distillscope::ui::style::install).build_ui_state(
+            move |ui, slot: &mut Option<App<Fake>>| {
+                let ctx = ui.ctx().clone();
+                let app = slot.get_or_insert_with(|| App::new(&ctx, backend.clone(), settings.clone(), None, &options));
+                app.tick(&ctx);
+                app.draw(ui);
+            },
+            None,
+        );
+    screen.run_steps(2);
+    (screen, fake)
+}

@@ -1,0 +1,9 @@
+//! The window without a screen, found by the names that a screen reader says. A test stands in for the workers.
+
+mod canvas;
+mod common;
+mod language;
+mod panels;
+mod replay;
+mod run;
+mod talk;
