@@ -127,8 +127,8 @@ impl<B: Backend> App<B> {
             language: settings.language,
             system_language: options.system_language,
             recent: settings.recent.clone(),
-            view: settings.view,
-            runs: run::Runs::with_view(settings.curves.clone()),
+            view: settings.session.view,
+            runs: run::Runs::with_view(settings.session.curves.clone()),
             sample: Sample::find(),
             device_choice: device.clone(),
             ..State::default()
@@ -164,9 +164,9 @@ impl<B: Backend> App<B> {
             return self.run(ctx, Command::OpenReplays(options.replays.clone()));
         }
         if commands.is_empty() {
-            match self.saved.session.clone() {
-                Some(session) => self.desk.ask(Errand::CheckSession(Box::new(session))),
-                None => commands.push(Command::OpenSample),
+            match &self.saved.session {
+                session if session.is_empty() => commands.push(Command::OpenSample),
+                session => self.desk.ask(Errand::CheckSession(Box::new(session.clone()))),
             }
         }
         // A device that was named is taken before the models are loaded onto another; to find out which one is
@@ -305,10 +305,8 @@ impl<B: Backend> App<B> {
             theme: self.state.theme.into(),
             language: self.state.language,
             recent: self.state.recent.clone(),
-            view: self.state.view,
-            curves: self.state.runs.view.clone(),
             window,
-            session: Some(Session::of(&self.state)).filter(|session| !session.is_empty()),
+            session: Session::of(&self.state),
         }
     }
 

@@ -210,6 +210,7 @@ pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::view::RangeMode;
 
     fn read(text: &str) -> Result<Session, String> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -231,6 +232,13 @@ mod tests {
         restore(&mut other, back, Vec::new(), &mut Vec::new());
         assert_eq!((other.psi, other.rule, other.adapter), (state.psi, state.rule, state.adapter));
         assert_eq!((other.image, other.view.opacity), (state.image, 0.25));
+    }
+
+    #[test]
+    fn a_locked_range_is_not_kept() {
+        let mut state = State::default();
+        state.view.range = RangeMode::Locked { low: 0.0, high: 1.0 };
+        assert_eq!(Session::of(&state).view.range, RangeMode::Auto);
     }
 
     #[test]

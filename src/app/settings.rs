@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::app::language::LanguageChoice;
-use crate::app::run::CurveView;
 use crate::app::session::Session;
-use crate::app::view::ViewSettings;
 
 /// More than any settings file needs.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -92,11 +90,9 @@ pub struct Settings {
     pub language: LanguageChoice,
     /// Newest first.
     pub recent: Vec<PathBuf>,
-    pub view: ViewSettings,
-    pub curves: CurveView,
     pub window: WindowLayout,
-    /// What was open at the end.
-    pub session: Option<Session>,
+    /// What was open at the end, and how it was looked at.
+    pub session: Session,
 }
 
 impl Settings {
@@ -118,7 +114,7 @@ impl Settings {
         match read {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Self::default(), None),
             Err(error) => broken(error.to_string()),
-            Ok(_) => match toml::from_str::<Self>(&text) {
+            Ok(_) => match toml::from_str(&text).and_then(|table| current(table).try_into::<Self>()) {
                 Ok(settings) => (settings.checked(), None),
                 Err(error) => broken(error.message().to_owned()),
             },
@@ -128,21 +124,36 @@ impl Settings {
     fn checked(mut self) -> Self {
         self.recent.truncate(Self::MAX_RECENT);
         self.window = self.window.checked();
-        self.curves = self.curves.checked();
-        self.view = self.view.checked();
+        self.session.curves = self.session.curves.checked();
+        self.session.view = self.session.view.checked();
         self
     }
 
     /// As it is written.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string_pretty(&Self { view: self.view.kept(), ..self.clone() })
+        toml::to_string_pretty(self)
     }
+}
+
+/// A file of any age in today's form: the view and the curves once stood beside the session, which there was not always.
+fn current(mut file: toml::Table) -> toml::Table {
+    let (view, curves) = (file.remove("view"), file.remove("curves"));
+    let session = file.entry("session").or_insert_with(|| toml::Table::new().into());
+    if let toml::Value::Table(session) = session {
+        for (key, value) in [("view", view), ("curves", curves)] {
+            if let Some(value) = value {
+                session.entry(key).or_insert(value);
+            }
+        }
+    }
+    file
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice};
+    use crate::app::run::CurveView;
+    use crate::app::view::{ChannelView, Layer, ScaleChoice, ViewSettings};
     use crate::export::colormap::ColorMap;
 
     fn read(text: &str) -> (Settings, Option<String>) {
@@ -158,30 +169,40 @@ mod tests {
             theme: ThemeSetting::Dark,
             language: LanguageChoice::Chinese,
             recent: vec!["/a/图像.jpg".into()],
-            view: ViewSettings {
-                layer: Layer::Difference,
-                scales: ScaleChoice::Stride(16),
-                color_map: Some(ColorMap::BlueRed),
-                channels: ChannelView::Top(8),
-                ..ViewSettings::default()
-            },
-            curves: CurveView { smoothing: 0.5, ..CurveView::default() },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
-            session: Some(Session { psi: 0.25, ..Session::default() }),
+            session: Session {
+                psi: 0.25,
+                view: ViewSettings {
+                    layer: Layer::Difference,
+                    scales: ScaleChoice::Stride(16),
+                    color_map: Some(ColorMap::BlueRed),
+                    channels: ChannelView::Top(8),
+                    ..ViewSettings::default()
+                },
+                curves: CurveView { smoothing: 0.5, ..CurveView::default() },
+                ..Session::default()
+            },
         };
         assert_eq!(read(&settings.to_toml().expect("toml")), (settings, None));
     }
 
     #[test]
-    fn a_locked_range_is_not_kept() {
-        let mut settings = Settings::default();
-        settings.view.range = RangeMode::Locked { low: 0.0, high: 1.0 };
-        assert_eq!(read(&settings.to_toml().expect("toml")).0.view.range, RangeMode::Auto);
+    fn an_older_file_keeps_its_view_and_curves() {
+        let beside = "[view]\nopacity = 0.25\n[curves]\nsmoothing = 0.5\n";
+        let (settings, message) = read(beside);
+        assert_eq!(message, None);
+        assert!(settings.session.is_empty());
+        assert_eq!((settings.session.view.opacity, settings.session.curves.smoothing), (0.25, 0.5));
+        // Where both were written, the session's own are the ones that were looked at.
+        let (settings, message) = read(&format!("{beside}[session]\npsi = 0.75\n[session.view]\nopacity = 0.5\n"));
+        assert_eq!(message, None);
+        let Session { psi, view, curves, .. } = settings.session;
+        assert_eq!((psi, view.opacity, curves.smoothing), (0.75, 0.5, 0.5));
     }
 
     #[test]
     fn a_broken_file_gives_defaults_and_a_message() {
-        for text in ["theme = 7", "not toml at all [", "\u{0}", "[view]\nlayer = \"sideways\""] {
+        for text in ["theme = 7", "not toml at all [", "\u{0}", "[view]\nlayer = \"sideways\"", "session = 7"] {
             let (settings, message) = read(text);
             assert_eq!(settings, Settings::default(), "{text}");
             assert!(message.expect("a message").contains("settings.toml"), "{text}");
@@ -195,7 +216,7 @@ mod tests {
         assert_eq!(read(""), (Settings::default(), None));
         let (settings, message) = read("[view]\nopacity = nan\n[window]\nwidth = 1e30\nleft_panel = nan");
         assert_eq!(message, None);
-        assert_eq!(settings.view.opacity, 0.6);
+        assert_eq!(settings.session.view.opacity, 0.6);
         assert_eq!((settings.window.width, settings.window.left_panel), (16_384.0, 256.0));
         assert_eq!(Settings::read(Path::new("/no/such/file")), (Settings::default(), None));
     }
