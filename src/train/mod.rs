@@ -4,8 +4,8 @@
 //! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`learner`] what
 //! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side of a
 //! step ([`distil`]), [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
-//! ever says, [`record`] turns events into files, [`replay`] into one that others can open, `watch` says when the imitation stalls, [`evaluate`] a network into mAP,
-//! [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the batches of a run before it is
+//! ever says, [`record`] turns events into files, [`replay`] into one that others can open; [`snapshot`] makes the maps in
+//! it, `watch` says when the imitation stalls, [`evaluate`] turns a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the batches of a run before it is
 //! started. The loop never learns who is listening.
 
 pub mod average;
@@ -26,6 +26,7 @@ pub mod record;
 pub mod replay;
 pub mod run;
 pub mod schedule;
+pub mod snapshot;
 pub mod state;
 mod watch;
 

@@ -9,25 +9,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tch::Tensor;
-
 use super::TrainError;
-use super::config::SnapshotConfig;
 use super::distil::Distiller;
 use super::evaluate::Evaluation;
-use super::event::{
-    Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
-};
+use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord};
 use super::learner::Learner;
 use super::optimizer::Rates;
 use super::output;
 use super::plan::{RunPlan, Student};
 use super::record::Recorder;
 use super::replay::{self, Recording, Subject};
+use super::snapshot::{SnapshotInput, scene_of};
 use super::watch::Watch;
 use crate::export::atomic::{self, WriteError};
-use crate::grid::Grid;
-use crate::inspect::{LabelSource, Scene, SceneError, SceneRequest};
+use crate::inspect::Scene;
 
 /// Decoded training images kept in memory.
 const CACHE_BYTES: u64 = 1 << 30;
@@ -121,14 +116,6 @@ struct Run<'a> {
     watch: Watch,
     /// What was warned of already; said once a run.
     warned: HashSet<String>,
-}
-
-struct SnapshotInput {
-    image: PathBuf,
-    every: u64,
-    input: Tensor,
-    /// Of each ground truth, in each scale.
-    truth_cells: Vec<Vec<Vec<usize>>>,
 }
 
 impl<'a> Run<'a> {
@@ -370,64 +357,10 @@ impl<'a> Run<'a> {
     fn take_snapshot(&self, emit: &mut Emit<'_>) -> Result<(), TrainError> {
         let (Some(snapshot), Some(distiller)) = (&self.snapshot, self.learner.distiller()) else { return Ok(()) };
         let step = self.learner.progress.step;
-        if !step.is_multiple_of(snapshot.every) && step != self.learner.plan.steps {
+        if !snapshot.is_due(step) && step != self.learner.plan.steps {
             return Ok(());
         }
-        let begin = Instant::now();
-        let maps = distiller.difference_maps(self.learner.student(), &snapshot.input)?;
-        let mut scales = Vec::with_capacity(maps.len());
-        for (stride, map) in distiller.strides().into_iter().zip(maps) {
-            let (rows, cols) = map.size2()?;
-            let values = Vec::<f32>::try_from(map.f_contiguous()?.f_view([-1])?)?;
-            if let Some(difference) = Grid::from_values(cols as usize, rows as usize, values) {
-                scales.push(SnapshotScale { stride, difference });
-            }
-        }
-        let truths = snapshot.truth_cells.iter().map(|cells| truth_distance(cells, &scales)).collect();
-        let (image, seconds) = (snapshot.image.clone(), begin.elapsed().as_secs_f64());
-        emit(RunEvent::Snapshot(Arc::new(Snapshot { step, image, scales, truths, seconds })))
-    }
-}
-
-impl SnapshotInput {
-    fn of(scene: &Scene, config: &SnapshotConfig, plan: &RunPlan, distiller: &Distiller) -> Result<Self, TrainError> {
-        let input = crate::inspect::input_tensor(&scene.input, plan.device);
-        Ok(Self {
-            image: config.image.clone(),
-            every: config.every.max(1),
-            input: input.map_err(|error| TrainError::Config(error.to_string()))?,
-            truth_cells: distiller.truth_cells(&scene.boxes(), plan.input),
-        })
-    }
-}
-
-/// The image as the run's networks see it, with its labels.
-fn scene_of(config: &SnapshotConfig, plan: &RunPlan) -> Result<Scene, TrainError> {
-    let (image, labels, names) = (config.image.clone(), LabelSource::Beside, plan.train.names.clone());
-    let scene = Scene::load(&SceneRequest { image, labels, names, input: plan.input });
-    scene.map_err(|SceneError::Dataset(error)| error.into())
-}
-
-/// Σ over the scales of the squares in a ground truth's cells / 2N.
-fn truth_distance(cells: &[Vec<usize>], scales: &[SnapshotScale]) -> f64 {
-    let of_scale = |(cells, scale): (&Vec<usize>, &SnapshotScale)| {
-        let values = scale.difference.values();
-        let sum: f64 = cells.iter().filter_map(|cell| values.get(*cell)).map(|value| f64::from(*value)).sum();
-        sum / (2 * cells.len().max(1)) as f64
-    };
-    cells.iter().zip(scales).map(of_scale).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ground_truth_is_measured_in_its_own_cells() {
-        let difference = Grid::from_values(2, 2, vec![1.0, 2.0, 4.0, 8.0]).unwrap();
-        let scales = [8, 16].map(|stride| SnapshotScale { stride, difference: difference.clone() });
-        // (1 + 8) / (2 · 2) at the first scale, nothing at the second; then 4 / 2 at the second.
-        assert_eq!(truth_distance(&[vec![0, 3], vec![]], &scales), 2.25);
-        assert_eq!(truth_distance(&[vec![], vec![2]], &scales), 2.0);
+        let moment = snapshot.moment(self.learner.student(), distiller, step)?;
+        emit(RunEvent::Snapshot(Arc::new(moment)))
     }
 }
