@@ -372,14 +372,16 @@ impl Learner {
             self.progress.loss_scale = Some((LOSS_SCALE.0, 0));
         }
         let config = self.plan.config.imitation.clone();
-        let images = match config.adapter_start {
-            AdapterStart::LeastSquares { images } => images,
-            AdapterStart::Random if config.normalise => 64,
-            AdapterStart::Random => return Ok(ControlFlow::Continue(())),
+        // The tap head has no adapters, so that only the channels' weights may be asked of the images.
+        let images = match (config.adapter_start, &self.distiller) {
+            (AdapterStart::LeastSquares { images }, Some(distiller))
+                if distiller.has_adapters() || config.normalise =>
+            {
+                images
+            }
+            (AdapterStart::Random, Some(_)) if config.normalise => 64,
+            _ => return Ok(ControlFlow::Continue(())),
         };
-        if self.distiller.is_none() {
-            return Ok(ControlFlow::Continue(()));
-        }
         // The images as they are trained on, from an epoch that the run never reaches.
         let batch = self.plan.config.batch.min(images.max(1));
         let count = Batches::per_epoch(images.min(self.plan.train.samples.len()), batch);
