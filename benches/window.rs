@@ -121,7 +121,7 @@ fn frames(criterion: &mut Criterion) {
         });
         let folder = std::path::PathBuf::from("bench").join(name);
         let scales = ["P3", "P4", "P5"].map(str::to_owned).to_vec();
-        let run = EarlierRun { folder, scales, steps: steps.collect(), epochs: Vec::new() };
+        let run = EarlierRun { folder, config: None, scales, steps: steps.collect(), epochs: Vec::new() };
         backend.hand(Report::EarlierRun(Box::new(run)));
         for _ in 0..3 {
             frame(&mut app, Vec::new());

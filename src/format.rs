@@ -35,6 +35,13 @@ pub fn tick(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// Seconds that work takes on, at the pace so far: `fraction` of it is done after `elapsed` seconds. `None` before there is a
+/// pace, and at the end.
+pub fn seconds_left(elapsed: f64, fraction: f32) -> Option<f64> {
+    let fraction = f64::from(fraction);
+    (fraction > 0.05 && fraction < 1.0 && elapsed > 1.0).then(|| elapsed * (1.0 - fraction) / fraction)
+}
+
 /// A whole number with its thousands apart.
 pub fn grouped(count: usize) -> String {
     let digits = count.to_string();
@@ -51,6 +58,13 @@ pub fn grouped(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_follows_from_the_pace() {
+        // A quarter in 2 s: three times that.
+        assert_eq!(seconds_left(2.0, 0.25), Some(6.0));
+        assert_eq!((seconds_left(0.5, 0.25), seconds_left(2.0, 0.05), seconds_left(2.0, 1.0)), (None, None, None));
+    }
 
     #[test]
     fn three_significant_digits_at_every_size() {

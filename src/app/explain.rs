@@ -1,13 +1,15 @@
 //! The pinned cell in words: why it is in the mask or not, what it costs, and which channels carry the error.
 
-use crate::app::language::t;
+use std::sync::Arc;
+
+use crate::app::language::{Language, t};
 use crate::app::state::State;
 use crate::app::view::Pin;
 use crate::format::significant;
-use crate::imitation::difference::{cell_errors, imitation_loss, top_channels};
+use crate::imitation::difference::{MaskedStatistics, cell_errors, imitation_loss, top_channels};
 use crate::imitation::explain::{self, CellAt, CellReason, TruthReason, Verdict};
-use crate::imitation::mask::{LevelRule, Psi};
-use crate::inspect::{ScaleComparison, Tap};
+use crate::imitation::mask::{ImitationMask, LevelRule, Psi};
+use crate::inspect::{Comparison, ScaleComparison, Scene, Tap};
 use crate::yolo::anchors::AnchorScale;
 
 /// Channels that are named.
@@ -98,6 +100,70 @@ impl Cost {
             loss = significant(self.loss()),
             all = significant(imitation_loss(1.0, self.sum_inside, self.cells)),
         )
+    }
+}
+
+/// The explanation of the last frame, made anew when something that it is made from has changed.
+#[derive(Debug, Default)]
+pub struct Explained(Option<(Sources, Option<Explanation>)>);
+
+impl Explained {
+    /// What [`explanation`] says.
+    pub fn of(&mut self, state: &State) -> Option<&Explanation> {
+        let sources = Sources::of(state);
+        if self.0.as_ref().map(|(known, _)| known) != sources.as_ref() {
+            self.0 = sources.map(|sources| (sources, explanation(state)));
+        }
+        self.0.as_ref()?.1.as_ref()
+    }
+}
+
+/// What an explanation is made from.
+#[derive(Debug)]
+struct Sources {
+    pin: Pin,
+    scene: Arc<Scene>,
+    /// It follows from the IoUs and the anchors.
+    mask: Arc<ImitationMask>,
+    psi: Psi,
+    rule: LevelRule,
+    comparison: Option<Arc<Comparison>>,
+    /// Of the pinned scale.
+    squares: Option<MaskedStatistics>,
+    names: Vec<String>,
+    language: Language,
+}
+
+impl Sources {
+    /// `None` where there is nothing to explain.
+    fn of(state: &State) -> Option<Self> {
+        let pin = state.pin?;
+        let measured = state.measures.as_ref().and_then(|measures| measures.scale(pin.stride));
+        Some(Self {
+            pin,
+            scene: Arc::clone(state.scene.as_ref()?),
+            mask: Arc::clone(state.mask.as_ref()?),
+            psi: state.psi,
+            rule: state.rule,
+            comparison: state.comparison.clone(),
+            squares: measured.and_then(|measured| measured.squares),
+            names: state.names().to_vec(),
+            language: state.spoken(),
+        })
+    }
+}
+
+impl PartialEq for Sources {
+    fn eq(&self, other: &Self) -> bool {
+        let same_comparison = match (&self.comparison, &other.comparison) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        same_comparison
+            && Arc::ptr_eq(&self.scene, &other.scene)
+            && Arc::ptr_eq(&self.mask, &other.mask)
+            && (self.pin, self.psi, self.rule, self.squares, &self.names, self.language)
+                == (other.pin, other.psi, other.rule, other.squares, &other.names, other.language)
     }
 }
 
@@ -402,6 +468,31 @@ mod tests {
         assert_eq!(assigned.headline, "Not imitated: what is labelled here is left to another scale.");
         let far = at(LevelRule::PerScale, 8, 1, 3);
         assert_eq!((far.headline.as_str(), far.truths.len()), ("Not imitated: no labelled object is near.", 0));
+    }
+
+    #[test]
+    fn an_explanation_is_kept_until_what_it_is_made_from_changes() {
+        let mut state = State { pin: Some(Pin { stride: 16, row: 0, col: 0 }), ..state(LevelRule::PerScale) };
+        let mut explained = Explained::default();
+        assert_eq!(explained.of(&state).cloned(), explanation(&state));
+        // The text lies where it lay: nothing was made anew.
+        let place = |explained: &mut Explained, state: &State| {
+            explained.of(state).map(|explanation| explanation.headline.as_ptr())
+        };
+        let before = place(&mut explained, &state);
+        assert_eq!(place(&mut explained, &state), before);
+        state.now += 1.0;
+        state.view.opacity = 0.5;
+        assert_eq!(place(&mut explained, &state), before);
+        state.psi = Psi::saturating(1.0);
+        assert_eq!(explained.of(&state).cloned(), explanation(&state));
+        state.comparison = None;
+        assert_eq!(explained.of(&state).map(|explanation| explanation.channels.len()), Some(0));
+        state.pin = Some(Pin { stride: 16, row: 0, col: 1 });
+        assert_eq!(explained.of(&state).map(|explanation| explanation.pin.col), Some(1));
+        state.pin = None;
+        assert_eq!(explained.of(&state), None);
+        assert!(explained.0.is_none(), "and nothing is held");
     }
 
     #[test]

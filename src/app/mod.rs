@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 pub use command::{Command, CurveFormat, INPUT_SIZES, PSI_STEP, RunFile, device_name, file_name, kind_name};
 pub use dataset::{Dataset, Thumbnail};
 pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
-pub use explain::{ChannelError, Cost, Explanation, TruthLines, explanation};
+pub use explain::{ChannelError, Cost, Explained, Explanation, TruthLines};
 pub use frames::{FRAME_GOAL, FrameSummary, FrameTimes};
 pub use language::{Language, LanguageChoice};
 pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};

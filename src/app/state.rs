@@ -15,6 +15,7 @@ use crate::app::run::Runs;
 use crate::app::survey::SurveyState;
 use crate::app::talk::TalkState;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
+use crate::format::seconds_left;
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
@@ -95,9 +96,7 @@ pub struct Activity {
 impl Activity {
     /// Seconds left at the pace so far; `None` before there is a pace.
     pub fn seconds_left(&self, now: f64) -> Option<f64> {
-        let fraction = f64::from(self.fraction.filter(|fraction| *fraction > 0.05 && *fraction < 1.0)?);
-        let elapsed = now - self.started;
-        (elapsed > 1.0).then(|| elapsed * (1.0 - fraction) / fraction)
+        seconds_left(now - self.started, self.fraction?)
     }
 }
 

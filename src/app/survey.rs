@@ -105,10 +105,11 @@ pub struct SurveyState {
 
 /// What a survey would be asked for now, or why it cannot be.
 pub(super) fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
-    const NO_DATA: &str = key!("Open a dataset (data.yaml) first.");
+    const NO_DATA: &str = key!("Open a dataset or a folder of images first.");
     let data = state.dataset.source.clone().ok_or(NO_DATA)?;
-    let split = state.dataset.split().ok_or(NO_DATA)?;
-    let split = Split::ALL.into_iter().find(|known| known.name() == split).ok_or(NO_DATA)?;
+    // What it is follows a moment after.
+    let brief = state.dataset.brief.as_ref().ok_or(NO_DATA)?;
+    let split = brief.split.as_ref().and_then(|split| Split::ALL.into_iter().find(|known| known.name() == split));
     let anchors = state.anchors.as_ref().ok_or(key!("The models are being opened; their anchors follow."))?;
     let options = SurveyOptions { psis: psi_grid(state.psi), convention: state.convention };
     Ok(SurveyRequest { data, split, anchors: anchors.scales.clone(), input: input_size(state), options })
@@ -269,14 +270,15 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn without_a_dataset_a_survey_says_what_it_needs() {
+    fn without_images_a_survey_says_what_it_needs_and_a_folder_is_enough() {
         let mut state = State::default();
-        assert_eq!(Command::StartSurvey.disabled(&state), Some("Open a dataset (data.yaml) first."));
+        assert_eq!(Command::StartSurvey.disabled(&state), Some("Open a dataset or a folder of images first."));
         assert!(apply(&mut state, Command::StartSurvey).is_empty());
-        // A folder of images has no split.
         state.dataset.begin("photos".into());
+        assert_eq!(Command::StartSurvey.disabled(&state), Some("Open a dataset or a folder of images first."));
         receive(&mut state, Report::Dataset(DatasetBrief { source: "photos".into(), ..DatasetBrief::default() }));
-        assert_eq!(Command::StartSurvey.disabled(&state), Some("Open a dataset (data.yaml) first."));
+        let request = asked(&apply(&mut state, Command::StartSurvey)).expect("a job");
+        assert_eq!((request.data, request.split), ("photos".into(), None));
     }
 
     #[test]
@@ -284,10 +286,10 @@ pub(super) mod tests {
         let mut state = with_dataset();
         state.psi = Psi::saturating(0.33);
         let request = asked(&apply(&mut state, Command::StartSurvey)).expect("a job");
-        assert_eq!((request.split, request.input), (Split::Val, Size::square(640)));
+        assert_eq!((request.split, request.input), (Some(Split::Val), Size::square(640)));
         assert!(request.options.psis.contains(&Psi::saturating(0.33)));
         let survey = Arc::new(of(&request));
-        let other = SurveyRequest { split: Split::Train, ..request.clone() };
+        let other = SurveyRequest { split: Some(Split::Train), ..request.clone() };
         receive(&mut state, Report::Survey { request: Box::new(other), survey: Arc::clone(&survey), skipped: 0 });
         assert_eq!(state.survey.result, None);
         receive(&mut state, Report::Survey { request: Box::new(request), survey, skipped: 2 });

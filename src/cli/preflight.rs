@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use super::run_args::RunArgs;
 use crate::export;
+use crate::format::seconds_left;
 use crate::preflight::{Preflight, Status, preflight};
 use crate::train::learner::Learner;
 use crate::train::plan::RunPlan;
@@ -49,17 +51,22 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
         bail!("--ratio is {ratio}; a number greater than 0 is needed");
     }
     let terminal = std::io::stderr().is_terminal();
-    let mut line = |what: &str, fraction: Option<f32>| {
+    let line = |what: &str, fraction: Option<f32>, left: Option<f64>| {
         if terminal {
             let percent = fraction.map_or_else(String::new, |f| format!(" {:.0} %", 100.0 * f));
-            let _ = write!(std::io::stderr(), "\r\x1b[K{what}{percent}");
+            let left = left.map_or_else(String::new, |left| format!(", {left:.0} s left"));
+            let _ = write!(std::io::stderr(), "\r\x1b[K{what}{percent}{left}");
         }
         ControlFlow::Continue(())
     };
-    let plan = RunPlan::make(&config, true, &mut line)?.context("the preflight was broken off")?;
+    let plan = RunPlan::make(&config, true, &mut |what, fraction| line(what, fraction, None))?
+        .context("the preflight was broken off")?;
     let warnings = plan.warnings.clone();
     let mut learner = Learner::new(plan)?;
-    let found = preflight(&mut learner, ratio, &mut |what, fraction| line(what, Some(fraction)))?;
+    let begin = Instant::now();
+    let found = preflight(&mut learner, ratio, &mut |what, fraction| {
+        line(what, Some(fraction), seconds_left(begin.elapsed().as_secs_f64(), fraction))
+    })?;
     let found = found.context("the preflight was broken off")?;
     if terminal {
         let _ = write!(std::io::stderr(), "\r\x1b[K");

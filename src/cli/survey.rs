@@ -26,10 +26,10 @@ use crate::yolo::checkpoint;
                         images; small, medium and large are COCO's (below 32x32, below 96x96 input px, above). The \
                         JSON has the schema distillscope.survey/1; JSON and CSV have psi in steps of 0.05.")]
 pub(super) struct SurveyArgs {
-    /// The data.yaml
+    /// The data.yaml, or a folder of images with their labels
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
-    /// The part of the data: train, val or test
+    /// The part of the data that a data.yaml describes: train, val or test
     #[arg(long, value_name = "SPLIT", default_value = "train", value_parser = super::parse_split)]
     split: Split,
     /// The model whose anchors are used [default: YOLOv5's anchors for COCO]
@@ -60,7 +60,8 @@ pub(super) struct SurveyArgs {
 struct Report<'a> {
     schema: &'static str,
     data: &'a Path,
-    split: &'static str,
+    /// `null` for a folder of images.
+    split: Option<&'static str>,
     /// Images that could not be used.
     skipped: usize,
     #[serde(flatten)]
@@ -77,10 +78,14 @@ struct OverlapReport {
 }
 
 pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
-    let data = DataYaml::load(&args.data)?;
+    let split = (!args.data.is_dir()).then_some(args.split);
     let anchors = anchors(args.weights.as_deref())?;
     let input = super::round_up_to_stride(args.imgsz, input_multiple(&anchors));
-    let samples = Samples::load(&data, args.split, &mut progress_line("labels"))?;
+    let mut reading = progress_line("labels");
+    let samples = match split {
+        Some(split) => Samples::load(&DataYaml::load(&args.data)?, split, &mut reading)?,
+        None => Samples::load_images(&args.data, &mut reading)?,
+    };
     for warning in &samples.warnings {
         eprintln!("distillscope: warning: {warning}");
     }
@@ -95,7 +100,7 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
     let report = Report {
         schema: "distillscope.survey/1",
         data: &args.data,
-        split: args.split.name(),
+        split: split.map(Split::name),
         skipped: samples.skipped,
         overlap: OverlapReport { psi: survey.psis[at], level_rule: args.level_rule, scales },
         survey: &survey,

@@ -27,6 +27,18 @@ pub fn is_image(path: &Path) -> bool {
         .is_some_and(|extension| IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)))
 }
 
+/// The images in an image's own folder, sorted; not those below it: a photo on a desktop is no data set of all the
+/// folders there.
+pub fn images_beside(image: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
+        .map_err(|cause| DatasetError::read(folder, cause))?;
+    let mut images: Vec<PathBuf> = entries.into_iter().filter(|path| is_image(path)).collect();
+    images.sort();
+    Ok(images)
+}
+
 /// What a listing came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {

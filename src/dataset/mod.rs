@@ -29,7 +29,7 @@ pub use augment::Augmentation;
 pub use batches::{BatchImage, BatchOptions, Batches, TrainBatch};
 pub use data_yaml::{DataYaml, Split};
 pub use label::{Label, Labels, find_labels, label_count, labels_for_image};
-pub use listing::{IMAGE_EXTENSIONS, Listing, is_image, list_images};
+pub use listing::{IMAGE_EXTENSIONS, Listing, images_beside, is_image, list_images};
 pub use samples::{Sample, Samples};
 
 /// Why a file or a folder cannot be used.
@@ -67,6 +67,8 @@ pub enum DatasetError {
     UnknownClass { path: PathBuf, line: Option<usize>, class: usize, classes: usize },
     #[error("{}: '{split}' has no image that can be used ({skipped} were left out)", path.display())]
     EmptySplit { path: PathBuf, split: Split, skipped: usize },
+    #[error("{}: no image here can be used ({skipped} were left out)", path.display())]
+    NoImages { path: PathBuf, skipped: usize },
     #[error("a thread that makes batches broke off ({message}); this is a fault in the program, please report it")]
     Worker { message: String },
 }

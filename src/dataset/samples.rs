@@ -1,4 +1,4 @@
-//! A split as training and evaluation use it: every image with its size and its ground truths.
+//! A split as training and evaluation use it: every image with its size and its ground truths. Or a folder, for a survey.
 //!
 //! Headers and label files are read here, once, before anything starts; pixels are not. What cannot be used is left
 //! out with a warning that names it, but a class that the data does not have is an error: such a run would train
@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{DataYaml, DatasetError, Label, Split, Warning, image_size, labels_for_image, list_images};
+use super::{
+    DataYaml, DatasetError, Label, Split, Warning, image_size, images_beside, is_image, labels_for_image, list_images,
+};
 use crate::geometry::Size;
 
 /// Images between two reports of progress.
@@ -45,17 +47,42 @@ impl Samples {
         split: Split,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Self, DatasetError> {
+        Self::read(&data.sources(split)?, Some(&data.names), progress, |skipped| DatasetError::EmptySplit {
+            path: data.file.clone(),
+            split,
+            skipped,
+        })
+    }
+
+    /// Reads images that no data.yaml describes: those of a folder and the folders in it, or, of an image, those beside
+    /// it. Their classes have no names and may be any number.
+    pub fn load_images(
+        source: &Path,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Self, DatasetError> {
+        let sources = if is_image(source) { images_beside(source)? } else { vec![source.to_owned()] };
+        Self::read(&sources, None, progress, |skipped| DatasetError::NoImages { path: source.to_owned(), skipped })
+    }
+
+    /// `none` is the error where no image can be used, from how many were left out.
+    fn read(
+        sources: &[PathBuf],
+        names: Option<&[String]>,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        none: impl FnOnce(usize) -> DatasetError,
+    ) -> Result<Self, DatasetError> {
         let mut images = Vec::new();
-        let listing = list_images(&data.sources(split)?, &mut |batch| {
+        let listing = list_images(sources, &mut |batch| {
             images.extend_from_slice(batch);
             ControlFlow::Continue(())
         })?;
-        let mut samples = Self { names: data.names.clone(), warnings: listing.warnings, ..Self::default() };
+        let mut samples =
+            Self { names: names.unwrap_or_default().to_vec(), warnings: listing.warnings, ..Self::default() };
         for (index, chunk) in images.chunks(CHUNK).enumerate() {
             if progress(index * CHUNK, images.len()).is_break() {
                 return Ok(samples);
             }
-            let read: Vec<_> = chunk.par_iter().map(|image| read(image, &data.names)).collect();
+            let read: Vec<_> = chunk.par_iter().map(|image| read(image, names)).collect();
             for (image, outcome) in chunk.iter().zip(read) {
                 match outcome {
                     Ok((sample, warnings)) => {
@@ -71,10 +98,7 @@ impl Samples {
                 }
             }
         }
-        if samples.samples.is_empty() {
-            return Err(DatasetError::EmptySplit { path: data.file.clone(), split, skipped: samples.skipped });
-        }
-        Ok(samples)
+        if samples.samples.is_empty() { Err(none(samples.skipped)) } else { Ok(samples) }
     }
 
     /// Ground truths over all images.
@@ -83,10 +107,13 @@ impl Samples {
     }
 }
 
-fn read(image: &Path, names: &[String]) -> Result<(Sample, Vec<Warning>), DatasetError> {
+/// Without `names` any class will do.
+fn read(image: &Path, names: Option<&[String]>) -> Result<(Sample, Vec<Warning>), DatasetError> {
     let size = image_size(image)?;
-    let labels = labels_for_image(image, None, size, names)?;
-    if let Some(label) = labels.labels.iter().find(|label| label.class >= names.len()) {
+    let labels = labels_for_image(image, None, size, names.unwrap_or_default())?;
+    if let Some(names) = names
+        && let Some(label) = labels.labels.iter().find(|label| label.class >= names.len())
+    {
         return Err(DatasetError::UnknownClass {
             path: labels.source.unwrap_or_else(|| image.to_owned()),
             line: line_of(&labels.warnings, label.class),

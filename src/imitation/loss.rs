@@ -28,6 +28,13 @@ pub struct BatchMask {
     pub count: u64,
 }
 
+impl BatchMask {
+    /// Imitated cells as a share of all cells of the batch's maps; 0 without any.
+    pub fn share(&self) -> f64 {
+        self.count as f64 / self.cells.numel().max(1) as f64
+    }
+}
+
 /// The masks of every scale; each image's from its own boxes (input px).
 pub fn batch_masks(
     images: &[Vec<BoundingBox>],
@@ -142,6 +149,9 @@ mod tests {
         let expected: Vec<f32> = images.iter().map(|boxes| alone(boxes)).collect();
         assert_eq!(Vec::<f32>::try_from(&per_image).unwrap(), expected);
         assert_eq!(masks[0].count as f32, expected.iter().sum::<f32>());
+        // By hand: the four cells around a box's centre have an IoU of 144 / 368, the next ones 48 / 464, less than half
+        // of that. Two boxes, and three maps of 4 × 8 cells.
+        assert_eq!(masks[0].share(), 8.0 / 96.0);
         // The third image's box is in the lower right: row 2, column 6, never the other way round.
         assert_eq!(masks[0].cells.double_value(&[2, 0, 2, 6]), 1.0);
         assert_eq!(masks[0].cells.double_value(&[2, 0, 0, 2]), 0.0);

@@ -2,7 +2,7 @@
 
 use tch::Kind;
 
-use super::{Check, Preflight, Subject};
+use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::{Label, TrainBatch};
 use crate::format::significant;
 use crate::geometry::Letterbox;
@@ -19,15 +19,18 @@ const CLEARLY: f64 = 1.25;
 
 pub(super) fn check(
     subject: &mut dyn Subject,
-    batch: &TrainBatch,
+    Extents { whole, .. }: &Extents,
     preflight: &mut Preflight,
-) -> Result<(), TrainError> {
+    steps: &mut Steps<'_>,
+) -> Result<(), Stop> {
     let checks = &mut preflight.checks;
+    steps.at("ground truths, classes and anchors", 0.0)?;
     checks.push(names(subject));
-    checks.push(targets_classes(subject, batch));
-    checks.push(targets_boxes(subject, batch));
+    checks.push(targets_classes(subject, whole));
+    checks.push(targets_boxes(subject, whole));
     checks.push(anchors(subject));
-    checks.push(inputs(subject, batch)?);
+    steps.at("the input of both models", 0.3)?;
+    checks.push(inputs(subject, whole)?);
     Ok(())
 }
 

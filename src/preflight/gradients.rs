@@ -4,49 +4,62 @@ use tch::{TchError, Tensor};
 
 use super::data::percent;
 use super::report::LayerGradients;
-use super::{Check, Preflight, Subject};
+use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::{BatchImage, TrainBatch};
 use crate::format::significant;
 use crate::train::TrainError;
 use crate::train::config::Lambda;
-use crate::train::learner::{dot, gradients_of};
+use crate::train::learner::{Objective, dot, gradients_of};
 use crate::train::optimizer::norm;
 
 /// A ratio of gradient norms outside of this is unusual.
 const USUAL: std::ops::RangeInclusive<f64> = 0.02..=10.0;
-/// Images for what holds of any number of them.
-const FEW: usize = 4;
 /// Largest relative error of what must hold exactly but for float32.
 const ROUNDING: f64 = 1e-2;
 
 pub(super) fn check(
     subject: &mut dyn Subject,
-    batch: &TrainBatch,
+    Extents { part, few, .. }: &Extents,
     preflight: &mut Preflight,
-) -> Result<(), TrainError> {
+    steps: &mut Steps<'_>,
+) -> Result<(), Stop> {
     let imitates = subject.learner().distiller().is_some();
+    let mut probe = 1.0;
     if imitates {
-        let measured = Measured::of(subject, batch, preflight.ratio)?;
+        let measured = Measured::of(subject, part, preflight.ratio, steps)?;
         preflight.checks.extend(measured.checks());
         preflight.lambda_for_ratio = measured.lambda_for(preflight.ratio);
         preflight.layers = measured.layers();
-        preflight.checks.push(batch_size(subject, batch, measured.lambda)?);
+        probe = measured.probe;
     }
-    preflight.checks.push(part_of_a_batch(subject, batch));
-    preflight.checks.push(without_boxes(subject, batch));
+    steps.at("a smaller batch", 0.6)?;
+    let smaller = few.first(part.images.len().saturating_sub(1).max(1));
+    let alone = parts(subject, &smaller, probe);
+    if imitates {
+        steps.at("the same images twice", 0.7)?;
+        preflight.checks.push(batch_size(subject, &smaller, &alone, probe)?);
+    }
+    preflight.checks.push(part_of_a_batch(&smaller, &alone));
+    steps.at("images without boxes", 0.9)?;
+    preflight.checks.push(without_boxes(subject, &smaller.first(1), &alone));
     Ok(())
 }
+
+/// What a batch's detection loss is, and what the imitation adds to it at a λ.
+type Parts = [f64; 2];
 
 /// Gradients of the first batch on the student's parameters.
 struct Measured {
     lambda: f64,
+    /// The same; 1 where it is 0 or cannot be had: then the question is what a λ would do.
+    probe: f64,
     ratio: f64,
     detection: Vec<Option<Tensor>>,
     /// At λ = 1.
     imitation: Vec<Option<Tensor>>,
     norms: [f64; 2],
     cosine: f64,
-    /// ‖(∇total(2λ) − ∇total(λ)) − (∇total(λ) − ∇detection)‖ / ‖λ ∇imitation‖
+    /// ‖(w(2λ) − w(λ)) − (w(λ) − w of detection)‖ / ‖λ w of imitation‖, with [`weights`] w.
     doubling: f64,
     /// What λ adds to the total, as a share of what it should.
     added: f64,
@@ -55,16 +68,20 @@ struct Measured {
 }
 
 impl Measured {
-    fn of(subject: &dyn Subject, batch: &TrainBatch, ratio: f64) -> Result<Self, TrainError> {
+    fn of(subject: &dyn Subject, batch: &TrainBatch, ratio: f64, steps: &mut Steps<'_>) -> Result<Self, Stop> {
+        steps.at("both losses", 0.0)?;
         let objective = subject.objective(batch)?;
         let learner = subject.learner();
         let own = learner.own_parameters();
         let parameters: Vec<Tensor> = learner.parameters()[..own].iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
         let gradients = |loss: &Tensor| gradients_of(loss, &parameters, true);
-        let detection = gradients(&objective.detection()?)?;
-        let imitation = match objective.imitation()? {
-            Some(loss) => gradients(&loss)?,
+        let (detection_loss, imitation_loss) = (objective.detection()?, objective.imitation()?);
+        steps.at("the detection loss's gradient", 0.2)?;
+        let detection = gradients(&detection_loss)?;
+        steps.at("the imitation's gradient", 0.4)?;
+        let imitation = match &imitation_loss {
+            Some(loss) => gradients(loss)?,
             None => parameters.iter().map(|_| None).collect(),
         };
         let norms = [norm(&detection)?, norm(&imitation)?];
@@ -72,7 +89,6 @@ impl Measured {
             Lambda::Fixed(lambda) => lambda,
             Lambda::GradientRatio(ratio) => ratio * norms[0] / norms[1],
         };
-        // Also where λ is 0 or cannot be had: then the question is what a λ would do.
         let probe = if lambda > 0.0 && lambda.is_finite() { lambda } else { 1.0 };
         let totals = [0.0, probe, 2.0 * probe].map(|lambda| subject.total(&objective, lambda));
         let [none, once, twice] = totals;
@@ -81,13 +97,16 @@ impl Measured {
         let distance =
             objective.distances.iter().map(value).sum::<Result<f64, TchError>>()? * batch.images.len() as f64;
         let added = (value(&twice)? - value(&once)?) / (probe * distance);
-        let (of_once, of_twice) = (gradients(&once)?, gradients(&twice)?);
-        let first = minus(&of_once, &detection)?;
-        let second = minus(&of_twice, &of_once)?;
-        let doubling = norm(&minus(&second, &first)?)? / (probe * norms[1]).max(f64::MIN_POSITIVE);
+        let weights = |loss: &Tensor| weights(loss, &objective);
+        let (of_detection, of_once, of_twice) = (weights(&detection_loss)?, weights(&once)?, weights(&twice)?);
+        let of_imitation = imitation_loss.as_ref().map_or(Ok(Vec::new()), weights)?;
+        let bends = of_twice.iter().zip(&of_once).zip(&of_detection);
+        let bends = length(bends.map(|((twice, once), none)| (twice - once) - (once - none)));
+        let doubling = bends / (probe * length(of_imitation.into_iter())).max(f64::MIN_POSITIVE);
         let names = learner.parameters()[..own].iter().map(|parameter| layer_of(&parameter.name)).collect();
         Ok(Self {
             lambda,
+            probe,
             ratio,
             cosine: dot(&detection, &imitation)? / (norms[0] * norms[1]).max(f64::MIN_POSITIVE),
             detection,
@@ -206,32 +225,40 @@ fn layer_of(name: &str) -> Option<usize> {
     name.strip_prefix("model.")?.split('.').next()?.parse().ok()
 }
 
-fn minus(a: &[Option<Tensor>], b: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>, TchError> {
-    a.iter()
-        .zip(b)
-        .map(|pair| match pair {
-            (Some(a), Some(b)) => a.f_sub(b).map(Some),
-            (Some(a), None) => Ok(Some(a.shallow_clone())),
-            (None, Some(b)) => b.f_neg().map(Some),
-            (None, None) => Ok(None),
-        })
-        .collect()
+/// The derivative of a scalar by each loss that it may be made of: box, objectness, class, each scale's distance. By the
+/// chain rule they say of every parameter's gradient how it is put together, without another pass through the student.
+fn weights(loss: &Tensor, objective: &Objective) -> Result<Vec<f64>, TchError> {
+    let terms = [&objective.terms.box_loss, &objective.terms.objectness, &objective.terms.class];
+    let losses: Vec<&Tensor> =
+        terms.into_iter().chain(&objective.distances).filter(|loss| loss.requires_grad()).collect();
+    let value = |weight: Option<Tensor>| weight.map_or(Ok(0.0), |weight| weight.f_double_value(&[]));
+    gradients_of(loss, &losses, true)?.into_iter().map(value).collect()
+}
+
+fn length(vector: impl Iterator<Item = f64>) -> f64 {
+    vector.map(|value| value * value).sum::<f64>().sqrt()
+}
+
+fn parts(subject: &dyn Subject, batch: &TrainBatch, lambda: f64) -> Result<Parts, TrainError> {
+    let objective = subject.objective(batch)?;
+    let without = subject.total(&objective, 0.0)?.f_double_value(&[])?;
+    let with = subject.total(&objective, lambda)?.f_double_value(&[])?;
+    Ok([without, with - without])
 }
 
 /// The same images twice: both losses double, or λ means something else in a batch of another size.
-fn batch_size(subject: &dyn Subject, batch: &TrainBatch, lambda: f64) -> Result<Check, TrainError> {
-    let lambda = if lambda > 0.0 && lambda.is_finite() { lambda } else { 1.0 };
-    let batch = &batch.first(FEW);
+fn batch_size(
+    subject: &dyn Subject,
+    batch: &TrainBatch,
+    alone: &Result<Parts, TrainError>,
+    lambda: f64,
+) -> Result<Check, TrainError> {
+    let check = Check::green("lambda-batch-size", "Does lambda mean the same in a batch of any size?", None, "");
+    let Ok(one) = alone else { return Ok(unknown(check)) };
     let mut twice = batch.clone();
     twice.pixels.extend_from_slice(&batch.pixels);
     twice.images.extend(batch.images.iter().cloned());
-    let parts = |batch: &TrainBatch| -> Result<[f64; 2], TrainError> {
-        let objective = subject.objective(batch)?;
-        let without = subject.total(&objective, 0.0)?.f_double_value(&[])?;
-        let with = subject.total(&objective, lambda)?.f_double_value(&[])?;
-        Ok([without, with - without])
-    };
-    let (one, two) = (parts(batch)?, parts(&twice)?);
+    let two = parts(subject, &twice, lambda)?;
     let [detection, imitation] = [0, 1].map(|i| two[i] / one[i]);
     let message = format!(
         "with the same images twice the detection loss grows by {}, the imitation by {}",
@@ -239,21 +266,27 @@ fn batch_size(subject: &dyn Subject, batch: &TrainBatch, lambda: f64) -> Result<
         significant(imitation)
     );
     let holds = one[1] == 0.0 || ((imitation / detection) - 1.0).abs() <= ROUNDING;
-    let check =
-        Check::green("lambda-batch-size", "Does lambda mean the same in a batch of any size?", imitation, message);
-    Ok(check.or_red(
+    Ok(Check { value: Some(imitation), message, ..check }.or_red(
         holds,
         "YOLOv5 multiplies its loss by the batch size before the backward pass: multiply the imitation too.",
     ))
 }
 
-/// Every image without ground truths.
-fn without_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
-    let bare = |image: &BatchImage| BatchImage { labels: Vec::new(), ..image.clone() };
-    let few = batch.first(FEW);
-    let empty = TrainBatch { images: few.images.iter().map(bare).collect(), ..few };
+/// What cannot be asked where a batch of another size fails already.
+fn unknown(check: Check) -> Check {
+    Check { message: "not measured, since a smaller batch fails".to_owned(), value: None, ..check }
+        .amber("Mend what the check of a smaller batch names first.")
+}
+
+/// An image without ground truths.
+fn without_boxes(subject: &dyn Subject, batch: &TrainBatch, alone: &Result<Parts, TrainError>) -> Check {
     let message = "a batch without any ground truth has an imitation loss of exactly 0";
     let check = Check::green("empty-images", "Do images without boxes do no harm?", 0.0, message);
+    if alone.is_err() {
+        return unknown(check);
+    }
+    let bare = |image: &BatchImage| BatchImage { labels: Vec::new(), ..image.clone() };
+    let empty = TrainBatch { images: batch.images.iter().map(bare).collect(), ..batch.clone() };
     let advice = "With N = 0 the imitation loss is 0, not 0 / 0.";
     match losses(subject, &empty) {
         Ok([total, imitation]) if total.is_finite() && imitation == 0.0 => check,
@@ -270,15 +303,18 @@ fn without_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
 }
 
 /// A last, smaller batch of an epoch.
-fn part_of_a_batch(subject: &dyn Subject, batch: &TrainBatch) -> Check {
-    let few = batch.images.len().div_ceil(2).min(batch.images.len().saturating_sub(1)).clamp(1, FEW);
-    let message = format!("a batch of {few} images gives losses like one of {}", batch.images.len());
-    let check = Check::green("partial-batch", "Does a last, smaller batch work?", few as f64, message);
+fn part_of_a_batch(batch: &TrainBatch, alone: &Result<Parts, TrainError>) -> Check {
+    let images = batch.images.len();
+    let message = format!("a smaller batch works: with {images} of these images the losses are numbers");
+    let check = Check::green("partial-batch", "Does a last, smaller batch work?", images as f64, message);
     let advice = "The batch size or the number of classes is fixed somewhere: take both from the tensors.";
-    match losses(subject, &batch.first(few)) {
-        Ok([total, _]) if total.is_finite() => check,
-        Ok([total, _]) => Check { message: format!("the loss is {total}"), value: None, ..check }.red(advice),
-        Err(error) => fails(check, &error).red(advice),
+    match alone {
+        Ok([detection, imitation]) if (detection + imitation).is_finite() => check,
+        Ok([detection, imitation]) => {
+            let message = format!("the detection loss is {detection}, the imitation {imitation}");
+            Check { message, value: None, ..check }.red(advice)
+        }
+        Err(error) => fails(check, error).red(advice),
     }
 }
 
@@ -292,4 +328,28 @@ fn losses(subject: &dyn Subject, batch: &TrainBatch) -> Result<[f64; 2], TrainEr
 fn fails(check: Check, error: &TrainError) -> Check {
     let text = error.to_string();
     Check { message: format!("it fails: {}", text.lines().next().unwrap_or_default()), value: None, ..check }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::yolo::loss::LossTerms;
+
+    /// 4 images; box 1, objectness 2, class 3, one scale's distance 5: total(λ) = 4 (1 + 2 + 3 + λ 5).
+    #[test]
+    fn a_total_is_made_of_its_losses_as_by_hand() {
+        let scalar = |value: f64| Tensor::full([0_i64; 0], value, (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let terms = LossTerms { box_loss: scalar(1.0), objectness: scalar(2.0), class: scalar(3.0) };
+        let objective =
+            Objective { terms, distances: vec![scalar(5.0)], cells: vec![1], shares: vec![0.125], images: 4 };
+        let total = objective.total(0.5).expect("a total");
+        assert_eq!(total.double_value(&[]), 34.0);
+        assert_eq!(weights(&total, &objective).expect("weights"), [4.0, 4.0, 4.0, 2.0]);
+        assert_eq!(
+            weights(&objective.detection().expect("a loss"), &objective).expect("weights"),
+            [4.0, 4.0, 4.0, 0.0]
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use tch::Kind;
 
 use super::data::percent;
-use super::{Check, Preflight, Subject};
+use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::{BatchImage, Label, TrainBatch};
 use crate::geometry::{BoundingBox, Size};
 use crate::imitation::loss::BatchMask;
@@ -16,15 +16,31 @@ const MANY: f64 = 0.1;
 
 pub(super) fn check(
     subject: &mut dyn Subject,
-    batch: &TrainBatch,
+    Extents { whole, .. }: &Extents,
     preflight: &mut Preflight,
-) -> Result<(), TrainError> {
+    steps: &mut Steps<'_>,
+) -> Result<(), Stop> {
     let Some(distiller) = subject.learner().distiller() else { return Ok(()) };
     let names = distiller.names();
-    preflight.checks.push(own_boxes(subject, batch)?);
-    preflight.checks.push(place(subject, batch)?);
-    preflight.checks.push(cells(subject, batch, &names)?);
+    steps.at("masks", 0.0)?;
+    let masks = subject.masks(whole)?;
+    let images = rows(&masks)?;
+    preflight.checks.push(own_boxes(subject, whole, &images)?);
+    steps.at("masks, decided again cell by cell", 0.5)?;
+    preflight.checks.push(place(subject, whole)?);
+    preflight.checks.push(cells(whole, &masks, &images, &names));
     Ok(())
+}
+
+/// The fewest first images that have an imitated cell at every scale where any has one; at least 1.
+pub(super) fn telling(masks: &[BatchMask]) -> Result<usize, TrainError> {
+    let mut needed = 1;
+    for mask in masks {
+        let images = mask.cells.f_flatten(1, -1)?.f_gt(0.0)?.f_any_dim(1, false)?;
+        let first = Vec::<bool>::try_from(images)?.into_iter().position(|imitates| imitates);
+        needed = needed.max(first.map_or(0, |first| first + 1));
+    }
+    Ok(needed)
 }
 
 /// [B, cells] of every scale side by side, one row an image.
@@ -42,12 +58,11 @@ fn rows(masks: &[BatchMask]) -> Result<Vec<Vec<f32>>, TrainError> {
 }
 
 /// The same images in the opposite order must give the same masks in the opposite order.
-fn own_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+fn own_boxes(subject: &dyn Subject, batch: &TrainBatch, forth: &[Vec<f32>]) -> Result<Check, TrainError> {
     let mut reversed = TrainBatch { pixels: Vec::new(), ..batch.clone() };
     reversed.images.reverse();
-    let (forth, mut back) = (rows(&subject.masks(batch)?)?, rows(&subject.masks(&reversed)?)?);
-    back.reverse();
-    let wrong = forth.iter().zip(&back).filter(|(a, b)| a != b).count();
+    let back = rows(&subject.masks(&reversed)?)?;
+    let wrong = forth.iter().zip(back.iter().rev()).filter(|(a, b)| a != b).count();
     let message = format!("the masks of {} images follow their images when these change places", forth.len());
     let check =
         Check::green("mask-own-boxes", "Does each image's mask come from its own boxes?", wrong as f64, message);
@@ -217,14 +232,12 @@ fn best_ious(scale: &AnchorScale, input: Size, bbox: &BoundingBox, convention: I
 }
 
 /// How much there is to imitate.
-fn cells(subject: &dyn Subject, batch: &TrainBatch, names: &[String]) -> Result<Check, TrainError> {
-    let masks = subject.masks(batch)?;
-    let images = rows(&masks)?;
+fn cells(batch: &TrainBatch, masks: &[BatchMask], images: &[Vec<f32>], names: &[String]) -> Check {
     let total: u64 = masks.iter().map(|mask| mask.count).sum();
     let all: usize = masks.iter().map(|mask| mask.cells.numel()).sum();
     let share = total as f64 / all.max(1) as f64;
     let per_scale: Vec<String> =
-        names.iter().zip(&masks).map(|(name, mask)| format!("{} at {name}", mask.count)).collect();
+        names.iter().zip(masks).map(|(name, mask)| format!("{} at {name}", mask.count)).collect();
     let message =
         format!("{total} cells of the batch are imitated, {} of its maps: {}", percent(share), per_scale.join(", "));
     let check = Check::green("mask-cells", "Is there something to imitate?", total as f64, message);
@@ -241,7 +254,7 @@ fn cells(subject: &dyn Subject, batch: &TrainBatch, names: &[String]) -> Result<
         format!("{}{more}", names.join(", "))
     };
     if total == 0 {
-        return Ok(check.red("No cell is imitated: lower psi (1 marks nothing), or look at the labels."));
+        return check.red("No cell is imitated: lower psi (1 marks nothing), or look at the labels.");
     }
     let (check, idle) = match masks.iter().zip(names).find(|(mask, _)| mask.count == 0) {
         Some((_, name)) => (check, Some(name)),
@@ -253,25 +266,42 @@ fn cells(subject: &dyn Subject, batch: &TrainBatch, names: &[String]) -> Result<
             unmarked.len(),
             listed(&unmarked)
         );
-        return Ok(check.amber(advice));
+        return check.amber(advice);
     }
     if empty.len() as f64 > MANY * images.len() as f64 {
         let advice =
             format!("{} of {} images have no boxes and teach nothing ({}).", empty.len(), images.len(), listed(&empty));
-        return Ok(check.amber(advice));
+        return check.amber(advice);
     }
-    Ok(match idle {
+    match idle {
         Some(name) => {
             check.amber(format!("Nothing is imitated at {name}: the rule gives its scale no object of this batch."))
         }
         None => check,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::Tensor;
+
     use super::*;
     use crate::imitation::mask::{IouField, Psi};
+
+    #[test]
+    fn the_fewest_images_that_tell_of_every_scale() {
+        let mask = |cells: &[f32], side: i64| BatchMask {
+            cells: Tensor::from_slice(cells).view([3, 1, side, side]),
+            count: cells.iter().filter(|cell| **cell > 0.0).count() as u64,
+        };
+        // Three images: the first imitates at the fine scale alone, the second at both.
+        let fine = mask(&[0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 2);
+        let coarse = mask(&[0.0, 1.0, 1.0], 1);
+        let idle = mask(&[0.0, 0.0, 0.0], 1);
+        assert_eq!(telling(&[fine, coarse]).unwrap(), 2);
+        assert_eq!(telling(&[idle]).unwrap(), 1);
+        assert_eq!(telling(&[]).unwrap(), 1);
+    }
 
     /// The golden counts of the method: one box in the middle of 640 × 640 px, ψ = 0.5.
     #[test]

@@ -10,43 +10,53 @@ mod gradients;
 mod masks;
 mod models;
 pub mod report;
+mod steps;
 mod subject;
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 pub use subject::Subject;
 
-pub use report::{Check, Preflight, Status};
+pub use report::{Check, Images, Preflight, Status, Timing};
 
 use crate::dataset::TrainBatch;
 use crate::train::TrainError;
+use steps::{Hear, Steps, Stop};
 
-/// So much is measured with gradients: 16 images of 320 × 320 px, 4 of 640 × 640 px. It keeps a preflight to seconds; what the
-/// data say is asked of the whole batch.
+/// So much goes through the models with gradients: 16 images of 320 × 320 px, 4 of 640 × 640 px. It keeps a preflight to
+/// seconds; what the data say is asked of the whole batch.
 const MEASURED_PX: usize = 16 * 320 * 320;
-/// But never of fewer images than this.
+/// The adapters are fitted on so much at most: how good a fit is follows from its cells, of which a larger image has more.
+const FITTED_PX: usize = 16 * 640 * 640;
+/// But never on fewer images than this.
 const FEWEST: usize = 2;
 
-/// One group of checks.
-type Group = fn(&mut dyn Subject, &TrainBatch, &mut Preflight) -> Result<(), TrainError>;
-
-/// The last one makes a step, after which nothing is as it was.
-const GROUPS: [(&str, Group, Extent); 4] = [
-    ("ground truths, classes and anchors", data::check, Extent::Whole),
-    ("masks", masks::check, Extent::Whole),
-    ("losses and gradients", gradients::check, Extent::Part),
-    ("teacher and adapters", models::check, Extent::Part),
-];
-
-/// How much of the batch a group looks at.
-#[derive(Clone, Copy)]
-enum Extent {
-    Whole,
-    Part,
+/// The run's first batch, and the parts of it that are enough for what costs a pass through the models.
+struct Extents {
+    whole: TrainBatch,
+    part: TrainBatch,
+    /// The fewest first images of `part` that imitate something at every scale where `part` does.
+    few: TrainBatch,
 }
 
+/// One group of checks.
+type Group = fn(&mut dyn Subject, &Extents, &mut Preflight, &mut Steps<'_>) -> Result<(), Stop>;
+
+/// Each with the share of the time that it takes. The last one makes a step, after which nothing is as it was.
+const GROUPS: [(&str, Group, f32); 4] = [
+    ("ground truths, classes and anchors", data::check, 0.05),
+    ("masks", masks::check, 0.05),
+    ("losses and gradients", gradients::check, 0.5),
+    ("teacher and adapters", models::check, 0.35),
+];
+/// The same for what comes before.
+const FIT: (&str, f32) = ("fitting the adapters", 0.7);
+const BATCH: (&str, f32) = ("augmenting", 0.05);
+
 /// Runs every check on the first batch that the run would see. `ratio` is the gradient ratio whose λ is asked for.
-/// `progress` hears what is being looked at and how far it is, and may break it off: `None` then.
+/// `progress` hears what is being looked at and how far it is, every second or so on a CPU, and may break it off: `None`
+/// then.
 ///
 /// What is measured changes the subject: take it for nothing else afterwards.
 pub fn preflight(
@@ -54,24 +64,46 @@ pub fn preflight(
     ratio: f64,
     progress: &mut dyn FnMut(&str, f32) -> ControlFlow<()>,
 ) -> Result<Option<Preflight>, TrainError> {
-    let begin = std::time::Instant::now();
-    let mut preflight = Preflight { ratio, ..Preflight::default() };
-    if subject.start(&mut |fraction| progress("fitting the adapters", 0.4 * fraction))?.is_break() {
-        return Ok(None);
+    match examine(subject, ratio, progress) {
+        Ok(preflight) => Ok(Some(preflight)),
+        Err(Stop::Asked) => Ok(None),
+        Err(Stop::Failed(error)) => Err(error),
     }
-    let whole = subject.batch()?;
-    let pixels = (whole.input.width * whole.input.height).max(1) as usize;
-    let part = whole.first((MEASURED_PX / pixels).max(FEWEST));
-    for (index, (what, group, extent)) in GROUPS.into_iter().enumerate() {
-        if progress(what, 0.4 + 0.6 * index as f32 / GROUPS.len() as f32).is_break() {
-            return Ok(None);
+}
+
+fn examine(subject: &mut dyn Subject, ratio: f64, hear: &mut Hear<'_>) -> Result<Preflight, Stop> {
+    let begin = Instant::now();
+    let input = subject.learner().plan.input;
+    let images = |pixels: usize| (pixels / (input.width * input.height).max(1) as usize).max(FEWEST);
+    let fit_of_run = subject.learner().fitted_images();
+    let fitted = fit_of_run.min(images(FITTED_PX));
+
+    let fit_share = if fitted > 0 { FIT.1 } else { 0.0 };
+    let all = fit_share + BATCH.1 + GROUPS.iter().map(|(_, _, share)| share).sum::<f32>();
+    let mut steps = Steps::new(hear, all);
+    let mut preflight = Preflight { ratio, ..Preflight::default() };
+
+    if fitted > 0 {
+        let clock = steps.enter(fit_share);
+        if subject.start(fitted, &mut |inside| steps.hear(FIT.0, inside))?.is_break() {
+            return Err(Stop::Asked);
         }
-        let batch = match extent {
-            Extent::Whole => &whole,
-            Extent::Part => &part,
-        };
-        group(subject, batch, &mut preflight)?;
+        preflight.timings.push(clock.stop(FIT.0));
+    }
+    let clock = steps.enter(BATCH.1);
+    steps.at(BATCH.0, 0.0)?;
+    let whole = subject.batch()?;
+    let part = whole.first(images(MEASURED_PX));
+    let few = part.first(masks::telling(&subject.masks(&part)?)?);
+    preflight.timings.push(clock.stop(BATCH.0));
+    preflight.images =
+        Images { batch: whole.images.len(), measured: part.images.len(), fitted, fitted_by_run: fit_of_run };
+    let extents = Extents { whole, part, few };
+    for (what, group, share) in GROUPS {
+        let clock = steps.enter(share);
+        group(subject, &extents, &mut preflight, &mut steps)?;
+        preflight.timings.push(clock.stop(what));
     }
     preflight.seconds = begin.elapsed().as_secs_f64();
-    Ok(Some(preflight))
+    Ok(preflight)
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use tch::{TchError, Tensor, no_grad};
 
-use super::{Check, Preflight, Subject};
+use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::TrainBatch;
 use crate::format::significant;
 use crate::train::TrainError;
@@ -15,17 +15,20 @@ const TRAINED: f64 = 0.85;
 
 pub(super) fn check(
     subject: &mut dyn Subject,
-    batch: &TrainBatch,
+    Extents { part, few, .. }: &Extents,
     preflight: &mut Preflight,
-) -> Result<(), TrainError> {
+    steps: &mut Steps<'_>,
+) -> Result<(), Stop> {
     if subject.learner().distiller().is_none() {
         return Ok(());
     }
-    let losses = Losses::of(subject, batch)?;
+    let losses = Losses::of(subject, part, steps)?;
     preflight.checks.push(losses.trained());
     preflight.checks.push(differs(subject, &losses)?);
-    preflight.checks.push(eval_mode(subject, batch)?);
-    preflight.checks.extend(after_a_step(subject, batch)?);
+    steps.at("the teacher's statistics", 0.5)?;
+    preflight.checks.push(eval_mode(subject, part)?);
+    steps.at("a step of the optimizer", 0.7)?;
+    preflight.checks.extend(after_a_step(subject, few)?);
     Ok(())
 }
 
@@ -39,7 +42,8 @@ struct Losses {
 }
 
 impl Losses {
-    fn of(subject: &dyn Subject, batch: &TrainBatch) -> Result<Self, TrainError> {
+    fn of(subject: &dyn Subject, batch: &TrainBatch, steps: &mut Steps<'_>) -> Result<Self, Stop> {
+        steps.at("the teacher's loss", 0.0)?;
         let learner = subject.learner();
         let [of_student, of_teacher] = subject.inputs(batch)?;
         let targets = subject.targets(batch);
@@ -66,6 +70,7 @@ impl Losses {
             }
             None => None,
         };
+        steps.at("the losses of the student and of random weights", 0.3)?;
         Ok(Self { teacher, student: loss(&heads(student)?)?, random: loss(&heads(&random)?)? })
     }
 
@@ -157,10 +162,10 @@ fn same_where(
 
 /// In eval mode an image's features do not depend on the others of its batch.
 fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
-    let (all, one) = (subject.lesson(batch)?, subject.lesson(&batch.first(1))?);
+    let (two, one) = (subject.lesson(&batch.first(2))?, subject.lesson(&batch.first(1))?);
     let mut apart = 0.0_f64;
-    for (all, one) in all.iter().zip(&one) {
-        let first = all.f_narrow(0, 0, 1)?;
+    for (two, one) in two.iter().zip(&one) {
+        let first = two.f_narrow(0, 0, 1)?;
         let difference = first.f_sub(one)?.f_norm()?.f_double_value(&[])?;
         apart = apart.max(difference / one.f_norm()?.f_double_value(&[])?.max(f64::MIN_POSITIVE));
     }

@@ -75,6 +75,29 @@ pub struct Preflight {
     pub ratio: f64,
     /// Both gradients, layer by layer of the student.
     pub layers: Vec<LayerGradients>,
+    pub images: Images,
+    /// What each stage took, in their order.
+    pub timings: Vec<Timing>,
+    pub seconds: f64,
+}
+
+/// How many images the answers rest on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Images {
+    /// Of the run's first batch: data and masks are asked of all.
+    pub batch: usize,
+    /// Of these, how many went through the models with gradients.
+    pub measured: usize,
+    /// The adapters were fitted on so many; 0 where there is nothing to fit.
+    pub fitted: usize,
+    /// The run itself fits them on so many; λ for a ratio carries over as far as both fits agree.
+    pub fitted_by_run: usize,
+}
+
+/// What one stage took.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Timing {
+    pub stage: &'static str,
     pub seconds: f64,
 }
 
@@ -100,6 +123,13 @@ impl fmt::Display for Preflight {
         if let Some(lambda) = self.lambda_for_ratio {
             writeln!(f, "lambda for a gradient ratio of {}: {lambda:.3e}", self.ratio)?;
         }
+        let Images { batch, measured, fitted, fitted_by_run } = self.images;
+        write!(f, "gradients of {measured} of the batch's {batch} images")?;
+        if fitted > 0 {
+            write!(f, ", adapters fitted on {fitted} of the run's {fitted_by_run}")?;
+        }
+        let stages = self.timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds));
+        writeln!(f, "\n{}", stages.collect::<Vec<_>>().join(", "))?;
         let [red, amber, green] = [Status::Red, Status::Amber, Status::Green].map(|status| self.count(status));
         write!(f, "{red} red, {amber} amber, {green} green, in {:.1} s", self.seconds)
     }

@@ -19,9 +19,13 @@ pub trait Subject {
     fn learner(&self) -> &Learner;
     fn learner_mut(&mut self) -> &mut Learner;
 
-    /// Brings the adapters to where the run starts.
-    fn start(&mut self, progress: &mut dyn FnMut(f32) -> ControlFlow<()>) -> Result<ControlFlow<()>, TrainError> {
-        self.learner_mut().start(progress)
+    /// Brings the adapters to where the run starts, as far as a fit on so many images does.
+    fn start(
+        &mut self,
+        images: usize,
+        progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
+        self.learner_mut().start_on(images, progress)
     }
 
     /// The run's first batch.

@@ -1,6 +1,7 @@
 //! The teacher's side of a step: its features, the masks, the adapters, and the distance of each scale.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use tch::{Device, Kind, TchError, Tensor, no_grad};
@@ -19,6 +20,8 @@ use crate::yolo::network::{Forward, Model, Network};
 
 /// Cells that a fit looks at, at most; more tell it nothing new.
 const MAX_FIT_CELLS: i64 = 20_000;
+/// Input px that go through both models at once in a fit: a second or so on a CPU, so that a person can break it off.
+const FORWARD_PX: i64 = 4 * 640 * 640;
 
 /// One scale that both models have.
 #[derive(Debug)]
@@ -55,6 +58,11 @@ pub struct Lesson {
 impl Lesson {
     pub fn cells(&self) -> Vec<u64> {
         self.masks.iter().map(|mask| mask.count).collect()
+    }
+
+    /// The same as shares of the cells of the batch's maps.
+    pub fn shares(&self) -> Vec<f64> {
+        self.masks.iter().map(BatchMask::share).collect()
     }
 }
 
@@ -261,34 +269,41 @@ impl Distiller {
     }
 
     /// Starts the adapters and the channels' weights from what both models say of some training batches: masked cells
-    /// first, filled up with others where those are few.
+    /// first, filled up with others where those are few. `progress` hears how far it is and may break it off.
     pub fn fit(
         &mut self,
         student: &Network,
         config: &ImitationConfig,
         batches: &[(Tensor, TrainBatch)],
-        progress: &mut dyn FnMut(f32),
-    ) -> Result<(), TrainError> {
+        progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
         let share = (MAX_FIT_CELLS / batches.len().max(1) as i64).max(1);
         let mut cells: Vec<[Vec<Tensor>; 2]> = self.pairs.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+        // The solving comes after the last pass; it is short.
+        let solves = self.pairs.len();
+        let passes = |done: f32| 0.9 * done / batches.len().max(1) as f32;
         for (index, (input, batch)) in batches.iter().enumerate() {
-            let lesson = self.teach(input, batch)?;
-            let forward = no_grad(|| student.forward_t(input, false))?;
-            for (pair, (kept, (teacher, mask))) in
-                self.pairs.iter().zip(cells.iter_mut().zip(lesson.features.iter().zip(&lesson.masks)))
-            {
+            let mut heard = |done: f32| progress(passes(index as f32 + done));
+            let Some(maps) = self.both_features(student, input, &mut heard)? else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let masks = self.masks(batch)?;
+            for ((kept, maps), mask) in cells.iter_mut().zip(&maps).zip(&masks) {
                 let chosen = chosen_cells(mask, share)?;
                 let rows = |features: &Tensor| {
                     let channels = features.size()[1];
                     let rows = features.f_permute([0, 2, 3, 1])?.f_reshape([-1, channels])?;
                     rows.f_index_select(0, &chosen.f_to_device(features.device())?)?.f_to_device(Device::Cpu)
                 };
-                kept[0].push(no_grad(|| rows(&self.feature(&forward, pair.student)?).map_err(TrainError::from))?);
-                kept[1].push(no_grad(|| rows(teacher))?);
+                for (kept, map) in kept.iter_mut().zip(maps) {
+                    kept.push(rows(map)?);
+                }
             }
-            progress((index + 1) as f32 / batches.len() as f32);
         }
-        for (pair, [of_student, of_teacher]) in self.pairs.iter_mut().zip(&cells) {
+        for (index, (pair, [of_student, of_teacher])) in self.pairs.iter_mut().zip(&cells).enumerate() {
+            if progress(0.9 + 0.1 * index as f32 / solves as f32).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             if of_teacher.is_empty() {
                 continue;
             }
@@ -306,7 +321,36 @@ impl Distiller {
                 pair.weight = Some(spread.f_reciprocal()?.f_view([1, -1, 1, 1])?.f_to_device(device)?);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Both models' features of a batch per pair, student first, [B, C, H, W], without gradient, a few images at a time.
+    /// `None` where `progress` broke it off.
+    fn both_features(
+        &self,
+        student: &Network,
+        input: &Tensor,
+        progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
+    ) -> Result<Option<Vec<[Tensor; 2]>>, TrainError> {
+        let (images, _, height, width) = input.size4()?;
+        let few = (FORWARD_PX / (height * width)).max(1);
+        let mut maps: Vec<[Vec<Tensor>; 2]> = self.pairs.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+        for from in (0..images).step_by(few as usize) {
+            if progress(from as f32 / images as f32).is_break() {
+                return Ok(None);
+            }
+            let input = input.f_narrow(0, from, few.min(images - from))?;
+            let (of_student, of_teacher) =
+                no_grad(|| Ok::<_, TrainError>((student.forward_t(&input, false)?, self.teacher.forward(&input)?)))?;
+            for (pair, [students, teachers]) in self.pairs.iter().zip(&mut maps) {
+                students.push(self.feature(&of_student, pair.student)?);
+                teachers.push(self.feature(&of_teacher, pair.teacher)?);
+            }
+        }
+        let whole = |[students, teachers]: &[Vec<Tensor>; 2]| {
+            Ok::<_, TchError>([Tensor::f_cat(students, 0)?, Tensor::f_cat(teachers, 0)?])
+        };
+        Ok(Some(maps.iter().map(whole).collect::<Result<_, _>>()?))
     }
 }
 

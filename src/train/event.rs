@@ -70,6 +70,10 @@ pub struct StepRecord {
     pub lambda: f64,
     /// Cells in the mask per scale, over the batch.
     pub mask_cells: Vec<u64>,
+    /// The same as shares of the cells of the batch's maps, 0 to 1; empty where no teacher is, and in the records of runs
+    /// that were made before it was kept.
+    #[serde(default)]
+    pub mask_share: Vec<f64>,
     /// ‖∇imitation‖ / ‖∇detection‖ where it was measured in this step.
     pub gradient_ratio: Option<f64>,
     /// Cosine of the angle between the two, measured with it.
@@ -134,6 +138,10 @@ pub enum Outcome {
     Failed(String),
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every event is a step: a box would be one more allocation for each"
+)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunEvent {
     Started(Arc<RunSummary>),

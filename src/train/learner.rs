@@ -31,6 +31,10 @@ const CLIP_NORM: f64 = 10.0;
 const MEASURE_EVERY: u64 = 10;
 /// Share of a new measurement in the logarithm of λ.
 const LAMBDA_GAIN: f64 = 0.3;
+/// Images that the channels' weights are taken from where no fit says how many.
+const NORMALISED_ON: usize = 64;
+/// Share of a fit that reading its images takes.
+const READING: f32 = 0.1;
 /// First loss scale of float16, and the good steps after which it doubles.
 const LOSS_SCALE: (f64, u32) = (65536.0, 2000);
 
@@ -54,6 +58,8 @@ pub struct Objective {
     pub distances: Vec<Tensor>,
     /// Cells of the mask per scale.
     pub cells: Vec<u64>,
+    /// The same as shares of the cells of the batch's maps.
+    pub shares: Vec<f64>,
     /// Images of the batch.
     pub images: usize,
 }
@@ -103,6 +109,7 @@ struct Backward {
     terms: [f64; 3],
     distances: Vec<f64>,
     cells: Vec<u64>,
+    shares: Vec<f64>,
     lambda: f64,
     balance: Option<Balance>,
     gradients: Vec<Option<Tensor>>,
@@ -201,6 +208,7 @@ impl Learner {
         record.imitation = backward.distances.iter().map(|distance| distance * backward.lambda).collect();
         record.distance = backward.distances;
         record.mask_cells = backward.cells;
+        record.mask_share = backward.shares;
         record.gradient_ratio = backward.balance.map(|balance| balance.ratio);
         record.gradient_cosine = backward.balance.map(|balance| balance.cosine);
         record.measuring = backward.balance.map(|balance| balance.seconds);
@@ -247,7 +255,8 @@ impl Learner {
             _ => Vec::new(),
         };
         let cells = lesson.as_ref().map_or_else(Vec::new, Lesson::cells);
-        Ok(Objective { terms, distances, cells, images: batch.images.len() })
+        let shares = lesson.as_ref().map_or_else(Vec::new, Lesson::shares);
+        Ok(Objective { terms, distances, cells, shares, images: batch.images.len() })
     }
 
     /// YOLOv5's loss of heads, [B, A, H, W, 5 + nc] per scale.
@@ -309,7 +318,8 @@ impl Learner {
                 gradients_of(&scaled(objective.total(lambda)?)?, &parameters, false)?
             }
         };
-        Ok(Backward { terms, distances, cells: objective.cells, lambda, balance, gradients })
+        let Objective { cells, shares, .. } = objective;
+        Ok(Backward { terms, distances, cells, shares, lambda, balance, gradients })
     }
 
     /// Whether the imitation was given no weight at all.
@@ -365,30 +375,43 @@ impl Learner {
         Ok(Some(total))
     }
 
+    /// Training images that [`Learner::start`] looks at; 0 where there is nothing to fit, as at the tap head.
+    pub fn fitted_images(&self) -> usize {
+        let config = &self.plan.config.imitation;
+        let fits = self.distiller.as_ref().is_some_and(|distiller| distiller.has_adapters() || config.normalise);
+        let images = match config.adapter_start {
+            AdapterStart::LeastSquares { images } if fits => images,
+            AdapterStart::Random if config.normalise => NORMALISED_ON,
+            _ => 0,
+        };
+        images.min(self.plan.train.samples.len())
+    }
+
     /// Starts the adapters from their least-squares fit, and the loss scale, before the first step. `progress` hears how
     /// far it is and may break it off.
     pub fn start(&mut self, progress: &mut dyn FnMut(f32) -> ControlFlow<()>) -> Result<ControlFlow<()>, TrainError> {
+        self.start_on(self.fitted_images(), progress)
+    }
+
+    /// The same with a fit on the first so many of [`Learner::fitted_images`].
+    pub fn start_on(
+        &mut self,
+        images: usize,
+        progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
         if self.is_half() {
             self.progress.loss_scale = Some((LOSS_SCALE.0, 0));
         }
-        let config = self.plan.config.imitation.clone();
-        // The tap head has no adapters, so that only the channels' weights may be asked of the images.
-        let images = match (config.adapter_start, &self.distiller) {
-            (AdapterStart::LeastSquares { images }, Some(distiller))
-                if distiller.has_adapters() || config.normalise =>
-            {
-                images
-            }
-            (AdapterStart::Random, Some(_)) if config.normalise => 64,
-            _ => return Ok(ControlFlow::Continue(())),
-        };
+        if images == 0 || self.distiller.is_none() {
+            return Ok(ControlFlow::Continue(()));
+        }
         // The images as they are trained on, from an epoch that the run never reaches.
-        let batch = self.plan.config.batch.min(images.max(1));
-        let count = Batches::per_epoch(images.min(self.plan.train.samples.len()), batch);
+        let batch = self.plan.config.batch.min(images);
+        let count = Batches::per_epoch(images, batch);
         let mut batches = self.batches(batch, 0, u32::MAX, 0)?;
         let mut seen = Vec::with_capacity(count);
         while seen.len() < count {
-            if progress(seen.len() as f32 / (2 * count) as f32).is_break() {
+            if progress(READING * seen.len() as f32 / count as f32).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             let batch = batches.next_batch()?;
@@ -403,8 +426,8 @@ impl Learner {
         drop(batches);
         let mut flow = ControlFlow::Continue(());
         if let Some(distiller) = &mut self.distiller {
-            let mut fitted = |fraction: f32| flow = progress(0.5 + fraction / 2.0);
-            distiller.fit(&self.plan.student.network, &config, &seen, &mut fitted)?;
+            let mut fitted = |fraction: f32| progress(READING + (1.0 - READING) * fraction);
+            flow = distiller.fit(&self.plan.student.network, &self.plan.config.imitation, &seen, &mut fitted)?;
         }
         self.collect_parameters();
         Ok(flow)

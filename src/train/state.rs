@@ -47,6 +47,8 @@ pub struct EpochSums {
 impl EpochSums {
     pub fn add(&mut self, step: &StepRecord) {
         let sum = &mut self.sum;
+        // An epoch that began before shares were kept goes on without: half of it has no mean.
+        let keeps_shares = self.steps == 0 || !sum.mask_share.is_empty();
         self.steps += 1;
         sum.total += step.total;
         sum.box_loss += step.box_loss;
@@ -62,6 +64,9 @@ impl EpochSums {
         };
         grown(&mut sum.imitation, &step.imitation);
         grown(&mut sum.distance, &step.distance);
+        if keeps_shares {
+            grown(&mut sum.mask_share, &step.mask_share);
+        }
         sum.mask_cells.resize(step.mask_cells.len(), 0);
         sum.mask_cells.iter_mut().zip(&step.mask_cells).for_each(|(sum, cells)| *sum += cells);
         if let (Some(ratio), Some(cosine)) = (step.gradient_ratio, step.gradient_cosine) {
@@ -79,7 +84,9 @@ impl EpochSums {
         for value in [&mut mean.total, &mut mean.box_loss, &mut mean.objectness, &mut mean.class, &mut mean.lambda] {
             *value /= n;
         }
-        mean.imitation.iter_mut().chain(&mut mean.distance).for_each(|value| *value /= n);
+        for values in [&mut mean.imitation, &mut mean.distance, &mut mean.mask_share] {
+            values.iter_mut().for_each(|value| *value /= n);
+        }
         mean.mask_cells.iter_mut().for_each(|cells| *cells = (*cells as f64 / n).round() as u64);
         let (ratios, cosines, count) = self.balance;
         let measured = |sum: f64| (count > 0).then(|| sum / count as f64);
@@ -172,5 +179,26 @@ impl Moving<'_> {
             distiller.restore(parts.get("adapter").unwrap_or(&HashMap::new()))?;
         }
         Ok(progress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(shares: &[f64]) -> StepRecord {
+        StepRecord { mask_cells: vec![2, 1], mask_share: shares.to_vec(), ..StepRecord::default() }
+    }
+
+    #[test]
+    fn an_epochs_shares_are_the_mean_of_its_steps() {
+        let mut sums = EpochSums::default();
+        sums.add(&step(&[0.25, 0.0]));
+        sums.add(&step(&[0.75, 0.5]));
+        assert_eq!(sums.mean().mask_share, [0.5, 0.25]);
+        // Two steps of before shares were kept: the third one alone is no mean of the epoch.
+        let mut sums = EpochSums { steps: 2, sum: step(&[]), ..EpochSums::default() };
+        sums.add(&step(&[0.75, 0.5]));
+        assert_eq!((sums.mean().mask_share, sums.steps), (Vec::new(), 3));
     }
 }

@@ -37,7 +37,6 @@ pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
             panel.command(ui, command, button).on_hover_text(tr(convention.explanation()));
         }
     });
-    note(ui, tr(state.convention.explanation()));
     note(ui, &anchors(state));
     if let Some(text) = state.anchors.as_ref().and_then(|anchors| anchors.note.as_ref()) {
         let text = egui::RichText::new(t!("Note: {note}.", note = text)).small().color(Palette::of(ui).warning);

@@ -26,7 +26,7 @@ use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
 
 use crate::app::language::{key, t, tr};
 use crate::app::view::{ChannelView, Layer, RangeMode, ViewSettings};
-use crate::app::{Command, Overlay, State, WindowLayout, file_name};
+use crate::app::{Command, Explained, Overlay, State, WindowLayout, file_name};
 use crate::imitation::difference::DifferenceKind;
 use crate::inspect::Role;
 
@@ -38,6 +38,7 @@ pub struct Memory {
     finder: finder::Finder,
     pub toasts: toasts::Toasts,
     sort: Option<table::Sort>,
+    explained: Explained,
     canvas: canvas::Canvas,
     run: run::RunMemory,
     talk: talk::TalkMemory,
@@ -110,9 +111,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     let right = Panel::right("inspector").frame(side).default_size(layout.right_panel).size_range(320.0..=560.0).show(
         ui,
         |ui| {
-            ScrollArea::vertical()
-                .auto_shrink([false, false])
-                .show(ui, |ui| inspector(ui, &mut panel, &mut memory.sort));
+            inspector(ui, &mut panel, &mut memory.sort, &mut memory.explained);
         },
     );
     memory.panels = [left.response.rect.width(), right.response.rect.width()].map(Some);
@@ -188,17 +187,19 @@ fn canvas_message(state: &State) -> Option<String> {
     (!shown).then(|| t!("Opening {file}…", file = file_name(image)))
 }
 
-/// The right panel.
-fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>) {
+/// The right panel. What decides the mask stays in view; below it scrolls what follows from it.
+fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>, explained: &mut Explained) {
     let state = panel.state;
-    pinned::show(ui, panel);
-    widgets::section(ui, key!("UNDER THE POINTER"), |ui| pointer::show(ui, state));
     widgets::section(ui, key!("MASK"), |ui| imitation::mask(ui, panel));
-    widgets::section(ui, key!("FEATURES"), |ui| features::show(ui, panel));
-    let truths = state.scene.as_ref().map_or(0, |scene| scene.labels.len());
-    let title = t!("GROUND TRUTHS ({count})", count = truths);
-    widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
-    widgets::section(ui, key!("TOTALS"), |ui| imitation::totals(ui, state));
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        pinned::show(ui, panel, explained);
+        widgets::section(ui, key!("UNDER THE POINTER"), |ui| pointer::show(ui, state));
+        let truths = state.scene.as_ref().map_or(0, |scene| scene.labels.len());
+        let title = t!("GROUND TRUTHS ({count})", count = truths);
+        widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
+        widgets::section(ui, key!("FEATURES"), |ui| features::show(ui, panel));
+        widgets::section(ui, key!("TOTALS"), |ui| imitation::totals(ui, state));
+    });
 }
 
 /// Files that were let fall on the window, and the frame that says that they can be.

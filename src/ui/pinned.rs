@@ -3,24 +3,25 @@
 use egui::{Align, Label, Layout, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::language::{key, t};
-use crate::app::{Command, Explanation, TruthLines, explanation};
+use crate::app::{Command, Explained, Explanation, TruthLines};
 use crate::format::significant;
 use crate::ui::palette::{self, Palette};
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, note};
 
 /// Points that the ground truths of a cell take at most; more of them scroll.
-const TRUTHS: f32 = 208.0;
+const TRUTHS: f32 = 152.0;
 /// Size of the sentence to take home.
 const HEADLINE: f32 = 15.0;
 
 /// Draws nothing while no cell is pinned.
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, explained: &mut Explained) {
+    let explanation = explained.of(panel.state);
     if panel.state.pin.is_none() {
         return;
     }
-    widgets::section(ui, key!("PINNED CELL"), |ui| match explanation(panel.state) {
-        Some(explanation) => explain(ui, panel, &explanation),
+    widgets::section(ui, key!("PINNED CELL"), |ui| match explanation {
+        Some(explanation) => explain(ui, panel, explanation),
         None => note(ui, t!("The masks are being computed…")),
     });
 }

@@ -1,7 +1,7 @@
 //! Listing jobs: the images of a dataset in batches, and thumbnails with label counts.
 
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::engine::Desk;
@@ -30,24 +30,12 @@ pub(super) fn handle(job: Job, desk: &Desk) {
     }
 }
 
-/// The images in an image's own folder, sorted; not those below it: a photo on a desktop is no data set of all the
-/// folders there.
-fn beside(image: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(folder)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
-        .map_err(|cause| DatasetError::Read { path: folder.to_path_buf(), cause })?;
-    let mut images: Vec<PathBuf> = entries.into_iter().filter(|path| dataset::is_image(path)).collect();
-    images.sort();
-    Ok(images)
-}
-
 fn list(source: &Path, split: Option<&str>, desk: &Desk) -> Result<(), DatasetError> {
     let mut brief = DatasetBrief { source: source.to_path_buf(), ..DatasetBrief::default() };
     let sources = if source.is_dir() {
         vec![source.to_path_buf()]
     } else if dataset::is_image(source) {
-        beside(source)?
+        dataset::images_beside(source)?
     } else {
         let data = DataYaml::load(source)?;
         let splits: Vec<Split> = Split::ALL.into_iter().filter(|split| data.has(*split)).collect();
@@ -73,20 +61,4 @@ fn list(source: &Path, split: Option<&str>, desk: &Desk) -> Result<(), DatasetEr
     }
     desk.report(Report::Images { images: Vec::new(), done: true });
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn beside_an_image_are_its_siblings_and_nothing_deeper() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| folder.path().join(name);
-        std::fs::create_dir(file("below")).unwrap();
-        for name in ["b.jpg", "a.PNG", "notes.txt", "below/c.jpg"] {
-            std::fs::write(file(name), "x").unwrap();
-        }
-        assert_eq!(beside(&file("b.jpg")).unwrap(), [file("a.PNG"), file("b.jpg")]);
-    }
 }

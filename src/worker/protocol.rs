@@ -77,9 +77,10 @@ pub enum Job {
 /// What a survey is of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SurveyRequest {
-    /// The data.yaml.
+    /// The data.yaml, a folder of images, or an image whose neighbours are meant.
     pub data: PathBuf,
-    pub split: Split,
+    /// Of the data.yaml; `None` for images without one.
+    pub split: Option<Split>,
     pub anchors: Vec<AnchorScale>,
     /// Network input, already a multiple of the largest stride.
     pub input: Size,
@@ -185,6 +186,8 @@ pub enum Report {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EarlierRun {
     pub folder: PathBuf,
+    /// What it was asked to do; `None` where its config.toml is missing or of another version.
+    pub config: Option<Box<RunConfig>>,
     /// "P3" …
     pub scales: Vec<String>,
     pub steps: Vec<StepRecord>,

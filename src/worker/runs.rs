@@ -13,6 +13,7 @@ use crate::train::config::Campaign;
 use crate::train::event::{RunControl, RunEvent, RunId};
 use crate::train::record::RunHistory;
 use crate::train::replay::Replay;
+use crate::train::run::RunFolder;
 
 /// Time between two reports of a run.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -56,8 +57,10 @@ pub(super) fn read(job: Job, desk: &Desk) {
 
 fn earlier(folder: &Path) -> Result<EarlierRun, String> {
     let history = RunHistory::read(folder).map_err(|error| error.to_string())?;
+    let config = std::fs::read_to_string(RunFolder::new(folder).config()).ok();
     Ok(EarlierRun {
         folder: folder.to_path_buf(),
+        config: config.and_then(|text| toml::from_str(&text).ok()).map(Box::new),
         scales: history.scales,
         steps: history.steps,
         epochs: history.epochs,

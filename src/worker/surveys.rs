@@ -27,8 +27,11 @@ fn run(request: &SurveyRequest, desk: &Desk) -> Result<(), DatasetError> {
             if desk.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     };
-    let data = DataYaml::load(&request.data)?;
-    let samples = Samples::load(&data, request.split, &mut told("reading labels", 0.0, READING))?;
+    let mut reading = told("reading labels", 0.0, READING);
+    let samples = match request.split {
+        Some(split) => Samples::load(&DataYaml::load(&request.data)?, split, &mut reading)?,
+        None => Samples::load_images(&request.data, &mut reading)?,
+    };
     if desk.is_cancelled() {
         return Ok(());
     }

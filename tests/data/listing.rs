@@ -6,7 +6,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use distillscope::dataset::{Listing, is_image, list_images};
+use distillscope::dataset::{Listing, images_beside, is_image, list_images};
 use tempfile::TempDir;
 
 fn touch(folder: &TempDir, names: &[&str]) {
@@ -117,4 +117,12 @@ fn links_are_followed_but_not_in_a_loop() {
     touch(&outside, &["2.jpg"]);
     std::os::unix::fs::symlink(outside.path(), folder.path().join("b")).unwrap();
     assert_eq!(list(&folder, &["."]).0, ["a/1.jpg", "b/2.jpg"]);
+}
+
+#[test]
+fn beside_an_image_are_its_siblings_and_nothing_deeper() {
+    let folder = tempfile::tempdir().unwrap();
+    touch(&folder, &["b.jpg", "a.PNG", "notes.txt", "below/c.jpg"]);
+    let file = |name: &str| folder.path().join(name);
+    assert_eq!(images_beside(&file("b.jpg")).unwrap(), [file("a.PNG"), file("b.jpg")]);
 }

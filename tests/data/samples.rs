@@ -127,3 +127,22 @@ fn a_reading_that_is_broken_off_gives_what_it_has() {
     assert_eq!(data.load_until(256).unwrap().samples.len(), 256);
     assert_eq!(data.load().unwrap().samples.len(), 300);
 }
+
+#[test]
+fn a_folder_needs_no_data_yaml_and_no_class_names() {
+    let data = Data::new();
+    data.image("a", Some("7 0.5 0.5 0.2 0.4\n"));
+    data.image("b", None);
+    data.image("deep/c", Some("0 0.5 0.5 0.5 0.5\n"));
+    let load = |source: &str| Samples::load_images(&data.path(source), &mut |_, _| ControlFlow::Continue(()));
+    let samples = load("images").unwrap();
+    assert_eq!(file_names(&samples), ["a", "b", "c"]);
+    // 0.2 · 40 by 0.4 · 20 px about the middle.
+    let bbox = BoundingBox::new(16.0, 6.0, 24.0, 14.0);
+    assert_eq!(samples.samples[0].labels, [Label { class: 7, bbox }]);
+    assert!(samples.names.is_empty() && samples.warnings.is_empty(), "{:?}", samples.warnings);
+    // An image stands for those beside it.
+    assert_eq!(file_names(&load("images/b.png").unwrap()), ["a", "b"]);
+    let error = load("labels").unwrap_err();
+    assert!(error.to_string().contains("no image here can be used"), "{error}");
+}

@@ -232,6 +232,62 @@ fn a_healthy_set_up_is_all_green() {
     assert!(reached.contains(&0) && reached.contains(&23) && !reached.contains(&24), "{reached:?}");
 }
 
+#[test]
+fn a_preflight_says_how_far_it_is_and_stops_where_it_is_asked_to() {
+    // With a fit, so that every stage has its turn.
+    let imitation = ImitationConfig { tap: Tap::Neck, ..ImitationConfig::default() };
+    let config = RunConfig { imitation, ..config() };
+    let mut heard: Vec<(String, f32)> = Vec::new();
+    let found = preflight(&mut learner(&config), 0.5, &mut |what, fraction| {
+        heard.push((what.to_owned(), fraction));
+        ControlFlow::Continue(())
+    });
+    let found = found.expect("answers").expect("not stopped");
+    assert!(heard.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{heard:?}");
+    assert!(heard.iter().all(|(_, fraction)| (0.0..1.0).contains(fraction)), "{heard:?}");
+    let mut stages: Vec<&str> = heard.iter().map(|(what, _)| what.as_str()).collect();
+    stages.dedup();
+    assert!(stages.len() >= 14, "{stages:?}");
+    assert_eq!((stages[0], stages.last()), ("fitting the adapters", Some(&"a step of the optimizer")));
+
+    let timed: Vec<&str> = found.timings.iter().map(|timing| timing.stage).collect();
+    let expected = [
+        "fitting the adapters",
+        "augmenting",
+        "ground truths, classes and anchors",
+        "masks",
+        "losses and gradients",
+        "teacher and adapters",
+    ];
+    assert_eq!(timed, expected);
+    let timed: f64 = found.timings.iter().map(|timing| timing.seconds).sum();
+    assert!(timed > 0.0 && timed <= found.seconds, "{timed} of {}", found.seconds);
+    // A batch of 4 at 224 px is small enough to be measured whole.
+    assert_eq!((found.images.batch, found.images.measured), (4, 4));
+    assert_eq!(found.images.fitted, found.images.fitted_by_run);
+
+    for at in [0, stages.len() / 2, heard.len() - 1] {
+        let mut calls = 0;
+        let stopped = preflight(&mut learner(&config), 0.5, &mut |_, _| {
+            calls += 1;
+            if calls > at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((stopped.expect("no error"), calls), (None, at + 1), "and nothing more is asked of it");
+    }
+}
+
+/// Nothing is fitted where there is nothing to fit: the tap head has no adapters.
+#[test]
+fn the_head_needs_no_fit() {
+    let of = |imitation: ImitationConfig| learner(&RunConfig { imitation, ..config() }).fitted_images();
+    let images = learner(&config()).plan.train.samples.len().min(64);
+    let fits = ImitationConfig { tap: Tap::Neck, ..ImitationConfig::default() };
+    assert_eq!(of(fits.clone()), images);
+    assert_eq!(of(ImitationConfig { tap: Tap::Head, ..fits.clone() }), 0);
+    assert_eq!(of(ImitationConfig { tap: Tap::Head, normalise: true, ..fits.clone() }), images);
+    assert_eq!(of(ImitationConfig { adapter_start: AdapterStart::Random, ..fits }), 0);
+}
+
 /// The λ that a preflight names for a ratio is the one at which that ratio is measured.
 #[test]
 fn the_lambda_for_a_ratio_reaches_it() {

@@ -37,6 +37,7 @@ fn step(step: u64) -> StepRecord {
         distance: vec![0.1, 1.0 / 3.0],
         lambda: 0.01,
         mask_cells: vec![123_456_789 + step, 0],
+        mask_share: vec![x / 30.0, 0.0],
         gradient_ratio: (step == 2).then_some(0.2),
         gradient_cosine: (step == 2).then_some(-x),
         measuring: (step == 2).then_some(0.75),
@@ -62,6 +63,7 @@ fn epoch(epoch: u32, step: u64, evaluated: bool) -> EpochRecord {
         distance: vec![100.0, 12.346],
         lambda: 0.01,
         mask_cells: vec![1_234_567, 8],
+        mask_share: vec![0.12346, 0.0625],
         gradient_ratio: evaluated.then_some(0.2),
         gradient_cosine: evaluated.then_some(-0.5),
         ..StepRecord::default()
@@ -155,6 +157,8 @@ fn results_look_like_those_of_yolov5() {
             "train/lambda",
             "train/mask_cells_P3",
             "train/mask_cells_P4",
+            "train/mask_share_P3",
+            "train/mask_share_P4",
             "train/gradient_ratio",
             "train/gradient_cosine",
             "step",
@@ -174,9 +178,9 @@ fn steps_hold_every_field() {
     assert_eq!(
         read(folder.path(), STEPS),
         "step,epoch,total,box,objectness,class,imitation_P3,imitation_P4,distance_P3,distance_P4,lambda,mask_cells_P3,\
-         mask_cells_P4,gradient_ratio,gradient_cosine,measuring,learning_rate,momentum,gradient_norm,images,seconds,waited\n\
+         mask_cells_P4,mask_share_P3,mask_share_P4,gradient_ratio,gradient_cosine,measuring,learning_rate,momentum,gradient_norm,images,seconds,waited\n\
          1,0,0.1,0.09523809523809523,2.857142857142857e-10,0.0,285714285714.2857,2.2250738585072014e-308,0.1,\
-         0.3333333333333333,0.01,123456790,0,,,,0.01,0.937,NaN,4,1.5,0.25\n"
+         0.3333333333333333,0.01,123456790,0,0.009523809523809523,0.0,,,,0.01,0.937,NaN,4,1.5,0.25\n"
     );
 }
 
@@ -189,6 +193,7 @@ fn a_run_without_imitation_leaves_its_fields_empty() {
         imitation: Vec::new(),
         distance: Vec::new(),
         mask_cells: Vec::new(),
+        mask_share: Vec::new(),
         ..record
     };
     recorder.take(&RunEvent::Step(plain(step(0)))).unwrap();
@@ -230,6 +235,43 @@ fn a_resumed_run_drops_what_comes_again() {
     assert!(error.to_string().contains("is of scales P3 P4, this run has P5"), "{error}");
 }
 
+/// A table as it was before shares were kept.
+fn without_shares(text: &str) -> String {
+    let kept: Vec<bool> = text.lines().next().unwrap().split(',').map(|name| !name.contains("mask_share")).collect();
+    let line = |line: &str| {
+        let fields: Vec<&str> = line.split(',').zip(&kept).filter(|(_, kept)| **kept).map(|(field, _)| field).collect();
+        fields.join(",") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn a_run_from_before_shares_were_kept_opens_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::create(folder.path(), &summary(folder.path(), 0), "").unwrap();
+    take_steps(&mut recorder, 0..3);
+    take_epoch(&mut recorder, epoch(0, 3, true));
+    drop(recorder);
+    for file in [STEPS, RESULTS] {
+        let text = without_shares(&read(folder.path(), file));
+        assert!(!text.contains("share"));
+        fs::write(folder.path().join(file), text).unwrap();
+    }
+    let old_step = |index: u64| StepRecord { mask_share: Vec::new(), ..step(index) };
+    let mut old_epoch = epoch(0, 3, true);
+    old_epoch.mean.mask_share = Vec::new();
+    let history = RunHistory::read(folder.path()).unwrap();
+    assert_eq!(history.steps, (0..3).map(old_step).collect::<Vec<_>>());
+    assert_eq!(history.epochs, [old_epoch.clone()]);
+
+    let mut recorder = Recorder::resume(folder.path(), &summary(folder.path(), 3)).unwrap();
+    take_steps(&mut recorder, 3..6);
+    take_epoch(&mut recorder, epoch(1, 6, true));
+    let history = RunHistory::read(folder.path()).unwrap();
+    assert_eq!(history.steps, (0..3).map(old_step).chain((3..6).map(step)).collect::<Vec<_>>());
+    assert_eq!(history.epochs, [old_epoch, epoch(1, 6, true)]);
+}
+
 #[test]
 fn each_warning_stands_once_with_its_count() {
     let folder = tempfile::tempdir().unwrap();
@@ -255,7 +297,7 @@ fn a_damaged_row_is_named() {
         RunHistory::read(folder.path()).unwrap_err().to_string()
     };
     let error = error_of(STEPS, steps.trim_end()[..steps.len() - 20].to_owned());
-    assert!(error.contains("steps.csv:3: the header has 22 fields, this line 17;"), "{error}");
+    assert!(error.contains("steps.csv:3: the header has 24 fields, this line 19;"), "{error}");
     let error = error_of(STEPS, steps.replace("\n1,0,", "\n1,x,"));
     assert!(error.contains("steps.csv:3: epoch is 'x', not a number"), "{error}");
     let error = error_of(STEPS, steps.replace("\n1,0,", "\n1.5,0,"));

@@ -176,6 +176,10 @@ fn the_preview_of_a_batch_has_the_masks_that_the_run_learns_with() {
         let cells = |scale: usize| preview.images.iter().map(|image| image.mask.scales[scale].mask_cells as u64).sum();
         assert_eq!((preview.epoch, preview.images.len()), (step.epoch, step.images));
         assert_eq!((0..3).map(cells).collect::<Vec<u64>>(), step.mask_cells, "step {}", step.step);
+        // 64 px are 8, 4 and 2 cells of the strides 8, 16 and 32.
+        let maps = [64, 16, 4].map(|cells| (cells * step.images) as f64);
+        let shares: Vec<f64> = step.mask_cells.iter().zip(maps).map(|(cells, map)| *cells as f64 / map).collect();
+        assert_eq!(shares, step.mask_share, "step {}", step.step);
     }
     assert_eq!(run.len(), 6);
     assert!(run.iter().any(|step| step.mask_cells.iter().sum::<u64>() > 0));

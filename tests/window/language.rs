@@ -42,6 +42,18 @@ const STAGES: &[&str] = &[
     "masks",
     "losses and gradients",
     "teacher and adapters",
+    "the input of both models",
+    "masks, decided again cell by cell",
+    "both losses",
+    "the detection loss's gradient",
+    "the imitation's gradient",
+    "a smaller batch",
+    "the same images twice",
+    "images without boxes",
+    "the teacher's loss",
+    "the losses of the student and of random weights",
+    "the teacher's statistics",
+    "a step of the optimizer",
 ];
 
 /// What workers name as the subject of an error.

@@ -541,6 +541,22 @@ fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
 }
 
 #[test]
+fn what_decides_the_mask_stays_in_view_beside_an_explanation() {
+    let (mut window, _) = Window::on_scene();
+    window.harness.set_size(egui::vec2(1280.0, 800.0));
+    window.steps(3);
+    // Above the bar of the run.
+    let below = 768.0;
+    let bottom = |window: &Window, label: &str| window.harness.get_by_label(label).rect().bottom();
+    assert!(bottom(&window, "Ground truth 1: small") < below, "{}", bottom(&window, "Ground truth 1: small"));
+    let psi = bottom(&window, "ψ");
+    window.press(Modifiers::NONE, Key::E);
+    assert!(bottom(&window, "Unpin") < below);
+    assert_eq!(bottom(&window, "ψ"), psi, "an explanation pushes nothing away");
+    assert!(psi < bottom(&window, "Unpin"));
+}
+
+#[test]
 fn another_image_lets_the_pinned_cell_go() {
     let (mut window, _) = Window::on_scene();
     window.press(Modifiers::NONE, Key::E);

@@ -533,7 +533,7 @@ fn the_masks_of_the_open_split_are_surveyed_and_a_click_in_a_plot_sets_psi() {
         _ => None,
     });
     let request = request.expect("a survey was asked for");
-    assert_eq!((&*request.data, request.split), (Path::new("d/data.yaml"), Split::Train));
+    assert_eq!((&*request.data, request.split), (Path::new("d/data.yaml"), Some(Split::Train)));
 
     let kind = JobKind::Survey;
     window.report(Report::Started { kind, what: "d/data.yaml".into() });

@@ -227,6 +227,7 @@ fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     };
     window.report(Report::EarlierRun(Box::new(EarlierRun {
         folder: "runs/run-1".into(),
+        config: None,
         scales: vec!["P3".into()],
         steps: vec![step(0, 4.0), step(1, 3.0)],
         epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],

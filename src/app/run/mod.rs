@@ -1,6 +1,7 @@
 //! The runs of this session: how the next one is set up, what the ones under way say, what is shown of them.
 
 mod batch;
+mod earlier;
 mod form;
 pub mod lines;
 mod paired;
@@ -22,7 +23,7 @@ use crate::app::language::{key, t};
 use crate::app::messages::Level;
 use crate::export::figure::axis::AxisScale;
 use crate::train::config::Campaign;
-use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId};
+use crate::train::event::{Outcome, RunControl, RunEvent, RunId};
 use crate::worker::EarlierRun;
 
 pub use batch::BatchView;
@@ -272,15 +273,23 @@ impl Runs {
 
     /// Lays a run from disk over the others.
     pub(super) fn add_earlier(&mut self, run: EarlierRun) {
-        let arm = if run.folder.ends_with(Arm::Baseline.name()) { Arm::Baseline } else { Arm::Imitation };
-        let beside = |track: &&Arc<Track>| track.folder.as_ref().and_then(|f| f.parent()) == run.folder.parent();
+        let id = earlier::id(&run);
+        let task = run.config.as_deref().map(earlier::task);
+        let beside = |track: &&Arc<Track>| {
+            let same_task = match (&track.task, &task) {
+                (Some(one), Some(other)) => one == other,
+                _ => true,
+            };
+            same_task && track.folder.as_ref().and_then(|f| f.parent()) == run.folder.parent()
+        };
         let twin = self.tracks.iter().filter(|track| track.folder.is_some()).find(beside);
         let campaign = twin.map(|track| track.campaign).unwrap_or_else(|| self.next_key());
         let parts: Vec<_> = run.folder.iter().rev().take(2).map(|part| part.to_string_lossy().into_owned()).collect();
         let name = parts.into_iter().rev().collect::<Vec<_>>().join(" · ");
         self.tracks.retain(|track| track.folder.as_ref() != Some(&run.folder));
-        let mut track = Track::new(self.next_key(), campaign, RunId { seed: 0, arm }, name);
+        let mut track = Track::new(self.next_key(), campaign, id, name);
         track.folder = Some(run.folder);
+        track.task = task;
         track.scales = run.scales;
         run.steps.iter().for_each(|step| track.step(step));
         run.epochs.into_iter().for_each(|epoch| track.epoch(epoch));
@@ -353,7 +362,8 @@ fn note(name: &str, event: &RunEvent) -> Option<Note> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::event::{RunSummary, StepRecord};
+    use crate::train::config::RunConfig;
+    use crate::train::event::{Arm, RunSummary, StepRecord};
 
     fn id(seed: u64, arm: Arm) -> RunId {
         RunId { seed, arm }
@@ -447,6 +457,21 @@ mod tests {
         let key = runs.tracks[0].key;
         runs.remove(key);
         assert_eq!(runs.tracks.len(), 1);
+    }
+
+    #[test]
+    fn earlier_runs_are_twins_where_seed_and_task_are_the_same() {
+        let mut runs = Runs::default();
+        let config = |seed: u64, batch: usize| Some(Box::new(RunConfig { seed, batch, ..RunConfig::default() }));
+        for (name, seed, batch) in
+            [("imitation-4", 4, 16), ("baseline-4", 4, 16), ("imitation-5", 5, 16), ("baseline-5", 5, 8)]
+        {
+            let folder = PathBuf::from("old").join(name);
+            runs.add_earlier(EarlierRun { folder, config: config(seed, batch), ..Default::default() });
+        }
+        let twins: Vec<[&str; 2]> = runs.twins().map(|(one, other)| [&*one.name, &*other.name]).collect();
+        // Seed 5 was trained with another batch the second time: that is no comparison.
+        assert_eq!(twins, [["old · imitation-4", "old · baseline-4"]]);
     }
 
     #[test]

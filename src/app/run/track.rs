@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::language::key;
 use crate::app::run::replay::Shared;
+use crate::train::config::RunConfig;
 use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StepRecord};
 use crate::train::replay::Replay;
 
@@ -24,6 +25,7 @@ pub enum Plot {
     Lambda,
     GradientRatio,
     GradientCosine,
+    MaskShare,
     MaskCells,
     Truths,
     LearningRate,
@@ -31,7 +33,7 @@ pub enum Plot {
 }
 
 impl Plot {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Total,
         Self::Box,
         Self::Objectness,
@@ -41,6 +43,7 @@ impl Plot {
         Self::Lambda,
         Self::GradientRatio,
         Self::GradientCosine,
+        Self::MaskShare,
         Self::MaskCells,
         Self::Truths,
         Self::LearningRate,
@@ -58,6 +61,7 @@ impl Plot {
             Self::Lambda => "λ",
             Self::GradientRatio => key!("gradient ratio"),
             Self::GradientCosine => key!("gradient cosine"),
+            Self::MaskShare => key!("imitated share"),
             Self::MaskCells => key!("imitated cells"),
             Self::Truths => key!("ground truths"),
             Self::LearningRate => key!("learning rate"),
@@ -73,6 +77,7 @@ impl Plot {
             Self::Lambda => key!("weight"),
             Self::GradientRatio => key!("‖∇imitation‖ / ‖∇detection‖"),
             Self::GradientCosine => key!("cosine, −1 to 1"),
+            Self::MaskShare => key!("% of the scale's cells"),
             Self::MaskCells => key!("cells per image"),
             Self::LearningRate => key!("per step"),
             Self::Map => key!("share, 0 to 1"),
@@ -92,6 +97,7 @@ impl Plot {
             Self::GradientCosine => {
                 key!("Above 0 imitation and detection pull the student the same way, below 0 apart.")
             }
+            Self::MaskShare => key!("Which share of each scale's cells is in the mask, over the batch."),
             Self::MaskCells => key!("How many cells of each scale are in the mask, on the mean of the batch."),
             Self::Truths => {
                 key!(
@@ -145,6 +151,8 @@ pub struct Track {
     pub summary: Option<Arc<RunSummary>>,
     /// Where an earlier run lies.
     pub folder: Option<PathBuf>,
+    /// What an earlier run was to do, but for what its twin does otherwise: [`super::earlier::task`].
+    pub task: Option<Box<RunConfig>>,
     /// What it was replayed from.
     pub replay: Option<Shared<Replay>>,
     /// "P3" …
@@ -172,6 +180,7 @@ impl Track {
             id,
             summary: None,
             folder: None,
+            task: None,
             replay: None,
             scales: Vec::new(),
             curves: Vec::new(),
@@ -244,6 +253,9 @@ impl Track {
         if let Some(cosine) = record.gradient_cosine {
             self.put(Plot::GradientCosine, 0, step, cosine);
         }
+        for (scale, &share) in record.mask_share.iter().enumerate() {
+            self.put(Plot::MaskShare, scale, step, 100.0 * share);
+        }
         for (scale, &cells) in record.mask_cells.iter().enumerate() {
             self.put(Plot::MaskCells, scale, step, cells as f64 / record.images.max(1) as f64);
         }
@@ -300,7 +312,7 @@ impl Track {
 
     fn curve_name(&self, plot: Plot, index: usize) -> String {
         match plot {
-            Plot::Imitation | Plot::Distance | Plot::MaskCells => {
+            Plot::Imitation | Plot::Distance | Plot::MaskShare | Plot::MaskCells => {
                 self.scales.get(index).cloned().unwrap_or_else(|| format!("scale {index}"))
             }
             Plot::Truths => format!("gt {index}"),

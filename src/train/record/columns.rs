@@ -12,6 +12,8 @@ pub(super) struct Column<R> {
     pub name: String,
     /// Whole numbers are written with all their digits.
     pub whole: bool,
+    /// Whether files of earlier versions lack it.
+    pub late: bool,
     /// None where the record does not know it.
     pub get: Get<R>,
     /// Puts a number from a file where it belongs.
@@ -24,6 +26,7 @@ macro_rules! column {
         Column {
             name: $name.to_owned(),
             whole: false,
+            late: false,
             get: Box::new(|$record| Some($field)),
             set: Box::new(|$record, value| $field = value),
         }
@@ -32,6 +35,7 @@ macro_rules! column {
         Column {
             name: $name.to_owned(),
             whole: true,
+            late: false,
             get: Box::new(|$record| Some($field as f64)),
             set: Box::new(|$record, value| $field = value as $type),
         }
@@ -40,6 +44,7 @@ macro_rules! column {
         Column {
             name: $name.to_owned(),
             whole: false,
+            late: false,
             get: Box::new(|$record| $field),
             set: Box::new(|$record, value| $field = Some(value)),
         }
@@ -57,10 +62,16 @@ fn per_scale<R: 'static>(
     let column = |(index, scale): (usize, &String)| Column {
         name: format!("{name}_{scale}"),
         whole,
+        late: false,
         get: Box::new(move |record: &R| get(record, index)),
         set: Box::new(move |record: &mut R, value| set(record, index, value)),
     };
     scales.iter().enumerate().map(column).collect()
+}
+
+fn late<R>(mut columns: Vec<Column<R>>) -> Vec<Column<R>> {
+    columns.iter_mut().for_each(|column| column.late = true);
+    columns
 }
 
 /// Scales come one after the other; one that is missing in a file stays NaN, and its reader finds the gap.
@@ -106,6 +117,13 @@ pub(super) fn of_steps(scales: &[String]) -> Vec<Column<StepRecord>> {
         |r: &StepRecord, scale| r.mask_cells.get(scale).map(|cells| *cells as f64),
         |r, scale, value| put_cells(&mut r.mask_cells, scale, value),
     ));
+    columns.extend(late(per_scale(
+        "mask_share",
+        scales,
+        false,
+        |r: &StepRecord, scale| r.mask_share.get(scale).copied(),
+        |r, scale, value| put(&mut r.mask_share, scale, value),
+    )));
     let rest: [Column<StepRecord>; 9] = [
         column!("gradient_ratio", optional, r => r.gradient_ratio),
         column!("gradient_cosine", optional, r => r.gradient_cosine),
@@ -126,12 +144,14 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
     let evaluated = |name: &str, get: fn(&Evaluation) -> f64, set: fn(&mut Evaluation, f64)| Column {
         name: name.to_owned(),
         whole: false,
+        late: false,
         get: Box::new(move |r: &EpochRecord| r.evaluation.as_ref().map(get)),
         set: Box::new(move |r: &mut EpochRecord, value| set(r.evaluation.get_or_insert_default(), value)),
     };
     let validated = |name: &str, term: usize| Column {
         name: name.to_owned(),
         whole: false,
+        late: false,
         get: Box::new(move |r: &EpochRecord| Some(r.evaluation.as_ref()?.losses?[term])),
         set: Box::new(move |r: &mut EpochRecord, value| {
             r.evaluation.get_or_insert_default().losses.get_or_insert_default()[term] = value;
@@ -155,6 +175,7 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
         Column {
             name: "train/imitation_loss".to_owned(),
             whole: false,
+            late: false,
             get: Box::new(|r: &EpochRecord| (!r.mean.imitation.is_empty()).then(|| r.mean.imitation.iter().sum())),
             // It is the sum of the columns that follow.
             set: Box::new(|_, _| {}),
@@ -182,6 +203,13 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
         |r: &EpochRecord, scale| r.mean.mask_cells.get(scale).map(|cells| *cells as f64),
         |r, scale, value| put_cells(&mut r.mean.mask_cells, scale, value),
     ));
+    columns.extend(late(per_scale(
+        "train/mask_share",
+        scales,
+        false,
+        |r: &EpochRecord, scale| r.mean.mask_share.get(scale).copied(),
+        |r, scale, value| put(&mut r.mean.mask_share, scale, value),
+    )));
     let rest: [Column<EpochRecord>; 4] = [
         column!("train/gradient_ratio", optional, r => r.mean.gradient_ratio),
         column!("train/gradient_cosine", optional, r => r.mean.gradient_cosine),
@@ -189,6 +217,7 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
         Column {
             name: "best".to_owned(),
             whole: true,
+            late: false,
             get: Box::new(|r: &EpochRecord| Some(f64::from(u8::from(r.best)))),
             set: Box::new(|r, value| r.best = value != 0.0),
         },

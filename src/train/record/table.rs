@@ -128,14 +128,16 @@ impl Text {
         self.names().filter_map(|name| name.strip_prefix(prefix)).map(str::to_owned).collect()
     }
 
-    /// The rows as records. Columns of other names are passed over.
+    /// The rows as records. Columns of other names are passed over, and such that came later may be missing.
     pub fn records<R: Default>(&self, columns: &[Column<R>]) -> Result<Vec<R>, RecordError> {
         let names: Vec<&str> = self.names().collect();
         let mut places = Vec::with_capacity(columns.len());
         for column in columns {
-            let place = names.iter().position(|name| *name == column.name);
-            let missing = || RecordError::Column { path: self.path.clone(), name: column.name.clone() };
-            places.push((column, place.ok_or_else(missing)?));
+            match names.iter().position(|name| *name == column.name) {
+                Some(place) => places.push((column, place)),
+                None if column.late => {}
+                None => return Err(RecordError::Column { path: self.path.clone(), name: column.name.clone() }),
+            }
         }
         let rows = self.text.lines().zip(1..).skip(1);
         rows.map(|(line, number)| {

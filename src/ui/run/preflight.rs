@@ -6,7 +6,7 @@ use crate::app::Command;
 use crate::app::language::{t, tr};
 use crate::app::run::Examined;
 use crate::format::significant;
-use crate::preflight::report::{Check, LayerGradients, Status};
+use crate::preflight::report::{Check, Images, LayerGradients, Preflight, Status, Timing};
 use crate::train::config::GRADIENT_RATIO;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
@@ -62,6 +62,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut PreflightMemory) {
             ScrollArea::vertical().id_salt("balance").auto_shrink([false, false]).show(ui, |ui| {
                 balance(ui, panel, examined, memory);
                 layers(ui, &examined.found.layers);
+                foot(ui, &examined.found);
             });
         });
     });
@@ -166,6 +167,26 @@ fn balance(ui: &mut Ui, panel: &mut Panel<'_>, examined: &Examined, memory: &mut
         t!("A fixed λ has this ratio on the first batch; a kept ratio is measured every ten steps and λ follows."),
     );
     ui.add_space(8.0);
+}
+
+/// What the answers rest on, and where the time went.
+fn foot(ui: &mut Ui, found: &Preflight) {
+    ui.add_space(8.0);
+    let Images { batch, measured, fitted, fitted_by_run } = found.images;
+    note(ui, &t!("Gradients are those of {measured} of the batch's {batch} images.", measured, batch));
+    if fitted > 0 {
+        note(
+            ui,
+            &t!(
+                "The adapters were fitted on {fitted} of the {all} images of the run's own fit.",
+                fitted,
+                all = fitted_by_run
+            ),
+        );
+    }
+    let stage =
+        |timing: &Timing| t!("{stage} {seconds} s", stage = tr(timing.stage), seconds = significant(timing.seconds));
+    note(ui, &found.timings.iter().map(stage).collect::<Vec<_>>().join(" · "));
 }
 
 /// Both gradients' norms on each layer of the student, on one logarithmic scale.

@@ -337,8 +337,10 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
         t!("{optimizer} · seed {seed} · evaluated every {every}", optimizer = name, seed = config.seed, every);
     fold(ui, key!("Optimisation"), &summary, |ui| optimisation(ui, config, memory));
     why(ui, problems, Field::Optimisation);
-    let summary = format!("lr0 {} · mosaic {} · fliplr {}", config.hyp.lr0, config.hyp.mosaic, config.hyp.fliplr);
+    let summary = format!("lr0 {} · box {} · obj {}", config.hyp.lr0, config.hyp.box_gain, config.hyp.obj);
     fold(ui, key!("Hyperparameters"), &summary, |ui| hyperparameters(ui, panel, &mut config.hyp));
+    let summary = format!("mosaic {} · scale {} · fliplr {}", config.hyp.mosaic, config.hyp.scale, config.hyp.fliplr);
+    fold(ui, key!("Augmentation"), &summary, |ui| augmentation(ui, &mut config.hyp));
     why(ui, problems, Field::Hyperparameters);
     if let Err(error) = config.hyp.check() {
         ui.label(RichText::new(error.to_string()).small().color(Palette::of(ui).warning));
@@ -465,42 +467,61 @@ fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, hyp: &mut Hyperparameters
     ui.horizontal(|ui| {
         let load = Command::BrowseForRun(RunFile::Hyp);
         panel.button(ui, load.clone(), load.label());
-        if ui.button(t!("No augmentation")).on_hover_text(t!("Sets every augmentation to 0: a plain run.")).clicked() {
-            *hyp = hyp.clone().without_augmentation();
-        }
         if ui.button(t!("Defaults")).on_hover_text(t!("The program's own values.")).clicked() {
             *hyp = Hyperparameters::default();
         }
     });
-    let fields: [(&str, &mut f64, &str); 27] = [
-        ("lr0", &mut hyp.lr0, t!("First learning rate.")),
-        ("lrf", &mut hyp.lrf, t!("Last learning rate, as a share of the first.")),
-        ("momentum", &mut hyp.momentum, t!("SGD's momentum, Adam's β₁.")),
-        ("weight_decay", &mut hyp.weight_decay, t!("Of the weights; biases and batch norms have none.")),
-        ("warmup_epochs", &mut hyp.warmup_epochs, t!("Epochs over which the learning rate and the momentum warm up.")),
-        ("warmup_momentum", &mut hyp.warmup_momentum, t!("The momentum at the first step.")),
-        ("warmup_bias_lr", &mut hyp.warmup_bias_lr, t!("The biases' learning rate at the first step.")),
-        ("box", &mut hyp.box_gain, t!("Gain of the box loss.")),
-        ("cls", &mut hyp.cls, t!("Gain of the class loss.")),
-        ("cls_pw", &mut hyp.cls_pw, t!("Weight of positives in the class loss.")),
-        ("obj", &mut hyp.obj, t!("Gain of the objectness loss.")),
-        ("obj_pw", &mut hyp.obj_pw, t!("Weight of positives in the objectness loss.")),
-        ("anchor_t", &mut hyp.anchor_t, t!("Largest ratio of a ground truth's side to an anchor's.")),
-        ("fl_gamma", &mut hyp.fl_gamma, t!("Focal loss γ; 0 is plain cross-entropy.")),
-        ("label_smoothing", &mut hyp.label_smoothing, t!("Softens the classes' targets.")),
-        ("hsv_h", &mut hyp.hsv_h, t!("Jitter of the hue.")),
-        ("hsv_s", &mut hyp.hsv_s, t!("Jitter of the saturation.")),
-        ("hsv_v", &mut hyp.hsv_v, t!("Jitter of the brightness.")),
-        ("degrees", &mut hyp.degrees, t!("Rotation, ± degrees.")),
-        ("translate", &mut hyp.translate, t!("Shift, ± share of the image.")),
-        ("scale", &mut hyp.scale, t!("Zoom, ± share.")),
-        ("shear", &mut hyp.shear, t!("Shear, ± degrees.")),
-        ("perspective", &mut hyp.perspective, t!("Perspective, ± share; 0 to 0.001.")),
-        ("flipud", &mut hyp.flipud, t!("Probability of an upside-down flip.")),
-        ("fliplr", &mut hyp.fliplr, t!("Probability of a left-right flip.")),
-        ("mosaic", &mut hyp.mosaic, t!("Probability of a mosaic of four images.")),
-        ("mixup", &mut hyp.mixup, t!("Probability of a blend of two mosaics.")),
-    ];
+    values(
+        ui,
+        [
+            ("lr0", &mut hyp.lr0, t!("First learning rate.")),
+            ("lrf", &mut hyp.lrf, t!("Last learning rate, as a share of the first.")),
+            ("momentum", &mut hyp.momentum, t!("SGD's momentum, Adam's β₁.")),
+            ("weight_decay", &mut hyp.weight_decay, t!("Of the weights; biases and batch norms have none.")),
+            (
+                "warmup_epochs",
+                &mut hyp.warmup_epochs,
+                t!("Epochs over which the learning rate and the momentum warm up."),
+            ),
+            ("warmup_momentum", &mut hyp.warmup_momentum, t!("The momentum at the first step.")),
+            ("warmup_bias_lr", &mut hyp.warmup_bias_lr, t!("The biases' learning rate at the first step.")),
+            ("box", &mut hyp.box_gain, t!("Gain of the box loss.")),
+            ("cls", &mut hyp.cls, t!("Gain of the class loss.")),
+            ("cls_pw", &mut hyp.cls_pw, t!("Weight of positives in the class loss.")),
+            ("obj", &mut hyp.obj, t!("Gain of the objectness loss.")),
+            ("obj_pw", &mut hyp.obj_pw, t!("Weight of positives in the objectness loss.")),
+            ("anchor_t", &mut hyp.anchor_t, t!("Largest ratio of a ground truth's side to an anchor's.")),
+            ("fl_gamma", &mut hyp.fl_gamma, t!("Focal loss γ; 0 is plain cross-entropy.")),
+            ("label_smoothing", &mut hyp.label_smoothing, t!("Softens the classes' targets.")),
+        ],
+    );
+}
+
+fn augmentation(ui: &mut Ui, hyp: &mut Hyperparameters) {
+    if ui.button(t!("No augmentation")).on_hover_text(t!("Sets every augmentation to 0: a plain run.")).clicked() {
+        *hyp = hyp.clone().without_augmentation();
+    }
+    values(
+        ui,
+        [
+            ("hsv_h", &mut hyp.hsv_h, t!("Jitter of the hue.")),
+            ("hsv_s", &mut hyp.hsv_s, t!("Jitter of the saturation.")),
+            ("hsv_v", &mut hyp.hsv_v, t!("Jitter of the brightness.")),
+            ("degrees", &mut hyp.degrees, t!("Rotation, ± degrees.")),
+            ("translate", &mut hyp.translate, t!("Shift, ± share of the image.")),
+            ("scale", &mut hyp.scale, t!("Zoom, ± share.")),
+            ("shear", &mut hyp.shear, t!("Shear, ± degrees.")),
+            ("perspective", &mut hyp.perspective, t!("Perspective, ± share; 0 to 0.001.")),
+            ("flipud", &mut hyp.flipud, t!("Probability of an upside-down flip.")),
+            ("fliplr", &mut hyp.fliplr, t!("Probability of a left-right flip.")),
+            ("mosaic", &mut hyp.mosaic, t!("Probability of a mosaic of four images.")),
+            ("mixup", &mut hyp.mixup, t!("Probability of a blend of two mosaics.")),
+        ],
+    );
+}
+
+/// Values of the hyp.yaml under their names there.
+fn values<const N: usize>(ui: &mut Ui, fields: [(&str, &mut f64, &str); N]) {
     for (name, value, sentence) in fields {
         option(ui, name, sentence, |ui| {
             let speed = (value.abs() * 0.01).max(0.0005);

@@ -124,9 +124,13 @@ fn status(ui: &mut Ui, state: &State) {
     );
     let [small, medium, large] =
         [survey.sizes.small, survey.sizes.medium, survey.sizes.large].map(|count| grouped(count as usize));
+    let data = surveyed.request.data.display();
+    let of = match surveyed.request.split {
+        Some(split) => t!("{split} split of {data}", split, data),
+        None => t!("images of {data}", data),
+    };
     let more = format!(
-        "{}\n{}\nIoU: {}",
-        t!("{split} split of {data}", split = surveyed.request.split, data = surveyed.request.data.display()),
+        "{of}\n{}\nIoU: {}",
         t!("{small} small, {medium} medium, {large} large ground truths", small, medium, large),
         survey.iou
     );
