@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use distillscope::geometry::{BoundingBox, Size};
+use distillscope::bench::boxes;
+use distillscope::geometry::Size;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::yolo::anchors::AnchorScale;
 
@@ -15,20 +16,8 @@ fn anchors() -> Vec<AnchorScale> {
     ]
 }
 
-/// 100 boxes of 8 to 450 px, spread by a fixed rule.
-fn boxes() -> Vec<BoundingBox> {
-    (0..100_u32)
-        .map(|i| {
-            let at = |k: u32| f64::from((i * k + 7) % 101) / 101.0;
-            let side = |t: f64| (8.0 * (450.0_f64 / 8.0).powf(t)) as f32;
-            BoundingBox::from_center(640.0 * at(37) as f32, 640.0 * at(61) as f32, side(at(13)), side(at(29)))
-                .clipped(640.0, 640.0)
-        })
-        .collect()
-}
-
 fn masks(criterion: &mut Criterion) {
-    let (anchors, boxes, input) = (anchors(), boxes(), Size::square(640));
+    let (anchors, boxes, input) = (anchors(), boxes(Size::square(640)), Size::square(640));
     criterion.bench_function("iou maps, 100 boxes at 640 px", |bench| {
         bench.iter(|| IouField::compute(black_box(&anchors), input, black_box(&boxes), IouConvention::Exact));
     });

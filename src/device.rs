@@ -127,6 +127,36 @@ fn load_cuda() -> Result<(), String> {
     Err("CUDA is not available on this system".to_owned())
 }
 
+/// What the driver calls the GPU of this index, as libtorch counts them.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the driver tells the name through C functions alone")]
+pub fn gpu_name(index: usize) -> Option<String> {
+    use libloading::os::unix::{Library, Symbol};
+    use std::ffi::{CStr, c_char, c_int, c_uint};
+
+    // SAFETY: the driver's library has no precondition on being opened.
+    let driver = unsafe { Library::new("libcuda.so.1") }.ok()?;
+    // SAFETY: the signatures are those of NVIDIA's cuda.h, where CUresult and CUdevice are C ints and 0 is success.
+    unsafe {
+        let init: Symbol<unsafe extern "C" fn(c_uint) -> c_int> = driver.get(b"cuInit\0").ok()?;
+        let get: Symbol<unsafe extern "C" fn(*mut c_int, c_int) -> c_int> = driver.get(b"cuDeviceGet\0").ok()?;
+        let tell: Symbol<unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int> =
+            driver.get(b"cuDeviceGetName\0").ok()?;
+        let (mut device, mut name) = (0, [0 as c_char; 256]);
+        let told = init(0) == 0
+            && get(&raw mut device, c_int::try_from(index).ok()?) == 0
+            && tell(name.as_mut_ptr(), name.len() as c_int, device) == 0;
+        // The driver ends the name with a zero; the last place is one whatever it did.
+        name[name.len() - 1] = 0;
+        told.then(|| CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn gpu_name(_index: usize) -> Option<String> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,7 @@
 //! - [`inspect`]: one image and two models → plain grids and tables.
 //! - [`train`]: a distillation run: configuration, loop, events, records, replays, evaluation.
 //! - [`preflight`]: the checks that a distillation distils.
+//! - [`bench`]: how fast this machine is at all of that.
 //!
 //! Outside:
 //! - [`worker`]: long work on named threads; jobs in, reports out, the newest request wins.
@@ -32,13 +33,14 @@
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!
-//! - No tensor leaves [`inspect`], [`train`] or [`preflight`]: workers send grids and records.
+//! - No tensor leaves [`inspect`], [`train`], [`preflight`] or [`bench`]: workers send grids and records.
 //! - `ui` changes no state, it returns commands; `app` and `ui` never name `tch`.
 //! - The UI thread waits for nothing: no file, no model, no dialog.
 //! - Nothing in a checkpoint is executed, and no size in a file is believed before it is checked.
 //! - Files are written whole or not at all.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod dataset;
 pub mod device;

@@ -70,6 +70,11 @@ const RULES: &[Rule] = &[
         never: &["egui", "eframe", "std::thread"],
     },
     Rule {
+        part: "bench",
+        may_use: &["geometry", "format", "dataset", "yolo", "imitation", "inspect", "train", "device", "bench"],
+        never: &["egui", "eframe", "image"],
+    },
+    Rule {
         part: "export",
         may_use: &["geometry", "grid", "format", "story", "export"],
         never: &["egui", "eframe", "tch"],
@@ -108,6 +113,7 @@ const RULES: &[Rule] = &[
             "device",
             "story",
             "export",
+            "bench",
             "app",
             "cli",
         ],

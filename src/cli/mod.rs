@@ -1,8 +1,10 @@
 //! The command line: arguments in, the library's answers out. One file per subcommand, thin.
 
+mod bench;
 mod convert;
 mod figure_args;
 mod inspect;
+mod line;
 mod preflight;
 mod replay;
 mod run_args;
@@ -54,6 +56,7 @@ enum Command {
     Val(val::ValArgs),
     Survey(survey::SurveyArgs),
     Replay(replay::ReplayArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// What every subcommand that runs a model takes.
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Some(Command::Val(args)) => val::run(&args),
         Some(Command::Survey(args)) => survey::run(&args),
         Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Bench(args)) => bench::run(&args),
         None => window::run(cli.window),
     };
     match outcome {

@@ -1,6 +1,5 @@
 //! `distillscope survey`: ψ and the level rules over a whole dataset.
 
-use std::io::{IsTerminal, Write as _};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
+use super::line::Line;
 use crate::app::default_anchors;
 use crate::dataset::{DataYaml, Samples, Split};
 use crate::export;
@@ -122,31 +122,10 @@ fn anchors(weights: Option<&Path>) -> anyhow::Result<Vec<AnchorScale>> {
     Ok(scales)
 }
 
-/// A line on a terminal, drawn over itself and gone when this is; nothing elsewhere.
-struct Line {
-    live: bool,
-    begin: Instant,
-}
-
-impl Line {
-    // A terminal that is gone stops no survey.
-    fn draw(&self, text: &str) {
-        if self.live {
-            let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
-        }
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.draw("");
-    }
-}
-
 fn progress_line(what: &'static str) -> impl FnMut(usize, usize) -> ControlFlow<()> {
-    let line = Line { live: std::io::stderr().is_terminal(), begin: Instant::now() };
+    let (line, begin) = (Line::start(), Instant::now());
     move |done, images| {
-        let per_image = line.begin.elapsed().as_secs_f64() / done.max(1) as f64;
+        let per_image = begin.elapsed().as_secs_f64() / done.max(1) as f64;
         let left = (done > 0).then(|| format!(", {:.0} s left", per_image * (images - done) as f64));
         line.draw(&format!("{what} of {done}/{images} images{}", left.unwrap_or_default()));
         ControlFlow::Continue(())

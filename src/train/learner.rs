@@ -28,7 +28,7 @@ use crate::yolo::network::Network;
 const CLIP_NORM: f64 = 10.0;
 /// Steps from one measurement of the two gradients to the next: each costs one more backward pass, so a run is longer by
 /// less than a tenth. Counted in steps and not in seconds, since λ may follow from it.
-const MEASURE_EVERY: u64 = 10;
+pub const MEASURE_EVERY: u64 = 10;
 /// Share of a new measurement in the logarithm of λ.
 const LAMBDA_GAIN: f64 = 0.3;
 /// Images that the channels' weights are taken from where no fit says how many.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-fn distillscope(args: &[&str]) -> Output {
+pub fn distillscope(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_distillscope"))
         .args(args)
         .env_remove("DISPLAY")
@@ -19,7 +19,7 @@ fn stderr(output: &Output) -> String {
 
 /// Fails, and says so in one line that holds every word of `words`.
 #[track_caller]
-fn fails_with(args: &[&str], words: &[&str]) {
+pub fn fails_with(args: &[&str], words: &[&str]) {
     let output = distillscope(args);
     let text = stderr(&output);
     assert!(!output.status.success(), "{args:?} succeeded");
@@ -30,7 +30,7 @@ fn fails_with(args: &[&str], words: &[&str]) {
     assert!(!text.contains("panicked"), "{text}");
 }
 
-fn sample(path: &str) -> String {
+pub fn sample(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data").join(path).display().to_string()
 }
 
@@ -44,7 +44,7 @@ fn sample_image() -> PathBuf {
 
 #[test]
 fn every_subcommand_has_help_with_an_example() {
-    for command in ["inspect", "convert", "survey", "story"] {
+    for command in ["inspect", "convert", "survey", "story", "bench"] {
         let output = distillscope(&[command, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{command}");

@@ -1,5 +1,6 @@
 //! The program as a person at a terminal meets it: started as a process of its own, judged by what it prints and leaves.
 
+mod bench;
 mod contract;
 mod story;
 mod survey;

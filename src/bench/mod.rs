@@ -1,0 +1,404 @@
+//! How fast this machine is at what the program does: what a person wants to know before a talk or a long run.
+//!
+//! [`run`] measures each task again and again ([`clock`]) on a dataset and two models; nothing is written and no weight is
+//! changed. Criterion's benches under `benches/` are for development: they measure parts of the program by themselves.
+
+mod clock;
+mod machine;
+mod table;
+
+use std::hint::black_box;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tch::no_grad;
+use thiserror::Error;
+
+pub use self::clock::Measurement;
+use self::clock::{Clock, Task};
+pub use self::machine::Machine;
+use self::machine::peak_memory;
+use crate::dataset::{self, Samples, TrainBatch};
+use crate::device::DeviceChoice;
+use crate::geometry::{BoundingBox, Letterbox, Size};
+use crate::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
+use crate::inspect::{
+    self, AdapterChoice, CompareError, CompareRequest, LabelSource, Scene, SceneError, SceneRequest, Tap,
+};
+use crate::train::TrainError;
+use crate::train::config::{AdapterStart, Amp, ImitationConfig, Length, RunConfig, SnapshotConfig};
+use crate::train::evaluate::{EvaluateOptions, evaluate};
+use crate::train::event::StepRecord;
+use crate::train::learner::{Learner, MEASURE_EVERY};
+use crate::train::optimizer::Rates;
+use crate::train::plan::RunPlan;
+use crate::train::snapshot::{SnapshotInput, scene_of};
+use crate::yolo::checkpoint;
+use crate::yolo::decode::rows_above;
+use crate::yolo::detection::{NmsOptions, non_max_suppression};
+use crate::yolo::network::Model;
+
+const IOU_MAPS: Task = task("iou-maps", "IoU maps of 100 boxes", 1.0, 1);
+const MASK: Task = task("mask", "their mask at another psi", 1.0, 1);
+const DECODE: Task = task("decode", "an image decoded and letterboxed", 2.0, 1);
+/// What the threads have made in advance goes first.
+const LOADER: Task = task("loader", "augmented training batches, one a thread", 4.0, 3);
+const TEACHER: Task = task("teacher", "teacher forward, one image", 3.0, 1);
+const STUDENT: Task = task("student", "student forward, one image", 2.0, 1);
+const COMPARISON: Task = task("comparison", "an image opened in the window, both models", 4.0, 1);
+const NMS: Task = task("nms", "NMS of one image at val's thresholds", 1.0, 1);
+const VAL: Task = task("val", "val images evaluated", 4.0, 1);
+const SNAPSHOT: Task = task("snapshot", "difference maps recorded for a replay", 2.0, 1);
+const STEP_IMITATION: Task = task("step-imitation", "training step with imitation", 10.0, 1);
+const STEP: Task = task("step", "training step without imitation", 8.0, 1);
+const STEP_IMITATION_FP16: Task = task("step-imitation-fp16", "training step with imitation, float16", 5.0, 1);
+const STEP_FP16: Task = task("step-fp16", "training step without imitation, float16", 4.0, 1);
+
+const EVERYWHERE: [Task; 12] =
+    [IOU_MAPS, MASK, DECODE, LOADER, TEACHER, STUDENT, NMS, COMPARISON, VAL, SNAPSHOT, STEP_IMITATION, STEP];
+
+/// Val images that one repeat evaluates.
+const VAL_IMAGES: usize = 16;
+/// Batches that the training steps take in turn.
+const BATCHES: usize = 2;
+
+const fn task(id: &'static str, what: &'static str, weight: f64, warm_ups: usize) -> Task {
+    Task { id, what, weight, warm_ups }
+}
+
+#[derive(Debug, Error)]
+pub enum BenchError {
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Compare(#[from] CompareError),
+    #[error(transparent)]
+    Scene(#[from] SceneError),
+    #[error("{}: no image to measure with, neither in train nor in val", .0.display())]
+    NoImages(PathBuf),
+    /// The listener broke it off.
+    #[error("stopped before anything was measured")]
+    Stopped,
+}
+
+/// What is measured with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Setup {
+    pub data: PathBuf,
+    pub teacher: PathBuf,
+    pub student: PathBuf,
+    /// Side of the input, px; in the report what both models take.
+    pub imgsz: u32,
+    /// Images a training step.
+    pub batch: usize,
+    /// Threads that make batches.
+    pub workers: usize,
+    /// Where the training steps imitate.
+    pub tap: Tap,
+    /// About how long all measurements together may take, s.
+    pub seconds: f64,
+    #[serde(skip)]
+    pub device: DeviceChoice,
+    /// Threads of libtorch; `None` leaves it its own choice.
+    #[serde(skip)]
+    pub threads: Option<u16>,
+}
+
+/// What imitation costs a training step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImitationCost {
+    /// "float32" or "float16".
+    pub precision: &'static str,
+    /// Median with less median without, s.
+    pub seconds: f64,
+    /// Median with over median without.
+    pub ratio: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Of this program.
+    pub version: &'static str,
+    pub machine: Machine,
+    pub setup: Setup,
+    pub measurements: Vec<Measurement>,
+    pub imitation: Vec<ImitationCost>,
+    /// Of the whole process, the GPU's memory not counted; `None` where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+    /// From the first file to the last measurement, s.
+    pub seconds: f64,
+    /// Whether nothing was broken off.
+    pub complete: bool,
+    pub warnings: Vec<String>,
+}
+
+/// Measures everything. `progress` hears what is being measured and about how long it all still takes, and may break it off:
+/// what is measured by then is reported.
+pub fn run(
+    setup: &Setup,
+    progress: &mut dyn FnMut(&str, Option<Duration>) -> ControlFlow<()>,
+) -> Result<Report, BenchError> {
+    let begin = Instant::now();
+    let learner = learner(setup, true, Amp::Off, progress)?;
+    let plan = &learner.plan;
+    let (device, warnings) = (plan.device, plan.warnings.clone());
+    let machine = Machine::of(device, &plan.status);
+    let setup = Setup { imgsz: plan.config.imgsz, ..setup.clone() };
+
+    let mut tasks = EVERYWHERE.to_vec();
+    if device.is_cuda() {
+        tasks.extend([STEP_IMITATION_FP16, STEP_FP16]);
+    }
+    let mut clock = Clock::start(device, Duration::from_secs_f64(setup.seconds), &tasks, progress);
+    let complete = match measure(&setup, learner, &mut clock) {
+        Ok(()) => true,
+        Err(BenchError::Stopped) if !clock.measurements.is_empty() => false,
+        Err(error) => return Err(error),
+    };
+    let measurements = clock.measurements;
+    let imitation = [("float32", STEP_IMITATION, STEP), ("float16", STEP_IMITATION_FP16, STEP_FP16)];
+    let imitation = imitation.into_iter().filter_map(|(precision, with, without)| {
+        let median = |task: Task| Some(measurements.iter().find(|m| m.id == task.id)?.median);
+        let (with, without) = (median(with)?, median(without)?);
+        Some(ImitationCost { precision, seconds: with - without, ratio: with / without })
+    });
+    Ok(Report {
+        version: env!("CARGO_PKG_VERSION"),
+        machine,
+        imitation: imitation.collect(),
+        setup,
+        measurements,
+        peak_memory_bytes: peak_memory(),
+        seconds: begin.elapsed().as_secs_f64(),
+        complete,
+        warnings,
+    })
+}
+
+/// Both models ready to train, or the student alone.
+fn learner(
+    setup: &Setup,
+    with_teacher: bool,
+    amp: Amp,
+    progress: &mut dyn FnMut(&str, Option<Duration>) -> ControlFlow<()>,
+) -> Result<Learner, BenchError> {
+    let config = RunConfig {
+        data: setup.data.clone(),
+        teacher: Some(setup.teacher.clone()),
+        student: setup.student.clone(),
+        imgsz: setup.imgsz,
+        batch: setup.batch,
+        // Every step is one of the optimizer.
+        nominal_batch: setup.batch,
+        // λ fades with a run; here every step is like the first.
+        length: Length::Steps(1 << 40),
+        device: setup.device.to_string(),
+        threads: setup.threads,
+        workers: setup.workers,
+        amp,
+        imitation: ImitationConfig {
+            tap: setup.tap,
+            adapter_start: AdapterStart::Random,
+            ..ImitationConfig::default()
+        },
+        ..RunConfig::default()
+    };
+    let plan = RunPlan::make(&config, with_teacher, &mut |what, _| progress(what, None))?.ok_or(BenchError::Stopped)?;
+    let mut learner = Learner::new(plan)?;
+    match learner.start(&mut |_| ControlFlow::Continue(()))? {
+        ControlFlow::Continue(()) => Ok(learner),
+        ControlFlow::Break(()) => Err(BenchError::Stopped),
+    }
+}
+
+/// Every task in turn; what one of them needs is gone before the next one's memory is taken.
+fn measure(setup: &Setup, mut learner: Learner, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let samples = [&learner.plan.val, &learner.plan.train].into_iter().find(|samples| !samples.samples.is_empty());
+    let samples = samples.ok_or_else(|| BenchError::NoImages(setup.data.clone()))?;
+    let samples = Samples {
+        samples: samples.samples.iter().take(VAL_IMAGES).cloned().collect(),
+        names: samples.names.clone(),
+        ..Samples::default()
+    };
+    masks(&learner, clock)?;
+    decoding(&samples, learner.plan.input, clock)?;
+    let batches = loader(&learner, clock)?;
+    models(setup, &learner, &samples, clock)?;
+
+    let size = learner.plan.config.imgsz;
+    let options = EvaluateOptions { imgsz: size, batch: 2 * setup.batch, losses: None };
+    clock.measure(VAL, || {
+        let progress = &mut |_: usize, _: usize| ControlFlow::Continue(());
+        let found = evaluate(&learner.average.network, &samples, &options, progress).map_err(TrainError::from)?;
+        Ok(found.map_or(0, |evaluation| evaluation.images))
+    })?;
+    snapshots(&learner, &samples.samples[0].image, clock)?;
+
+    steps(STEP_IMITATION, &mut learner, &batches, clock)?;
+    let device = learner.plan.device;
+    drop(learner);
+    let quiet = &mut |_: &str, _: Option<Duration>| ControlFlow::Continue(());
+    steps(STEP, &mut self::learner(setup, false, Amp::Off, quiet)?, &batches, clock)?;
+    if device.is_cuda() {
+        steps(STEP_IMITATION_FP16, &mut self::learner(setup, true, Amp::Fp16, quiet)?, &batches, clock)?;
+        steps(STEP_FP16, &mut self::learner(setup, false, Amp::Fp16, quiet)?, &batches, clock)?;
+    }
+    Ok(())
+}
+
+/// A hundred boxes of 8 px to 7 tenths of the input's side, spread by a fixed rule.
+pub fn boxes(input: Size) -> Vec<BoundingBox> {
+    let (width, height) = (input.width as f32, input.height as f32);
+    let longest = 0.7 * width.min(height);
+    let share = |i: u32, k: u32| ((i * k + 7) % 101) as f32 / 101.0;
+    let side = |t: f32| 8.0 * (longest / 8.0).powf(t);
+    (0..100)
+        .map(|i| {
+            BoundingBox::from_center(
+                width * share(i, 37),
+                height * share(i, 61),
+                side(share(i, 13)),
+                side(share(i, 29)),
+            )
+            .clipped(width, height)
+        })
+        .collect()
+}
+
+fn masks(learner: &Learner, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let (anchors, input) = (learner.student().scales(), learner.plan.input);
+    let boxes = boxes(input);
+    let field = || IouField::compute(black_box(anchors), input, black_box(&boxes), IouConvention::default());
+    clock.measure(IOU_MAPS, || {
+        black_box(field());
+        Ok(0)
+    })?;
+    let field = field();
+    clock.measure(MASK, || {
+        black_box(field.mask(black_box(Psi::default()), LevelRule::default()));
+        Ok(0)
+    })
+}
+
+fn decoding(samples: &Samples, input: Size, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let mut images = samples.samples.iter().map(|sample| &sample.image).cycle();
+    clock.measure(DECODE, || {
+        let Some(path) = images.next() else { return Ok(0) };
+        let image = dataset::decode(path).map_err(TrainError::from)?;
+        let fit = Letterbox::fit(Size::new(image.width(), image.height()), input, true);
+        black_box(dataset::letterbox(&image, &fit).map_err(TrainError::from)?);
+        Ok(1)
+    })
+}
+
+/// Gives back some of the batches.
+fn loader(learner: &Learner, clock: &mut Clock<'_>) -> Result<Vec<TrainBatch>, BenchError> {
+    let config = &learner.plan.config;
+    // Without a cache, as in a run's first epoch.
+    let mut batches = learner.batches(config.batch, 0, 0, 0)?;
+    let mut kept = Vec::new();
+    clock.measure(LOADER, || {
+        let mut images = 0;
+        // Threads that began together end together: a batch of each makes a repeat.
+        for _ in 0..config.workers.max(1) {
+            let batch = batches.next_batch().map_err(TrainError::from)?;
+            images += batch.images.len();
+            if kept.len() < BATCHES && !batch.images.is_empty() {
+                kept.push(batch);
+            }
+        }
+        Ok(images)
+    })?;
+    if kept.is_empty() { Err(BenchError::NoImages(config.data.clone())) } else { Ok(kept) }
+}
+
+/// What the window does with two models.
+fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let device = learner.plan.device;
+    let load = |path: &Path| -> Result<Model, BenchError> {
+        let checkpoint = checkpoint::open(path).map_err(TrainError::from)?;
+        Ok(Model::load(&checkpoint, device).map_err(TrainError::from)?.0)
+    };
+    let (teacher, student) = (load(&setup.teacher)?, load(&setup.student)?);
+    let mut images = samples.samples.iter().map(|sample| &sample.image).cycle();
+    let mut scene = || {
+        let image = images.next().cloned().unwrap_or_default();
+        let (labels, names) = (LabelSource::Beside, samples.names.clone());
+        Scene::load(&SceneRequest { image, labels, names, input: learner.plan.input })
+    };
+    let input = inspect::input_tensor(&scene()?.input, device)?;
+    for (task, model) in [(TEACHER, &teacher), (STUDENT, &student)] {
+        clock.measure(task, || {
+            black_box(no_grad(|| model.forward(&input)).map_err(TrainError::from)?);
+            Ok(1)
+        })?;
+    }
+
+    let heads = no_grad(|| student.forward(&input)).map_err(TrainError::from)?.heads;
+    let (options, nc) = (NmsOptions::for_evaluation(), student.names().len());
+    clock.measure(NMS, || {
+        let rows = no_grad(|| rows_above(&heads, student.scales(), options.confidence)).map_err(TrainError::from)?;
+        black_box(rows.iter().map(|rows| non_max_suppression(rows, nc, &options)).collect::<Vec<_>>());
+        Ok(1)
+    })?;
+
+    let anchors = student.scales().to_vec();
+    let request = CompareRequest { tap: Tap::default(), adapter: AdapterChoice::LeastSquares };
+    clock.measure(COMPARISON, || {
+        let scene = scene()?;
+        let field = IouField::compute(&anchors, scene.input_size(), &scene.boxes(), IouConvention::default());
+        black_box(field.mask(Psi::default(), LevelRule::default()));
+        let (teacher, student) = (inspect::probe(&teacher, &scene.input)?, inspect::probe(&student, &scene.input)?);
+        black_box(inspect::compare(Some(&teacher), Some(&student), &request)?);
+        Ok(1)
+    })
+}
+
+fn snapshots(learner: &Learner, image: &Path, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let Some(distiller) = learner.distiller() else { return Ok(()) };
+    let config = SnapshotConfig { image: image.to_path_buf(), every: 1 };
+    let input = SnapshotInput::of(&scene_of(&config, &learner.plan)?, &config, &learner.plan, distiller)?;
+    clock.measure(SNAPSHOT, || {
+        black_box(input.moment(learner.student(), distiller, 0)?);
+        Ok(1)
+    })
+}
+
+/// Whole steps, forward to optimizer, at a learning rate of 0: every repeat meets the same weights. The steps that measure λ
+/// with another backward pass are left out.
+fn steps(task: Task, learner: &mut Learner, batches: &[TrainBatch], clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let still = Rates { bias: 0.0, weight: 0.0, norm: 0.0, adapter: 0.0, momentum: learner.plan.config.hyp.momentum };
+    let ordinary = (0_u64..).filter(|step| *step == 0 || !step.is_multiple_of(MEASURE_EVERY));
+    let mut turns = ordinary.zip(batches.iter().cycle());
+    clock.measure(task, || {
+        let Some((step, batch)) = turns.next() else { return Ok(0) };
+        learner.learn(batch, &still, &mut StepRecord { step, ..StepRecord::default() })?;
+        Ok(batch.images.len())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_boxes_lie_inside_the_input() {
+        let boxes = boxes(Size::new(640, 480));
+        assert_eq!(boxes.len(), 100);
+        for bbox in &boxes {
+            let [x1, y1, x2, y2] = bbox.as_xyxy();
+            assert!(0.0 <= x1 && x1 < x2 && x2 <= 640.0 && 0.0 <= y1 && y1 < y2 && y2 <= 480.0, "{bbox:?}");
+            assert!(x2 - x1 <= 336.0 && y2 - y1 <= 336.0);
+        }
+    }
+
+    #[test]
+    fn every_task_has_a_name_of_its_own() {
+        let mut ids: Vec<&str> = EVERYWHERE.iter().chain(&[STEP_FP16, STEP_IMITATION_FP16]).map(|t| t.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 14);
+    }
+}

@@ -1,0 +1,94 @@
+//! `distillscope bench` on the sample session, as small as it goes: what it says of its measurements, never how fast.
+
+use serde_json::Value;
+
+use crate::contract::{distillscope, fails_with, sample};
+
+const MEASURED: [&str; 12] = [
+    "iou-maps",
+    "mask",
+    "decode",
+    "loader",
+    "teacher",
+    "student",
+    "nms",
+    "comparison",
+    "val",
+    "snapshot",
+    "step-imitation",
+    "step",
+];
+
+#[test]
+fn everything_is_measured_and_adds_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bench.json");
+    let small = ["--imgsz", "64", "--batch", "2", "--workers", "1", "--threads", "2", "--device", "cpu"];
+    let json = ["--seconds", "0.1", "--json", file.to_str().expect("its name")];
+    let output = distillscope(&[&["bench"], &small[..], &json[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&std::fs::read(&file).expect("a report")).expect("its JSON");
+    assert_eq!(report["schema"], "distillscope.bench/1");
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["complete"], true);
+
+    let setup = &report["setup"];
+    assert_eq!((&setup["imgsz"], &setup["batch"], &setup["workers"]), (&64.into(), &2.into(), &1.into()));
+    assert_eq!((&setup["tap"], &setup["seconds"]), (&"head".into(), &0.1.into()));
+    let machine = &report["machine"];
+    assert_eq!((&machine["threads"], &machine["device"], &machine["gpu"]), (&2.into(), &"CPU".into(), &Value::Null));
+    assert!(machine["cores"].as_u64() >= Some(1) && machine["cpu"].as_str().is_some_and(|cpu| !cpu.is_empty()));
+
+    let measurements = report["measurements"].as_array().expect("measurements");
+    assert_eq!(measurements.iter().map(|m| m["id"].as_str().expect("an id")).collect::<Vec<_>>(), MEASURED);
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let mut least = 0.0;
+    for m in measurements {
+        let (n, median, p90) = (number(&m["n"]), number(&m["median"]), number(&m["p90"]));
+        assert!(n >= 1.0 && median > 0.0 && median <= p90, "{m}");
+        let counts_images = !["iou-maps", "mask"].contains(&m["id"].as_str().expect("an id"));
+        assert_eq!(m["images_per_second"].as_f64().is_some_and(|rate| rate > 0.0), counts_images, "{m}");
+        // Half of the repeats took the median or longer.
+        least += n / 2.0 * median;
+    }
+    assert!(least <= number(&report["seconds"]), "{least} s of {report}");
+
+    let median = |id: &str| {
+        let of = measurements.iter().find(|m| m["id"] == id).expect("a measurement");
+        number(&of["median"])
+    };
+    let (with, without) = (median("step-imitation"), median("step"));
+    let cost = &report["imitation"][0];
+    assert_eq!(cost["precision"], "float32");
+    assert!((number(&cost["seconds"]) - (with - without)).abs() < 1e-12);
+    assert!((number(&cost["ratio"]) - with / without).abs() < 1e-9);
+    if cfg!(target_os = "linux") {
+        // The weights alone take more.
+        assert!(number(&report["peak_memory_bytes"]) > 18e6);
+        assert!(machine["libtorch"].as_str().is_some_and(|version| version.starts_with("2.")), "{machine}");
+    }
+
+    let table = String::from_utf8_lossy(&output.stdout);
+    for m in measurements {
+        let what = m["what"].as_str().expect("words");
+        assert!(
+            table
+                .lines()
+                .any(|line| line.starts_with(what) && [" µs", " ms", " s"].iter().any(|unit| line.contains(unit))),
+            "{what} is not in\n{table}"
+        );
+    }
+    assert!(table.contains("Imitation adds") && table.contains("Peak memory"), "{table}");
+}
+
+#[test]
+fn bad_input_is_one_clear_line() {
+    fails_with(&["bench", "--data", &sample("data.yaml")], &["--teacher", "all three"]);
+    let weights = sample("models/student.pt");
+    let with = |data: &str, teacher: &str, words: &[&str]| {
+        fails_with(&["bench", "--data", data, "--teacher", teacher, "--student", &weights], words);
+    };
+    with("nowhere.yaml", &weights, &["nowhere.yaml", "no such file"]);
+    with(&sample("data.yaml"), &sample("data.yaml"), &["data.yaml"]);
+    fails_with(&["bench", "--device", "cuda:99"], &["cuda:99", "--device cpu"]);
+}
