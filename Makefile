@@ -1,10 +1,10 @@
 # Two commands do it all: `make run` opens the window, `make test` checks everything.
-.PHONY: run test setup setup-window setup-test bench clean
+.PHONY: run test setup setup-window bench clean
 
 run: setup-window
 	@cargo run --release --
 
-test: setup-test
+test: setup
 	cargo fmt --check
 	cargo clippy --release --all-targets -- -D warnings
 	cargo test --release --lib --bins --tests
@@ -14,9 +14,6 @@ setup:
 
 setup-window:
 	@bash scripts/setup.sh window
-
-setup-test:
-	@bash scripts/setup.sh test
 
 bench: setup
 	cargo bench

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets what cargo cannot: libtorch (into .libtorch), and the system packages of the window or the tests.
-#   setup.sh [window|test]
+# Gets what cargo cannot: libtorch (into .libtorch), and the system packages of the window.
+#   setup.sh [window]
 # Nothing is done twice: a second call costs a few milliseconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,11 +41,6 @@ if [ "$(uname -s)" = Linux ]; then
     has_library libXcursor.so.1 || missing+=(libxcursor1)
     has_library libXi.so.6 || missing+=(libxi6)
     has_library libXrandr.so.2 || missing+=(libxrandr2)
-  fi
-  if [ "$purpose" = test ]; then
-    # A software Vulkan: the pictures in the window tests are drawn with it, the same on every machine.
-    has_library libvulkan.so.1 || missing+=(libvulkan1)
-    compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null || missing+=(mesa-vulkan-drivers)
   fi
 fi
 

@@ -104,12 +104,6 @@ impl Window {
         assert_eq!(self.step(), step);
     }
 
-    fn picture(&mut self, name: &str) {
-        if let Ok(folder) = std::env::var("TALK_PICTURES") {
-            self.harness.render().expect("a picture").save(format!("{folder}/{name}.png")).expect("saved");
-        }
-    }
-
     #[track_caller]
     fn says(&self, text: &str) {
         self.harness.get_by_label(text);
@@ -276,7 +270,6 @@ fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     window.go_to(Step::BeforeAfter);
     window.says("mAP50-95 before: 0.100");
     window.says("mAP50-95 after: 0.250");
-    window.picture("after");
 }
 
 #[test]
@@ -309,7 +302,6 @@ fn the_maps_of_a_run_play_beside_its_curves() {
     window.says("map of step 25");
     window.press(Key::P);
     assert!(window.app().state.runs.playback.is_some_and(|playback| playback.playing));
-    window.picture("run");
 }
 
 #[test]

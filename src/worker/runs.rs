@@ -13,6 +13,7 @@ use crate::train::config::Campaign;
 use crate::train::event::{RunControl, RunEvent, RunId};
 use crate::train::record::RunHistory;
 use crate::train::replay::Replay;
+use crate::train::run::RunFolder;
 
 /// Time between two reports of a run.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -56,8 +57,11 @@ pub(super) fn read(job: Job, desk: &Desk) {
 
 fn earlier(folder: &Path) -> Result<EarlierRun, String> {
     let history = RunHistory::read(folder).map_err(|error| error.to_string())?;
+    // The curves are there all the same.
+    let config = RunFolder::new(folder).read_config();
     Ok(EarlierRun {
         folder: folder.to_path_buf(),
+        start: config.ok().map(|config| config.start()),
         scales: history.scales,
         steps: history.steps,
         epochs: history.epochs,
