@@ -234,8 +234,9 @@ impl Runs {
                 None => {
                     let start = Some(live.campaign.config.start());
                     let key = self.next_key();
-                    let track = Track::new(key, number, id, name.clone());
-                    self.tracks.push(Arc::new(Track { start, before: self.before.clone(), ..track }));
+                    let mut track = Track::new(key, number, id, name.clone());
+                    (track.start, track.before) = (start, self.before.clone());
+                    self.tracks.push(Arc::new(track));
                     key
                 }
             };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egui::{FontId, Label, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
-use super::{GAP, NUMBER, text};
+use super::{GAP, NUMBER};
 use crate::app::language::{counted, t};
 use crate::app::{State, file_name, talk};
 use crate::export::figure::story::DetectionView;

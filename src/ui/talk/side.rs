@@ -75,7 +75,12 @@ fn numbers(ui: &mut Ui, panel: &Panel<'_>, told: &Told) {
     let gauged = told.truth.as_ref().filter(|_| matches!(step, Step::Best | Step::Threshold));
     let kept =
         gauged.map_or(0.0, |_| GAUGE) + CONTROL * f32::from(has_psi(step)) + CONTROL * f32::from(is_of_one(step));
-    let kept = if is_wide(step) { 0.0 } else { kept };
+    let kept = match step {
+        // Its slider through time, and what stands above it.
+        Step::Run => 3.0 * CONTROL,
+        _ if is_wide(step) => 0.0,
+        _ => kept,
+    };
     let lines: Vec<String> = told.numbers(step).iter().map(|line| line.said(&tr)).collect();
     text::lines(ui, &lines, NUMBER, ui.available_height() - kept);
     if let Some(truth) = gauged {
