@@ -39,6 +39,7 @@ fn frames(criterion: &mut Criterion) {
                 mask: Some(&mask),
                 mask_version,
                 comparison: Some(&comparison),
+                found: None,
                 moment: None,
                 view,
                 camera: Camera::Fit,

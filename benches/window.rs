@@ -16,6 +16,7 @@ use distillscope::app::{App, Backend, Command, Options, Settings, apply, default
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField};
 use distillscope::inspect::{AdapterChoice, Role, Tap};
+use distillscope::story::Step;
 use distillscope::train::event::StepRecord;
 use distillscope::worker::{EarlierRun, Job, JobKind, ModelCard, Report};
 
@@ -121,7 +122,7 @@ fn frames(criterion: &mut Criterion) {
         });
         let folder = std::path::PathBuf::from("bench").join(name);
         let scales = ["P3", "P4", "P5"].map(str::to_owned).to_vec();
-        let run = EarlierRun { folder, config: None, scales, steps: steps.collect(), epochs: Vec::new() };
+        let run = EarlierRun { folder, scales, steps: steps.collect(), ..EarlierRun::default() };
         backend.hand(Report::EarlierRun(Box::new(run)));
         for _ in 0..3 {
             frame(&mut app, Vec::new());
@@ -154,6 +155,13 @@ fn frames(criterion: &mut Criterion) {
             });
         });
     }
+    apply(&mut app.state, Command::ToggleTalk);
+    for step in Step::ALL {
+        apply(&mut app.state, Command::SeekTalk(step as usize));
+        let name = format!("window/frame at rest, talk, {}", step.name());
+        criterion.bench_function(&name, |bench| bench.iter(|| frame(&mut app, Vec::new())));
+    }
+    apply(&mut app.state, Command::ToggleTalk);
     criterion.bench_function("window/frame, another kind of difference", |bench| {
         bench.iter(|| {
             step += 1;

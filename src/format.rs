@@ -1,4 +1,5 @@
-//! Numbers as the window and the figures write them: three significant digits, a real minus sign, nothing hidden.
+//! Numbers as the window and the figures write them: three significant digits, a real minus sign, nothing hidden. And
+//! templates, into which they go.
 
 /// Three significant digits: `0.0123`, `1.23`, `123`, `1230`; `1.23e−5` and `1.23e8` far from one.
 pub fn significant(value: f64) -> String {
@@ -55,6 +56,25 @@ pub fn grouped(count: usize) -> String {
     text
 }
 
+/// A template such as `"step {step}"` with each `{name}` replaced by its value; a name without a value stays as it is.
+pub fn filled(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
+    let mut rest = template;
+    let mut filled = String::with_capacity(rest.len() + 32);
+    while let Some((before, name, after)) = placeholder(rest) {
+        filled.push_str(before);
+        filled += &value(name).unwrap_or_else(|| format!("{{{name}}}"));
+        rest = after;
+    }
+    filled + rest
+}
+
+/// What stands before the first `{name}` of a template, the name, and what follows.
+pub fn placeholder(template: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = template.split_once('{')?;
+    let (name, after) = rest.split_once('}')?;
+    Some((before, name, after))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +84,14 @@ mod tests {
         // A quarter in 2 s: three times that.
         assert_eq!(seconds_left(2.0, 0.25), Some(6.0));
         assert_eq!((seconds_left(0.5, 0.25), seconds_left(2.0, 0.05), seconds_left(2.0, 1.0)), (None, None, None));
+    }
+
+    #[test]
+    fn values_go_where_their_names_stand_in_a_template() {
+        let value = |name: &str| (name == "a").then(|| "1".to_owned());
+        assert_eq!(filled("{a} of {b}, {a}{", value), "1 of {b}, 1{");
+        assert_eq!(placeholder("x {a} y"), Some(("x ", "a", " y")));
+        assert_eq!(placeholder("x {a"), None);
     }
 
     #[test]

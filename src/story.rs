@@ -1,9 +1,13 @@
 //! The story of fine-grained feature imitation, one idea a step: what a talk shows and what `story` draws.
 //!
-//! A [`Step`] says the same of every image; [`Told`] is what one image adds to it, in numbers.
+//! A [`Step`] says the same of every image; [`Told`] is what one image adds to it, in numbers. What is said is English
+//! and the key of its translation: of titles, sentences and formulas the text itself, of numbers the template of a
+//! [`Line`].
 
+mod line;
 mod told;
 
+pub use line::Line;
 pub use told::{Cell, RunTold, ScaleTold, Told, TruthTold};
 
 /// One idea. In this order each needs nothing but the ones before.

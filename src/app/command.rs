@@ -150,6 +150,8 @@ pub enum Command {
     StepTalk(isize),
     /// To the step with this number, from 0.
     SeekTalk(usize),
+    /// All black while the speaker wants to be looked at, or the stage again.
+    BlankTalk,
 
     // The window.
     SetTheme(ThemePreference),
@@ -374,6 +376,7 @@ impl Command {
             Self::StepTalk(steps) if *steps < 0 => t!("Previous step of the talk").into(),
             Self::StepTalk(_) => t!("Next step of the talk").into(),
             Self::SeekTalk(index) => t!("Step {number} of the talk", number = index + 1),
+            Self::BlankTalk => t!("Black screen, or the stage again").into(),
 
             Self::SetTheme(ThemePreference::Light) => t!("Light theme").into(),
             Self::SetTheme(ThemePreference::Dark) => t!("Dark theme").into(),
@@ -530,6 +533,7 @@ impl Command {
             Self::PlayMoments => t!("From the start to the newest map."),
             Self::ToggleTalk => t!("The method told on this image, one idea a step, in large type; Esc leaves."),
             Self::StepTalk(_) | Self::SeekTalk(_) => t!("Arrows, space and the page keys do the same."),
+            Self::BlankTalk => t!("All eyes on the speaker; the black key of a clicker does the same."),
             Self::SetTheme(_) => t!("How the window is coloured; data keeps its colours."),
             Self::SetLanguage(_) => t!("What the window speaks, at once; files and the command line stay English."),
             Self::TogglePalette => t!("Type a few letters of what you want to do."),
@@ -569,6 +573,7 @@ impl Command {
             Self::StepImage(step) if *step == -PAGE => const { &[plain(Key::PageUp)] },
             Self::CompareAgain => const { &[shifted(Key::F5)] },
             Self::ToggleTalk => const { &[plain(Key::F5)] },
+            Self::BlankTalk => const { &[plain(Key::B), plain(Key::Period)] },
             Self::StepPsi(step) if *step == PSI_STEP => const { &[plain(Key::CloseBracket)] },
             Self::StepPsi(step) if *step == -PSI_STEP => const { &[plain(Key::OpenBracket)] },
             Self::StepSolo(1) => const { &[plain(Key::S)] },
@@ -824,6 +829,7 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Load(Role::Student) => t!("loading the student"),
         JobKind::Device => t!("moving the models"),
         JobKind::Compare => t!("running the models"),
+        JobKind::BeforeAfter => t!("running the student before and after"),
         JobKind::List => t!("listing images"),
         JobKind::Thumbnail => t!("thumbnails"),
         JobKind::Run => t!("training"),

@@ -7,12 +7,12 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::grouped;
+use crate::format::{filled, grouped, placeholder};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
@@ -121,25 +121,7 @@ pub fn tr(english: &str) -> &str {
 
 /// The same, with `{name}` replaced by the value of that name: their order may differ from language to language.
 pub fn fill(english: &str, values: &[(&str, &dyn Display)]) -> String {
-    let mut rest = tr(english);
-    let mut filled = String::with_capacity(rest.len() + 32);
-    while let Some((before, name, after)) = placeholder(rest) {
-        filled.push_str(before);
-        match values.iter().find(|(known, _)| *known == name) {
-            // Writing into a string cannot fail.
-            Some((_, value)) => _ = write!(filled, "{value}"),
-            None => _ = write!(filled, "{{{name}}}"),
-        }
-        rest = after;
-    }
-    filled + rest
-}
-
-/// What stands before the first placeholder, its name, and what follows.
-fn placeholder(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('{')?;
-    let (name, after) = rest.split_once('}')?;
-    Some((before, name, after))
+    filled(tr(english), |name| values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
 }
 
 /// "1 box", "7 boxes". A language without plurals has the text of "{count} boxes" alone.

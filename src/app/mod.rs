@@ -4,6 +4,7 @@
 //! at most; [`App::draw`] lets [`crate::ui`] draw the state and carries out the commands that come back. State is
 //! changed in `update`, `reports` and `wants` alone, and those neither draw nor wait.
 
+pub mod before_after;
 mod command;
 mod dataset;
 mod desk;

@@ -63,6 +63,7 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 state.comparison_error = None;
             }
         }
+        Report::BeforeAfter { request, found } => state.before_after.answer(*request, found),
         Report::Device(status) => {
             if state.device.as_ref() != Some(&status) {
                 // The first one only says where the models are.
@@ -144,6 +145,7 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         // What went wrong in a run is told by the run itself; what kept it from running is not.
         JobKind::Run if state.runs.has_told(&message) => return,
         JobKind::OpenRun => state.runs.reading = None,
+        JobKind::BeforeAfter => state.before_after.failed(&message),
         JobKind::OpenReplays
         | JobKind::Field
         | JobKind::Device

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use egui::ThemePreference;
 
+use crate::app::before_after::BeforeAfterState;
 use crate::app::dataset::Dataset;
 use crate::app::desk::Wanted;
 use crate::app::frames::FrameTimes;
@@ -237,6 +238,7 @@ pub struct State {
     pub runs: Runs,
     pub survey: SurveyState,
     pub talk: TalkState,
+    pub before_after: BeforeAfterState,
 
     pub device: Option<DeviceStatus>,
     pub device_choice: String,
@@ -296,6 +298,7 @@ impl Default for State {
             runs: Runs::default(),
             survey: SurveyState::default(),
             talk: TalkState::default(),
+            before_after: BeforeAfterState::default(),
             device: None,
             device_choice: "auto".to_owned(),
             activities: Vec::new(),

@@ -1,8 +1,11 @@
 //! Talk mode: which step of the story is on stage, the keys that go through it, and what the window has to tell.
 
+use std::sync::Arc;
+
 use egui::{Event, Key, Modifiers};
 
 use crate::app::command::{Command, PSI_STEP};
+use crate::app::run::Track;
 use crate::app::state::State;
 use crate::inspect::{MaskChoice, Tale, tellable};
 use crate::story::{Step, Told};
@@ -17,13 +20,15 @@ const MOST_ZOOM: f32 = 8.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TalkState {
     pub on: bool,
+    /// The screen is black.
+    pub blank: bool,
     /// Kept while the talk is off: it goes on where it was left.
     pub step: Step,
 }
 
 impl Default for TalkState {
     fn default() -> Self {
-        Self { on: false, step: Step::Image }
+        Self { on: false, blank: false, step: Step::Image }
     }
 }
 
@@ -32,8 +37,9 @@ impl TalkState {
         self.seek((self.step as usize).saturating_add_signed(steps));
     }
 
-    /// To the step with this number, from 0; past the last to the last.
+    /// To the step with this number, from 0; past the last to the last. A black screen ends there.
     pub(super) fn seek(&mut self, index: usize) {
+        self.blank = false;
         self.step = Step::ALL[index.min(Step::ALL.len() - 1)];
     }
 }
@@ -49,11 +55,24 @@ pub fn truth(state: &State) -> Option<usize> {
     state.solo.or_else(|| state.scene.as_deref().and_then(tellable))
 }
 
-/// What the window knows of the image on screen, in numbers; `None` without an image. `cell`: the one whose anchors
+/// The run that is told of: the one whose maps are shown, else the current one; of twins the one with imitation.
+pub fn run(state: &State) -> Option<&Arc<Track>> {
+    let runs = &state.runs;
+    let current = || {
+        let track = runs.current()?;
+        let twin = runs.twins().find(|(_, baseline)| baseline.key == track.key);
+        Some(twin.map_or(track, |(imitation, _)| imitation))
+    };
+    runs.playback.and_then(|playback| runs.track(playback.track)).or_else(current)
+}
+
+/// What the window knows of the image on screen and of the run, in numbers. `cell`: the one whose anchors
 /// are shown, as (stride, row, col).
-pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Option<Told> {
+pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
+    let run = run(state).map(|track| track.told());
+    let Some(scene) = state.scene.as_deref() else { return Told { run, ..Told::default() } };
     let tale = Tale {
-        scene: state.scene.as_deref()?,
+        scene,
         anchors: state.scales(),
         field: state.field.as_deref(),
         mask: state.mask.as_deref(),
@@ -69,10 +88,8 @@ pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Option<Told> {
         cell,
     };
     let measures = state.measures.as_ref();
-    let run =
-        state.runs.playback.and_then(|playback| state.runs.track(playback.track)).or_else(|| state.runs.current());
     let told = tale.told(|stride| measures?.scale(stride)?.squares);
-    Some(Told { run: run.map(|track| track.told()), ..told })
+    Told { run, ..told }
 }
 
 /// The commands of a talk's keys, which are taken out of the input: arrows, space, and the page keys of a clicker.
@@ -106,6 +123,7 @@ fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
         Key::S if shifted => Command::StepSolo(-1),
         Key::G if plain => Command::StepScales,
         Key::P if plain => Command::PlayMoments,
+        Key::B | Key::Period if plain => Command::BlankTalk,
         Key::Q if modifiers.matches_exact(Modifiers::COMMAND) => Command::Quit,
         _ => return None,
     })
@@ -122,7 +140,9 @@ mod tests {
         assert_eq!(talk.step, Step::Image);
         talk.go(1);
         assert_eq!(talk.step, Step::CellAnchors);
+        talk.blank = true;
         talk.seek(usize::MAX);
+        assert!(!talk.blank, "who goes on wants to be seen");
         talk.go(1);
         assert_eq!(talk.step, Step::BeforeAfter);
     }
@@ -147,6 +167,10 @@ mod tests {
             assert_eq!(of(key), Some(Command::StepTalk(-1)));
         }
         assert_eq!(of(Key::End), Some(Command::SeekTalk(13)));
+        // What the sheet of keys says is what the keys do.
+        for shortcut in Command::BlankTalk.shortcuts() {
+            assert_eq!(command_of(shortcut.logical_key, shortcut.modifiers), Some(Command::BlankTalk));
+        }
         assert_eq!(of(Key::Num1), None);
         assert_eq!(command_of(Key::ArrowRight, Modifiers::SHIFT), None);
     }

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::app::before_after;
 use crate::app::command::{Command, RunFile, file_name};
 use crate::app::desk::{Answer, Errand, PathKind, Wanted};
 use crate::app::language::{t, tr};
@@ -192,6 +193,9 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             if kind == JobKind::Batch {
                 state.runs.batch.failed(t!("Cancelled; “Read again” makes the batch.").to_owned());
             }
+            if kind == JobKind::BeforeAfter {
+                state.before_after.failed(t!("Cancelled; leaving the talk and entering it again asks anew."));
+            }
             if kind == JobKind::List {
                 state.dataset.listing = false;
             }
@@ -325,6 +329,8 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
 
         Command::ToggleTalk => {
             state.talk.on ^= true;
+            state.talk.blank = false;
+            state.before_after.retry();
             (state.overlay, state.messages_open) = (None, false);
             entered(state);
         }
@@ -336,6 +342,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.talk.seek(index);
             entered(state);
         }
+        Command::BlankTalk => state.talk.blank ^= true,
 
         Command::SetTheme(theme) => {
             state.theme = theme;
@@ -484,6 +491,7 @@ fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, effects: &mut
 /// Hands a campaign to the worker; `number` is that of the campaign that goes on.
 fn start(state: &mut State, campaign: Campaign, number: Option<u64>, effects: &mut Vec<Effect>) {
     let control = state.runs.begin(campaign.clone(), number);
+    state.runs.before = before_after::now(state, &campaign.config);
     state.runs.open = true;
     effects.push(Effect::Send(Job::Run { campaign: Box::new(campaign), control }));
 }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::app::before_after;
 use crate::app::desk::Errand;
 use crate::app::measures::Measures;
 use crate::app::reports;
@@ -40,6 +41,7 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_form(state, effects);
     follow_batch(state, effects);
     follow_runs(state, effects);
+    before_after::follow(state, effects);
 }
 
 /// The next of several earlier runs: a newer request of the kind would overtake an older one.

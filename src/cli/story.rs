@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::figure_args::FigureArgs;
-use super::subject_args::SubjectArgs;
+use super::subject_args::{Subject, SubjectArgs};
 use crate::app::run::lines::CurveExport;
 use crate::app::run::{CurveView, Plot, Track};
 use crate::app::{CurveFormat, file_name};
@@ -17,6 +17,8 @@ use crate::inspect::StoryRequest;
 use crate::story::{RunTold, Step};
 use crate::train::event::{Arm, RunEvent, RunId};
 use crate::train::record::RunHistory;
+use crate::train::run::RunFolder;
+use crate::yolo::checkpoint::{self, Checkpoint};
 
 /// Draw the story of the method on one image, a figure for each step
 #[derive(Debug, Args)]
@@ -64,8 +66,9 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
     if let Some(truth) = args.truth.filter(|&truth| truth >= objects) {
         anyhow::bail!("--truth {truth}: the image has {objects} ground truths, counted from 0");
     }
-    let after = match run.as_ref().and_then(|run| run.weights.as_deref()) {
-        Some(weights) if args.student.is_some() => Some(subject.detections(weights)?),
+    let trained = run.as_ref().map(|run| run.student(&subject)).transpose()?.flatten();
+    let after = match trained {
+        Some(trained) if args.student.is_some() => Some(subject.detections(&trained)?),
         _ => None,
     };
     let view = subject.inspection.story(StoryRequest {
@@ -73,10 +76,10 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         student: args.student.as_deref(),
         truth: args.truth,
         lambda: args.lambda,
-        names: &subject.names,
+        names: &subject.student_names,
         run: run.as_ref().map(|run| run.told.clone()),
         curves: run.as_ref().map(|run| run.curves.clone()).unwrap_or_default(),
-        after: after.as_deref(),
+        after,
     });
     args.figure.write(&args.out, story::figures(&view, &args.figure.look())?)?;
     let left_out: Vec<Step> = Step::ALL.into_iter().filter(|step| !story::is_told(&view, *step)).collect();
@@ -97,10 +100,9 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
 
 /// What the story takes from a run's folder.
 struct Run {
+    folder: RunFolder,
     told: RunTold,
     curves: Vec<PlotPanel>,
-    /// The trained student.
-    weights: Option<PathBuf>,
 }
 
 impl Run {
@@ -116,9 +118,44 @@ impl Run {
         let view = CurveView { shown: plots.clone(), ..CurveView::default() };
         let export = CurveExport { tracks: vec![Arc::new(track)], view, plots, format: CurveFormat::Svg };
         let curves = export.figure().panels.into_iter().filter(|panel| !panel.lines.is_empty()).collect();
-        let weights = ["best", "last"].map(|stem| folder.join("weights").join(format!("{stem}.safetensors")));
-        Ok(Self { told, curves, weights: weights.into_iter().find(|path| path.is_file()) })
+        Ok(Self { folder: RunFolder::new(folder), told, curves })
     }
+
+    /// The trained student, whose weights are not read yet; `None` before the run has left any. Its classes have to be
+    /// those of the image.
+    fn student(&self, subject: &Subject) -> anyhow::Result<Option<Checkpoint>> {
+        let Some(weights) = self.folder.trained() else { return Ok(None) };
+        let trained = checkpoint::open(&weights)?;
+        let names = &trained.model.names;
+        let folder = self.folder.path().display();
+        let most = subject.scene.labels.iter().map(|label| label.class).max();
+        if let Some(class) = most.filter(|&class| class >= names.len()) {
+            anyhow::bail!(
+                "--run {folder}: its student knows {} classes ({}), but the image is labelled with class {class}; \
+                 take an image of the run's own data",
+                names.len(),
+                list(names)
+            );
+        }
+        if !subject.names.is_empty() && subject.names != *names {
+            eprintln!(
+                "distillscope: warning: --run {folder}: its student knows {} classes ({}), but the labels are named by \
+                 {} ({}); --data names the run's data.yaml",
+                names.len(),
+                list(names),
+                subject.names.len(),
+                list(&subject.names)
+            );
+        }
+        Ok(Some(trained))
+    }
+}
+
+/// A few names, for one line.
+fn list(names: &[String]) -> String {
+    const MOST: usize = 5;
+    let more = if names.len() > MOST { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(MOST)].join(", "))
 }
 
 /// The folder's name; one of twins is named with the folder of both.
@@ -133,6 +170,12 @@ fn run_name(folder: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_names_a_few_are_listed() {
+        let names = |count: usize| (0..count).map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!([2, 5, 6].map(|count| list(&names(count))), ["0, 1", "0, 1, 2, 3, 4", "0, 1, 2, 3, 4, …"]);
+    }
 
     #[test]
     fn a_twin_is_named_with_its_campaign() {

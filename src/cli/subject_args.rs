@@ -10,13 +10,13 @@ use clap::Args;
 use super::ModelArgs;
 use crate::app::default_anchors;
 use crate::dataset;
+use crate::export::figure::story::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{
     self, AdapterChoice, CompareRequest, Inspection, LabelSource, MaskChoice, Probe, Scene, SceneRequest, Tap,
 };
 use crate::yolo::checkpoint::{self, Checkpoint};
-use crate::yolo::detection::Detection;
 use crate::yolo::network::Model;
 
 #[derive(Debug, Args)]
@@ -64,6 +64,8 @@ pub(super) struct Subject {
     pub scene: Arc<Scene>,
     /// Class names in the data's order.
     pub names: Vec<String>,
+    /// The student's own; empty without one.
+    pub student_names: Vec<String>,
     device: tch::Device,
 }
 
@@ -81,11 +83,11 @@ impl SubjectArgs {
             None if teacher.is_none() && student.is_none() => (default_anchors(), None),
             None => anyhow::bail!("neither model says its anchors"),
         };
-        let of_model =
-            || student.as_ref().or(teacher.as_ref()).map_or_else(Vec::new, |model| model.model.names.clone());
+        let names_of = |model: Option<&Checkpoint>| model.map_or_else(Vec::new, |model| model.model.names.clone());
+        let student_names = names_of(student.as_ref());
         let names = match &self.data {
             Some(data) => dataset::DataYaml::load(data)?.names,
-            None => of_model(),
+            None => names_of(student.as_ref().or(teacher.as_ref())),
         };
         let scene = Arc::new(Scene::load(&SceneRequest {
             image: image.to_path_buf(),
@@ -110,23 +112,27 @@ impl SubjectArgs {
 
         let choice = MaskChoice { psi: self.psi, rule: self.level_rule, convention: self.iou };
         let inspection = Inspection::new(Arc::clone(&scene), anchors, choice, Arc::new(comparison), status.label)?;
-        Ok(Subject { inspection, scene, names, device })
+        Ok(Subject { inspection, scene, names, student_names, device })
     }
 }
 
 impl Subject {
-    /// What another model detects on the image, in input px.
-    pub fn detections(&self, weights: &Path) -> anyhow::Result<Vec<Detection>> {
-        let found = probe(&checkpoint::open(weights)?, &self.scene, self.device)?;
-        Ok(inspect::compare(None, Some(&found), &CompareRequest::default())?.student_detections.unwrap_or_default())
+    /// What another model detects on the image.
+    pub fn detections(&self, checkpoint: &Checkpoint) -> anyhow::Result<Vec<DetectionView>> {
+        let model = load(checkpoint, self.device)?;
+        inspect::detections(&model, &self.scene).with_context(|| checkpoint.path.display().to_string())
     }
 }
 
-fn probe(checkpoint: &Checkpoint, scene: &Scene, device: tch::Device) -> anyhow::Result<Probe> {
+fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Model> {
     let (model, report) = Model::load(checkpoint, device)?;
-    let name = checkpoint.path.display();
     if !report.is_complete() {
-        eprintln!("distillscope: {name}: {report}");
+        eprintln!("distillscope: {}: {report}", checkpoint.path.display());
     }
-    inspect::probe(&model, &scene.input).with_context(|| name.to_string())
+    Ok(model)
+}
+
+fn probe(checkpoint: &Checkpoint, scene: &Scene, device: tch::Device) -> anyhow::Result<Probe> {
+    let model = load(checkpoint, device)?;
+    inspect::probe(&model, &scene.input).with_context(|| checkpoint.path.display().to_string())
 }

@@ -12,6 +12,8 @@ use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
+use super::scene::{Scene, class_name};
+use crate::export::figure::story::DetectionView;
 use crate::imitation::adapter::{self, AdapterError};
 use crate::imitation::difference::{DifferenceError, FeatureStack};
 use crate::yolo::anchors::AnchorScale;
@@ -71,6 +73,21 @@ pub fn probe(model: &Model, pixels: &RgbImage) -> Result<Probe, CompareError> {
         let seconds = start.elapsed().as_secs_f64();
         Ok(Probe { scales: model.scales().to_vec(), forward, detections, seconds })
     })
+}
+
+/// What a model detects on a scene, best first, by the names of its own classes.
+pub fn detections(model: &Model, scene: &Scene) -> Result<Vec<DetectionView>, CompareError> {
+    Ok(named(&probe(model, &scene.input)?.detections, model.names()))
+}
+
+/// Detections by the names of their classes.
+pub fn named(found: &[Detection], names: &[String]) -> Vec<DetectionView> {
+    let named = |found: &Detection| DetectionView {
+        name: class_name(names, found.class),
+        score: found.score,
+        bbox: found.bbox,
+    };
+    found.iter().map(named).collect()
 }
 
 impl Probe {

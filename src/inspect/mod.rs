@@ -11,7 +11,9 @@ mod report;
 mod scene;
 mod tale;
 
-pub use compare::{CompareError, CompareRequest, Probe, compare, elements, input_tensor, probe, tapped};
+pub use compare::{
+    CompareError, CompareRequest, Probe, compare, detections, elements, input_tensor, named, probe, tapped,
+};
 pub use records::{
     AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple, mask_anchors,
 };

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::compare::named;
 use super::records::{Comparison, Tap};
-use super::scene::{Scene, class_name, file_name};
+use super::scene::{Scene, file_name};
 use super::tale::{Tale, tellable};
 use crate::export::figure::inspection::{self, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView};
 use crate::export::figure::plot::PlotPanel;
@@ -22,7 +23,6 @@ use crate::imitation::difference::{
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi, ScaleMask};
 use crate::story::{RunTold, Told};
 use crate::yolo::anchors::AnchorScale;
-use crate::yolo::detection::Detection;
 
 /// λ of the loss that is reported: the loss is proportional to it.
 const LAMBDA: f64 = 1.0;
@@ -44,12 +44,12 @@ pub struct StoryRequest<'a> {
     /// The ground truth that is told of; [`tellable`] finds one.
     pub truth: Option<usize>,
     pub lambda: f64,
-    /// Class names in the data's order.
+    /// The student's class names.
     pub names: &'a [String],
     pub run: Option<RunTold>,
     pub curves: Vec<PlotPanel>,
     /// What the student detects after the run; before it, the comparison says.
-    pub after: Option<&'a [Detection]>,
+    pub after: Option<Vec<DetectionView>>,
 }
 
 /// A scene, its mask and what two models say of it.
@@ -331,15 +331,7 @@ impl Inspection {
         };
         let at = |stride| self.anchors.iter().position(|scale| scale.stride == stride);
         let told = Told { run: request.run, ..tale.told(|stride| self.statistics(at(stride)?)) };
-        let view = |found: &[Detection]| -> Vec<DetectionView> {
-            let view = |found: &Detection| DetectionView {
-                name: class_name(request.names, found.class),
-                score: found.score,
-                bbox: found.bbox,
-            };
-            found.iter().map(view).collect()
-        };
-        let before = self.comparison.student_detections.as_deref();
+        let before = self.comparison.student_detections.as_deref().map(|found| named(found, request.names));
         StoryView {
             inspection: self.view(request.teacher, request.student),
             truth: truth.filter(|&truth| truth < self.field.gts()).map(|truth| TruthView {
@@ -347,7 +339,7 @@ impl Inspection {
                 count: count_grid(&self.field.gt_mask(truth, self.choice.psi, self.choice.rule).scales[told.at]),
             }),
             curves: request.curves,
-            detections: before.zip(request.after).map(|(before, after)| [view(before), view(after)]),
+            detections: before.zip(request.after).map(|(before, after)| [before, after]),
             told,
         }
     }

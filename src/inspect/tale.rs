@@ -21,7 +21,7 @@ pub struct Tale<'a> {
     pub choice: MaskChoice,
     pub comparison: Option<&'a Comparison>,
     /// The tap, for before there is a comparison.
-    pub tap: &'a str,
+    pub tap: &'static str,
     pub lambda: f64,
     /// The ground truth that is told; [`tellable`] finds one.
     pub truth: Option<usize>,
@@ -97,8 +97,8 @@ impl Tale<'_> {
             padding: [letterbox.pad_x, letterbox.pad_y],
             objects: scene.labels.len(),
             psi: self.choice.psi.get(),
-            level_rule: self.choice.rule.to_string(),
-            tap: self.comparison.map_or(self.tap, |comparison| comparison.tap.name()).to_owned(),
+            level_rule: self.choice.rule.name(),
+            tap: self.comparison.map_or(self.tap, |comparison| comparison.tap.name()),
             lambda: self.lambda,
             truth: truth.zip(of_truth(at)).map(|(number, gt)| self.truth(number, at, &gt)),
             scales,
@@ -131,7 +131,7 @@ mod tests {
     use crate::geometry::{BoundingBox, Letterbox, Size};
     use crate::imitation::mask::{IouConvention, Psi};
     use crate::inspect::SceneLabel;
-    use crate::story::Step;
+    use crate::story::{Line, Step};
 
     fn scene(boxes: &[(f32, f32)]) -> Scene {
         let size = Size::square(640);
@@ -183,13 +183,14 @@ mod tests {
         // 400 × 300: M = 0.836 at P5, 52 cells there at ψ = 0.5; on its own 1896, 428 and 52.
         let large = told(&scene, LevelRule::PerScale, 0);
         assert_eq!(large.at, 2);
-        assert_eq!(large.numbers(Step::Threshold), ["ψ · M = 0.5 · 0.836 = 0.418", "52 cells of P5 are above it"]);
-        assert_eq!(large.numbers(Step::Mask)[1], "cells of each scale: P3 1896, P4 428, P5 52");
-        assert_eq!(large.numbers(Step::Best)[1], "by the anchor 373×326");
+        let threshold: Vec<String> = large.numbers(Step::Threshold).iter().map(Line::english).collect();
+        assert_eq!(threshold, ["ψ · M = 0.5 · 0.836 = 0.418", "52 cells of P5 are above it"]);
+        assert_eq!(large.numbers(Step::Mask)[1].english(), "cells of each scale: P3 1896, P4 428, P5 52");
+        assert_eq!(large.numbers(Step::Best)[1].english(), "by the anchor 373×326");
         // 16 × 16: M = 0.353 at P3, 12 cells there and, by the rule global, nowhere else.
         let small = told(&scene, LevelRule::Global, 1);
         assert_eq!((small.at, small.truth.as_ref().map(|truth| truth.best_iou > 0.35)), (0, Some(true)));
-        assert_eq!(small.numbers(Step::Mask)[1], "cells of each scale: P3 12, P4 0, P5 0");
+        assert_eq!(small.numbers(Step::Mask)[1].english(), "cells of each scale: P3 12, P4 0, P5 0");
         assert_eq!(small.missing(Step::Features), Some("Open a teacher and a student: features are what they see."));
     }
 

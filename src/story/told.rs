@@ -1,7 +1,8 @@
-//! What one image adds to the story: its numbers, step by step, as plain text. No picture and no feature is here, so
-//! that a figure and a frame of the window say the same.
+//! What one image adds to the story: its numbers, step by step, as lines of text. No picture and no feature is here,
+//! so that a figure and a frame of the window say the same.
 
-use super::Step;
+use super::line::say;
+use super::{Line, Step};
 use crate::format::{significant, tick};
 
 /// Between the factors of a product.
@@ -21,8 +22,8 @@ pub struct Told {
     /// Ground truths.
     pub objects: usize,
     pub psi: f32,
-    pub level_rule: String,
-    pub tap: String,
+    pub level_rule: &'static str,
+    pub tap: &'static str,
     /// Weight of the imitation loss.
     pub lambda: f64,
     /// The one ground truth that steps 3 to 7 are about.
@@ -138,12 +139,18 @@ impl Told {
     }
 
     /// The numbers of a step, a line each.
-    pub fn numbers(&self, step: Step) -> Vec<String> {
+    pub fn numbers(&self, step: Step) -> Vec<Line> {
         match step {
             Step::Image => self.image(),
             Step::CellAnchors => self.cell_anchors(),
             Step::ScaleAnchors => self.each(|scale| {
-                Some(format!("stride {}, {}×{} cells: {}", scale.stride, scale.cols, scale.rows, sides(&scale.anchors)))
+                let (shape, anchors) = (format!("{}×{}", scale.cols, scale.rows), sides(&scale.anchors));
+                Some(say!(
+                    "stride {stride}, {shape} cells: {anchors}",
+                    stride = scale.stride,
+                    shape = shape,
+                    anchors = anchors
+                ))
             }),
             Step::Iou => self.iou(),
             Step::Best => self.best(),
@@ -151,23 +158,24 @@ impl Told {
             Step::Mask => self.mask(),
             Step::Union => self.each(|scale| {
                 let all = (scale.rows * scale.cols).max(1);
-                let share = 100.0 * scale.mask_cells as f64 / all as f64;
-                Some(format!("N = {} of {all} cells ({share:.1} %)", scale.mask_cells))
+                let share = format!("{:.1}", 100.0 * scale.mask_cells as f64 / all as f64);
+                Some(say!("N = {count} of {all} cells ({share} %)", count = scale.mask_cells, all = all, share = share))
             }),
             Step::Features => self.each(|scale| {
                 let (teacher, student) = (scale.teacher_channels?, scale.student_channels?);
-                Some(format!("student {student} channels, teacher {teacher}"))
+                Some(say!("student {student} channels, teacher {teacher}", student = student, teacher = teacher))
             }),
             Step::Difference => self.each(|scale| {
                 let all = (scale.rows * scale.cols) as f64;
                 let outside = all - scale.mask_cells as f64;
                 let sum = scale.sum_inside? + scale.mean_outside.map_or(0.0, |mean| mean * outside);
-                Some(format!("mean of d = {}", significant(sum / all.max(1.0))))
+                Some(say!("mean of d = {mean}", mean = significant(sum / all.max(1.0))))
             }),
             Step::Inside => self.each(|scale| {
-                let mean = |mean: Option<f64>| mean.map_or_else(|| "none".to_owned(), significant);
+                let mean = |mean: Option<f64>| mean.map_or_else(|| say!("none"), |mean| significant(mean).into());
                 scale.sum_inside?;
-                Some(format!("mean of d inside {}, outside {}", mean(scale.mean_inside), mean(scale.mean_outside)))
+                let (inside, outside) = (mean(scale.mean_inside), mean(scale.mean_outside));
+                Some(say!("mean of d inside {inside}, outside {outside}", inside = inside, outside = outside))
             }),
             Step::Loss => self.loss_terms(),
             Step::Run => self.run_lines(),
@@ -175,141 +183,190 @@ impl Told {
         }
     }
 
-    /// What a figure was made with, for its small print.
-    pub fn facts(&self, step: Step) -> Vec<String> {
-        let mut facts = vec![self.image.clone()];
-        facts.push(format!("input {}×{} px", self.input[0], self.input[1]));
-        facts.push(format!("ψ = {}", self.psi));
-        facts.push(format!("level rule {}", self.level_rule));
-        facts.push(format!("tap {}", self.tap));
-        facts.push(format!("λ = {}", tick(self.lambda)));
+    /// What a step was made with, for its small print.
+    pub fn facts(&self, step: Step) -> Vec<Line> {
+        let mut facts = vec![
+            Line::from(&self.image),
+            say!("input {size} px", size = pair(self.input)),
+            format!("ψ = {}", self.psi).into(),
+            say!("level rule {rule}", rule = Line::word(self.level_rule)),
+            say!("tap {tap}", tap = Line::word(self.tap)),
+            format!("λ = {}", tick(self.lambda)).into(),
+        ];
         if let Some(run) = self.run.as_ref().filter(|_| matches!(step, Step::Run | Step::BeforeAfter)) {
-            facts.push(format!("run {}, step {}", run.name, run.step));
+            facts.push(say!("run {run}, step {step}", run = &run.name, step = run.step));
         }
         facts
     }
 
     /// A line for each scale that has something to say.
-    fn each(&self, say: impl Fn(&ScaleTold) -> Option<String>) -> Vec<String> {
-        self.scales.iter().filter_map(|scale| Some(format!("{}: {}", scale.name, say(scale)?))).collect()
+    fn each(&self, say: impl Fn(&ScaleTold) -> Option<Line>) -> Vec<Line> {
+        let line = |scale: &ScaleTold| Some(say!("{scale}: {what}", scale = &scale.name, what = say(scale)?));
+        self.scales.iter().filter_map(line).collect()
     }
 
-    fn image(&self) -> Vec<String> {
-        let [width, height] = self.size;
+    fn image(&self) -> Vec<Line> {
         let [left, above] = self.padding;
-        let objects = if self.objects == 1 { "1 object".to_owned() } else { format!("{} objects", self.objects) };
+        let size = pair(self.size);
+        let objects = match self.objects {
+            1 => say!("{size} px, 1 object", size = size),
+            count => say!("{size} px, {count} objects", size = size, count = count),
+        };
+        let scale = significant(f64::from(self.scale));
         vec![
-            format!("{width}×{height} px, {objects}"),
-            format!("input {}×{} px", self.input[0], self.input[1]),
-            format!("scale {}, padding {left} and {above} px", significant(f64::from(self.scale))),
+            objects,
+            say!("input {size} px", size = pair(self.input)),
+            say!("scale {scale}, padding {left} and {above} px", scale = scale, left = left, above = above),
         ]
     }
 
-    fn cell_anchors(&self) -> Vec<String> {
+    fn cell_anchors(&self) -> Vec<Line> {
         let Some(scale) = self.scale_at() else { return Vec::new() };
         let Cell { row, col } = self.cell;
         let center = |index: usize| (index as f32 + 0.5) * scale.stride as f32;
-        let count = scale.rows * scale.cols * scale.anchors.len();
+        let anchors = scale.anchors.len();
         vec![
-            format!("{}: stride s = {}, row j = {row}, column i = {col}", scale.name, scale.stride),
-            format!("centre ({}, {}) px", center(col), center(row)),
-            format!("{} px", sides(&scale.anchors)),
-            format!("{}×{} cells × {} anchors = {count} boxes", scale.cols, scale.rows, scale.anchors.len()),
+            say!(
+                "{scale}: stride s = {stride}, row j = {row}, column i = {col}",
+                scale = &scale.name,
+                stride = scale.stride,
+                row = row,
+                col = col
+            ),
+            say!("centre ({x}, {y}) px", x = center(col), y = center(row)),
+            format!("{} px", sides(&scale.anchors)).into(),
+            say!(
+                "{shape} cells × {anchors} anchors = {count} boxes",
+                shape = format!("{}×{}", scale.cols, scale.rows),
+                anchors = anchors,
+                count = scale.rows * scale.cols * anchors
+            ),
         ]
     }
 
     /// "object 3, car, 400×300 px".
-    fn object(&self) -> Option<String> {
+    fn object(&self) -> Option<Line> {
         let truth = self.truth.as_ref()?;
         let [width, height] = truth.size;
-        Some(format!("object {}, {}, {width:.0}×{height:.0} px", truth.number, truth.name))
+        let size = format!("{width:.0}×{height:.0}");
+        let name = shortened(&truth.name);
+        Some(say!("object {number}, {name}, {size} px", number = truth.number, name = name, size = size))
     }
 
-    fn iou(&self) -> Vec<String> {
-        let shown =
-            self.scale_at().map(|scale| format!("{}: the best of {} anchors a cell", scale.name, scale.anchors.len()));
-        self.object().into_iter().chain(shown).collect()
+    fn iou(&self) -> Vec<Line> {
+        let best = |scale: &ScaleTold| {
+            let count = scale.anchors.len();
+            say!("{scale}: the best of {count} anchors a cell", scale = &scale.name, count = count)
+        };
+        self.object().into_iter().chain(self.scale_at().map(best)).collect()
     }
 
-    fn best(&self) -> Vec<String> {
+    /// "P3 12, P4 0": of every scale a number.
+    fn list(&self, number: impl Fn(&ScaleTold) -> String) -> Option<String> {
+        let each: Vec<String> = self.scales.iter().map(|scale| format!("{} {}", scale.name, number(scale))).collect();
+        (each.len() > 1).then(|| each.join(", "))
+    }
+
+    fn best(&self) -> Vec<Line> {
         let (Some(truth), Some(scale)) = (&self.truth, self.scale_at()) else { return Vec::new() };
         let [width, height] = truth.best_anchor;
-        let each: Vec<String> =
-            self.scales.iter().map(|s| format!("{} {}", s.name, significant(f64::from(s.max_iou)))).collect();
+        let most = |scale: &ScaleTold| significant(f64::from(scale.max_iou));
         let mut lines = vec![
-            format!("M = {} on {}", significant(f64::from(scale.max_iou)), scale.name),
-            format!("by the anchor {width:.0}×{height:.0}"),
+            say!("M = {best} on {scale}", best = most(scale), scale = &scale.name),
+            say!("by the anchor {size}", size = format!("{width:.0}×{height:.0}")),
         ];
-        if self.scales.len() > 1 {
-            lines.push(format!("M of each scale: {}", each.join(", ")));
-        }
+        lines.extend(self.list(most).map(|each| say!("M of each scale: {each}", each = each)));
         lines.extend(self.object());
         lines
     }
 
-    fn threshold(&self) -> Vec<String> {
+    fn threshold(&self) -> Vec<Line> {
         let (Some(truth), Some(scale)) = (&self.truth, self.scale_at()) else { return Vec::new() };
         let fine = f64::from(truth.threshold);
         let product = if fine.is_finite() {
             let best = significant(f64::from(truth.best_iou));
-            format!("ψ{PRODUCT}M = {}{PRODUCT}{best} = {}", self.psi, significant(fine))
+            Line::from(format!("ψ{PRODUCT}M = {}{PRODUCT}{best} = {}", self.psi, significant(fine)))
         } else {
-            format!("the rule {} leaves {} out", self.level_rule, scale.name)
+            say!("the rule {rule} leaves {scale} out", rule = Line::word(self.level_rule), scale = &scale.name)
         };
-        vec![product, format!("{} cells of {} are above it", scale.cells, scale.name)]
+        let above = match scale.cells {
+            1 => say!("1 cell of {scale} is above it", scale = &scale.name),
+            count => say!("{count} cells of {scale} are above it", count = count, scale = &scale.name),
+        };
+        vec![product, above]
     }
 
-    fn mask(&self) -> Vec<String> {
+    fn mask(&self) -> Vec<Line> {
         let Some(scale) = self.scale_at() else { return Vec::new() };
         let all = scale.rows * scale.cols;
-        let mut lines = vec![format!("{} of {all} cells of {}", scale.cells, scale.name)];
-        if self.scales.len() > 1 {
-            let each: Vec<String> = self.scales.iter().map(|s| format!("{} {}", s.name, s.cells)).collect();
-            lines.push(format!("cells of each scale: {}", each.join(", ")));
-        }
+        let mut lines =
+            vec![say!("{count} of {all} cells of {scale}", count = scale.cells, all = all, scale = &scale.name)];
+        let each = self.list(|scale| scale.cells.to_string());
+        lines.extend(each.map(|each| say!("cells of each scale: {each}", each = each)));
         lines.extend(self.object());
         lines
     }
 
     /// The sum, term by term.
-    fn loss_terms(&self) -> Vec<String> {
+    fn loss_terms(&self) -> Vec<Line> {
         let (lambda, written) = (self.lambda, tick(self.lambda));
         let mut lines = self.each(|scale| {
             let (sum, loss) = (scale.sum_inside?, scale.loss(lambda)?);
             Some(match scale.mask_cells {
-                0 => "no cell in the mask, 0".to_owned(),
+                0 => say!("no cell in the mask, 0"),
                 cells => {
-                    format!("{written} / (2{PRODUCT}{cells}){PRODUCT}{} = {}", significant(sum), significant(loss))
+                    let (sum, loss) = (significant(sum), significant(loss));
+                    format!("{written} / (2{PRODUCT}{cells}){PRODUCT}{sum} = {loss}").into()
                 }
             })
         });
         let terms: Vec<String> = self.scales.iter().filter_map(|s| s.loss(lambda)).map(significant).collect();
         if let Some(total) = self.loss() {
-            lines.push(format!("L = {} = {}", terms.join(" + "), significant(total)));
+            lines.push(format!("L = {} = {}", terms.join(" + "), significant(total)).into());
         }
         lines
     }
 
-    fn run_lines(&self) -> Vec<String> {
+    fn run_lines(&self) -> Vec<Line> {
         let Some(run) = &self.run else { return Vec::new() };
-        let mut lines = vec![format!("{}, step {}", run.name, run.step)];
-        let from_to = |what: &str, ends: Option<[f64; 2]>| {
-            let [first, last] = ends?;
-            Some(format!("{what}: from {} to {}", significant(first), significant(last)))
-        };
-        lines.extend(from_to("total", run.total));
-        lines.extend(from_to("L at λ = 1", run.distance));
+        let mut lines = vec![say!("{run}, step {step}", run = &run.name, step = run.step)];
+        let [total, distance] = [run.total, run.distance].map(|ends| ends.map(|ends| ends.map(significant)));
+        if let Some([first, last]) = total {
+            lines.push(say!("total: from {first} to {last}", first = first, last = last));
+        }
+        if let Some([first, last]) = distance {
+            lines.push(say!("L at λ = 1: from {first} to {last}", first = first, last = last));
+        }
         lines
     }
 
-    fn before_after(&self) -> Vec<String> {
+    fn before_after(&self) -> Vec<Line> {
         let Some(run) = &self.run else { return Vec::new() };
         let gain = |what: &str, ends: Option<[f64; 2]>| {
-            let [first, best] = ends?;
-            Some(format!("{what}: {first:.3} at the first evaluation, {best:.3} at the best"))
+            let [first, best] = ends?.map(|map| format!("{map:.3}"));
+            let line = say!(
+                "{what}: {first} at the first evaluation, {best} at the best",
+                what = what,
+                first = first,
+                best = best
+            );
+            Some(line)
         };
         gain("mAP50-95", run.map).into_iter().chain(gain("mAP50", run.map50)).collect()
     }
+}
+
+/// Letters of a class's name that a line has room for.
+const NAME: usize = 28;
+
+/// A name that is no longer than a line holds.
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= NAME { name.to_owned() } else { name.chars().take(NAME - 1).chain(['…']).collect() }
+}
+
+/// "640×480".
+fn pair([width, height]: [u32; 2]) -> String {
+    format!("{width}×{height}")
 }
 
 /// "10×13, 16×30 and 33×23" without the "and".
@@ -339,6 +396,10 @@ mod tests {
         }
     }
 
+    fn english(lines: Vec<Line>) -> Vec<String> {
+        lines.iter().map(Line::english).collect()
+    }
+
     fn told() -> Told {
         Told {
             image: "a.jpg".into(),
@@ -348,8 +409,8 @@ mod tests {
             padding: [0.0, 80.0],
             objects: 2,
             psi: 0.5,
-            level_rule: "per-scale".into(),
-            tap: "neck".into(),
+            level_rule: "per-scale",
+            tap: "neck",
             lambda: 2.0,
             truth: Some(TruthTold {
                 number: 0,
@@ -368,28 +429,31 @@ mod tests {
 
     #[test]
     fn the_threshold_is_psi_times_the_best() {
-        assert_eq!(told().numbers(Step::Threshold), ["ψ · M = 0.5 · 0.836 = 0.418", "50 cells of P5 are above it"]);
+        let lines = english(told().numbers(Step::Threshold));
+        assert_eq!(lines, ["ψ · M = 0.5 · 0.836 = 0.418", "50 cells of P5 are above it"]);
         let mut left_out = told();
         left_out.truth.as_mut().expect("a truth").threshold = f32::INFINITY;
-        assert_eq!(left_out.numbers(Step::Threshold)[0], "the rule per-scale leaves P5 out");
+        left_out.scales[1].cells = 1;
+        let lines = english(left_out.numbers(Step::Threshold));
+        assert_eq!(lines, ["the rule per-scale leaves P5 out", "1 cell of P5 is above it"]);
     }
 
     #[test]
     fn the_loss_is_summed_term_by_term_and_an_empty_mask_costs_nothing() {
         // 2 / (2 · 50) · 100 = 2.
         assert_eq!(told().loss(), Some(2.0));
-        let lines = told().numbers(Step::Loss);
+        let lines = english(told().numbers(Step::Loss));
         assert_eq!(lines, ["P4: no cell in the mask, 0", "P5: 2 / (2 · 50) · 100 = 2.00", "L = 0 + 2.00 = 2.00"]);
     }
 
     #[test]
     fn numbers_of_anchors_by_hand() {
-        let lines = told().numbers(Step::CellAnchors);
+        let lines = english(told().numbers(Step::CellAnchors));
         assert_eq!(lines[1], "centre (336, 304) px");
         assert_eq!(lines[2..], ["116×90, 373×326 px", "20×20 cells × 2 anchors = 800 boxes"]);
         // Means: (100 + 0.5 · 350) / 400 over all cells of P5, 2 inside.
-        assert_eq!(told().numbers(Step::Difference)[1], "P5: mean of d = 0.688");
-        assert_eq!(told().numbers(Step::Inside)[1], "P5: mean of d inside 2.00, outside 0.500");
+        assert_eq!(told().numbers(Step::Difference)[1].english(), "P5: mean of d = 0.688");
+        assert_eq!(told().numbers(Step::Inside)[1].english(), "P5: mean of d inside 2.00, outside 0.500");
     }
 
     #[test]
@@ -409,15 +473,27 @@ mod tests {
     }
 
     #[test]
+    fn a_line_has_room_for_a_part_of_a_long_name() {
+        let mut long = told();
+        long.truth.as_mut().expect("a truth").name = "交通信号灯".repeat(10);
+        let line = long.numbers(Step::Iou)[0].english();
+        assert!(line.contains("…, 400×300 px") && line.chars().count() < 60, "{line}");
+        assert_eq!(told().numbers(Step::Iou)[0].english(), "object 0, car, 400×300 px");
+    }
+
+    #[test]
     fn every_step_has_facts_with_the_settings() {
         let run = RunTold { name: "run-1".into(), step: 340, map: Some([0.1, 0.3]), ..RunTold::default() };
         let told = Told { run: Some(run), ..told() };
-        let facts = told.facts(Step::Run).join(" · ");
+        let facts = english(told.facts(Step::Run)).join(" · ");
         for fact in ["ψ = 0.5", "level rule per-scale", "tap neck", "λ = 2", "run run-1, step 340"] {
             assert!(facts.contains(fact), "{facts}");
         }
-        assert!(!told.facts(Step::Iou).join("").contains("run-1"));
-        assert_eq!(told.numbers(Step::BeforeAfter), ["mAP50-95: 0.100 at the first evaluation, 0.300 at the best"]);
+        assert!(!english(told.facts(Step::Iou)).join("").contains("run-1"));
+        assert_eq!(
+            english(told.numbers(Step::BeforeAfter)),
+            ["mAP50-95: 0.100 at the first evaluation, 0.300 at the best"]
+        );
         assert!(Step::ALL.iter().all(|step| !told.numbers(*step).is_empty()));
     }
 }

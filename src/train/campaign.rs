@@ -129,17 +129,14 @@ fn runs(campaign: &Campaign) -> Vec<(RunId, PathBuf)> {
 /// The campaign that lies in a folder: what it says of itself, not what is asked for now.
 fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
     let file = campaign.out.join(CAMPAIGN);
-    let single = RunFolder::new(&campaign.out).config();
-    let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })
-    };
-    let fails =
-        |path: &Path, error: toml::de::Error| TrainError::State { path: path.to_owned(), what: error.to_string() };
     if file.exists() {
-        let kept: Campaign = toml::from_str(&read(&file)?).map_err(|error| fails(&file, error))?;
+        let text = std::fs::read_to_string(&file)
+            .map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
+        let kept: Campaign =
+            toml::from_str(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
         return Ok(Campaign { out: campaign.out.clone(), resume: true, ..kept });
     }
-    let config: RunConfig = toml::from_str(&read(&single)?).map_err(|error| fails(&single, error))?;
+    let config = RunFolder::new(&campaign.out).read_config()?;
     Ok(Campaign { config, paired: false, seeds: 1, ..campaign.clone() })
 }
 

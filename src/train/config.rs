@@ -229,7 +229,26 @@ impl Default for RunConfig {
     }
 }
 
+/// What a run's student is before its first step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    Checkpoint(PathBuf),
+    /// Weights drawn at random: a model without an opinion.
+    Random,
+}
+
 impl RunConfig {
+    pub fn start(&self) -> Start {
+        // What is no checkpoint is a yaml, or a published model's name.
+        let extension = self.student.extension().map(|extension| extension.to_ascii_lowercase());
+        match extension {
+            Some(extension) if !self.from_scratch && extension != "yaml" && extension != "yml" => {
+                Start::Checkpoint(self.student.clone())
+            }
+            _ => Start::Random,
+        }
+    }
+
     /// The gradient ratio that is kept, or the usual one where λ is fixed.
     pub fn gradient_ratio(&self) -> f64 {
         match self.imitation.lambda {
@@ -263,4 +282,22 @@ pub struct Campaign {
     pub seeds: u32,
     /// Go on with what lies in `out`.
     pub resume: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_starts_from_a_checkpoint_or_from_nothing() {
+        let start = |student: &str, from_scratch| {
+            RunConfig { student: student.into(), from_scratch, ..RunConfig::default() }.start()
+        };
+        assert_eq!(start("runs/v1.0/s.pt", false), Start::Checkpoint("runs/v1.0/s.pt".into()));
+        assert_eq!(start("s.safetensors", false), Start::Checkpoint("s.safetensors".into()));
+        for (student, from_scratch) in [("s.pt", true), ("yolov5n", false), ("models/yolov5n.yaml", false), ("", false)]
+        {
+            assert_eq!(start(student, from_scratch), Start::Random, "{student}");
+        }
+    }
 }

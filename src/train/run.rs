@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
+use super::config::RunConfig;
 use super::distil::Distiller;
 use super::evaluate::Evaluation;
 use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord};
@@ -48,6 +49,20 @@ impl RunFolder {
 
     pub fn weights(&self, name: &str) -> PathBuf {
         self.0.join("weights").join(name)
+    }
+
+    /// The best weights so far, else the last ones; `None` before there are any.
+    pub fn trained(&self) -> Option<PathBuf> {
+        let weights = ["best.safetensors", "last.safetensors"].map(|name| self.weights(name));
+        weights.into_iter().find(|path| path.is_file())
+    }
+
+    /// What the run was asked to do.
+    pub fn read_config(&self) -> Result<RunConfig, TrainError> {
+        let path = self.config();
+        let text =
+            fs::read_to_string(&path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
+        toml::from_str(&text).map_err(|error| TrainError::State { path, what: error.to_string() })
     }
 
     pub fn state(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 
 pub mod canvas;
 pub mod colorbar;
+mod curves;
 mod features;
 mod finder;
 mod images;
@@ -150,6 +151,7 @@ fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Option<&'
         mask: state.mask.as_deref(),
         mask_version: state.mask_version,
         comparison: state.comparison.as_ref(),
+        found: None,
         view,
         moment: state.runs.moment().map(|(snapshot, _)| snapshot),
         camera: state.camera,

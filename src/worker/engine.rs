@@ -14,7 +14,7 @@ use crate::inspect::Role;
 use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 14;
+    const COUNT: usize = 15;
 
     const fn index(self) -> usize {
         match self {
@@ -32,6 +32,7 @@ impl JobKind {
             Self::Survey => 11,
             Self::Batch => 12,
             Self::OpenReplays => 13,
+            Self::BeforeAfter => 14,
         }
     }
 
@@ -50,6 +51,7 @@ impl JobKind {
             Job::Preflight { .. } => Self::Preflight,
             Job::Survey(_) => Self::Survey,
             Job::Batch(_) => Self::Batch,
+            Job::BeforeAfter(_) => Self::BeforeAfter,
         }
     }
 }
@@ -186,7 +188,7 @@ impl Worker {
         };
         let thread = match kind {
             JobKind::Scene | JobKind::Field => &self.scenes,
-            JobKind::Load(_) | JobKind::Device | JobKind::Compare => &self.models,
+            JobKind::Load(_) | JobKind::Device | JobKind::Compare | JobKind::BeforeAfter => &self.models,
             JobKind::List => &self.listing,
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run => &self.run,

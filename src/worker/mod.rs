@@ -1,7 +1,7 @@
 //! Long work on named threads, for the window: jobs in, reports out, the newest request wins.
 //!
 //! Each thread is the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both networks that are
-//! looked at), *listing* (dataset folders), *thumbnails*, *run* (training, at a lower priority), *earlier runs*
+//! looked at, and a run's student before and after), *listing* (dataset folders), *thumbnails*, *run* (training, at a lower priority), *earlier runs*
 //! (their records on disk, and replays), *preflight*, *survey* (the masks of a whole split) and *batch view* (training
 //! batches to look at). A job that a newer one of its kind has overtaken is dropped before it starts, or abandoned at its
 //! next step. A panic or an error in a job becomes [`Report::Failed`]; the thread and what it owns live on. Nobody here
@@ -11,6 +11,7 @@ mod batches;
 mod engine;
 mod listing;
 mod models;
+mod outcome;
 mod preflight;
 mod protocol;
 mod runs;
@@ -19,6 +20,6 @@ mod surveys;
 
 pub use engine::Worker;
 pub use protocol::{
-    BatchPreview, BatchRequest, DatasetBrief, DeviceStatus, EarlierRun, Job, JobKind, ModelBrief, ModelCard,
-    PreviewImage, Report, SurveyRequest,
+    BatchPreview, BatchRequest, BeforeAfter, BeforeAfterRequest, DatasetBrief, DeviceStatus, EarlierRun, Job, JobKind,
+    ModelBrief, ModelCard, PreviewImage, Report, SurveyRequest, Unknown,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::engine::Desk;
+use super::outcome;
 use super::protocol::{DeviceStatus, Job, JobKind, ModelBrief, ModelCard, Report};
 use crate::device::{self, DeviceChoice};
 use crate::inspect::{self, AdapterChoice, CompareRequest, Probe, Role, Scene, Tap};
@@ -40,6 +41,11 @@ impl Models {
             }
             Job::Unload { role } => self.slots[role as usize] = None,
             Job::Device(choice) => self.move_to(&choice, desk),
+            Job::BeforeAfter(request) => {
+                desk.started(request.scene.file_name());
+                let device = self.device(desk);
+                outcome::detect(request, device, desk);
+            }
             Job::Compare { scene, tap, adapter } if self.slots.iter().any(Option::is_some) => {
                 desk.started(scene.file_name());
                 if let Err(message) = self.compare(&scene, tap, adapter, desk) {

@@ -7,12 +7,13 @@ use image::RgbImage;
 
 use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
+use crate::export::figure::story::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
-use crate::train::config::{Campaign, RunConfig};
+use crate::train::config::{Campaign, RunConfig, Start};
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
 pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
 use crate::train::replay::Replay;
@@ -38,6 +39,8 @@ pub enum Job {
     Unload {
         role: Role,
     },
+    /// What a run's student detects before and after. Answered by [`Report::BeforeAfter`].
+    BeforeAfter(Box<BeforeAfterRequest>),
     /// Move both models. Answered by [`Report::Device`].
     Device(String),
     /// Run both models on a scene. Answered by [`Report::Compared`].
@@ -74,6 +77,58 @@ pub enum Job {
     Survey(Box<SurveyRequest>),
 }
 
+/// Which run's student, and on which image.
+#[derive(Clone, Debug)]
+pub struct BeforeAfterRequest {
+    pub scene: Arc<Scene>,
+    /// The run's.
+    pub folder: PathBuf,
+    /// `None` where the folder does not say what the run started from.
+    pub start: Option<Start>,
+    /// What it detected before the run, where that is known.
+    pub before: Option<Arc<[DetectionView]>>,
+    /// Grows when the run may have left better weights.
+    pub progress: usize,
+}
+
+/// The rest follows from these.
+impl PartialEq for BeforeAfterRequest {
+    fn eq(&self, other: &Self) -> bool {
+        self.is_of(other) && self.progress == other.progress
+    }
+}
+
+impl BeforeAfterRequest {
+    /// Of the same image and run, perhaps at another time.
+    pub fn is_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.scene, &other.scene) && self.folder == other.folder
+    }
+}
+
+/// What the student of a run detects on an image, or why that is not known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BeforeAfter {
+    pub before: Result<Arc<[DetectionView]>, Unknown>,
+    pub after: Result<Arc<[DetectionView]>, Unknown>,
+    /// Classes of the trained student; empty before there is one.
+    pub names: Vec<String>,
+}
+
+/// Why detections are not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The file is not there.
+    Gone(PathBuf),
+    /// The student began with random weights.
+    Random,
+    /// The run's folder does not say what it started from.
+    Start(PathBuf),
+    /// The run's folder has no weights (yet).
+    Untrained(PathBuf),
+    /// The weights cannot be used.
+    Failed(String),
+}
+
 /// What a survey is of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SurveyRequest {
@@ -95,6 +150,7 @@ pub enum JobKind {
     Load(Role),
     Device,
     Compare,
+    BeforeAfter,
     List,
     Thumbnail,
     Run,
@@ -148,6 +204,10 @@ pub enum Report {
         tap: Tap,
         adapter: AdapterChoice,
         comparison: Arc<Comparison>,
+    },
+    BeforeAfter {
+        request: Box<BeforeAfterRequest>,
+        found: Arc<BeforeAfter>,
     },
     Device(DeviceStatus),
     Dataset(DatasetBrief),

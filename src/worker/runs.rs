@@ -57,10 +57,11 @@ pub(super) fn read(job: Job, desk: &Desk) {
 
 fn earlier(folder: &Path) -> Result<EarlierRun, String> {
     let history = RunHistory::read(folder).map_err(|error| error.to_string())?;
-    let config = std::fs::read_to_string(RunFolder::new(folder).config()).ok();
+    // The curves are there all the same.
+    let config = RunFolder::new(folder).read_config();
     Ok(EarlierRun {
         folder: folder.to_path_buf(),
-        config: config.and_then(|text| toml::from_str(&text).ok()).map(Box::new),
+        config: config.ok().map(Box::new),
         scales: history.scales,
         steps: history.steps,
         epochs: history.epochs,

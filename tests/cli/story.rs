@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use distillscope::train::evaluate::Evaluation;
+use distillscope::train::event::{EpochRecord, RunEvent, RunSummary, StepRecord};
+use distillscope::train::record::Recorder;
+
 fn story(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_distillscope"))
         .arg("story")
@@ -89,6 +93,72 @@ fn without_models_the_story_ends_at_the_mask() {
     assert_eq!(files.len(), 8, "{files:?}");
     let picture = image::open(folder.path().join("08-union.png")).expect("a PNG").to_rgba8();
     assert_eq!(picture.get_pixel(0, 0)[3], 0);
+}
+
+/// A run that has left its tables and, as the student that it trained, the sample's.
+fn run(folder: &Path) -> String {
+    let summary = RunSummary {
+        folder: folder.to_owned(),
+        steps: 2,
+        steps_per_epoch: 1,
+        first_step: 0,
+        scales: vec!["P3".into()],
+        images: 1,
+        labels: 1,
+        val_images: 1,
+        device: "CPU".into(),
+    };
+    let mut recorder = Recorder::create(folder, &summary, "").expect("its files");
+    for step in 0..2_u64 {
+        let record = StepRecord { step, total: 4.0 - step as f64, distance: vec![1.0], ..StepRecord::default() };
+        recorder.take(&RunEvent::Step(record)).expect("a row");
+        let evaluation = Evaluation { map50: 0.5, map50_95: 0.25, ..Evaluation::default() };
+        let epoch =
+            EpochRecord { epoch: step as u32, step: step + 1, evaluation: Some(evaluation), ..EpochRecord::default() };
+        recorder.take(&RunEvent::Epoch(Box::new(epoch))).expect("a row");
+    }
+    std::fs::create_dir(folder.join("weights")).expect("a folder");
+    let best = folder.join("weights/best.safetensors").display().to_string();
+    let converted = Command::new(env!("CARGO_BIN_EXE_distillscope"))
+        .args(["convert", "--weights", &sample("models/student.pt"), "--to", "safetensors", "--out", &best])
+        .output()
+        .expect("the program runs");
+    assert!(converted.status.success(), "{}", String::from_utf8_lossy(&converted.stderr));
+    folder.display().to_string()
+}
+
+#[test]
+fn a_run_ends_the_story_with_its_student_before_and_after() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (student, out) = (sample("models/student.pt"), folder.path().join("story"));
+    let run_folder = folder.path().join("run-1");
+    std::fs::create_dir(&run_folder).expect("a folder");
+    let run = run(&run_folder);
+    let (image, shown) = (image(), out.display().to_string());
+    let common = ["--student", &student, "--imgsz", "320", "--device", "cpu", "--threads", "1"];
+    let output = story(&[&[&*image, "--run", &run, "--out", &shown, "--formats", "svg"][..], &common].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("warning: --run"), "{said}");
+    let svg = std::fs::read_to_string(out.join("14-before-after.svg")).expect("the last figure");
+    for text in ["The student before", "The student after", "mAP50-95: 0.250 at the first evaluation"] {
+        assert!(svg.contains(text), "{text}");
+    }
+
+    // Data whose classes are called otherwise: told, and drawn all the same.
+    let data = folder.path().join("data.yaml");
+    std::fs::write(&data, "path: .\ntrain: a\nval: a\nnames: [apple, pear]\n").expect("a file");
+    let data = data.display().to_string();
+    let output = story(&[&[&*image, "--run", &run, "--out", &shown, "--data", &data][..], &common].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("2 (apple, pear); --data names the run's data.yaml"), "{said}");
+
+    // A label of a class that the run does not have.
+    let labels = folder.path().join("labels.txt");
+    std::fs::write(&labels, "99 0.5 0.5 0.2 0.2\n").expect("a file");
+    let labels = labels.display().to_string();
+    let output = story(&[&[&*image, "--run", &run, "--out", &shown, "--labels", &labels][..], &common].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("labelled with class 99"), "{said}");
 }
 
 #[test]

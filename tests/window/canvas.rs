@@ -50,6 +50,7 @@ impl Desk {
             mask: Some(&desk.mask),
             mask_version: desk.mask_version,
             comparison: desk.comparison.as_ref(),
+            found: None,
             moment: None,
             view: &desk.view,
             camera: desk.camera,

@@ -14,7 +14,7 @@ use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule};
 use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
 use distillscope::preflight::report::Status;
-use distillscope::story::Step;
+use distillscope::story::{RunTold, ScaleTold, Step, Told, TruthTold};
 use distillscope::train::event::Arm;
 use distillscope::worker::{Job, Report};
 use egui::{FontFamily, FontId, Key, Modifiers};
@@ -54,6 +54,8 @@ const STAGES: &[&str] = &[
     "the losses of the student and of random weights",
     "the teacher's statistics",
     "a step of the optimizer",
+    "the student before",
+    "the student after",
 ];
 
 /// What workers name as the subject of an error.
@@ -79,8 +81,8 @@ const DEVICES: &[&str] = &[
     "CUDA is not available on this system",
 ];
 
-/// Names that are the same in every language.
-const PROPER: &[&str] = &["L1", "cividis", "viridis", "inferno", "magma"];
+/// Names and formulas that are the same in every language.
+const PROPER: &[&str] = &["L1", "cividis", "viridis", "inferno", "magma", "F = ψ · M", "I · d"];
 
 // ---- sentences in the sources
 
@@ -165,7 +167,8 @@ fn keys() -> BTreeMap<String, String> {
         keys.extend(marked.chain(plurals(&code)).map(|key| (key, path.clone())));
     }
     for (path, code) in sources("preflight").into_iter().chain(sources("story")) {
-        keys.extend(sentences(&code).into_iter().map(|key| (key, path.clone())));
+        let said = sentences(&code).into_iter().chain(literals_after(&code, "say!("));
+        keys.extend(said.map(|key| (key, path.clone())));
     }
     // What other modules say in constants, as the command line and files say it too.
     let mut plain: Vec<&str> = STAGES.to_vec();
@@ -178,7 +181,7 @@ fn keys() -> BTreeMap<String, String> {
     plain.extend(ColorMap::ALL.iter().map(|map| map.name()));
     plain.extend([Arm::Imitation, Arm::Baseline].map(Arm::name));
     plain.extend([Status::Green, Status::Amber, Status::Red].map(Status::name));
-    plain.extend(Step::ALL.iter().flat_map(|step| [step.title(), step.sentence()]));
+    plain.extend(Step::ALL.iter().flat_map(|step| [step.title(), step.sentence(), step.formula()]));
     plain.extend(["least-squares", "trained"]);
     keys.extend(plain.into_iter().map(|key| (key.to_owned(), "a constant".to_owned())));
     keys.retain(|key, _| !PROPER.contains(&key.as_str()));
@@ -350,6 +353,71 @@ fn the_systems_language_is_spoken_until_another_is_chosen() {
     assert!(Window::open(settings, Language::English).shows("开始"));
 }
 
+/// Two English words in a row are a sentence that nobody has translated; edges of windows are named by egui.
+fn is_sentence(label: &str) -> bool {
+    let is_word = |word: &str| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase());
+    let words: Vec<&str> = label.split_whitespace().collect();
+    words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
+}
+
+/// Everything that the story can say: of one object with a threshold or left out, compared or not, with a run.
+fn tales() -> Vec<Told> {
+    let scale = |name: &str, mask_cells| ScaleTold {
+        name: name.into(),
+        stride: 16,
+        rows: 2,
+        cols: 2,
+        anchors: vec![[30.0, 61.0]],
+        max_iou: 0.8,
+        cells: mask_cells,
+        mask_cells,
+        teacher_channels: Some(4),
+        student_channels: Some(2),
+        sum_inside: Some(2.0),
+        mean_inside: (mask_cells > 0).then_some(2.0),
+        mean_outside: Some(0.5),
+    };
+    let truth = TruthTold { number: 3, name: "猫".into(), threshold: 0.4, best_iou: 0.8, ..TruthTold::default() };
+    let run = RunTold {
+        name: "run-1".into(),
+        step: 9,
+        total: Some([2.0, 1.0]),
+        distance: Some([2.0, 1.0]),
+        ..RunTold::default()
+    };
+    let run = RunTold { map: Some([0.1, 0.2]), map50: Some([0.2, 0.3]), ..run };
+    let told = Told {
+        image: "a.jpg".into(),
+        objects: 1,
+        level_rule: LevelRule::Assigned.name(),
+        tap: Tap::Neck.name(),
+        truth: Some(truth.clone()),
+        scales: vec![scale("P4", 1), scale("P5", 0)],
+        run: Some(run),
+        ..Told::default()
+    };
+    let left_out = TruthTold { threshold: f32::INFINITY, ..truth };
+    vec![told.clone(), Told { objects: 2, at: 1, truth: Some(left_out), ..told }]
+}
+
+#[test]
+fn the_numbers_of_the_story_are_said_in_both_languages() {
+    let lines = |step| tales().into_iter().flat_map(move |told| [told.numbers(step), told.facts(step)]).flatten();
+    for line in Step::ALL.into_iter().flat_map(lines) {
+        assert_eq!(line.said(&language::tr), line.english(), "this thread speaks English");
+        let said = language::within(Language::Chinese, || line.said(&language::tr));
+        assert!(!is_sentence(&said), "{said}");
+    }
+    let said = |told: &Told, step: Step| -> Vec<String> {
+        language::within(Language::Chinese, || told.numbers(step).iter().map(|line| line.said(&language::tr)).collect())
+    };
+    let tales = tales();
+    let (told, left_out) = (&tales[0], &tales[1]);
+    assert_eq!(said(told, Step::Threshold)[1], "P4 有 1 个单元超过它");
+    assert_eq!(said(left_out, Step::Threshold)[0], "按规则“按分配”，P5 不参与");
+    assert_eq!(said(told, Step::Inside)[1], "P5：d 的均值：掩码内 无，掩码外 0.500");
+}
+
 #[test]
 fn nothing_that_is_to_be_read_stays_english() {
     use distillscope::app::run::RunTab;
@@ -367,6 +435,12 @@ fn nothing_that_is_to_be_read_stays_english() {
         window.set(Command::SetRunTab(tab));
         seen.extend(window.labels());
     }
+    window.set(Command::ToggleTalk);
+    for step in Step::ALL {
+        window.set(Command::SeekTalk(step as usize));
+        seen.extend(window.labels());
+    }
+    window.set(Command::ToggleTalk);
     for over in [Command::ToggleKeys, Command::TogglePalette, Command::ToggleMessages] {
         window.set(over.clone());
         seen.extend(window.labels());
@@ -375,12 +449,6 @@ fn nothing_that_is_to_be_read_stays_english() {
     assert!(seen.len() > 300, "{}", seen.len());
     let texts: BTreeMap<&str, &str> = language::entries(Language::Chinese).collect();
     let has_a_text = |label: &str| texts.get(label).is_some_and(|text| *text != label);
-    // Two English words in a row are a sentence that nobody has translated; edges of windows are named by egui.
-    let is_word = |word: &str| word.len() > 2 && word.chars().all(|c| c.is_ascii_lowercase());
-    let is_sentence = |label: &str| {
-        let words: Vec<&str> = label.split_whitespace().collect();
-        words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
-    };
     let is_name = |label: &str| label == IouConvention::Seed.name() || label.contains("channels last");
     let left_out = |label: &str| is_name(label) || label.starts_with("Resize window ");
     let is_english = |label: &&String| !left_out(label) && (has_a_text(label) || is_sentence(label));

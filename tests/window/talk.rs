@@ -2,18 +2,26 @@
 
 use std::sync::Arc;
 
+use distillscope::app::language::{tr, within};
 use distillscope::app::run::Track;
-use distillscope::app::{App, Options, Settings, default_anchors};
+use distillscope::app::{App, Command, Language, LanguageChoice, Options, Settings, apply, default_anchors};
+use distillscope::export::figure::story::DetectionView;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
+use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{Scene, SceneLabel};
+use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
 use distillscope::story::Step;
+use distillscope::train::config::{RunConfig, Start};
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{Arm, EpochRecord, RunEvent, RunId, Snapshot, SnapshotScale, StepRecord};
-use distillscope::worker::{EarlierRun, Report};
-use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use distillscope::train::event::{
+    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
+};
+use distillscope::train::replay::{MaskChoice, Replay};
+use distillscope::worker::{BeforeAfter, EarlierRun, Job, ModelCard, Report, Unknown};
+use distillscope::yolo::anchors::AnchorScale;
+use egui::{CursorIcon, Key, Modifiers, Rect};
+use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbImage;
 
 use crate::common::{Fake, Screen, open};
@@ -32,6 +40,10 @@ impl Window {
             device: "auto".into(),
             ..Options::default()
         };
+        Self::with(size, options)
+    }
+
+    fn with(size: [f32; 2], options: Options) -> Self {
         let (harness, fake) = open(size, Settings::default(), options);
         Self { harness, fake }
     }
@@ -39,13 +51,86 @@ impl Window {
     /// On an image with a box of 400 × 300 px and one of 16 × 16, with the default anchors.
     fn on_scene() -> Self {
         let mut window = Self::open([1280.0, 720.0], Some("a.jpg"));
-        let scene = scene();
-        window.report(Report::Scene(Arc::clone(&scene)));
-        let anchors = default_anchors();
-        let convention = IouConvention::Exact;
-        let field = Arc::new(IouField::compute(&anchors, scene.input_size(), &scene.boxes(), convention));
-        window.report(Report::Field { scene, anchors, convention, field });
+        window.report(Report::Scene(scene()));
+        window.measure();
         window
+    }
+
+    /// As much as a stage may have to hold: two models of four scales, fifty objects with long names on an image that is
+    /// far from square, and a run whose name is long.
+    fn crowded(size: [f32; 2]) -> Self {
+        let image = "一个文件名非常非常长的目录/street-".to_owned() + &"0123456789-".repeat(12) + ".jpg";
+        let options = Options {
+            image: Some(image.clone().into()),
+            teacher: Some("t.pt".into()),
+            student: Some("s.pt".into()),
+            device: "auto".into(),
+            ..Options::default()
+        };
+        let mut window = Self::with(size, options);
+        let scale = |stride| AnchorScale { stride, anchors: vec![[436.0, 615.0], [739.0, 380.0], [925.0, 792.0]] };
+        let anchors = [8, 16, 32, 64].map(scale).to_vec();
+        for (role, path) in [(Role::Teacher, "t.pt"), (Role::Student, "s.pt")] {
+            window.report(Report::Loaded { role, card: card(path, &anchors) });
+        }
+        let label = |k: usize| SceneLabel {
+            class: k,
+            name: "名称很长的类别".repeat(8),
+            bbox: BoundingBox::from_center((k * 61 % 500) as f32 + 60.0, (k * 37 % 120) as f32 + 260.0, 60.0, 50.0),
+        };
+        let labels = (0..50).map(label).collect();
+        let file = Size::new(1920, 480);
+        let letterbox = Letterbox::fit(file, Size::square(640), true);
+        let scene = Arc::new(Scene { path: image.into(), size: file, letterbox, labels, ..(*scene()).clone() });
+        window.report(Report::Scene(Arc::clone(&scene)));
+        window.measure();
+        let (tap, adapter) = (Tap::Neck, AdapterChoice::LeastSquares);
+        window.report(Report::Compared { scene, tap, adapter, comparison: comparison() });
+        assert!(window.app().state.comparison.is_some() && window.app().state.mask.is_some());
+        window.report(Report::EarlierRun(Box::new(earlier(
+            "runs/一次名称非常长而且没有空格的运行-0123456789-0123456789",
+        ))));
+        window
+    }
+
+    /// Answers the question for IoU maps.
+    fn measure(&mut self) {
+        let asked = self.asked(|job| match job {
+            Job::Field { scene, anchors, convention } => Some((Arc::clone(scene), anchors.clone(), *convention)),
+            _ => None,
+        });
+        let (scene, anchors, convention) = asked.into_iter().next_back().expect("IoU maps were asked for");
+        let field = Arc::new(IouField::compute(&anchors, scene.input_size(), &scene.boxes(), convention));
+        self.report(Report::Field { scene, anchors, convention, field });
+    }
+
+    fn asked<T>(&self, of: impl Fn(&Job) -> Option<T>) -> Vec<T> {
+        self.fake.0.borrow().jobs.iter().filter_map(of).collect()
+    }
+
+    fn cursor(&self) -> CursorIcon {
+        self.harness.output().platform_output.cursor_icon
+    }
+
+    /// What can be read, seen or pressed, with its place; `is_text` for what can be read.
+    fn parts(&self) -> Vec<(String, Rect, bool)> {
+        fn walk(node: &egui_kittest::Node<'_>, into: &mut Vec<(String, Rect, bool)>) {
+            use egui::Role::{Button, Image, Label, RadioButton, Slider};
+            let role = node.accesskit_node().role();
+            if [Button, Image, Label, RadioButton, Slider].contains(&role) {
+                let name = node.accesskit_node().label().or_else(|| node.accesskit_node().value());
+                into.push((name.unwrap_or_default(), node.rect(), role == Label));
+            }
+            node.children().for_each(|child| walk(&child, into));
+        }
+        let mut parts = Vec::new();
+        walk(&self.harness.root(), &mut parts);
+        parts
+    }
+
+    fn set(&mut self, command: Command) {
+        apply(&mut self.harness.state_mut().as_mut().expect("the first frame makes it").state, command);
+        self.harness.run_steps(3);
     }
 
     fn app(&self) -> &App<Fake> {
@@ -77,6 +162,77 @@ impl Window {
     #[track_caller]
     fn says(&self, text: &str) {
         self.harness.get_by_label(text);
+    }
+}
+
+fn card(path: &str, anchors: &[AnchorScale]) -> Arc<ModelCard> {
+    Arc::new(ModelCard {
+        path: path.into(),
+        file_bytes: 1,
+        format: "safetensors".into(),
+        names: Vec::new(),
+        anchors: anchors.to_vec(),
+        parameters: 1,
+        gflops: None,
+        tensors_loaded: 1,
+        tensors_total: 1,
+        seconds: 0.0,
+        report: String::new(),
+        warnings: Vec::new(),
+    })
+}
+
+/// Two channels on each of four scales of 640 × 640 px.
+fn comparison() -> Arc<Comparison> {
+    let scale = |stride: u32| {
+        let side = (640 / stride) as usize;
+        let stack = |factor: f32| {
+            let values = (0..2 * side * side).map(|at| factor * (at % 7) as f32).collect();
+            FeatureStack::new(2, side, side, values).ok().map(Arc::new)
+        };
+        ScaleComparison {
+            stride,
+            teacher: stack(40.0),
+            student: stack(10.0),
+            adapted: stack(20.0),
+            adapter: "least-squares",
+            fit: None,
+            teacher_head: None,
+            student_head: None,
+        }
+    };
+    Arc::new(Comparison {
+        tap: Tap::Neck,
+        scales: [8, 16, 32, 64].map(scale).to_vec(),
+        teacher_detections: None,
+        student_detections: None,
+        teacher_seconds: None,
+        student_seconds: None,
+        notes: Vec::new(),
+    })
+}
+
+fn step(step: u64, total: f64) -> StepRecord {
+    StepRecord { step, total, distance: vec![total / 2.0], ..StepRecord::default() }
+}
+
+fn epoch(epoch: u32, map: f64) -> EpochRecord {
+    EpochRecord {
+        epoch,
+        step: u64::from(epoch) + 1,
+        evaluation: Some(Evaluation { map50: 0.5, map50_95: map, ..Evaluation::default() }),
+        ..EpochRecord::default()
+    }
+}
+
+/// Of two epochs of a step each.
+fn earlier(folder: &str) -> EarlierRun {
+    EarlierRun {
+        folder: folder.into(),
+        config: Some(Box::new(RunConfig { student: "s.pt".into(), ..RunConfig::default() })),
+        scales: vec!["P3".into()],
+        steps: vec![step(0, 4.0), step(1, 3.0)],
+        epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
     }
 }
 
@@ -218,20 +374,7 @@ fn a_step_whose_data_are_missing_says_what_to_load() {
 #[test]
 fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     let mut window = Window::on_scene();
-    let step = |step, total| StepRecord { step, total, distance: vec![total / 2.0], ..StepRecord::default() };
-    let epoch = |epoch, map| EpochRecord {
-        epoch,
-        step: u64::from(epoch) + 1,
-        evaluation: Some(Evaluation { map50: 0.5, map50_95: map, ..Evaluation::default() }),
-        ..EpochRecord::default()
-    };
-    window.report(Report::EarlierRun(Box::new(EarlierRun {
-        folder: "runs/run-1".into(),
-        config: None,
-        scales: vec!["P3".into()],
-        steps: vec![step(0, 4.0), step(1, 3.0)],
-        epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
-    })));
+    window.report(Report::EarlierRun(Box::new(earlier("runs/run-1"))));
     window.press(Key::F5);
     window.go_to(Step::Run);
     window.says("total: from 4.00 to 3.00");
@@ -239,8 +382,159 @@ fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     window.says("total curves");
     window.says("mAP curves");
     window.go_to(Step::BeforeAfter);
-    window.says("mAP50-95 before: 0.100");
-    window.says("mAP50-95 after: 0.250");
+    window.says("mAP50-95 first: 0.100");
+    window.says("mAP50-95 best: 0.250");
+}
+
+#[test]
+fn the_student_of_a_run_is_set_against_itself() {
+    let mut window = Window::on_scene();
+    window.report(Report::EarlierRun(Box::new(earlier("runs/run-1"))));
+    let requests = |window: &Window| {
+        window.asked(|job| match job {
+            Job::BeforeAfter(request) => Some(request.clone()),
+            _ => None,
+        })
+    };
+    window.press(Key::F5);
+    assert!(requests(&window).is_empty(), "not before it is told of");
+    window.go_to(Step::BeforeAfter);
+    let asked = requests(&window);
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0].start, Some(Start::Checkpoint("s.pt".into())));
+    window.says("The student before");
+    let waiting = window.harness.query_all_by_label("The student is looking at the image…").count();
+    assert_eq!(waiting, 2);
+
+    let found = |count: usize| {
+        let bbox = BoundingBox::from_center(320.0, 320.0, 380.0, 290.0);
+        vec![DetectionView { name: "large".into(), score: 0.75, bbox }; count].into()
+    };
+    let request = asked[0].clone();
+    let untrained = Err(Unknown::Untrained("runs/run-1".into()));
+    let untrained = BeforeAfter { before: Ok(found(1)), after: untrained, names: Vec::new() };
+    window.report(Report::BeforeAfter { request: request.clone(), found: Arc::new(untrained) });
+    window.says("The student before · 1 detection");
+    window.says("The student after");
+    window.says("run-1 has no weights: they come with the first evaluation.");
+
+    // Both objects are labelled with class 0, for which the run has one name.
+    let trained = BeforeAfter { before: Ok(found(1)), after: Ok(found(2)), names: vec!["large".into()] };
+    window.report(Report::BeforeAfter { request, found: Arc::new(trained) });
+    window.says("The student after · 2 detections");
+    window.says("The run knows other classes than the labels: large");
+    window.says("mAP50-95 best: 0.250");
+}
+
+#[test]
+fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
+    let mut window = Window::open([1280.0, 720.0], None);
+    let summary = RunSummary {
+        folder: "".into(),
+        steps: 2,
+        steps_per_epoch: 1,
+        first_step: 0,
+        scales: vec!["P3".into()],
+        images: 1,
+        labels: 2,
+        val_images: 1,
+        device: "CPU".into(),
+    };
+    let mask = MaskChoice { psi: Psi::default(), rule: LevelRule::Global, convention: IouConvention::Exact };
+    window.report(Report::Replay(Arc::new(Replay {
+        name: "run-1 · imitation".into(),
+        id: RunId { seed: 0, arm: Arm::Imitation },
+        outcome: Outcome::Finished,
+        summary: Arc::new(summary),
+        config: String::new(),
+        scene: scene(),
+        mask,
+        scales: default_anchors(),
+        steps: vec![step(0, 4.0), step(1, 3.0)],
+        epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
+        snapshots: Vec::new(),
+    })));
+    window.measure();
+    window.press(Key::F5);
+    window.go_to(Step::Run);
+    window.says("total: from 4.00 to 3.00");
+    window.go_to(Step::BeforeAfter);
+    window.says("This run was recorded without its models, so nothing can be detected here; its mAP is known.");
+    window.says("mAP50-95 first: 0.100");
+    window.says("mAP50-95 best: 0.250");
+    assert!(window.asked(|job| matches!(job, Job::BeforeAfter(_)).then_some(())).is_empty());
+}
+
+#[test]
+fn the_black_key_of_a_clicker_blacks_the_screen_and_brings_it_back() {
+    let mut window = Window::on_scene();
+    window.press(Key::F5);
+    for key in [Key::B, Key::Period] {
+        window.press(key);
+        window.says("The screen is black; B shows the stage.");
+        assert!(window.harness.query_by_label(Step::Image.title()).is_none());
+        assert_eq!(window.cursor(), CursorIcon::None);
+        window.press(key);
+        window.says(Step::Image.title());
+    }
+    window.press(Key::B);
+    window.press(Key::PageDown);
+    window.says(Step::CellAnchors.title());
+    window.press(Key::B);
+    window.press(Key::Escape);
+    window.press(Key::F5);
+    window.says(Step::CellAnchors.title());
+}
+
+#[test]
+fn the_cursor_rests_after_three_seconds_and_is_back_with_the_first_motion() {
+    let mut window = Window::on_scene();
+    window.press(Key::F5);
+    window.harness.hover_at(egui::pos2(300.0, 300.0));
+    // A frame is a quarter of a second.
+    window.harness.run_steps(8);
+    assert_ne!(window.cursor(), CursorIcon::None);
+    window.harness.run_steps(8);
+    assert_eq!(window.cursor(), CursorIcon::None);
+    window.harness.hover_at(egui::pos2(310.0, 300.0));
+    window.harness.run_steps(1);
+    assert_ne!(window.cursor(), CursorIcon::None);
+    window.harness.run_steps(16);
+    window.press(Key::Escape);
+    assert_ne!(window.cursor(), CursorIcon::None, "the window has its cursor");
+}
+
+#[test]
+fn nothing_leaves_the_stage_or_lies_on_its_foot_however_much_there_is_to_say() {
+    for size in [[1280.0, 720.0], [1920.0, 1080.0], [3840.0, 2160.0], [1024.0, 768.0], [1280.0, 600.0]] {
+        let mut window = Window::crowded(size);
+        window.press(Key::F5);
+        for language in [LanguageChoice::English, LanguageChoice::Chinese] {
+            window.set(Command::SetLanguage(language));
+            for step in Step::ALL {
+                window.set(Command::SeekTalk(step as usize));
+                let whole = window.harness.ctx.content_rect();
+                let parts = window.parts();
+                let spoken = language.language().unwrap_or(Language::English);
+                let title = within(spoken, || tr(step.title()).to_owned());
+                assert!(parts.iter().any(|(text, ..)| *text == title), "{title} is not among {parts:?}");
+                // The foot is 30 points high and 14 above the edge.
+                let foot = whole.bottom() - 14.0 - 30.0;
+                for (text, rect, _) in &parts {
+                    let place = format!("{size:?} {language:?} {step:?} {text}: {rect:?} in {whole:?}");
+                    assert!(whole.expand(0.5).contains_rect(*rect), "{place}");
+                    assert!(rect.top() > foot - 1.0 || rect.bottom() < foot + 1.0, "on the foot: {place}");
+                }
+                let texts: Vec<_> = parts.iter().filter(|(.., is_text)| *is_text).collect();
+                for (index, (text, rect, _)) in texts.iter().enumerate() {
+                    let lies_under =
+                        |(_, other, _): &&&(String, Rect, bool)| other.shrink(1.0).intersects(rect.shrink(1.0));
+                    let under = texts[..index].iter().find(lies_under);
+                    assert!(under.is_none(), "{size:?} {language:?} {step:?}: {text} {rect:?} lies on {under:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

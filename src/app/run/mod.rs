@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::before_after::Before;
 use crate::app::language::{key, t};
 use crate::app::messages::Level;
 use crate::export::figure::axis::AxisScale;
-use crate::train::config::Campaign;
+use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{Outcome, RunControl, RunEvent, RunId};
 use crate::worker::EarlierRun;
 
@@ -153,6 +154,8 @@ pub struct Runs {
     /// In the order in which they began.
     pub tracks: Vec<Arc<Track>>,
     pub live: Option<Live>,
+    /// What the student of the campaign under way detected as it began.
+    pub(super) before: Option<Before>,
     /// What was stopped or failed and can go on.
     pub unfinished: Option<(u64, Campaign)>,
     pub view: CurveView,
@@ -227,11 +230,17 @@ impl Runs {
             }
             let name = run_name(&live.campaign, id, several);
             let known = self.tracks.iter().find(|track| track.campaign == number && track.id == id);
-            let key = known.map(|track| track.key).unwrap_or_else(|| {
-                let key = self.next_key();
-                self.tracks.push(Arc::new(Track::new(key, number, id, name.clone())));
-                key
-            });
+            let key = match known {
+                Some(track) => track.key,
+                None => {
+                    let start = Some(live.campaign.config.start());
+                    let key = self.next_key();
+                    let mut track = Track::new(key, number, id, name.clone());
+                    (track.start, track.before) = (start, self.before.clone());
+                    self.tracks.push(Arc::new(track));
+                    key
+                }
+            };
             if let Some(live) = &mut self.live {
                 live.current = Some(key);
             }
@@ -290,6 +299,7 @@ impl Runs {
         let mut track = Track::new(self.next_key(), campaign, id, name);
         track.folder = Some(run.folder);
         track.task = task;
+        track.start = run.config.as_deref().map(RunConfig::start);
         track.scales = run.scales;
         run.steps.iter().for_each(|step| track.step(step));
         run.epochs.into_iter().for_each(|epoch| track.epoch(epoch));

@@ -13,6 +13,12 @@ use crate::train::replay::Replay;
 #[derive(Debug)]
 pub struct Shared<T>(Arc<T>);
 
+impl<T> Shared<T> {
+    pub fn new(record: Arc<T>) -> Self {
+        Self(record)
+    }
+}
+
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -59,7 +65,7 @@ impl Runs {
         replay.epochs.iter().for_each(|epoch| track.epoch(epoch.clone()));
         replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
         track.receive(RunEvent::Ended(replay.outcome.clone()));
-        track.replay = Some(Shared(Arc::clone(&replay)));
+        track.replay = Some(Shared::new(Arc::clone(&replay)));
         let has_maps = !track.snapshots.is_empty();
         self.tracks.push(Arc::new(track));
         // A run without maps does not take the place of one that has them.

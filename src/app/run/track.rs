@@ -1,14 +1,15 @@
 //! One run as curves: what it has said so far, column by column.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::before_after::Before;
 use crate::app::language::key;
 use crate::app::run::replay::Shared;
-use crate::train::config::RunConfig;
+use crate::train::config::{RunConfig, Start};
 use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StepRecord};
 use crate::train::replay::Replay;
 
@@ -153,6 +154,10 @@ pub struct Track {
     pub folder: Option<PathBuf>,
     /// What an earlier run was to do, but for what its twin does otherwise: [`super::earlier::task`].
     pub task: Option<Box<RunConfig>>,
+    /// What its student was before the first step; `None` where that is not known.
+    pub start: Option<Start>,
+    /// What that student detected as the run began, where an image was open.
+    pub before: Option<Before>,
     /// What it was replayed from.
     pub replay: Option<Shared<Replay>>,
     /// "P3" …
@@ -181,6 +186,8 @@ impl Track {
             summary: None,
             folder: None,
             task: None,
+            start: None,
+            before: None,
             replay: None,
             scales: Vec::new(),
             curves: Vec::new(),
@@ -193,6 +200,12 @@ impl Track {
             version: 0,
             recent: VecDeque::new(),
         }
+    }
+
+    /// Where its files are: of an earlier run, or of one of this session that has begun. A recorded one has none.
+    pub fn place(&self) -> Option<&Path> {
+        let begun = self.summary.as_ref().map(|summary| summary.folder.as_path());
+        self.folder.as_deref().or(begun).filter(|folder| self.replay.is_none() && !folder.as_os_str().is_empty())
     }
 
     pub fn is_baseline(&self) -> bool {

@@ -12,7 +12,7 @@ use crate::export::colormap::ColorMap;
 use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
-use crate::story::{Step, Told};
+use crate::story::{Line, Step, Told};
 
 /// Long side of the picture in a figure of two.
 const PAIR: f32 = 480.0;
@@ -66,10 +66,10 @@ fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, Figur
     let lead = Lead {
         sentence: step.sentence().to_owned(),
         formula: step.formula().to_owned(),
-        numbers: view.told.numbers(step),
+        numbers: english(view.told.numbers(step)),
     };
     let title = format!("{}. {}", step.number(), step.title());
-    let facts = view.told.facts(step);
+    let facts = english(view.told.facts(step));
     let panels = panels(view, step);
     if panels.is_empty() {
         let shown = |panel: &&PlotPanel| step == Step::Run || panel.title == "mAP";
@@ -94,6 +94,10 @@ fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, Figur
         panels,
     };
     render_as(&spec, look)
+}
+
+fn english(lines: Vec<Line>) -> Vec<String> {
+    lines.iter().map(Line::english).collect()
 }
 
 fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
@@ -331,8 +335,8 @@ mod tests {
             scale: 1.0,
             objects: 1,
             psi: 0.5,
-            level_rule: "per-scale".into(),
-            tap: "neck".into(),
+            level_rule: "per-scale",
+            tap: "neck",
             lambda: 1.0,
             truth: Some(TruthTold {
                 number: 0,

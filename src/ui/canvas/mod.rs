@@ -26,6 +26,7 @@ use image::RgbImage;
 use crate::app::Command;
 use crate::app::language::t;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
+use crate::export::figure::story::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, Scene};
@@ -50,6 +51,8 @@ pub struct CanvasModel<'a> {
     /// Changes whenever the mask does.
     pub mask_version: u64,
     pub comparison: Option<&'a Arc<Comparison>>,
+    /// Detections of a student in place of the comparison's, by name; the ground truths step back.
+    pub found: Option<&'a [DetectionView]>,
     /// A moment of a run, whose maps take the place of the comparison's difference.
     pub moment: Option<&'a Arc<Snapshot>>,
     pub view: &'a ViewSettings,

@@ -8,6 +8,7 @@ use egui::epaint::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, Vec2, pos2, vec2};
 
 use crate::app::view::{Hover, Pin};
+use crate::export::figure::story::DetectionView;
 use crate::geometry::BoundingBox;
 use crate::imitation::mask::AnchorCell;
 use crate::inspect::{Role, SceneLabel};
@@ -194,6 +195,9 @@ pub fn boxes(
     labels: &[SceneLabel],
     hover: Option<&Hover>,
 ) {
+    if let Some(found) = model.found {
+        return named_detections(painter, projection, labels, found);
+    }
     let view = model.view;
     let mut lines = Lines::new(painter);
     let mut tags = Tags { painter, crowded: labels.len() > CROWD, taken: Vec::new() };
@@ -245,6 +249,26 @@ pub fn boxes(
         for detection in found(role).unwrap_or_default() {
             tags.score(projection.rect_to_screen(&detection.bbox), detection.score, role);
         }
+    }
+}
+
+/// What a student detects, with names and scores, over ground truths that step back.
+fn named_detections(painter: &Painter, projection: &Projection, labels: &[SceneLabel], found: &[DetectionView]) {
+    let mut lines = Lines::new(painter);
+    for (gt, label) in labels.iter().enumerate() {
+        let color = palette::ground_truth(gt).gamma_multiply(0.6);
+        lines.frame(projection.rect_to_screen(&label.bbox), THIN, color);
+    }
+    let plate = DARK.role(Role::Student);
+    for detection in found {
+        lines.dashed_frame(projection.rect_to_screen(&detection.bbox), LINE, plate);
+    }
+    lines.paint(painter);
+    // The best come first: where there is no room, the weakest go without a name.
+    let mut tags = Tags { painter, crowded: found.len() > CROWD, taken: Vec::new() };
+    for detection in found {
+        let text = format!("{} {:.2}", detection.name, detection.score);
+        tags.name(projection.rect_to_screen(&detection.bbox), &text, plate, false);
     }
 }
 

@@ -1,23 +1,21 @@
 //! The curves: small multiples or one plot large, all over the same steps.
 //!
-//! What a line draws is computed when its values, the window or the smoothing change, and kept; the plots themselves
-//! only draw. All plots share one range of steps: the wheel zooms it, dragging moves it, a double click shows all.
-
-use std::collections::HashMap;
+//! What a line draws is kept from frame to frame ([`crate::ui::curves`]); the plots themselves only draw. All plots share one range of steps: the wheel zooms it, dragging moves it, a double click shows all.
 
 use egui::{
     Align2, Button, Color32, ComboBox, FontId, Grid, Id, Layout, Painter, Rect, Response, RichText, Sense, Shape,
     Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
-use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
+use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoints, PlotTransform};
 
 use crate::app::language::{counted, t, tr};
 use crate::app::run::lines::{Line, lines};
-use crate::app::run::series::{Missing, Window, decimate, moving_average};
+use crate::app::run::series::{Missing, Window};
 use crate::app::run::{CurveView, Plot, Runs};
 use crate::app::{Command, CurveFormat, RunFile};
 use crate::export::figure::axis::AxisScale;
 use crate::format::significant;
+use crate::ui::curves::{Drawn, Lines, all_steps, color_of};
 use crate::ui::palette::{self, Palette};
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::run::legend;
@@ -32,28 +30,9 @@ const SCROLL_PER_E: f32 = 240.0;
 /// Marks of what cannot be drawn, in points.
 const MARK: f32 = 3.0;
 
-/// Which line a drawing is of.
-type Key = (Plot, u64, Option<u64>, usize);
-
-/// A line as it is drawn.
-struct Cached {
-    version: u64,
-    window: Window,
-    smoothing: f64,
-    /// Drawn in this frame.
-    used: bool,
-    line: Vec<PlotPoint>,
-    /// The values themselves, where the line is an average and no band shows them.
-    raw: Vec<PlotPoint>,
-    band: [Vec<f64>; 3],
-    missing: Vec<(f64, Missing)>,
-    /// Places on the y axis.
-    range: Option<(f64, f64)>,
-}
-
 #[derive(Default)]
 pub struct Curves {
-    cache: HashMap<Key, Cached>,
+    lines: Lines,
     /// Places on the x axis; `None` shows all steps.
     range: Option<(f64, f64)>,
     scale: AxisScale,
@@ -76,9 +55,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
     if memory.scale != view.x {
         (memory.scale, memory.range) = (view.x, None);
     }
-    memory.cache.values_mut().for_each(|cached| cached.used = false);
+    memory.lines.begin();
     let shown: Vec<Plot> = view.large.map_or_else(|| view.shown.clone(), |large| vec![large]);
-    let range = memory.range.unwrap_or_else(|| all_steps(&state.runs));
+    let range = memory.range.unwrap_or_else(|| all_steps(&state.runs, view.x));
     let mut next = memory.range;
     for (plot, cell) in shown.iter().zip(cells(plots, shown.len())) {
         let (head, body) = cell.split_top_bottom_at_y(cell.top() + TITLE);
@@ -90,7 +69,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
         });
     }
     memory.range = next;
-    memory.cache.retain(|_, cached| cached.used);
+    memory.lines.end();
     ui.advance_cursor_after_rect(place);
 }
 
@@ -231,59 +210,7 @@ pub(super) fn cells(place: Rect, count: usize) -> Vec<Rect> {
     (0..count).map(at).collect()
 }
 
-/// Places of the first and the last step of all visible runs.
-fn all_steps(runs: &Runs) -> (f64, f64) {
-    let curves = runs.tracks.iter().filter(|track| track.visible).flat_map(|track| &track.curves);
-    let ends = curves.filter_map(|curve| Some((*curve.steps.first()?, *curve.steps.last()?)));
-    let (first, last) = ends.reduce(|(a, b), (c, d)| (f64::min(a, c), f64::max(b, d))).unwrap_or((1.0, 2.0));
-    let (low, high) = (runs.view.x.place(first), runs.view.x.place(last));
-    if high > low { (low, high) } else { (low - 0.5, low + 0.5) }
-}
-
 impl Curves {
-    /// Brings a line's drawing up to date.
-    fn draw(&mut self, runs: &Runs, line: &Line, window: Window) -> Option<&Cached> {
-        let key = (line.plot, line.track, line.minus, line.index);
-        let smoothing = runs.view.smoothing_of(line.plot);
-        let fresh =
-            |cached: &Cached| (cached.version, cached.window, cached.smoothing) == (line.version, window, smoothing);
-        if !self.cache.get(&key).is_some_and(fresh) {
-            let curve = line.curve(&runs.tracks)?;
-            let raw = decimate(&curve.steps, &curve.values, window);
-            let points = |line: Vec<[f64; 2]>| line.into_iter().map(PlotPoint::from).collect::<Vec<_>>();
-            let column = |index: usize| raw.band.iter().map(|band| band[index]).collect::<Vec<_>>();
-            let band = if smoothing > 0.0 { [0, 1, 2].map(column) } else { Default::default() };
-            let values = raw.line.iter().map(|point| point[1]);
-            let range = values.fold(None, |range: Option<(f64, f64)>, value| {
-                Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))
-            });
-            // An average is smooth enough for one bucket every two pixels.
-            let coarse = Window { buckets: (window.buckets / 2).max(1), ..window };
-            let average = || decimate(&curve.steps, &moving_average(&curve.values, smoothing), coarse).line;
-            let average = (smoothing > 0.0).then(average);
-            let (line_points, raw_points) = match average {
-                Some(average) if band[0].is_empty() => (points(average), points(raw.line)),
-                Some(average) => (points(average), Vec::new()),
-                None => (points(raw.line), Vec::new()),
-            };
-            let cached = Cached {
-                version: line.version,
-                window,
-                smoothing,
-                used: true,
-                line: line_points,
-                raw: raw_points,
-                band,
-                missing: raw.missing,
-                range,
-            };
-            self.cache.insert(key, cached);
-        }
-        let cached = self.cache.get_mut(&key)?;
-        cached.used = true;
-        Some(cached)
-    }
-
     /// Draws one plot; returns the range of steps that a hand has moved it to.
     fn plot(
         &mut self,
@@ -305,7 +232,7 @@ impl Curves {
         };
         let mut up: Option<(f64, f64)> = None;
         for line in &lines {
-            let found = self.draw(runs, line, window).and_then(|cached| cached.range);
+            let found = self.lines.update(runs, line, window).and_then(|drawn| drawn.range);
             up = match (up, found) {
                 (Some((low, high)), Some((l, h))) => Some((low.min(l), high.max(h))),
                 (known, found) => known.or(found),
@@ -340,16 +267,16 @@ impl Curves {
                     plot_ui.vline(egui_plot::VLine::new("", x).color(palette.difference).width(1.0).allow_hover(false));
                 }
                 for line in &lines {
-                    if let Some(cached) = self.cache.get(&key_of(line)) {
-                        add(plot_ui, line, cached, color_of(palette, line));
+                    if let Some(drawn) = self.lines.get(line) {
+                        add(plot_ui, line, drawn, color_of(palette, line));
                     }
                 }
             });
         let transform = response.transform;
         let painter = ui.painter().with_clip_rect(*transform.frame());
         for line in &lines {
-            if let Some(cached) = self.cache.get(&key_of(line)) {
-                missing(&painter, &transform, &cached.missing, palette);
+            if let Some(drawn) = self.lines.get(line) {
+                missing(&painter, &transform, &drawn.missing, palette);
             }
         }
         let head = Rect::from_min_max(place.left_top() - vec2(0.0, TITLE), place.right_top());
@@ -362,31 +289,23 @@ impl Curves {
     }
 }
 
-fn key_of(line: &Line) -> Key {
-    (line.plot, line.track, line.minus, line.index)
-}
-
-fn color_of(palette: &Palette, line: &Line) -> Color32 {
-    palette::line_color(palette, line.color, line.index, line.of, line.minus.is_some())
-}
-
-fn add<'a>(plot_ui: &mut egui_plot::PlotUi<'a>, line: &Line, cached: &'a Cached, color: Color32) {
-    let [x, low, high] = &cached.band;
+fn add<'a>(plot_ui: &mut egui_plot::PlotUi<'a>, line: &Line, drawn: &'a Drawn, color: Color32) {
+    let [x, low, high] = &drawn.band;
     if !x.is_empty() {
         let band = FilledArea::new("", x, low, high).fill_color(color.gamma_multiply(0.18)).allow_hover(false);
         plot_ui.add(band);
     }
-    if !cached.raw.is_empty() {
-        let raw = egui_plot::Line::new("", PlotPoints::Borrowed(&cached.raw)).color(color.gamma_multiply(0.3));
+    if !drawn.raw.is_empty() {
+        let raw = egui_plot::Line::new("", PlotPoints::Borrowed(&drawn.raw)).color(color.gamma_multiply(0.3));
         plot_ui.line(raw.width(1.0).allow_hover(false));
     }
-    let mut drawn = egui_plot::Line::new("", PlotPoints::Borrowed(&cached.line)).color(color).width(1.5);
+    let mut stroke = egui_plot::Line::new("", PlotPoints::Borrowed(&drawn.line)).color(color).width(1.5);
     if line.dashed {
-        drawn = drawn.style(LineStyle::Dashed { length: 6.0 });
+        stroke = stroke.style(LineStyle::Dashed { length: 6.0 });
     }
-    plot_ui.line(drawn.allow_hover(false));
+    plot_ui.line(stroke.allow_hover(false));
     if line.plot == Plot::Map {
-        let dots = egui_plot::Points::new("", PlotPoints::Borrowed(&cached.line)).color(color).radius(2.0);
+        let dots = egui_plot::Points::new("", PlotPoints::Borrowed(&drawn.line)).color(color).radius(2.0);
         plot_ui.points(dots.allow_hover(false));
     }
 }

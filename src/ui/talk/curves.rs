@@ -1,62 +1,46 @@
-//! The curves of the runs for a hall: few, thick, and without controls. What a line draws is kept until its run has
-//! spoken again.
+//! The curves of the runs for a hall: few, thick, and without controls.
 
-use std::collections::HashMap;
-
-use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Painter, Pos2, Rect, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use crate::app::language::{t, tr};
 use crate::app::run::lines::{Line, lines};
-use crate::app::run::series::{Window, decimate, moving_average};
+use crate::app::run::series::Window;
 use crate::app::run::{Plot, Runs};
 use crate::export::figure::axis::AxisScale;
 use crate::format::tick;
+use crate::ui::curves::{Lines, all_steps, color_of};
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 
 const PLOTS: [Plot; 3] = [Plot::Total, Plot::Distance, Plot::Map];
-/// Points of a line; more are not told apart from afar.
-const BUCKETS: usize = 300;
+/// Places along a line; more are not told apart from afar.
+const BUCKETS: usize = 600;
 const TITLE: f32 = 14.0;
 const NUMBER: f32 = 12.0;
 /// Numbers of the y axis.
 const LEFT: f32 = 46.0;
 
-/// Which line a drawing is of.
-type Key = (Plot, u64, Option<u64>, usize);
-
-struct Drawn {
-    version: u64,
-    points: Vec<[f64; 2]>,
-}
-
 #[derive(Default)]
-pub struct Curves(HashMap<Key, Drawn>);
+pub struct Curves(Lines);
 
 impl Curves {
     /// Draws what the visible runs have of the plots, one below another; `at`: the step of the map that is shown.
     pub fn show(&mut self, ui: &Ui, runs: &Runs, at: Option<f64>, place: Rect) {
         let plots: Vec<(Plot, Vec<Line>)> =
             PLOTS.into_iter().map(|plot| (plot, lines(runs, plot))).filter(|(_, lines)| !lines.is_empty()).collect();
-        let known = |key: &Key| plots.iter().flat_map(|(_, lines)| lines).any(|line| key_of(line) == *key);
-        self.0.retain(|key, _| known(key));
-        for line in plots.iter().flat_map(|(_, lines)| lines) {
-            self.update(runs, line);
-        }
-        let all = plots.iter().flat_map(|(_, lines)| lines).filter_map(|line| self.0.get(&key_of(line)));
-        let steps = all.flat_map(|drawn| &drawn.points).map(|point| point[0]);
-        let Some((first, last)) = range(steps) else {
-            let font = FontId::proportional(TITLE);
-            ui.painter().text(
-                place.center(),
-                Align2::CENTER_CENTER,
-                t!("no values yet"),
-                font,
-                Palette::of(ui).text_weak,
-            );
+        if plots.is_empty() {
+            let (font, color) = (FontId::proportional(TITLE), Palette::of(ui).text_weak);
+            ui.painter().text(place.center(), Align2::CENTER_CENTER, t!("no values yet"), font, color);
             return;
-        };
-        let height = place.height() / plots.len().max(1) as f32;
+        }
+        let (first, last) = all_steps(runs, AxisScale::Linear);
+        let window = Window { low: first, high: last, buckets: BUCKETS, x: AxisScale::Linear, y: AxisScale::Linear };
+        self.0.begin();
+        for line in plots.iter().flat_map(|(_, lines)| lines) {
+            self.0.update(runs, line, window);
+        }
+        self.0.end();
+        let height = place.height() / plots.len() as f32;
         for (index, (plot, lines)) in plots.iter().enumerate() {
             let top = place.top() + index as f32 * height;
             let row = Rect::from_min_size(pos2(place.left(), top), vec2(place.width(), height - palette::UNIT));
@@ -66,19 +50,6 @@ impl Curves {
             let spoken = t!("{plot} curves", plot = tr(plot.name()));
             response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &spoken));
         }
-    }
-
-    fn update(&mut self, runs: &Runs, line: &Line) {
-        let key = key_of(line);
-        if self.0.get(&key).is_some_and(|drawn| drawn.version == line.version) {
-            return;
-        }
-        let Some(curve) = line.curve(&runs.tracks) else { return };
-        let (Some(&low), Some(&high)) = (curve.steps.first(), curve.steps.last()) else { return };
-        let smooth = moving_average(&curve.values, runs.view.smoothing_of(line.plot));
-        let window = Window { low, high, buckets: BUCKETS, x: AxisScale::Linear, y: AxisScale::Linear };
-        let points = decimate(&curve.steps, &smooth, window).line;
-        self.0.insert(key, Drawn { version: line.version, points });
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, and what it is given has no name together")]
@@ -99,8 +70,8 @@ impl Curves {
         names(painter, palette, lines, pos2(title.right() + 12.0, title.center().y), row.right());
         let below = if lowest { NUMBER + 6.0 } else { 0.0 };
         let body = Rect::from_min_max(row.min + vec2(LEFT, TITLE + 8.0), row.max - vec2(0.0, below));
-        let drawn = || lines.iter().filter_map(|line| Some((line, self.0.get(&key_of(line))?)));
-        let values = drawn().flat_map(|(_, drawn)| &drawn.points).map(|point| point[1]);
+        let drawn = || lines.iter().filter_map(|line| Some((line, self.0.get(line)?)));
+        let values = drawn().flat_map(|(_, drawn)| &drawn.line).map(|point| point.y);
         let Some((low, high)) = range(values).filter(|_| body.is_positive()) else { return };
         let x = |step: f64| body.left() + ((step - first) / (last - first)) as f32 * body.width();
         let y = |value: f64| body.bottom() - ((value - low) / (high - low)) as f32 * body.height();
@@ -120,8 +91,12 @@ impl Curves {
             painter.vline(x(at), body.y_range(), Stroke::new(2.0, palette.difference));
         }
         for (line, drawn) in drawn() {
-            let points: Vec<Pos2> = drawn.points.iter().map(|point| pos2(x(point[0]), y(point[1]))).collect();
+            let points: Vec<Pos2> = drawn.line.iter().map(|point| pos2(x(point.x), y(point.y))).collect();
             let stroke = Stroke::new(2.5, color_of(palette, line));
+            // An evaluation alone makes no line.
+            if plot == Plot::Map {
+                points.iter().for_each(|point| _ = painter.circle_filled(*point, 3.0, stroke.color));
+            }
             if line.dashed {
                 painter.extend(Shape::dashed_line(&points, stroke, 8.0, 6.0));
             } else {
@@ -145,14 +120,6 @@ fn names(painter: &Painter, palette: &Palette, lines: &[Line], start: Pos2, righ
         x += galley.size().x + 12.0;
         painter.galley(at, galley, color);
     }
-}
-
-fn key_of(line: &Line) -> Key {
-    (line.plot, line.track, line.minus, line.index)
-}
-
-fn color_of(palette: &Palette, line: &Line) -> Color32 {
-    palette::line_color(palette, line.color, line.index, line.of, line.minus.is_some())
 }
 
 /// Smallest and largest finite value, apart even where they are one; `None` without any.

@@ -3,14 +3,21 @@
 //! The app zooms the window so that the stage is about 960 × 540 points on any screen: sizes here are of that stage.
 //! Pictures are the canvas's own, with its textures kept between frames; nothing here changes the state.
 
+mod before_after;
 mod curves;
 mod picture;
 mod side;
+mod text;
 
-use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use std::time::Duration;
+
+use egui::{
+    Align, Button, Color32, CursorIcon, FontId, Label, Layout, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2,
+    vec2,
+};
 
 use crate::app::language::{t, tr};
-use crate::app::talk::told;
+use crate::app::talk::{run, told};
 use crate::app::{Command, State};
 use crate::inspect::Role;
 use crate::story::{Step, Told};
@@ -26,6 +33,7 @@ const SENTENCE: f32 = 18.0;
 const FORMULA: f32 = 18.0;
 const NUMBER: f32 = 16.0;
 const COUNTER: f32 = 15.0;
+const FACTS: f32 = 12.0;
 
 /// The controls at the foot.
 const FOOT: f32 = 30.0;
@@ -33,6 +41,9 @@ const FOOT: f32 = 30.0;
 const SIDE: f32 = 300.0;
 const BELOW: f32 = 108.0;
 const GAP: f32 = 14.0;
+
+/// Seconds without a motion after which the cursor is out of sight.
+const REST: f32 = 3.0;
 
 /// What the talk keeps between frames.
 #[derive(Default)]
@@ -47,22 +58,50 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory) {
     let state = panel.state;
     let step = state.talk.step;
     let whole = ui.available_rect_before_wrap();
-    ui.painter().rect_filled(whole, 0.0, Palette::of(ui).canvas);
     ui.advance_cursor_after_rect(whole);
+    if state.talk.blank {
+        black(ui, whole);
+        return;
+    }
+    ui.painter().rect_filled(whole, 0.0, Palette::of(ui).canvas);
     let stage = whole.shrink2(vec2(28.0, 14.0));
     let told = told(state, pointed(state));
 
     let head = within(ui, stage, "head", |ui| head(ui, step));
     let (above, foot) = stage.split_top_bottom_at_y(stage.bottom() - FOOT);
     let body = Rect::from_min_max(pos2(above.left(), head + GAP), above.max - vec2(0.0, palette::UNIT));
-    within(ui, foot, "foot", |ui| controls(ui, panel));
+    within(ui, foot, "foot", |ui| controls(ui, panel, &told));
 
-    let (picture, text) = places(step, body);
-    match missing(state, told.as_ref(), step) {
-        Some(why) => sentence_alone(ui, picture, &why),
-        None => picture::show(ui, panel, memory, told.as_ref(), picture),
+    let below = is_wide(step) || (step == Step::BeforeAfter && before_after::is_pair(state));
+    let (picture, text) = places(step, body, below);
+    match missing(state, &told, step) {
+        Some(why) => text::card(ui, picture, "missing", why),
+        None => picture::show(ui, panel, memory, &told, picture),
     }
-    within(ui, text, "side", |ui| side::show(ui, panel, told.as_ref(), step, is_beside(step)));
+    within(ui, text, "side", |ui| {
+        ui.set_clip_rect(text.expand(palette::HALF).intersect(ui.clip_rect()));
+        side::show(ui, panel, &told, below);
+    });
+    rest_cursor(ui);
+}
+
+/// Nothing but the speaker.
+fn black(ui: &Ui, whole: Rect) {
+    ui.painter().rect_filled(whole, 0.0, Color32::BLACK);
+    let response = ui.interact(whole, ui.scope_id().with("black"), Sense::hover());
+    response
+        .widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, t!("The screen is black; B shows the stage.")));
+    ui.ctx().set_cursor_icon(CursorIcon::None);
+}
+
+/// A hand that rests leaves no arrow on the picture.
+fn rest_cursor(ui: &Ui) {
+    let still = ui.input(|input| input.pointer.time_since_last_movement());
+    if still >= REST {
+        ui.ctx().set_cursor_icon(CursorIcon::None);
+    } else {
+        ui.ctx().request_repaint_after(Duration::from_secs_f32(REST - still));
+    }
 }
 
 /// A part of the stage; returns where it ends.
@@ -72,13 +111,13 @@ fn within(ui: &mut Ui, place: Rect, name: &str, add: impl FnOnce(&mut Ui)) -> f3
 }
 
 /// Several pictures take the whole width and have their text below.
-const fn is_beside(step: Step) -> bool {
+const fn is_wide(step: Step) -> bool {
     matches!(step, Step::ScaleAnchors | Step::Union | Step::Features | Step::Difference | Step::Inside | Step::Loss)
 }
 
-/// Where the picture stands, and where its text.
-fn places(step: Step, body: Rect) -> (Rect, Rect) {
-    if is_beside(step) {
+/// Where the picture stands, and where its text: beside it, or below.
+fn places(step: Step, body: Rect, below: bool) -> (Rect, Rect) {
+    if below {
         let at = (body.bottom() - BELOW).max(body.top());
         let (picture, text) = body.split_top_bottom_at_y(at);
         (picture, text.with_min_y(at + palette::UNIT))
@@ -94,19 +133,22 @@ fn places(step: Step, body: Rect) -> (Rect, Rect) {
 fn head(ui: &mut Ui, step: Step) {
     let palette = Palette::of(ui);
     ui.spacing_mut().item_spacing.y = 2.0;
-    ui.horizontal(|ui| {
+    let (_, row) = ui.allocate_space(vec2(ui.available_width(), 1.25 * TITLE));
+    let (left, right) = row.split_left_right_at_x(row.right() - 80.0);
+    let on = |rect: Rect, layout: Layout| UiBuilder::new().max_rect(rect).layout(layout);
+    ui.scope_builder(on(left, Layout::left_to_right(Align::Center)), |ui| {
         let title = RichText::new(tr(step.title())).font(FontId::new(TITLE, style::bold())).color(palette.text);
         ui.add(Label::new(title).truncate());
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let counter = format!("{} / {}", step.number(), Step::ALL.len());
-            ui.label(RichText::new(counter).size(COUNTER).color(palette.text_weak));
-        });
+    });
+    ui.scope_builder(on(right, Layout::right_to_left(Align::Center)), |ui| {
+        let counter = format!("{} / {}", step.number(), Step::ALL.len());
+        ui.label(RichText::new(counter).size(COUNTER).color(palette.text_weak));
     });
     ui.add(Label::new(RichText::new(tr(step.sentence())).size(SENTENCE).color(palette.text)).wrap());
 }
 
-/// Small controls: back, a dot a step, forth, and the way out.
-fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
+/// Small controls: back, a dot a step, forth, and the way out; between them in small print what the step was made with.
+fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
     let palette = Palette::of(ui);
     ui.horizontal_centered(|ui| {
         for (command, sign) in [(Command::StepTalk(-1), "←"), (Command::StepTalk(1), "→")] {
@@ -132,6 +174,12 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let leave = panel.command(ui, Command::ToggleTalk, Button::new(RichText::new("×").size(14.0)));
             leave.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Leave the talk")));
+            if panel.state.scene.is_some() {
+                ui.add_space(palette::UNIT);
+                let facts = told.facts(panel.state.talk.step);
+                let facts = facts.iter().map(|fact| fact.said(&tr)).collect::<Vec<_>>().join(" · ");
+                ui.add(Label::new(RichText::new(facts).size(FACTS).color(palette.text_weak)).truncate());
+            }
         });
     });
 }
@@ -150,25 +198,32 @@ const fn follows_pointer(step: Step) -> bool {
 }
 
 /// What stands in the way of a step, in a sentence: what is under way, what went wrong, or what has to be loaded.
-fn missing(state: &State, told: Option<&Told>, step: Step) -> Option<String> {
-    // Curves need no image, and neither does the mAP of a run.
-    let run = state.runs.current();
-    if step == Step::Run && run.is_some() {
-        return None;
-    }
-    let detected = state.comparison.as_ref().is_some_and(|found| found.student_detections.is_some());
-    if step == Step::BeforeAfter && (detected || run.is_some_and(|track| track.told().map.is_some())) {
-        return None;
+fn missing(state: &State, told: &Told, step: Step) -> Option<String> {
+    let run = run(state);
+    match step {
+        // Curves need no image.
+        Step::Run if run.is_some() => return None,
+        Step::BeforeAfter if run.is_some_and(|track| track.replay.is_some()) => {
+            let why =
+                t!("This run was recorded without its models, so nothing can be detected here; its mAP is known.");
+            return Some(why.to_owned());
+        }
+        _ => {}
     }
     if let Some(error) = &state.scene_error {
         return Some(error.clone());
     }
-    let Some(told) = told else {
-        let under_way = state.image.is_some();
-        let why =
-            if under_way { t!("The image is being opened…") } else { t!("Open an image first: drop one here.") };
+    if state.scene.is_none() {
+        let why = match state.image {
+            Some(_) => t!("The image is being opened…"),
+            None => t!("Open an image first: drop one here."),
+        };
         return Some(why.to_owned());
-    };
+    }
+    let detected = state.comparison.as_ref().is_some_and(|found| found.student_detections.is_some());
+    if step == Step::BeforeAfter && (detected || before_after::is_pair(state)) {
+        return None;
+    }
     let needs_mask = step >= Step::Iou && step <= Step::Union;
     if needs_mask && told.objects > 0 && state.mask.is_none() {
         return Some(t!("The masks are being computed…").to_owned());
@@ -183,16 +238,4 @@ fn missing(state: &State, told: Option<&Told>, step: Step) -> Option<String> {
         }
     }
     told.missing(step).map(|why| tr(why).to_owned())
-}
-
-/// Where there is nothing to see: what to do about it.
-fn sentence_alone(ui: &mut Ui, place: Rect, sentence: &str) {
-    let palette = Palette::of(ui);
-    let middle = Rect::from_center_size(place.center(), vec2(place.width().min(560.0), 96.0));
-    ui.painter().rect_filled(middle, palette::UNIT, palette.raised);
-    within(ui, middle.shrink(16.0), "missing", |ui| {
-        ui.centered_and_justified(|ui| {
-            ui.add(Label::new(RichText::new(sentence).size(SENTENCE).color(palette.text)).wrap());
-        });
-    });
 }

@@ -2,7 +2,7 @@
 
 use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
 
-use super::{GAP, TalkMemory, follows_pointer};
+use super::{GAP, TalkMemory, before_after, follows_pointer, text};
 use crate::app::talk::truth;
 use crate::app::view::{Camera, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use crate::app::{Command, State};
@@ -21,19 +21,18 @@ use crate::ui::widgets::Panel;
 #[derive(Default)]
 pub struct Contour(Option<(MaskId, u32, Option<ShownMask>)>);
 
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: Option<&Told>, place: Rect) {
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: &Told, place: Rect) {
     let state = panel.state;
     let step = state.talk.step;
-    let at = told.and_then(Told::scale_at).map_or(0, |scale| scale.stride);
+    let at = told.scale_at().map_or(0, |scale| scale.stride);
+    let view = view_of(step, at);
     match step {
         Step::Features => {
-            let half = (place.width() - GAP) / 2.0;
-            let view = ViewSettings { scales: ScaleChoice::Stride(shown_stride(state, told)), ..view_of(step, at) };
+            let view = ViewSettings { scales: ScaleChoice::Stride(shown_stride(state, told)), ..view };
+            let halves = before_after::places(place);
             for (index, layer) in [Layer::Student, Layer::Teacher].into_iter().enumerate() {
-                let left = place.left() + index as f32 * (half + GAP);
-                let place = Rect::from_min_size(pos2(left, place.top()), vec2(half, place.height()));
                 let view = ViewSettings { layer, ..view };
-                canvas(ui, panel, &mut memory.canvases[index], &view, place, index);
+                canvas(ui, panel, &mut memory.canvases[index], &model(state, &view), halves[index], index);
             }
         }
         Step::Run => {
@@ -44,16 +43,29 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: O
             };
             if let Some((_, high)) = moment {
                 let high = high.max(f32::MIN_POSITIVE);
-                let view = ViewSettings { range: RangeMode::Locked { low: 0.0, high }, ..view_of(step, at) };
-                canvas(ui, panel, &mut memory.canvases[0], &view, map.with_max_x(map.right() - GAP), 0);
+                let view = ViewSettings { range: RangeMode::Locked { low: 0.0, high }, ..view };
+                let map = map.with_max_x(map.right() - GAP);
+                canvas(ui, panel, &mut memory.canvases[0], &model(state, &view), map, 0);
             }
             let step = moment.map(|(snapshot, _)| snapshot.step as f64);
             memory.curves.show(ui, &state.runs, step, curves);
         }
-        Step::BeforeAfter if state.scene.is_none() => {}
+        Step::BeforeAfter if before_after::is_pair(state) => {
+            let halves = before_after::places(place);
+            for (index, side) in before_after::sides(state).into_iter().enumerate() {
+                let place = before_after::title(ui, &side, halves[index], index);
+                let found = side.found.as_ref().map_or(&[][..], |found| *found);
+                let model = CanvasModel { found: Some(found), ..model(state, &view) };
+                canvas(ui, panel, &mut memory.canvases[index], &model, place, index);
+                if let Err(why) = side.found {
+                    let name = if index == 0 { "no before" } else { "no after" };
+                    text::card(ui, place.shrink(3.0 * palette::UNIT), name, why);
+                }
+            }
+        }
         _ => {
-            canvas(ui, panel, &mut memory.canvases[0], &view_of(step, at), place, 0);
-            if let (Some(told), Some(projection)) = (told, memory.canvases[0].projection()) {
+            canvas(ui, panel, &mut memory.canvases[0], &model(state, &view), place, 0);
+            if let Some(projection) = memory.canvases[0].projection() {
                 let painter = ui.painter().with_clip_rect(projection.body);
                 match step {
                     Step::Best => mark_best(&painter, &projection, told),
@@ -66,12 +78,12 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: O
 }
 
 /// The scale whose features are shown: the one that the window shows alone, else the one that is told of.
-pub fn shown_stride(state: &State, told: Option<&Told>) -> u32 {
+pub fn shown_stride(state: &State, told: &Told) -> u32 {
     let alone = match state.view.scales {
         ScaleChoice::Stride(stride) if state.strides().any(|other| other == stride) => Some(stride),
         _ => None,
     };
-    alone.or_else(|| Some(told?.scale_at()?.stride)).unwrap_or(0)
+    alone.or_else(|| Some(told.scale_at()?.stride)).unwrap_or(0)
 }
 
 /// What the canvas shows on a step; `at`: the stride of the scale that is told of.
@@ -114,6 +126,7 @@ fn model<'a>(state: &'a State, view: &'a ViewSettings) -> CanvasModel<'a> {
         mask: state.mask.as_deref(),
         mask_version: state.mask_version,
         comparison: state.comparison.as_ref(),
+        found: None,
         view,
         moment: state.runs.moment().map(|(snapshot, _)| snapshot).filter(|_| step == Step::Run),
         camera: Camera::Fit,
@@ -124,10 +137,10 @@ fn model<'a>(state: &'a State, view: &'a ViewSettings) -> CanvasModel<'a> {
     }
 }
 
-fn canvas(ui: &mut Ui, panel: &mut Panel<'_>, canvas: &mut Canvas, view: &ViewSettings, place: Rect, index: usize) {
+fn canvas(ui: &mut Ui, panel: &mut Panel<'_>, canvas: &mut Canvas, model: &CanvasModel<'_>, place: Rect, index: usize) {
     let state = panel.state;
     let builder = UiBuilder::new().max_rect(place).id_salt(("talk canvas", index));
-    let asked = ui.scope_builder(builder, |ui| canvas.show(ui, &model(state, view))).inner;
+    let asked = ui.scope_builder(builder, |ui| canvas.show(ui, model)).inner;
     panel.commands.extend(asked.into_iter().filter_map(|command| on_stage(state, command)));
 }
 

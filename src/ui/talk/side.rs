@@ -1,26 +1,35 @@
 //! The text of a step: its formula, its numbers, and what can be moved on stage.
 
-use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Slider, Ui, UiBuilder, WidgetInfo, vec2};
+use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Slider, Ui, UiBuilder, WidgetInfo};
 
 use super::picture::{gauge, is_of_one, shown_stride};
-use super::{FORMULA, NUMBER};
+use super::{FORMULA, NUMBER, before_after, is_wide, text};
 use crate::app::Command;
-use crate::app::language::t;
+use crate::app::language::{t, tr};
 use crate::app::view::ScaleChoice;
-use crate::story::{RunTold, Step, Told};
+use crate::story::{Step, Told};
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::ui::widgets::Panel;
 
-/// `beside`: there is a strip below the pictures, and not a column.
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, told: Option<&Told>, step: Step, beside: bool) {
+/// Heights of what may stand below the numbers of a column.
+const GAUGE: f32 = 64.0;
+const CONTROL: f32 = 36.0;
+
+/// `below`: there is a strip below the pictures, and not a column beside one.
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told, below: bool) {
+    let step = panel.state.talk.step;
     ui.spacing_mut().item_spacing.y = 5.0;
-    if !beside {
+    if !below {
         formula(ui, step);
         ui.add_space(palette::HALF);
-        numbers(ui, told, step);
+        numbers(ui, panel, told);
         ui.add_space(palette::UNIT);
-        controls(ui, panel, told, step);
+        controls(ui, panel, told);
+        if step == Step::BeforeAfter {
+            before_after::words(ui, panel);
+            bars(ui, told, below);
+        }
         return;
     }
     let place = ui.available_rect_before_wrap();
@@ -29,35 +38,65 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, told: Option<&Told>, step: Step,
         |rect: Rect, name: &str| UiBuilder::new().max_rect(rect).id_salt(name).layout(Layout::top_down(Align::Min));
     ui.scope_builder(column(left.with_max_x(left.right() - 16.0), "left"), |ui| {
         formula(ui, step);
-        controls(ui, panel, told, step);
+        controls(ui, panel, told);
+        if step == Step::BeforeAfter {
+            before_after::words(ui, panel);
+        }
     });
     ui.scope_builder(column(right, "right"), |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
-        numbers(ui, told, step);
+        numbers(ui, panel, told);
+        if step == Step::BeforeAfter {
+            bars(ui, told, below);
+        }
     });
     ui.advance_cursor_after_rect(place);
 }
 
+fn bars(ui: &mut Ui, told: &Told, across: bool) {
+    if let Some(run) = &told.run {
+        before_after::bars(ui, run, across);
+    }
+}
+
 fn formula(ui: &mut Ui, step: Step) {
-    let text = RichText::new(step.formula()).font(FontId::new(FORMULA, style::bold()));
+    let text = RichText::new(tr(step.formula())).font(FontId::new(FORMULA, style::bold()));
     ui.add(Label::new(text.color(Palette::of(ui).accent)).wrap());
 }
 
-fn numbers(ui: &mut Ui, told: Option<&Told>, step: Step) {
-    let Some(told) = told.filter(|told| told.missing(step).is_none()) else { return };
-    let palette = Palette::of(ui);
-    for line in told.numbers(step) {
-        ui.add(Label::new(RichText::new(line).size(NUMBER).color(palette.text)).wrap());
+fn numbers(ui: &mut Ui, panel: &Panel<'_>, told: &Told) {
+    let state = panel.state;
+    let step = state.talk.step;
+    // The last step has bars in place of its numbers, and without an image there are none but a run's.
+    let has_numbers = step != Step::BeforeAfter && (state.scene.is_some() || step == Step::Run);
+    if !has_numbers || told.missing(step).is_some() {
+        return;
     }
-    if let (Step::Best | Step::Threshold, Some(truth)) = (step, &told.truth) {
+    let gauged = told.truth.as_ref().filter(|_| matches!(step, Step::Best | Step::Threshold));
+    let kept =
+        gauged.map_or(0.0, |_| GAUGE) + CONTROL * f32::from(has_psi(step)) + CONTROL * f32::from(is_of_one(step));
+    let kept = match step {
+        // Its slider through time, and what stands above it.
+        Step::Run => 3.0 * CONTROL,
+        _ if is_wide(step) => 0.0,
+        _ => kept,
+    };
+    let lines: Vec<String> = told.numbers(step).iter().map(|line| line.said(&tr)).collect();
+    text::lines(ui, &lines, NUMBER, ui.available_height() - kept);
+    if let Some(truth) = gauged {
         let threshold = (step == Step::Threshold && truth.threshold.is_finite()).then_some(truth.threshold);
         gauge(ui, truth.best_iou, threshold);
     }
 }
 
-fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: Option<&Told>, step: Step) {
+const fn has_psi(step: Step) -> bool {
+    matches!(step, Step::Threshold | Step::Mask | Step::Union | Step::Inside | Step::Loss)
+}
+
+fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
     let state = panel.state;
-    if matches!(step, Step::Threshold | Step::Mask | Step::Union | Step::Inside | Step::Loss) {
+    let step = state.talk.step;
+    if has_psi(step) {
         psi(ui, panel);
     }
     let several = state.scene.as_ref().is_some_and(|scene| scene.labels.len() > 1);
@@ -75,17 +114,6 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: Option<&Told>, step: Step)
             });
         }
         Step::Run => moments(ui, panel),
-        Step::BeforeAfter => {
-            if state.comparison.as_ref().is_some_and(|found| found.student_detections.is_some()) {
-                let palette = Palette::of(ui);
-                let text = |text: &str, color| RichText::new(text).size(14.0).color(color);
-                ui.label(text(t!("Dashed: what the open student finds now"), palette.student));
-                ui.label(text(t!("and what the teacher finds."), palette.teacher));
-            }
-            if let Some(run) = told.and_then(|told| told.run.clone()).or_else(|| Some(state.runs.current()?.told())) {
-                bars(ui, &run);
-            }
-        }
         _ => {}
     }
 }
@@ -125,27 +153,5 @@ fn moments(ui: &mut Ui, panel: &mut Panel<'_>) {
     response.widget_info(|| WidgetInfo::slider(true, at as f64, t!("Time of the run")));
     if response.changed() && at != index {
         panel.push(Command::SeekMoment(at));
-    }
-}
-
-/// mAP at the first evaluation and at the best one, as bars from 0 to 1.
-fn bars(ui: &mut Ui, run: &RunTold) {
-    let palette = Palette::of(ui);
-    for (name, ends) in [("mAP50-95", run.map), ("mAP50", run.map50)] {
-        let Some(ends) = ends else { continue };
-        ui.add_space(palette::HALF);
-        ui.label(RichText::new(name).font(FontId::new(NUMBER, style::bold())));
-        for (when, value, strength) in [(t!("before"), ends[0], 0.45), (t!("after"), ends[1], 1.0)] {
-            let (place, response) = ui.allocate_exact_size(vec2(ui.available_width(), 22.0), egui::Sense::hover());
-            let bar = Rect::from_min_size(place.min, vec2((place.width() - 60.0).max(1.0), 18.0));
-            let share = (value as f32).clamp(0.0, 1.0);
-            ui.painter().rect_filled(bar, 3.0, palette.hairline);
-            let full = bar.with_max_x(bar.left() + share * bar.width());
-            ui.painter().rect_filled(full, 3.0, palette.student.gamma_multiply(strength));
-            let (center, font) = (egui::Align2::RIGHT_CENTER, FontId::proportional(NUMBER));
-            let at = egui::pos2(place.right(), bar.center().y);
-            ui.painter().text(at, center, format!("{value:.3}"), font, palette.text);
-            response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, format!("{name} {when}: {value:.3}")));
-        }
     }
 }
