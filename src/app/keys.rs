@@ -17,7 +17,8 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     if !any {
         return Vec::new();
     }
-    if state.talk.on {
+    // What lies over the stage has its keys as elsewhere.
+    if state.talk.on && state.overlay.is_none() {
         return talk::pressed(ctx);
     }
     // Menus and lists that hang open use arrows and Esc themselves; so does a slider that has been tabbed to.

@@ -8,6 +8,7 @@ mod command;
 mod dataset;
 mod desk;
 mod explain;
+pub mod figure;
 mod frames;
 mod icon;
 mod keys;
@@ -28,7 +29,7 @@ mod wants;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use command::{Command, CurveFormat, INPUT_SIZES, PSI_STEP, RunFile, device_name, file_name, kind_name};
+pub use command::{Command, INPUT_SIZES, PSI_STEP, RunFile, device_name, file_name, kind_name};
 pub use dataset::{Dataset, Thumbnail};
 pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
 pub use explain::{ChannelError, Cost, Explanation, TruthLines, explanation};
@@ -129,6 +130,7 @@ impl<B: Backend> App<B> {
             recent: settings.recent.clone(),
             view: settings.view,
             runs: run::Runs::with_view(settings.curves.clone()),
+            figure: figure::FigureState::with(settings.figure.clone()),
             sample: Sample::find(),
             device_choice: device.clone(),
             ..State::default()
@@ -307,6 +309,7 @@ impl<B: Backend> App<B> {
             recent: self.state.recent.clone(),
             view: self.state.view,
             curves: self.state.runs.view.clone(),
+            figure: self.state.figure.sheet.settings.clone(),
             window,
             session: Some(Session::of(&self.state)).filter(|session| !session.is_empty()),
         }

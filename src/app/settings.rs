@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::figure::FigureSettings;
 use crate::app::language::LanguageChoice;
 use crate::app::run::CurveView;
 use crate::app::session::Session;
@@ -94,6 +95,7 @@ pub struct Settings {
     pub recent: Vec<PathBuf>,
     pub view: ViewSettings,
     pub curves: CurveView,
+    pub figure: FigureSettings,
     pub window: WindowLayout,
     /// What was open at the end.
     pub session: Option<Session>,
@@ -130,6 +132,7 @@ impl Settings {
         self.window = self.window.checked();
         self.curves = self.curves.checked();
         self.view = self.view.checked();
+        self.figure = self.figure.checked();
         self
     }
 
@@ -144,6 +147,7 @@ mod tests {
     use super::*;
     use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice};
     use crate::export::colormap::ColorMap;
+    use crate::export::figure::{Background, FigureChoice, FigureFormat, Look};
 
     fn read(text: &str) -> (Settings, Option<String>) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -166,6 +170,15 @@ mod tests {
                 ..ViewSettings::default()
             },
             curves: CurveView { smoothing: 0.5, ..CurveView::default() },
+            figure: FigureSettings {
+                folder: "/b/figures".into(),
+                replace: true,
+                choice: FigureChoice {
+                    formats: vec![FigureFormat::Svg],
+                    look: Look { background: Background::Transparent, width_mm: Some(88.0) },
+                    ..FigureChoice::default()
+                },
+            },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
             session: Some(Session { psi: 0.25, ..Session::default() }),
         };
@@ -196,6 +209,10 @@ mod tests {
         let (settings, message) = read("[view]\nopacity = nan\n[window]\nwidth = 1e30\nleft_panel = nan");
         assert_eq!(message, None);
         assert_eq!(settings.view.opacity, 0.6);
+        let (settings, message) =
+            read("[figure.choice]\nscale = 200\nformats = []\n[figure.choice.look]\nwidth_mm = 7.0");
+        assert_eq!((settings.figure, message), (FigureSettings::default(), None));
+        let (settings, _) = read("[view]\nopacity = nan\n[window]\nwidth = 1e30\nleft_panel = nan");
         assert_eq!((settings.window.width, settings.window.left_panel), (16_384.0, 256.0));
         assert_eq!(Settings::read(Path::new("/no/such/file")), (Settings::default(), None));
     }

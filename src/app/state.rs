@@ -7,6 +7,7 @@ use egui::ThemePreference;
 
 use crate::app::dataset::Dataset;
 use crate::app::desk::Wanted;
+use crate::app::figure::FigureState;
 use crate::app::frames::FrameTimes;
 use crate::app::language::{Language, LanguageChoice};
 use crate::app::measures::Measures;
@@ -139,6 +140,8 @@ pub enum Overlay {
     BatchImage(usize),
     /// Files of the session that have moved.
     Missing,
+    /// Saves a figure.
+    Figure,
 }
 
 /// What the models were last asked to compare.
@@ -238,6 +241,7 @@ pub struct State {
     pub runs: Runs,
     pub survey: SurveyState,
     pub talk: TalkState,
+    pub figure: FigureState,
 
     pub device: Option<DeviceStatus>,
     pub device_choice: String,
@@ -297,6 +301,7 @@ impl Default for State {
             runs: Runs::default(),
             survey: SurveyState::default(),
             talk: TalkState::default(),
+            figure: FigureState::default(),
             device: None,
             device_choice: "auto".to_owned(),
             activities: Vec::new(),

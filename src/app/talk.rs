@@ -6,7 +6,6 @@ use crate::app::command::{Command, PSI_STEP};
 use crate::app::state::State;
 use crate::inspect::{MaskChoice, Tale, tellable};
 use crate::story::{Step, Told};
-use crate::train::config::Lambda;
 
 /// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
 /// of every screen.
@@ -60,11 +59,7 @@ pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Option<Told> {
         choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention },
         comparison: state.comparison.as_deref(),
         tap: state.tap.name(),
-        lambda: match state.runs.form.campaign.config.imitation.lambda {
-            Lambda::Fixed(lambda) => lambda,
-            // It is measured as a run goes; before, the loss is told at 1.
-            Lambda::GradientRatio(_) => 1.0,
-        },
+        lambda: state.runs.form.campaign.config.imitation.lambda.told(),
         truth: truth(state),
         cell,
     };
@@ -106,6 +101,7 @@ fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
         Key::S if shifted => Command::StepSolo(-1),
         Key::G if plain => Command::StepScales,
         Key::P if plain => Command::PlayMoments,
+        Key::E if modifiers.matches_exact(Modifiers::COMMAND) => Command::OpenFigure(None),
         Key::Q if modifiers.matches_exact(Modifiers::COMMAND) => Command::Quit,
         _ => return None,
     })

@@ -2,13 +2,14 @@
 //!
 //! Each thread is the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both networks that are
 //! looked at), *listing* (dataset folders), *thumbnails*, *run* (training, at a lower priority), *earlier runs*
-//! (their records on disk, and replays), *preflight*, *survey* (the masks of a whole split) and *batch view* (training
-//! batches to look at). A job that a newer one of its kind has overtaken is dropped before it starts, or abandoned at its
+//! (their records on disk, and replays), *preflight*, *survey* (the masks of a whole split), *batch view* (training
+//! batches to look at) and *figures* (drawn and written). A job that a newer one of its kind has overtaken is dropped before it starts, or abandoned at its
 //! next step. A panic or an error in a job becomes [`Report::Failed`]; the thread and what it owns live on. Nobody here
 //! knows the window: a `wake` closure is called when reports are waiting.
 
 mod batches;
 mod engine;
+mod figures;
 mod listing;
 mod models;
 mod preflight;
@@ -19,6 +20,6 @@ mod surveys;
 
 pub use engine::Worker;
 pub use protocol::{
-    BatchPreview, BatchRequest, DatasetBrief, DeviceStatus, EarlierRun, Job, JobKind, ModelBrief, ModelCard,
-    PreviewImage, Report, SurveyRequest,
+    BatchPreview, BatchRequest, DatasetBrief, DeviceStatus, EarlierRun, FigureJob, FigurePreview, Job, JobKind,
+    ModelBrief, ModelCard, PreviewImage, Report, SurveyRequest,
 };
