@@ -43,6 +43,8 @@ const STAGES: &[&str] = &[
     "masks",
     "losses and gradients",
     "teacher and adapters",
+    "drawing",
+    "writing",
 ];
 
 /// What workers name as the subject of an error.
@@ -57,6 +59,7 @@ const SUBJECTS: &[&str] = &[
     "the run",
     "the preflight",
     "the survey",
+    "the figure",
     "an internal error",
 ];
 
@@ -386,7 +389,7 @@ fn nothing_that_is_to_be_read_stays_english() {
         window.set(Command::SetRunTab(tab));
         seen.extend(window.labels());
     }
-    for over in [Command::ToggleKeys, Command::TogglePalette, Command::ToggleMessages] {
+    for over in [Command::ToggleKeys, Command::TogglePalette, Command::ToggleMessages, Command::OpenFigure(None)] {
         window.set(over.clone());
         seen.extend(window.labels());
         window.set(Command::Dismiss);

@@ -28,7 +28,12 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     for command in Command::catalogue(state) {
         let closes = matches!(
             command,
-            Command::Dismiss | Command::TogglePalette | Command::ToggleKeys | Command::Quit | Command::ToggleMessages
+            Command::Dismiss
+                | Command::TogglePalette
+                | Command::ToggleKeys
+                | Command::OpenFigure(None)
+                | Command::Quit
+                | Command::ToggleMessages
         );
         if covered && !closes {
             continue;

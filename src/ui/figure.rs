@@ -231,7 +231,7 @@ fn preview(ui: &mut Ui, panel: &Panel<'_>, memory: &mut FigureMemory) {
     let text = match (drawing(state, state.figure.sheet.what), &state.figure.preview) {
         (Err(why), _) => tr(why).to_owned(),
         (Ok(_), None) => t!("Drawing…").to_owned(),
-        (Ok(_), Some(Err(why))) => tr(why).to_owned(),
+        (Ok(_), Some(Err(why))) => why.clone(),
         (Ok(_), Some(Ok(preview))) => {
             let texture = memory.texture(ui, &preview.picture);
             let [width, height] = preview.units;

@@ -517,6 +517,19 @@ mod tests {
     }
 
     #[test]
+    fn cells_of_a_region_are_tinted_or_striped() {
+        let region = |fill| Region { color: [255, 0, 0], fill, ..Region::outlined(1, 2, 12, vec![false, true]) };
+        assert_eq!(region_fill(&region(RegionFill::Empty), 1.0, 0.0, 0.0), "");
+        let tinted = region_fill(&region(RegionFill::Tinted), 1.0, 0.0, 0.0);
+        assert!(tinted.contains("d=\"M12.00 0.00h12.00v12.00h-12.00z\" fill=\"#ff0000\""), "{tinted}");
+        // Three stripes, half of the cell together.
+        let striped = region_fill(&region(RegionFill::Striped), 1.0, 0.0, 0.0);
+        for stripe in ["M13.00 0.00h2.00v", "M17.00 0.00h2.00v", "M21.00 0.00h2.00v"] {
+            assert!(striped.contains(stripe), "{striped}");
+        }
+    }
+
+    #[test]
     fn parts_flow_over_lines_that_fit() {
         let parts: Vec<String> = ["one", "two", "three", "four"].map(str::to_owned).into();
         assert_eq!(flow(&parts, " · ", 12.0, 1000.0), ["one · two · three · four"]);

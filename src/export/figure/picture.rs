@@ -85,6 +85,41 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::export::colormap::{ColorMap, NOT_FINITE};
+    use crate::grid::Grid;
+
+    fn map(values: &[f32]) -> Heatmap {
+        Heatmap {
+            grid: Grid::from_values(values.len(), 1, values.to_vec()).expect("one row"),
+            cell: 8.0,
+            colors: ColorMap::Viridis,
+            range: None,
+            opacity: 1.0,
+            quantity: String::new(),
+            integer: false,
+            hide_zero: false,
+            fades: false,
+            inside: None,
+            marks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn cells_have_colour_and_opacity_by_hand() {
+        let viridis = |index: usize| ColorMap::Viridis.table()[index];
+        let with = |[r, g, b]: [u8; 3], alpha: u8| [r, g, b, alpha];
+        // A fifth of 255 is 51.
+        assert_eq!(map_colors(&map(&[0.2, 1.0]), (0.0, 1.0)), [with(viridis(51), 255), with(viridis(255), 255)]);
+        let hidden = Heatmap { hide_zero: true, ..map(&[0.0, 1.0]) };
+        assert_eq!(map_colors(&hidden, (0.0, 1.0))[0][3], 0);
+        // Fading: opaque from 0.4 of the range on, half at 0.2, never below a quarter.
+        let fading = Heatmap { fades: true, ..map(&[0.05, 0.2, 0.4]) };
+        let alphas: Vec<u8> = map_colors(&fading, (0.0, 1.0)).iter().map(|color| color[3]).collect();
+        assert_eq!(alphas, [64, 128, 255]);
+        // Outside the mask black, but what is not finite shows everywhere.
+        let veiled = Heatmap { inside: Some(vec![true, false, false]), ..map(&[1.0, 1.0, f32::NAN]) };
+        assert_eq!(map_colors(&veiled, (0.0, 1.0)), [with(viridis(255), 255), [0, 0, 0, VEIL], with(NOT_FINITE, 255)]);
+    }
 
     #[test]
     fn base64_of_the_rfc() {

@@ -277,3 +277,134 @@ fn legend(view: &InspectionView<'_>, shown: &Shown, panels: &[Panel<'_>]) -> Vec
     }
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use image::RgbImage;
+
+    use super::*;
+    use crate::export::figure::inspection::{DifferenceView, LabelView};
+    use crate::grid::Grid;
+
+    /// One scale of 2 × 2 cells of 32 px and two objects; d is 4, 8, 0 and NaN; the first two cells are masked.
+    fn view(photo: &RgbImage) -> InspectionView<'_> {
+        let grid = |values: [f32; 4]| Grid::from_values(2, 2, values.to_vec()).expect("2 x 2");
+        let label =
+            |name: &str, x: f32| LabelView { name: name.into(), bbox: BoundingBox::new(x, 4.0, x + 20.0, 30.0) };
+        InspectionView {
+            photo,
+            image: "a.jpg".into(),
+            teacher: "t.pt".into(),
+            student: String::new(),
+            labels: vec![label("car", 2.0), label("dog", 36.0)],
+            psi: 0.5,
+            level_rule: "per-scale".into(),
+            convention: "exact".into(),
+            tap: "neck".into(),
+            features: "L2 norm over channels".into(),
+            difference: "squared L2".into(),
+            signed: false,
+            lambda: 0.5,
+            scales: vec![ScaleView {
+                name: "P5".into(),
+                stride: 32,
+                anchors: vec![[24.0, 20.0]],
+                iou: grid([0.8, 0.5, 0.1, 0.0]),
+                count: grid([2.0, 1.0, 0.0, 0.0]),
+                best: vec![Some((0, 0, 0)), Some((0, 0, 1))],
+                teacher: None,
+                student: None,
+                difference: Some(DifferenceView {
+                    grid: grid([4.0, 8.0, 0.0, f32::NAN]),
+                    adapter: "trained".into(),
+                    mean_inside: Some(6.0),
+                    mean_outside: Some(0.0),
+                    loss: Some(3.0),
+                    r2_leave_one_out: None,
+                }),
+            }],
+        }
+    }
+
+    fn shown(view: View) -> Shown {
+        Shown { view: Some(view), labels: true, opacity: 0.6, ..Shown::default() }
+    }
+
+    #[test]
+    fn colours_and_range_are_those_of_the_window() {
+        let photo = RgbImage::new(64, 64);
+        let view = view(&photo);
+        let map = |shown: &Shown| spec(&view, shown).expect("a figure").panels.remove(0).map.expect("a map");
+        let difference = map(&shown(View::Difference));
+        assert_eq!((difference.range, difference.colors, difference.opacity), (Some((0.0, 8.0)), ColorMap::Magma, 0.6));
+        let locked = Shown { range: Some((1.0, 2.0)), colors: Some(ColorMap::Cividis), ..shown(View::Difference) };
+        assert_eq!((map(&locked).range, map(&locked).colors), (Some((1.0, 2.0)), ColorMap::Cividis));
+        let inside = map(&Shown { inside_mask: true, ..shown(View::Difference) });
+        assert_eq!(inside.inside, Some(vec![true, true, false, false]));
+        let iou = map(&shown(View::Iou));
+        assert!(iou.fades && iou.hide_zero && iou.range == Some((0.0, 0.8)));
+        // Counts are told in steps unless a locked range lies between them.
+        assert!(map(&shown(View::Mask)).integer);
+        assert!(!map(&Shown { range: Some((0.0, 0.5)), ..shown(View::Mask) }).integer);
+    }
+
+    #[test]
+    fn a_map_of_another_size_covers_the_whole_image() {
+        let photo = RgbImage::new(64, 64);
+        let mut view = view(&photo);
+        view.scales[0].difference.as_mut().expect("a difference").grid = Grid::filled(4, 4, 1.0);
+        let panel =
+            spec(&view, &Shown { inside_mask: true, ..shown(View::Difference) }).expect("a figure").panels.remove(0);
+        let map = panel.map.expect("a map");
+        assert_eq!((map.cell, map.inside), (16.0, None));
+    }
+
+    #[test]
+    fn what_counts_is_said_in_title_and_facts() {
+        let photo = RgbImage::new(64, 64);
+        let view = view(&photo);
+        let shown =
+            Shown { stride: Some(32), solo: Some(1), moment: Some(("run-1".into(), 340)), ..shown(View::Difference) };
+        let spec = spec(&view, &shown).expect("a figure");
+        assert_eq!(spec.title, "Difference of student and teacher, object 1 dog, P5, step 340");
+        assert_eq!(
+            spec.facts,
+            [
+                "a.jpg",
+                "input 64×64 px",
+                "ψ = 0.5",
+                "level rule per-scale",
+                "IoU exact",
+                "tap neck",
+                "adapter trained",
+                "λ = 0.5",
+                "run run-1, step 340"
+            ]
+        );
+        // λ times the loss at 1.
+        assert!(spec.panels[0].note.contains("loss at λ = 0.5: 1.50"));
+        // The soloed box is on top, the other one pale and without a name.
+        let strokes: Vec<(Stroke, usize)> = spec.panels[0].outlines.iter().map(|o| (o.stroke, o.tags.len())).collect();
+        assert_eq!(strokes, [(Stroke::Faint, 0), (Stroke::Solid, 2)]);
+        assert!(spec.legend.iter().any(|entry| entry.text == "not finite"));
+    }
+
+    #[test]
+    fn anchors_stand_on_the_cell_that_is_explained_or_fits_best() {
+        let photo = RgbImage::new(64, 64);
+        let view = view(&photo);
+        let cell = |shown: &Shown| anchor_cell(&view, shown, &view.scales[0]);
+        assert_eq!(cell(&shown(View::Anchors)), (0, 0));
+        assert_eq!(cell(&Shown { solo: Some(1), ..shown(View::Anchors) }), (0, 1));
+        assert_eq!(cell(&Shown { cell: Some((32, 1, 1)), ..shown(View::Anchors) }), (1, 1));
+        assert_eq!(cell(&Shown { cell: Some((32, 9, 9)), ..shown(View::Anchors) }), (1, 1), "the middle");
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_that_says_what_to_do() {
+        let photo = RgbImage::new(64, 64);
+        let error = spec(&view(&photo), &shown(View::Teacher)).expect_err("no features").to_string();
+        assert!(error.contains("show another scale or channel"), "{error}");
+        assert!(spec(&view(&photo), &Shown::default()).is_ok(), "the image alone");
+    }
+}
