@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::language::{key, t};
+use crate::app::language::{key, t, tr};
 use crate::app::run::lines::{CurveExport, story_panels};
 use crate::app::run::{Plot, Track};
 use crate::app::state::{ModelSlot, State};
 use crate::app::survey::SurveyExport;
 use crate::app::talk;
-use crate::app::view::{ChannelView, RangeMode, ScaleChoice};
+use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
 use crate::export::figure::inspection::{DifferenceView, InspectionView};
 use crate::export::figure::shown::{self, Shown};
 use crate::export::figure::story;
-use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Look, render_as};
+use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look, render_as};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::{Comparison, Focus, Inspection, MaskChoice, Role, Scene, StoryRequest, Tap, detection_views};
 use crate::story::Step;
@@ -154,8 +154,7 @@ impl Drawing {
 impl State {
     /// How the canvas is looked at. Through the time of a run the colours have one range, so that its moments can be
     /// compared.
-    pub fn canvas_view(&self) -> crate::app::view::ViewSettings {
-        use crate::app::view::{Layer, ViewSettings};
+    pub fn canvas_view(&self) -> ViewSettings {
         let view = self.view;
         match self.runs.moment() {
             Some((_, high)) if view.layer == Layer::Difference => ViewSettings {
@@ -170,7 +169,7 @@ impl State {
 
     /// The track whose map takes the difference's place, and the map.
     fn moment_on_screen(&self) -> Option<(&Arc<Track>, &Arc<Snapshot>)> {
-        let (snapshot, _) = self.runs.moment().filter(|_| self.view.layer == crate::app::view::Layer::Difference)?;
+        let (snapshot, _) = self.runs.moment().filter(|_| self.view.layer == Layer::Difference)?;
         Some((self.runs.track(self.runs.playback?.track)?, snapshot))
     }
 }
@@ -374,8 +373,8 @@ impl Draw for Drawing {
         match self {
             Self::View(view) => Ok(vec![(view.name(), view.figure(look)?)]),
             Self::Story(story) => story.figures(look, |step| story.only.is_none_or(|only| only == step)),
-            Self::Curves(export) => Ok(vec![(export.name(), export.figure().render_as(&Default::default(), look)?)]),
-            Self::Survey(export) => Ok(vec![(export.name(), export.figure().render_as(&Default::default(), look)?)]),
+            Self::Curves(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
+            Self::Survey(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
         }
     }
 
@@ -431,7 +430,7 @@ pub fn problem(state: &State) -> Option<&'static str> {
     let sheet = &state.figure.sheet;
     let is_name = |name: &str| !name.trim().is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
     if let Err(why) = drawing(state, sheet.what) {
-        return Some(crate::app::language::tr(why));
+        return Some(tr(why));
     }
     if sheet.settings.choice.check().is_err() {
         return Some(t!("Choose PNG, SVG or both."));

@@ -20,7 +20,7 @@ use crate::export::figure::{self, Figure, FigureError, Look};
 use crate::export::tensors::{Elements, NamedTensor};
 use crate::grid::Grid;
 use crate::imitation::difference::{
-    DifferenceError, DifferenceKind, FeatureStack, MaskedStatistics, difference, imitation_loss, masked_statistics,
+    DifferenceError, DifferenceKind, MaskedStatistics, difference, imitation_loss, masked_statistics,
 };
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi, ScaleMask};
 use crate::story::{RunTold, Told};

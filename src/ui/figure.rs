@@ -69,13 +69,11 @@ fn of_what(ui: &mut Ui, panel: &Panel<'_>, sheet: &mut FigureSheet) {
         (FigureWhat::Curves(plot), curves, t!("The curves of the runs as the plots show them.")),
         (FigureWhat::Survey, t!("the survey").to_owned(), t!("The mask survey as its tab shows it.")),
     ];
+    // What is on screen is the stage while a talk is on.
+    let hidden = if state.talk.on { FigureWhat::View } else { FigureWhat::Step };
     named(ui, t!("Figure of"), t!("What the figure shows."), |ui| {
         ui.horizontal_wrapped(|ui| {
-            for (what, name, help) in choices {
-                // What is on screen is the stage while a talk is on.
-                if what == if state.talk.on { FigureWhat::View } else { FigureWhat::Step } {
-                    continue;
-                }
+            for (what, name, help) in choices.into_iter().filter(|(what, ..)| *what != hidden) {
                 let missing = drawing(state, what).err().map(tr);
                 let button = Button::selectable(sheet.what == what, name);
                 let response = ui.add_enabled(missing.is_none(), button);

@@ -202,7 +202,7 @@ fn regions(shown: &Shown, scale: &ScaleView, kind: View) -> Vec<Region> {
     }
     let outlined = kind == View::Mask || is_veiled(shown, kind);
     let color = shown.solo.map_or([255; 3], ground_truth_color);
-    outlined.then(|| Region { color, ..mask }).into_iter().collect()
+    outlined.then_some(Region { color, ..mask }).into_iter().collect()
 }
 
 /// The cell whose anchors are shown: the one that is explained, else the one that the soloed or the first ground truth
