@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use crate::app::desk::Wanted;
+use crate::app::figure::{self, FigureSheet, FigureWhat};
 use crate::app::language::{LanguageChoice, t, tr};
 use crate::app::run::{CurveView, Field, Plot, RunTab};
 use crate::app::session::Session;
@@ -132,17 +133,25 @@ pub enum Command {
     ToggleTrack(u64),
     RemoveTrack(u64),
     SetCurves(CurveView),
-    /// The curves of one plot, or of all that are shown.
-    ExportCurves(Option<Plot>, CurveFormat),
+    /// The values of one plot, or of all that are shown, as CSV.
+    ExportCurves(Option<Plot>),
     /// Counts over the open dataset what every ψ and rule mark; [`JobKind::Survey`] cancels it.
     StartSurvey,
     SetSurveyMeasure(Measure),
-    ExportSurvey(CurveFormat),
+    ExportSurvey,
     ToggleMoments,
     /// The maps of the track with this key.
     ShowMomentsOf(u64),
     SeekMoment(usize),
     PlayMoments,
+
+    // Figures.
+    /// The sheet that saves one, of what is shown or of something in particular.
+    OpenFigure(Option<FigureWhat>),
+    /// The sheet as a person has changed it.
+    EditFigure(Box<FigureSheet>),
+    BrowseFigureFolder,
+    WriteFigure,
 
     // The talk.
     ToggleTalk,
@@ -178,34 +187,6 @@ pub enum RunFile {
     Out,
     /// The folder of an earlier run.
     Earlier,
-}
-
-/// How curves are written to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CurveFormat {
-    Csv,
-    Png,
-    Svg,
-}
-
-impl CurveFormat {
-    pub const ALL: [Self; 3] = [Self::Csv, Self::Png, Self::Svg];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "CSV",
-            Self::Png => "PNG",
-            Self::Svg => "SVG",
-        }
-    }
-
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Png => "png",
-            Self::Svg => "svg",
-        }
-    }
 }
 
 /// Input sides on offer, in px.
@@ -358,19 +339,29 @@ impl Command {
             Self::ToggleTrack(_) => t!("Show or hide a run").into(),
             Self::RemoveTrack(_) => t!("Take a run off the list").into(),
             Self::SetCurves(_) => t!("Change the plots").into(),
-            Self::ExportCurves(None, format) => t!("Save the plots as {format}…", format = format.name()),
-            Self::ExportCurves(Some(plot), format) => {
-                t!("Save {plot} as {format}…", plot = tr(plot.name()), format = format.name())
-            }
+            Self::ExportCurves(None) => t!("Save the values of the plots (CSV)…").into(),
+            Self::ExportCurves(Some(plot)) => t!("Save the values of {plot} (CSV)…", plot = tr(plot.name())),
             Self::StartSurvey => t!("Survey the masks of the dataset").into(),
             Self::SetSurveyMeasure(measure) => {
                 t!("Survey plot: {measure}", measure = tr(measure.name()).to_lowercase())
             }
-            Self::ExportSurvey(format) => t!("Save the mask survey as {format}…", format = format.name()),
+            Self::ExportSurvey => t!("Save the counts of the mask survey (CSV)…").into(),
             Self::ToggleMoments => t!("Difference through the time of the run").into(),
             Self::ShowMomentsOf(_) => t!("Maps of another run").into(),
             Self::SeekMoment(_) => t!("Another moment of the run").into(),
             Self::PlayMoments => t!("Play the difference through time, or halt").into(),
+
+            Self::OpenFigure(None | Some(FigureWhat::View)) => t!("Save a figure…").into(),
+            Self::OpenFigure(Some(FigureWhat::Step)) => t!("Save this step as a figure…").into(),
+            Self::OpenFigure(Some(FigureWhat::Story)) => t!("Save the story as figures…").into(),
+            Self::OpenFigure(Some(FigureWhat::Curves(None))) => t!("Save the plots as a figure…").into(),
+            Self::OpenFigure(Some(FigureWhat::Curves(Some(plot)))) => {
+                t!("Save {plot} as a figure…", plot = tr(plot.name()))
+            }
+            Self::OpenFigure(Some(FigureWhat::Survey)) => t!("Save the mask survey as a figure…").into(),
+            Self::EditFigure(_) => t!("Change the figure").into(),
+            Self::BrowseFigureFolder => t!("Choose the folder for figures…").into(),
+            Self::WriteFigure => t!("Save the figure").into(),
 
             Self::ToggleTalk => t!("Talk mode").into(),
             Self::StepTalk(steps) if *steps < 0 => t!("Previous step of the talk").into(),
@@ -517,14 +508,25 @@ impl Command {
             Self::ToggleTrack(_) => t!("Hidden runs are still in the list."),
             Self::RemoveTrack(_) => t!("Its files stay."),
             Self::SetCurves(_) => t!("Which curves are shown, and how."),
-            Self::ExportCurves(_, CurveFormat::Csv) => t!("Every value of every visible run, raw and smoothed."),
-            Self::ExportCurves(..) => t!("As they are shown, with axes, units and legend, for papers and talks."),
+            Self::ExportCurves(_) => t!("Every value of every visible run, raw and smoothed."),
+            Self::OpenFigure(Some(FigureWhat::Curves(_))) => {
+                t!("As they are shown, with axes, units and legend, for papers and talks.")
+            }
+            Self::OpenFigure(Some(FigureWhat::Survey)) => t!("The plots that are shown, with axes, units and legend."),
+            Self::OpenFigure(Some(FigureWhat::Story)) => {
+                t!("Every step that can be told of this image, a figure each, with its formula and its numbers.")
+            }
+            Self::OpenFigure(_) => {
+                t!("What is on screen as PNG and SVG for papers and slides, with colour bars, legend and settings.")
+            }
+            Self::EditFigure(_) => t!("What it is of, and how it is written."),
+            Self::BrowseFigureFolder => t!("Figures go in there; it is made where it is not there."),
+            Self::WriteFigure => t!("Draws and writes the files; the sheet says where they are."),
             Self::StartSurvey => {
                 t!("Reads every image's size and labels, and counts the cells that each ψ and level rule mark.")
             }
             Self::SetSurveyMeasure(measure) => tr(measure.explanation()),
-            Self::ExportSurvey(CurveFormat::Csv) => t!("A row for each rule, ψ and scale, with everything counted."),
-            Self::ExportSurvey(_) => t!("The plots that are shown, with axes, units and legend."),
+            Self::ExportSurvey => t!("A row for each rule, ψ and scale, with everything counted."),
             Self::ToggleMoments => {
                 t!("Lays the difference maps that the run has kept over the image, with one range of colours.")
             }
@@ -574,6 +576,7 @@ impl Command {
             Self::CompareAgain => const { &[shifted(Key::F5)] },
             Self::ToggleTalk => const { &[plain(Key::F5)] },
             Self::BlankTalk => const { &[plain(Key::B), plain(Key::Period)] },
+            Self::OpenFigure(None) => const { &[control(Key::E)] },
             Self::StepPsi(step) if *step == PSI_STEP => const { &[plain(Key::CloseBracket)] },
             Self::StepPsi(step) if *step == -PSI_STEP => const { &[plain(Key::OpenBracket)] },
             Self::StepSolo(1) => const { &[plain(Key::S)] },
@@ -699,10 +702,12 @@ impl Command {
             },
             Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some(t!("No paired run has begun.")),
             Self::StartSurvey => survey::wanted(state).err().map(tr),
-            Self::ExportSurvey(_) => state.survey.result.is_none().then_some(t!("There is no survey yet.")),
-            Self::ExportCurves(..) => {
-                state.runs.tracks.iter().all(|track| track.curves.is_empty()).then_some(t!("There are no curves yet."))
-            }
+            Self::ExportSurvey => figure::drawing(state, FigureWhat::Survey).err().map(tr),
+            Self::ExportCurves(plot) => figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),
+            Self::OpenFigure(None) => figure::first_possible(state).is_none().then_some(t!("Open an image first.")),
+            Self::OpenFigure(Some(what)) => figure::drawing(state, *what).err().map(tr),
+            Self::WriteFigure if state.activity(JobKind::Figure).is_some() => Some(t!("A figure is being written.")),
+            Self::WriteFigure => figure::problem(state),
             Self::ToggleMoments => (!state.runs.has_moments() && state.runs.playback.is_none())
                 .then_some(t!("No run has kept difference maps yet.")),
             Self::PlayMoments | Self::SeekMoment(_) | Self::ShowMomentsOf(_) => {
@@ -753,6 +758,7 @@ impl Command {
         all.extend(Role::ALL.map(Self::BrowseModel));
         all.extend([Self::BrowseAdapter, Self::BrowseReplay]);
         all.extend([Self::OpenSample, Self::BrowseSession, Self::SaveSession]);
+        all.extend([Self::OpenFigure(None), Self::OpenFigure(Some(FigureWhat::Story))]);
         all.extend(state.recent.iter().cloned().map(Self::Open));
         all.extend(Role::ALL.map(Self::CloseModel));
         all.extend(Role::ALL.map(Self::ShowLoadReport));
@@ -798,10 +804,10 @@ impl Command {
         all.extend(state.strides().map(|stride| Self::SetBatchScale(Some(stride))));
         all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
         all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
-        all.extend(CurveFormat::ALL.map(|format| Self::ExportCurves(None, format)));
+        all.extend([Self::ExportCurves(None), Self::OpenFigure(Some(FigureWhat::Curves(None)))]);
         all.push(Self::StartSurvey);
         all.extend(Measure::ALL.map(Self::SetSurveyMeasure));
-        all.extend(CurveFormat::ALL.map(Self::ExportSurvey));
+        all.extend([Self::ExportSurvey, Self::OpenFigure(Some(FigureWhat::Survey))]);
         all.extend([Self::ToggleMoments, Self::PlayMoments]);
         all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
         all.extend(LanguageChoice::ALL.map(Self::SetLanguage));
@@ -838,6 +844,8 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::OpenReplays => t!("reading a recorded run"),
         JobKind::Preflight => t!("checking the set-up"),
         JobKind::Survey => t!("surveying the masks"),
+        JobKind::Figure => t!("saving a figure"),
+        JobKind::FigurePreview => t!("drawing a preview"),
     }
 }
 

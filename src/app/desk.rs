@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::app::command::{CurveFormat, RunFile};
+use crate::app::command::RunFile;
 use crate::app::language::{key, t};
 use crate::app::run::lines::CurveExport;
 use crate::app::session::Session;
@@ -32,6 +32,7 @@ pub enum Wanted {
     Replay,
     ForRun(RunFile),
     Session,
+    FigureFolder,
 }
 
 impl Wanted {
@@ -51,6 +52,7 @@ impl Wanted {
             Self::ForRun(RunFile::Out) => t!("the folder for the results"),
             Self::ForRun(RunFile::Earlier) => t!("the earlier run"),
             Self::Session => t!("the session"),
+            Self::FigureFolder => t!("the folder for figures"),
         }
     }
 
@@ -71,6 +73,7 @@ impl Wanted {
             Self::ForRun(RunFile::Out) => t!("Choose the folder for the results"),
             Self::ForRun(RunFile::Earlier) => t!("Open an earlier run"),
             Self::Session => t!("Open a session"),
+            Self::FigureFolder => t!("Choose the folder for figures"),
         }
     }
 
@@ -80,7 +83,7 @@ impl Wanted {
             Self::Labels => Some((t!("Labels"), &["txt", "xml", "json"])),
             Self::Data | Self::ForRun(RunFile::Data) => Some(("data.yaml", &["yaml", "yml"])),
             Self::ForRun(RunFile::Hyp) => Some(("hyp.yaml", &["yaml", "yml"])),
-            Self::Folder | Self::ForRun(RunFile::Out | RunFile::Earlier) => None,
+            Self::Folder | Self::FigureFolder | Self::ForRun(RunFile::Out | RunFile::Earlier) => None,
             Self::ForRun(RunFile::Teacher) => Self::Model(Role::Teacher).filter(),
             // A model yaml starts from random weights.
             Self::ForRun(RunFile::Student) => Some((t!("YOLOv5 models"), &["pt", "pth", "safetensors", "yaml", "yml"])),
@@ -145,10 +148,12 @@ pub enum Errand {
     SaveSession(Box<Session>),
     /// Finds a folder for results that is not there yet.
     FindFreeFolder,
+    /// Finds where figures go unless told otherwise.
+    FindFigureFolder,
     ReadHyp(PathBuf),
-    /// Asks for a file name and writes curves there.
-    Save(Box<CurveExport>),
-    /// The same for a survey.
+    /// Asks for a file name and writes the values of curves there.
+    SaveCurves(Box<CurveExport>),
+    /// The same for the counts of a survey.
     SaveSurvey(Box<SurveyExport>),
 }
 
@@ -157,6 +162,7 @@ pub enum Answer {
     Picked(Wanted, PathBuf),
     Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
     FreeFolder(PathBuf),
+    FigureFolder(PathBuf),
     Hyp { path: PathBuf, hyp: Box<Hyperparameters>, unknown: Vec<String> },
     Session { session: Box<Session>, missing: Vec<(Wanted, PathBuf)> },
     Saved(PathBuf),
@@ -206,7 +212,7 @@ impl Desk {
                 }
                 let asked = Instant::now();
                 match wanted {
-                    Wanted::Folder | Wanted::ForRun(RunFile::Out | RunFile::Earlier) => {
+                    Wanted::Folder | Wanted::FigureFolder | Wanted::ForRun(RunFile::Out | RunFile::Earlier) => {
                         let picked = dialog.pick_folder();
                         self.spawn(move || picked_answer(wanted, asked, block_on(picked)));
                     }
@@ -216,11 +222,13 @@ impl Desk {
                     }
                 }
             }
-            Errand::Save(export) => {
-                self.save_as(t!("the curves"), kind(export.format), &export.file_name(), move || export.bytes());
+            Errand::SaveCurves(export) => {
+                let name = format!("{}.csv", export.name());
+                self.save_as(t!("the curves"), CSV, &name, move || Ok(export.csv().into_bytes()));
             }
             Errand::SaveSurvey(export) => {
-                self.save_as(t!("the survey"), kind(export.format), &export.file_name(), move || export.bytes());
+                let name = format!("{}.csv", export.name());
+                self.save_as(t!("the survey"), CSV, &name, move || Ok(export.csv().into_bytes()));
             }
             Errand::ReadSession(path) => self.spawn(move || {
                 Some(match Session::read(&path) {
@@ -235,7 +243,8 @@ impl Desk {
                 let bytes = move || session.to_toml().map(String::into_bytes);
                 self.save_as(t!("the session"), ("TOML", "toml"), "session.toml", bytes);
             }
-            Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&runs_folder())))),
+            Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&own_folder().join("runs"))))),
+            Errand::FindFigureFolder => self.spawn(|| Some(Answer::FigureFolder(own_folder().join("figures")))),
             Errand::ReadHyp(path) => self.spawn(move || {
                 Some(match Hyperparameters::load(&path) {
                     Ok((hyp, unknown)) => Answer::Hyp { path, hyp: Box::new(hyp), unknown },
@@ -289,10 +298,8 @@ impl Desk {
     }
 }
 
-/// What a dialog calls a format, and its extension.
-fn kind(format: CurveFormat) -> (&'static str, &'static str) {
-    (format.name(), format.extension())
-}
+/// What a dialog calls the format, and its extension.
+const CSV: (&str, &str) = ("CSV", "csv");
 
 impl Drop for Desk {
     /// Waits for the last write: a settings file of a few kilobytes.
@@ -339,12 +346,12 @@ fn save(what: &str, bytes: impl FnOnce() -> Result<Vec<u8>, String>, path: &Path
     }
 }
 
-/// Where runs go unless told otherwise: below the current folder, or the person's own where the program was started
-/// from a desktop's menu.
-fn runs_folder() -> PathBuf {
+/// Below it go runs and figures unless told otherwise: the current folder, or the person's own where the program was
+/// started from a desktop's menu.
+fn own_folder() -> PathBuf {
     let current = std::env::current_dir().ok().filter(|folder| folder.parent().is_some());
     let home = || directories::UserDirs::new().map(|folders| folders.home_dir().to_path_buf());
-    current.or_else(home).unwrap_or_default().join("runs")
+    current.or_else(home).unwrap_or_default()
 }
 
 /// The first of `run-1`, `run-2` … that is not there.

@@ -17,7 +17,8 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     if !any {
         return Vec::new();
     }
-    if state.talk.on {
+    // What lies over the stage has its keys as elsewhere.
+    if state.talk.on && state.overlay.is_none() {
         return talk::pressed(ctx);
     }
     // Menus and lists that hang open use arrows and Esc themselves; so does a slider that has been tabbed to.
@@ -27,7 +28,12 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     for command in Command::catalogue(state) {
         let closes = matches!(
             command,
-            Command::Dismiss | Command::TogglePalette | Command::ToggleKeys | Command::Quit | Command::ToggleMessages
+            Command::Dismiss
+                | Command::TogglePalette
+                | Command::ToggleKeys
+                | Command::OpenFigure(None)
+                | Command::Quit
+                | Command::ToggleMessages
         );
         if covered && !closes {
             continue;

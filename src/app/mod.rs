@@ -9,6 +9,7 @@ mod command;
 mod dataset;
 mod desk;
 mod explain;
+pub mod figure;
 mod frames;
 mod icon;
 mod keys;
@@ -29,7 +30,7 @@ mod wants;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use command::{Command, CurveFormat, INPUT_SIZES, PSI_STEP, RunFile, device_name, file_name, kind_name};
+pub use command::{Command, INPUT_SIZES, PSI_STEP, RunFile, device_name, file_name, kind_name};
 pub use dataset::{Dataset, Thumbnail};
 pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
 pub use explain::{ChannelError, Cost, Explained, Explanation, TruthLines};
@@ -130,6 +131,7 @@ impl<B: Backend> App<B> {
             recent: settings.recent.clone(),
             view: settings.session.view,
             runs: run::Runs::with_view(settings.session.curves.clone()),
+            figure: figure::FigureState::with(settings.figure.clone()),
             sample: Sample::find(),
             device_choice: device.clone(),
             ..State::default()
@@ -306,6 +308,7 @@ impl<B: Backend> App<B> {
             theme: self.state.theme.into(),
             language: self.state.language,
             recent: self.state.recent.clone(),
+            figure: self.state.figure.sheet.settings.clone(),
             window,
             session: Session::of(&self.state),
         }

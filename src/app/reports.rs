@@ -1,5 +1,6 @@
 //! How a worker's report changes the state. A report that answers an older question than the newest is dropped.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::command::{Command, file_name};
@@ -112,6 +113,16 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 state.survey.result = Some(Surveyed { request: *request, survey, skipped });
             }
         }
+        Report::FigureSaved(files) => {
+            let text = saved_text(&files);
+            state.figure.outcome = Some(Ok(text.clone()));
+            tell(state, Level::Info, t!("the figure"), text, effects);
+        }
+        Report::FigurePreview { serial, preview } => {
+            if state.figure.serial == serial {
+                state.figure.preview = Some(preview);
+            }
+        }
         Report::Preflight { config, found } => {
             state.runs.examined = Some(Examined::new(*config, found));
             (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
@@ -146,6 +157,12 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         JobKind::Run if state.runs.has_told(&message) => return,
         JobKind::OpenRun => state.runs.reading = None,
         JobKind::BeforeAfter => state.before_after.failed(&message),
+        JobKind::Figure => state.figure.outcome = Some(Err(message.clone())),
+        // Said in the sheet itself.
+        JobKind::FigurePreview => {
+            state.figure.preview = Some(Err(message));
+            return;
+        }
         JobKind::OpenReplays
         | JobKind::Field
         | JobKind::Device
@@ -158,6 +175,17 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
     let remedy =
         (on_gpu && message.to_lowercase().contains("out of memory")).then(|| Command::SetDevice("cpu".to_owned()));
     tell_with(state, Level::Error, what, message, remedy, effects);
+}
+
+/// Where figures are: the file, the two files, or the folder of several.
+fn saved_text(files: &[PathBuf]) -> String {
+    let folder = files.first().and_then(|file| file.parent()).map_or_else(String::new, |f| f.display().to_string());
+    let names: Vec<String> = files.iter().map(|file| file_name(file)).collect();
+    match files {
+        [file] => t!("saved in {file}", file = file.display()),
+        [_, _] => t!("saved in {folder}: {names}", folder, names = names.join(", ")),
+        _ => t!("{count} files saved in {folder}", count = files.len(), folder),
+    }
 }
 
 fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>) {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::figure::FigureSettings;
 use crate::app::language::LanguageChoice;
 use crate::app::session::Session;
 
@@ -90,6 +91,7 @@ pub struct Settings {
     pub language: LanguageChoice,
     /// Newest first.
     pub recent: Vec<PathBuf>,
+    pub figure: FigureSettings,
     pub window: WindowLayout,
     /// What was open at the end, and how it was looked at.
     pub session: Session,
@@ -126,6 +128,7 @@ impl Settings {
         self.window = self.window.checked();
         self.session.curves = self.session.curves.checked();
         self.session.view = self.session.view.checked();
+        self.figure = self.figure.checked();
         self
     }
 
@@ -155,6 +158,7 @@ mod tests {
     use crate::app::run::CurveView;
     use crate::app::view::{ChannelView, Layer, ScaleChoice, ViewSettings};
     use crate::export::colormap::ColorMap;
+    use crate::export::figure::{Background, FigureChoice, FigureFormat, Look};
 
     fn read(text: &str) -> (Settings, Option<String>) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -169,6 +173,15 @@ mod tests {
             theme: ThemeSetting::Dark,
             language: LanguageChoice::Chinese,
             recent: vec!["/a/图像.jpg".into()],
+            figure: FigureSettings {
+                folder: "/b/figures".into(),
+                replace: true,
+                choice: FigureChoice {
+                    formats: vec![FigureFormat::Svg],
+                    look: Look { background: Background::Transparent, width_mm: Some(88.0) },
+                    ..FigureChoice::default()
+                },
+            },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
             session: Session {
                 psi: 0.25,
@@ -217,6 +230,10 @@ mod tests {
         let (settings, message) = read("[view]\nopacity = nan\n[window]\nwidth = 1e30\nleft_panel = nan");
         assert_eq!(message, None);
         assert_eq!(settings.session.view.opacity, 0.6);
+        let (settings, message) =
+            read("[figure.choice]\nscale = 200\nformats = []\n[figure.choice.look]\nwidth_mm = 7.0");
+        assert_eq!((settings.figure, message), (FigureSettings::default(), None));
+        let (settings, _) = read("[view]\nopacity = nan\n[window]\nwidth = 1e30\nleft_panel = nan");
         assert_eq!((settings.window.width, settings.window.left_panel), (16_384.0, 256.0));
         assert_eq!(Settings::read(Path::new("/no/such/file")), (Settings::default(), None));
     }

@@ -8,6 +8,7 @@ use egui::ThemePreference;
 use crate::app::before_after::BeforeAfterState;
 use crate::app::dataset::Dataset;
 use crate::app::desk::Wanted;
+use crate::app::figure::FigureState;
 use crate::app::frames::FrameTimes;
 use crate::app::language::{Language, LanguageChoice};
 use crate::app::measures::Measures;
@@ -139,6 +140,8 @@ pub enum Overlay {
     BatchImage(usize),
     /// Files of the session that have moved.
     Missing,
+    /// Saves a figure.
+    Figure,
 }
 
 /// What the models were last asked to compare.
@@ -239,6 +242,7 @@ pub struct State {
     pub survey: SurveyState,
     pub talk: TalkState,
     pub before_after: BeforeAfterState,
+    pub figure: FigureState,
 
     pub device: Option<DeviceStatus>,
     pub device_choice: String,
@@ -299,6 +303,7 @@ impl Default for State {
             survey: SurveyState::default(),
             talk: TalkState::default(),
             before_after: BeforeAfterState::default(),
+            figure: FigureState::default(),
             device: None,
             device_choice: "auto".to_owned(),
             activities: Vec::new(),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::app::command::CurveFormat;
 use crate::app::language::{key, t};
 use crate::app::state::State;
 use crate::app::wants::input_size;
@@ -188,31 +187,27 @@ pub struct SurveyExport {
     pub surveyed: Surveyed,
     pub measure: Measure,
     pub psi: Psi,
-    pub format: CurveFormat,
 }
 
-/// Pixels of a PNG a figure unit.
-const PNG_SCALE: f32 = 2.0;
-
 impl SurveyExport {
-    /// "mask-survey.csv".
-    pub fn file_name(&self) -> String {
-        format!("mask-survey.{}", self.format.extension())
+    /// What is shown; `None` before there is a survey.
+    pub fn of(state: &State) -> Option<Self> {
+        let surveyed = state.survey.result.clone()?;
+        Some(Self { surveyed, measure: state.survey.measure, psi: state.psi })
     }
 
-    /// The file's content: the whole survey as CSV, or the measure that is shown as a figure.
-    pub fn bytes(self) -> Result<Vec<u8>, String> {
-        if self.format == CurveFormat::Csv {
-            return Ok(self.surveyed.survey.csv().into_bytes());
-        }
-        let figure = self.figure().render().map_err(|error| error.to_string())?;
-        match self.format {
-            CurveFormat::Png => figure.png(PNG_SCALE).map_err(|error| error.to_string()),
-            CurveFormat::Svg | CurveFormat::Csv => Ok(figure.svg.into_bytes()),
-        }
+    /// Of a file, without its extension.
+    pub fn name(&self) -> String {
+        "mask-survey".to_owned()
     }
 
-    fn figure(&self) -> PlotFigure {
+    /// The whole survey, a row for each rule, ψ and scale.
+    pub fn csv(&self) -> String {
+        self.surveyed.survey.csv()
+    }
+
+    /// The measure that is shown.
+    pub fn figure(&self) -> PlotFigure {
         let survey = &self.surveyed.survey;
         let facts = vec![
             format!("{} images", survey.images),
@@ -332,16 +327,11 @@ pub(super) mod tests {
     #[test]
     fn a_survey_is_written_as_rows_and_as_a_figure() {
         let surveyed = surveyed().survey.result.expect("a survey");
-        let export =
-            |format| SurveyExport { surveyed: surveyed.clone(), measure: Measure::Share, psi: Psi::default(), format };
-        let text = |format| String::from_utf8(export(format).bytes().expect("a file")).expect("text");
-        assert_eq!(export(CurveFormat::Csv).file_name(), "mask-survey.csv");
-        assert!(text(CurveFormat::Csv).contains("\nper-scale,0.5,P3,12,0.001875,12,0,0,"));
-        let svg = text(CurveFormat::Svg);
+        let export = SurveyExport { surveyed, measure: Measure::Share, psi: Psi::default() };
+        assert!(export.csv().contains("\nper-scale,0.5,P3,12,0.001875,12,0,0,"));
+        let svg = export.figure().render().expect("a figure").svg;
         for word in ["% of the map", "per-scale", "global", "assigned", "ψ = 0.5 is set", ">P5<"] {
             assert!(svg.contains(word), "{word}");
         }
-        let png = export(CurveFormat::Png).bytes().expect("a PNG");
-        assert!(image::load_from_memory(&png).is_ok());
     }
 }

@@ -9,7 +9,6 @@ use crate::app::run::Track;
 use crate::app::state::State;
 use crate::inspect::{MaskChoice, Tale, tellable};
 use crate::story::{Step, Told};
-use crate::train::config::Lambda;
 
 /// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
 /// of every screen.
@@ -79,11 +78,7 @@ pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
         choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention },
         comparison: state.comparison.as_deref(),
         tap: state.tap.name(),
-        lambda: match state.runs.form.campaign.config.imitation.lambda {
-            Lambda::Fixed(lambda) => lambda,
-            // It is measured as a run goes; before, the loss is told at 1.
-            Lambda::GradientRatio(_) => 1.0,
-        },
+        lambda: state.runs.form.campaign.config.imitation.lambda.told(),
         truth: truth(state),
         cell,
     };
@@ -124,6 +119,7 @@ fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
         Key::G if plain => Command::StepScales,
         Key::P if plain => Command::PlayMoments,
         Key::B | Key::Period if plain => Command::BlankTalk,
+        Key::E if modifiers.matches_exact(Modifiers::COMMAND) => Command::OpenFigure(None),
         Key::Q if modifiers.matches_exact(Modifiers::COMMAND) => Command::Quit,
         _ => return None,
     })

@@ -5,10 +5,12 @@
 //! change [`crate::app::wants`] sets what is wanted against what was last requested.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::app::before_after;
 use crate::app::command::{Command, RunFile, file_name};
 use crate::app::desk::{Answer, Errand, PathKind, Wanted};
+use crate::app::figure::{self, FigureWhat};
 use crate::app::language::{t, tr};
 use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
@@ -23,7 +25,7 @@ use crate::app::wants;
 use crate::imitation::mask::{Psi, ScaleMask};
 use crate::inspect::{AdapterChoice, LabelSource, Role};
 use crate::train::config::{Campaign, Lambda};
-use crate::worker::{Job, JobKind};
+use crate::worker::{FigureJob, Job, JobKind};
 
 /// What is to be done outside the state.
 #[derive(Clone, Debug)]
@@ -56,6 +58,12 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         Answer::FreeFolder(path) => {
             if state.runs.form.campaign.out.as_os_str().is_empty() {
                 state.runs.form.campaign.out = path;
+            }
+        }
+        Answer::FigureFolder(path) => {
+            let folder = &mut state.figure.sheet.settings.folder;
+            if folder.as_os_str().is_empty() {
+                *folder = path;
             }
         }
         Answer::Hyp { path, hyp, unknown } => {
@@ -294,11 +302,8 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::ToggleTrack(key) => state.runs.toggle(key),
         Command::RemoveTrack(key) => state.runs.remove(key),
         Command::SetCurves(view) => state.runs.view = CurveView::checked(view),
-        Command::ExportCurves(plot, format) => {
-            let view = state.runs.view.clone();
-            let plots = plot.map_or_else(|| view.shown.clone(), |plot| vec![plot]);
-            let export = CurveExport { tracks: state.runs.tracks.clone(), view, plots, format };
-            effects.push(Effect::Ask(Errand::Save(Box::new(export))));
+        Command::ExportCurves(plot) => {
+            effects.push(Effect::Ask(Errand::SaveCurves(Box::new(CurveExport::of(&state.runs, plot)))));
         }
         Command::StartSurvey => {
             if let Ok(request) = survey::wanted(state) {
@@ -307,11 +312,9 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             }
         }
         Command::SetSurveyMeasure(measure) => state.survey.measure = measure,
-        Command::ExportSurvey(format) => {
-            if let Some(surveyed) = state.survey.result.clone() {
-                let export = SurveyExport { surveyed, measure: state.survey.measure, psi: state.psi, format };
-                effects.push(Effect::Ask(Errand::SaveSurvey(Box::new(export))));
-            }
+        Command::ExportSurvey => {
+            let export = SurveyExport::of(state).map(Box::new);
+            effects.extend(export.map(|export| Effect::Ask(Errand::SaveSurvey(export))));
         }
         Command::ToggleMoments => {
             let on = state.runs.playback.is_none();
@@ -326,6 +329,19 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             let playing = state.runs.playback.is_some_and(|playback| playback.playing);
             state.runs.play(!playing, state.now);
         }
+
+        Command::OpenFigure(what) => open_figure(state, what),
+        Command::EditFigure(sheet) => {
+            // A name that was typed for one thing is not another's.
+            let another = sheet.what != state.figure.sheet.what;
+            state.figure.sheet = *sheet;
+            if another {
+                (state.figure.sheet.name, state.figure.preview) = (None, None);
+            }
+            state.figure.outcome = None;
+        }
+        Command::BrowseFigureFolder => effects.push(Effect::Ask(Errand::Pick(Wanted::FigureFolder))),
+        Command::WriteFigure => write_figure(state, effects),
 
         Command::ToggleTalk => {
             state.talk.on ^= true;
@@ -367,6 +383,31 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::Quit => effects.push(Effect::Quit),
     }
+}
+
+/// Opens the sheet, or closes it where nothing in particular is asked for.
+fn open_figure(state: &mut State, what: Option<FigureWhat>) {
+    if what.is_none() && state.overlay == Some(Overlay::Figure) {
+        state.overlay = None;
+        return;
+    }
+    let Some(what) = what.or_else(|| figure::first_possible(state)) else { return };
+    (state.figure.sheet.what, state.figure.sheet.name, state.figure.outcome) = (what, None, None);
+    state.overlay = Some(Overlay::Figure);
+}
+
+fn write_figure(state: &mut State, effects: &mut Vec<Effect>) {
+    let sheet = &state.figure.sheet;
+    let Ok(what) = figure::drawing(state, sheet.what) else { return };
+    let settings = &sheet.settings;
+    effects.push(Effect::Send(Job::Figure(FigureJob {
+        what: Arc::new(what),
+        choice: settings.choice.clone(),
+        folder: settings.folder.clone(),
+        name: state.figure.name(state).trim().to_owned(),
+        replace: settings.replace,
+    })));
+    state.figure.outcome = None;
 }
 
 /// A step of the talk is on stage: the run's has its maps through time, where there are any.
@@ -469,6 +510,7 @@ fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Ef
         Wanted::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
         Wanted::Model(role) => open_model(state, role, path, effects),
         Wanted::Adapter => state.adapter = AdapterChoice::Run(path),
+        Wanted::FigureFolder => state.figure.sheet.settings.folder = path,
         Wanted::Replay => open_replays(state, vec![path], effects),
         Wanted::ForRun(file) => picked_for_run(state, file, path, effects),
     }

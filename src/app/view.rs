@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::language::key;
 use crate::export::colormap::ColorMap;
+use crate::export::figure::inspection::View;
 use crate::imitation::difference::DifferenceKind;
+pub use crate::inspect::ChannelView;
 
 /// The one map that lies over the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +42,24 @@ impl Layer {
         }
     }
 
+    /// Whether it shows what the models see.
+    pub const fn is_of_models(self) -> bool {
+        matches!(self, Self::Teacher | Self::Student | Self::Difference)
+    }
+
+    /// What a figure of it is called; `None` for the image alone.
+    pub const fn view(self) -> Option<View> {
+        match self {
+            Self::Image => None,
+            Self::Anchors => Some(View::Anchors),
+            Self::Iou => Some(View::Iou),
+            Self::Mask => Some(View::Mask),
+            Self::Teacher => Some(View::Teacher),
+            Self::Student => Some(View::Student),
+            Self::Difference => Some(View::Difference),
+        }
+    }
+
     pub const fn explanation(self) -> &'static str {
         match self {
             Self::Image => key!("The image and its boxes, with nothing over them."),
@@ -60,17 +80,6 @@ pub enum ScaleChoice {
     All,
     /// The scale of this stride.
     Stride(u32),
-}
-
-/// Which channels a feature map shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ChannelView {
-    /// L2 norm over all channels (teacher, student), the chosen difference over all channels (difference).
-    #[default]
-    All,
-    One(usize),
-    /// The k channels with the largest error.
-    Top(usize),
 }
 
 /// Where the colours of a map begin and end.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use crate::app::before_after;
 use crate::app::desk::Errand;
+use crate::app::figure;
 use crate::app::measures::Measures;
 use crate::app::reports;
 use crate::app::run::OpenThings;
-use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, State};
+use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, Overlay, State};
 use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
@@ -42,6 +43,22 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_batch(state, effects);
     follow_runs(state, effects);
     before_after::follow(state, effects);
+    follow_figure(state, effects);
+}
+
+/// While its sheet is open, a figure is shown in small.
+fn follow_figure(state: &mut State, effects: &mut Vec<Effect>) {
+    if state.overlay != Some(Overlay::Figure) {
+        (state.figure.preview, state.figure.previewed) = (None, None);
+        return;
+    }
+    if state.figure.sheet.settings.folder.as_os_str().is_empty() && !state.figure.asked_folder {
+        state.figure.asked_folder = true;
+        effects.push(Effect::Ask(Errand::FindFigureFolder));
+    }
+    if let Some((what, look, serial)) = figure::wanted_preview(state) {
+        effects.push(Effect::Send(Job::FigurePreview { what: Arc::new(what), look, serial }));
+    }
 }
 
 /// The next of several earlier runs: a newer request of the kind would overtake an older one.

@@ -1,19 +1,10 @@
-//! How figures are written: the options that `inspect --figures` and `story` share, and the writing.
+//! How figures are written: the options that `inspect --figures` and `story` share.
 
 use std::path::Path;
 
-use anyhow::Context;
-use clap::{Args, ValueEnum};
-use rayon::prelude::*;
+use clap::Args;
 
-use crate::export;
-use crate::export::figure::{Background, Figure, Look};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum FigureFormat {
-    Png,
-    Svg,
-}
+use crate::export::figure::{Background, ChoiceError, Figure, FigureChoice, FigureFormat, Look, SvgText};
 
 #[derive(Debug, Args)]
 pub(super) struct FigureArgs {
@@ -23,6 +14,9 @@ pub(super) struct FigureArgs {
     /// What figures are written as
     #[arg(long, value_name = "FORMATS", value_enum, value_delimiter = ',', default_value = "png,svg")]
     formats: Vec<FigureFormat>,
+    /// Letters of an SVG: text to search and edit, or outlines, the same in every viewer
+    #[arg(long, value_name = "LETTERS", value_enum, default_value = "text")]
+    svg_text: SvgText,
     /// Behind the figures: white or transparent
     #[arg(long, value_name = "GROUND", default_value = "white")]
     background: Background,
@@ -32,28 +26,24 @@ pub(super) struct FigureArgs {
 }
 
 fn parse_width(text: &str) -> Result<f32, String> {
-    let (low, high) = Look::WIDTHS_MM;
-    let width = text.trim_end_matches("mm").parse::<f32>().ok().filter(|width| (low..=high).contains(width));
-    width.ok_or_else(|| format!("'{text}' is no width from {low} to {high} mm"))
+    let width: f32 = text.trim_end_matches("mm").parse().map_err(|_| "not a number of millimetres".to_owned())?;
+    if Look::WIDTHS_MM.contains(&width) { Ok(width) } else { Err(ChoiceError::Width(width).to_string()) }
 }
 
 impl FigureArgs {
-    pub fn look(&self) -> Look {
-        Look { background: self.background, width_mm: self.width }
+    pub fn choice(&self) -> FigureChoice {
+        FigureChoice {
+            formats: self.formats.clone(),
+            scale: self.scale,
+            svg_text: self.svg_text,
+            look: Look { background: self.background, width_mm: self.width },
+        }
     }
 
     /// Writes every figure under its name into a folder, which is made where it is not there.
-    pub fn write(&self, folder: &Path, figures: Vec<(String, Figure)>) -> anyhow::Result<()> {
-        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot be created", folder.display()))?;
-        figures.into_par_iter().try_for_each(|(name, figure)| {
-            if self.formats.contains(&FigureFormat::Svg) {
-                export::atomic::write(&folder.join(format!("{name}.svg")), figure.svg.as_bytes())?;
-            }
-            if self.formats.contains(&FigureFormat::Png) {
-                export::atomic::write(&folder.join(format!("{name}.png")), &figure.png(f32::from(self.scale))?)?;
-            }
-            anyhow::Ok(())
-        })
+    pub fn write(&self, folder: &Path, figures: &[(String, Figure)]) -> anyhow::Result<()> {
+        self.choice().write(folder, figures, &|| false)?;
+        Ok(())
     }
 }
 
@@ -64,8 +54,9 @@ mod tests {
     #[test]
     fn widths_are_millimetres_of_a_page() {
         assert_eq!([parse_width("88"), parse_width("88mm"), parse_width("40.5")], [Ok(88.0), Ok(88.0), Ok(40.5)]);
-        for senseless in ["0", "-3", "nan", "9999", "wide"] {
-            assert!(parse_width(senseless).is_err_and(|why| why.contains(senseless)));
+        for senseless in ["0", "-3", "nan", "9999"] {
+            assert!(parse_width(senseless).is_err_and(|why| why.ends_with("take 40 to 600 mm")), "{senseless}");
         }
+        assert!(parse_width("wide").is_err_and(|why| why.contains("millimetres")));
     }
 }

@@ -50,7 +50,8 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
         wrote = true;
     }
     if let Some(folder) = &args.figures {
-        args.figure.write(folder, inspection.figures(&args.teacher, &args.student, &args.figure.look())?)?;
+        let figures = inspection.figures(&args.teacher, &args.student, &args.figure.choice().look)?;
+        args.figure.write(folder, &figures)?;
         wrote = true;
     }
     let report = inspection.report();

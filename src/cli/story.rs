@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::figure_args::FigureArgs;
 use super::subject_args::{Subject, SubjectArgs};
-use crate::app::run::lines::CurveExport;
-use crate::app::run::{CurveView, Plot, Track};
-use crate::app::{CurveFormat, file_name};
+use crate::app::file_name;
+use crate::app::run::Track;
+use crate::app::run::lines::story_panels;
 use crate::export::figure::plot::PlotPanel;
 use crate::export::figure::story;
 use crate::inspect::StoryRequest;
@@ -81,7 +81,7 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         curves: run.as_ref().map(|run| run.curves.clone()).unwrap_or_default(),
         after,
     });
-    args.figure.write(&args.out, story::figures(&view, &args.figure.look())?)?;
+    args.figure.write(&args.out, &story::figures(&view, &args.figure.choice().look)?)?;
     let left_out: Vec<Step> = Step::ALL.into_iter().filter(|step| !story::is_told(&view, *step)).collect();
     for step in &left_out {
         let without_models = args.teacher.is_none() || args.student.is_none();
@@ -114,10 +114,7 @@ impl Run {
         history.steps.into_iter().for_each(|step| track.receive(RunEvent::Step(step)));
         history.epochs.into_iter().for_each(|epoch| track.receive(RunEvent::Epoch(Box::new(epoch))));
         let told = track.told();
-        let plots = vec![Plot::Total, Plot::Distance, Plot::Map];
-        let view = CurveView { shown: plots.clone(), ..CurveView::default() };
-        let export = CurveExport { tracks: vec![Arc::new(track)], view, plots, format: CurveFormat::Svg };
-        let curves = export.figure().panels.into_iter().filter(|panel| !panel.lines.is_empty()).collect();
+        let curves = story_panels(Arc::new(track));
         Ok(Self { folder: RunFolder::new(folder), told, curves })
     }
 

@@ -10,7 +10,7 @@ use clap::Args;
 use super::ModelArgs;
 use crate::app::default_anchors;
 use crate::dataset;
-use crate::export::figure::story::DetectionView;
+use crate::export::figure::inspection::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{

@@ -61,13 +61,66 @@ impl ColorMap {
     }
 
     /// The colour of a value in a range; the ends take what lies beyond them.
-    pub fn color(self, value: f32, (low, high): (f32, f32)) -> [u8; 3] {
+    pub fn color(self, value: f32, range: (f32, f32)) -> [u8; 3] {
         if !value.is_finite() {
             return NOT_FINITE;
         }
-        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
-        self.table()[(share.clamp(0.0, 1.0) * 255.0).round() as usize]
+        self.table()[(share(value, range) * 255.0).round() as usize]
     }
+}
+
+/// Where a finite value lies in a range, 0..=1.
+pub fn share(value: f32, (low, high): (f32, f32)) -> f64 {
+    // In f64: the span of two finite f32 is finite.
+    let (value, low, high) = (f64::from(value), f64::from(low), f64::from(high));
+    if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.0 }
+}
+
+/// How the ends of a map's colours follow from its values; the same in the window and in a figure of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct EndsRule {
+    /// Ends that were chosen: values beyond them take their colours.
+    pub fixed: Option<(f32, f32)>,
+    /// Values have a sign: the ends lie equally far from 0.
+    pub signed: bool,
+    /// The range holds 0, whatever the values are.
+    pub from_zero: bool,
+}
+
+impl EndsRule {
+    /// The ends, apart even where all values are one; what is not finite does not count.
+    pub fn ends(self, values: impl Iterator<Item = f32>) -> (f32, f32) {
+        let (low, high) = match self.fixed {
+            Some((low, high)) if low.is_finite() && high.is_finite() => (low.min(high), low.max(high)),
+            _ => {
+                let range = values.filter(|value| value.is_finite()).fold(None, |range, value| match range {
+                    None => Some((value, value)),
+                    Some((low, high)) => Some((f32::min(low, value), f32::max(high, value))),
+                });
+                let (low, high) = range.unwrap_or((0.0, 1.0));
+                if self.from_zero { (low.min(0.0), high.max(0.0)) } else { (low, high) }
+            }
+        };
+        let (low, high) = if self.signed {
+            let reach = low.abs().max(high.abs());
+            (-reach, reach)
+        } else {
+            (low, high)
+        };
+        if high > low { (low, high) } else { (low, low + 1.0) }
+    }
+}
+
+/// Opacity of the black over cells outside the mask where only those inside count, of 255.
+pub const VEIL: u8 = 170;
+
+/// A fading map is opaque from this share of its range on, and never fainter than this.
+const FULL_FROM: f32 = 0.4;
+const FAINTEST: f32 = 0.25;
+
+/// How opaque a fading map is at a share of its range, 0..=1: low values let the image through.
+pub fn faded(share: f32) -> f32 {
+    (share / FULL_FROM).clamp(FAINTEST, 1.0)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
-use crate::export::figure::story::DetectionView;
+use crate::export::figure::inspection::DetectionView;
 use crate::imitation::adapter::{self, AdapterError};
 use crate::imitation::difference::{DifferenceError, FeatureStack};
 use crate::yolo::anchors::AnchorScale;

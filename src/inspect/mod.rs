@@ -6,6 +6,7 @@
 //! which its owner keeps on its own thread.
 
 mod compare;
+mod maps;
 mod records;
 mod report;
 mod scene;
@@ -14,9 +15,11 @@ mod tale;
 pub use compare::{
     CompareError, CompareRequest, Probe, compare, detections, elements, input_tensor, named, probe, tapped,
 };
+pub use maps::{MissingMap, assigned_cells, difference_grid, feature_grid, seen_kind};
 pub use records::{
-    AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple, mask_anchors,
+    AdapterChoice, ChannelView, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple,
+    mask_anchors,
 };
-pub use report::{Inspection, InspectionReport, MaskChoice, StoryRequest};
+pub use report::{Focus, Inspection, InspectionReport, MaskChoice, StoryRequest};
 pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};
 pub use tale::{Tale, tellable};

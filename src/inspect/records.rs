@@ -83,6 +83,17 @@ impl std::fmt::Display for AdapterChoice {
     }
 }
 
+/// Which channels a feature map shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ChannelView {
+    /// L2 norm over all channels (teacher, student), the chosen difference over all channels (difference).
+    #[default]
+    All,
+    One(usize),
+    /// The k channels with the largest error.
+    Top(usize),
+}
+
 /// How well an adapter explains the teacher on the cells that it was fitted to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FitSummary {
@@ -138,6 +149,19 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Before any model has looked.
+    pub const fn none(tap: Tap) -> Self {
+        Self {
+            tap,
+            scales: Vec::new(),
+            teacher_detections: None,
+            student_detections: None,
+            teacher_seconds: None,
+            student_seconds: None,
+            notes: Vec::new(),
+        }
+    }
+
     pub fn scale(&self, stride: u32) -> Option<&ScaleComparison> {
         self.scales.iter().find(|scale| scale.stride == stride)
     }

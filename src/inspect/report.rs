@@ -8,17 +8,20 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::compare::named;
-use super::records::{Comparison, Tap};
+use super::maps::{assigned_cells, difference_grid, feature_grid, seen_kind};
+use super::records::{ChannelView, Comparison, Role, Tap};
 use super::scene::{Scene, file_name};
 use super::tale::{Tale, tellable};
-use crate::export::figure::inspection::{self, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView};
+use crate::export::figure::inspection::{
+    self, DetectionView, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView,
+};
 use crate::export::figure::plot::PlotPanel;
-use crate::export::figure::story::{DetectionView, StoryView, TruthView};
+use crate::export::figure::story::{StoryView, TruthView};
 use crate::export::figure::{self, Figure, FigureError, Look};
 use crate::export::tensors::{Elements, NamedTensor};
 use crate::grid::Grid;
 use crate::imitation::difference::{
-    DifferenceError, DifferenceKind, FeatureStack, MaskedStatistics, difference, imitation_loss, masked_statistics,
+    DifferenceError, DifferenceKind, MaskedStatistics, difference, imitation_loss, masked_statistics,
 };
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi, ScaleMask};
 use crate::story::{RunTold, Told};
@@ -33,6 +36,27 @@ pub struct MaskChoice {
     pub psi: Psi,
     pub rule: LevelRule,
     pub convention: IouConvention,
+}
+
+/// What of an inspection is looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Focus<'a> {
+    /// Where the models come from.
+    pub teacher: Option<&'a Path>,
+    pub student: Option<&'a Path>,
+    /// The ground truth that counts alone.
+    pub solo: Option<usize>,
+    pub channels: ChannelView,
+    pub difference: DifferenceKind,
+    pub lambda: f64,
+}
+
+impl<'a> Focus<'a> {
+    /// Everything, at λ = 1.
+    pub fn whole(teacher: Option<&'a Path>, student: Option<&'a Path>) -> Self {
+        let (channels, difference) = (ChannelView::All, DifferenceKind::SquaredL2);
+        Self { teacher, student, solo: None, channels, difference, lambda: LAMBDA }
+    }
 }
 
 /// What the story adds to an inspection.
@@ -308,7 +332,7 @@ impl Inspection {
 
     /// Every view as a figure, by name: `p3-mask`, `all-mask`, …, `overview`.
     pub fn figures(&self, teacher: &Path, student: &Path, look: &Look) -> Result<Vec<(String, Figure)>, FigureError> {
-        let view = self.view(Some(teacher), Some(student));
+        let view = self.view(&Focus::whole(Some(teacher), Some(student)));
         // A figure is drawn in tenths of a second; they do not depend on each other.
         let figures = inspection::figures(&view).into_par_iter();
         figures.map(|(name, spec)| Ok((name, figure::render_as(&spec, look)?))).collect()
@@ -333,7 +357,7 @@ impl Inspection {
         let told = Told { run: request.run, ..tale.told(|stride| self.statistics(at(stride)?)) };
         let before = self.comparison.student_detections.as_deref().map(|found| named(found, request.names));
         StoryView {
-            inspection: self.view(request.teacher, request.student),
+            inspection: self.view(&Focus { lambda: request.lambda, ..Focus::whole(request.teacher, request.student) }),
             truth: truth.filter(|&truth| truth < self.field.gts()).map(|truth| TruthView {
                 iou: self.field.largest(told.at, Some(truth)),
                 count: count_grid(&self.field.gt_mask(truth, self.choice.psi, self.choice.rule).scales[told.at]),
@@ -344,12 +368,24 @@ impl Inspection {
         }
     }
 
-    fn view(&self, teacher: Option<&Path>, student: Option<&Path>) -> InspectionView<'_> {
+    /// What figures are drawn from.
+    pub fn view(&self, focus: &Focus<'_>) -> InspectionView<'_> {
+        let seen = seen_kind(focus.difference, focus.channels);
+        let (features, difference) = match focus.channels {
+            ChannelView::All => ("L2 norm over channels".to_owned(), String::new()),
+            ChannelView::One(channel) => (format!("channel {channel}"), format!("channel {channel}, ")),
+            ChannelView::Top(k) => {
+                (format!("L2 norm over the {k} channels that differ most"), format!("{k} channels that differ most, "))
+            }
+        };
+        let kind = seen.map_or_else(|| "s − t".to_owned(), |kind| format!("{}, {}", kind.label(), kind.unit()));
+        let solo = focus.solo.filter(|&gt| gt < self.field.gts());
+        let own = solo.map(|gt| self.field.gt_mask(gt, self.choice.psi, self.choice.rule));
         InspectionView {
             photo: &self.scene.input,
             image: self.scene.file_name(),
-            teacher: teacher.map_or_else(String::new, file_name),
-            student: student.map_or_else(String::new, file_name),
+            teacher: focus.teacher.map_or_else(String::new, file_name),
+            student: focus.student.map_or_else(String::new, file_name),
             labels: self
                 .scene
                 .labels
@@ -360,36 +396,79 @@ impl Inspection {
             level_rule: self.choice.rule.to_string(),
             convention: self.choice.convention.to_string(),
             tap: self.comparison.tap.name().to_owned(),
-            difference: format!("{}, {}", DifferenceKind::SquaredL2.label(), DifferenceKind::SquaredL2.unit()),
-            scales: (0..self.anchors.len()).map(|scale| self.scale_view(scale)).collect(),
+            features,
+            difference: difference + &kind,
+            signed: seen.is_none(),
+            lambda: focus.lambda,
+            scales: (0..self.anchors.len())
+                .map(|scale| {
+                    let mask = &own.as_ref().unwrap_or(&self.mask).scales[scale];
+                    self.scale_view(scale, &Focus { solo, ..*focus }, mask)
+                })
+                .collect(),
         }
     }
 
-    fn scale_view(&self, scale: usize) -> ScaleView {
-        let (anchors, mask) = (&self.anchors[scale], &self.mask.scales[scale]);
+    /// `mask`: the one that counts.
+    fn scale_view(&self, scale: usize, focus: &Focus<'_>, mask: &ScaleMask) -> ScaleView {
+        let anchors = &self.anchors[scale];
         let compared = self.comparison.scale(anchors.stride);
-        let features = |stack: &Option<Arc<FeatureStack>>| {
-            stack.as_ref().map(|stack| FeatureView { norm: stack.norm(), channels: stack.channels() })
+        let features = |role: Role| {
+            let compared = compared?;
+            let stack = match role {
+                Role::Teacher => compared.teacher.as_ref(),
+                Role::Student => compared.student.as_ref(),
+            };
+            let grid = feature_grid(compared, role, focus.channels).ok()?;
+            Some(FeatureView { grid, channels: stack?.channels() })
         };
-        let difference = self.differences[scale].clone().zip(self.statistics(scale)).zip(compared);
+        let squares = self.differences[scale].as_ref().map(|grid| masked_statistics(grid, &mask.count));
+        let difference = compared.and_then(|compared| {
+            let kind = seen_kind(focus.difference, focus.channels);
+            let whole = focus.channels == ChannelView::All;
+            let grid = match &self.differences[scale] {
+                Some(squared) if whole && kind == Some(DifferenceKind::SquaredL2) => squared.clone(),
+                _ => difference_grid(compared, focus.difference, focus.channels).ok()?,
+            };
+            let found = masked_statistics(&grid, &mask.count);
+            let uses_adapter = !(whole && kind == Some(DifferenceKind::Attention));
+            Some(DifferenceView {
+                grid,
+                adapter: if uses_adapter { compared.adapter } else { "none" }.to_owned(),
+                mean_inside: found.mean_inside,
+                mean_outside: found.mean_outside,
+                // The loss adds up squares, whatever difference is shown.
+                loss: squares.map(|squares| imitation_loss(LAMBDA, squares.sum_inside, squares.cells)),
+                r2_leave_one_out: compared.fit.as_ref().filter(|_| uses_adapter).map(|fit| fit.r2_leave_one_out),
+            })
+        });
         ScaleView {
             name: anchors.name(),
             stride: anchors.stride,
             anchors: anchors.anchors.clone(),
-            iou: self.field.largest(scale, None),
+            iou: self.field.largest(scale, focus.solo),
             count: count_grid(mask),
-            best: mask.gts.iter().map(|gt| gt.best.map(|best| (best.anchor, best.row, best.col))).collect(),
-            teacher: compared.and_then(|compared| features(&compared.teacher)),
-            student: compared.and_then(|compared| features(&compared.student)),
-            difference: difference.map(|((grid, found), compared)| DifferenceView {
-                grid,
-                adapter: compared.adapter.to_owned(),
-                mean_inside: found.mean_inside,
-                mean_outside: found.mean_outside,
-                loss: Some(imitation_loss(LAMBDA, found.sum_inside, found.cells)),
-                r2_leave_one_out: compared.fit.as_ref().map(|fit| fit.r2_leave_one_out),
-            }),
+            best: self.mask.scales[scale]
+                .gts
+                .iter()
+                .map(|gt| gt.best.map(|best| (best.anchor, best.row, best.col)))
+                .collect(),
+            teacher: features(Role::Teacher),
+            student: features(Role::Student),
+            difference,
         }
+    }
+
+    /// The cells that YOLOv5 assigns to the ground truths or to one alone, row by row for each stride.
+    pub fn positives(&self, solo: Option<usize>) -> Vec<(u32, Vec<bool>)> {
+        let of_scale = |(anchors, mask): (&AnchorScale, &ScaleMask)| {
+            let mut cells = vec![false; mask.rows * mask.cols];
+            for (row, col) in assigned_cells(&self.scene, anchors, (mask.rows, mask.cols), solo) {
+                cells[row * mask.cols + col] = true;
+            }
+            (anchors.stride, cells)
+        };
+        self.anchors.iter().zip(&self.mask.scales).map(of_scale).collect()
     }
 
     /// `[3, H, W]` in 0..1.

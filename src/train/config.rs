@@ -30,6 +30,16 @@ pub enum Lambda {
     GradientRatio(f64),
 }
 
+impl Lambda {
+    /// The λ at which a loss is told: 1 where it is measured only as a run goes.
+    pub const fn told(self) -> f64 {
+        match self {
+            Self::Fixed(lambda) => lambda,
+            Self::GradientRatio(_) => 1.0,
+        }
+    }
+}
+
 /// How λ fades after its warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]

@@ -5,6 +5,7 @@ pub mod canvas;
 pub mod colorbar;
 mod curves;
 mod features;
+mod figure;
 mod finder;
 mod images;
 mod imitation;
@@ -26,9 +27,8 @@ mod widgets;
 use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
 
 use crate::app::language::{key, t, tr};
-use crate::app::view::{ChannelView, Layer, RangeMode, ViewSettings};
+use crate::app::view::{RangeMode, ViewSettings};
 use crate::app::{Command, Explained, Overlay, State, WindowLayout, file_name};
-use crate::imitation::difference::DifferenceKind;
 use crate::inspect::Role;
 
 /// What the panels keep between frames: textures, scroll positions, what is being typed.
@@ -43,6 +43,7 @@ pub struct Memory {
     canvas: canvas::Canvas,
     run: run::RunMemory,
     talk: talk::TalkMemory,
+    figure: figure::FigureMemory,
     /// Widths of the left and the right panel.
     panels: [Option<f32>; 2],
     /// Height of the run panel.
@@ -84,6 +85,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     if state.talk.on {
         talk::show(ui, &mut panel, &mut memory.talk);
         overlays::show(ui, &mut panel);
+        figure::show(ui, &mut panel, &mut memory.figure);
         return commands;
     }
     let padded = |ui: &Ui, margin: Margin| Frame::side_top_panel(ui.style()).inner_margin(margin);
@@ -127,12 +129,13 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
         }
         let corner = ui.max_rect().right_bottom() - egui::vec2(16.0, 16.0);
         let message = canvas_message(state);
-        let view = canvas_view(state);
+        let view = state.canvas_view();
         panel.commands.extend(memory.canvas.show(ui, &canvas_model(state, &view, message.as_deref())));
         toasts::show(ui, state, &mut memory.toasts, corner, panel.commands);
     });
 
     overlays::show(ui, &mut panel);
+    figure::show(ui, &mut panel, &mut memory.figure);
     run::over(ui, &mut panel, &mut memory.run);
     if state.overlay == Some(Overlay::Palette) {
         finder::show(ui, &mut panel, &mut memory.finder);
@@ -159,20 +162,6 @@ fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Option<&'
         pin: state.pin,
         solo: state.solo,
         message,
-    }
-}
-
-/// How it is looked at. Through the time of a run the colours have one range, so that its moments can be compared.
-fn canvas_view(state: &State) -> ViewSettings {
-    let view = state.view;
-    match state.runs.moment() {
-        Some((_, high)) if view.layer == Layer::Difference => ViewSettings {
-            range: RangeMode::Locked { low: 0.0, high: high.max(f32::MIN_POSITIVE) },
-            difference: DifferenceKind::SquaredL2,
-            channels: ChannelView::All,
-            ..view
-        },
-        _ => view,
     }
 }
 

@@ -20,8 +20,8 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         Some(Overlay::Missing) => {
             sheet(ui, panel, t!("Where are these files?"), Command::ForgetMissing, 640.0, missing);
         }
-        // The finder and the run draw theirs.
-        Some(Overlay::Palette | Overlay::BatchImage(_)) | None => {}
+        // The finder, the run and the figure draw theirs.
+        Some(Overlay::Palette | Overlay::BatchImage(_) | Overlay::Figure) | None => {}
     }
     if let Some(path) = panel.state.undecided.first() {
         question(ui, panel, &file_name(path));
@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
 }
 
 /// A sheet with a title and a way out.
-fn sheet(
+pub(super) fn sheet(
     ui: &mut Ui,
     panel: &mut Panel<'_>,
     title: &str,
@@ -95,6 +95,7 @@ fn keys(ui: &mut Ui) {
                 Command::StepImage(10),
                 Command::StepImage(-10),
                 Command::FocusSearch,
+                Command::OpenFigure(None),
             ],
         ),
         (

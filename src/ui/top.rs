@@ -3,10 +3,11 @@
 use egui::containers::menu::MenuBar;
 use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
 
+use crate::app::figure::FigureWhat;
 use crate::app::language::{self, LanguageChoice, t};
 use crate::app::run::RunTab;
 use crate::app::view::{Camera, Layer, ScaleChoice};
-use crate::app::{Activity, Command, CurveFormat, INPUT_SIZES, Overlay, RunFile, State, file_name, kind_name};
+use crate::app::{Activity, Command, INPUT_SIZES, Overlay, RunFile, State, file_name, kind_name};
 use crate::inspect::Role;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{Panel, keys};
@@ -57,6 +58,9 @@ fn file(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::OpenSample);
     panel.entry(ui, Command::BrowseSession);
     panel.entry(ui, Command::SaveSession);
+    ui.separator();
+    panel.entry(ui, Command::OpenFigure(None));
+    panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Story)));
     ui.separator();
     panel.entry(ui, Command::Quit);
 }
@@ -112,9 +116,8 @@ fn run(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::StartSurvey);
     panel.entry(ui, Command::BrowseForRun(RunFile::Earlier));
     ui.menu_button(t!("Save the plots"), |ui| {
-        for format in CurveFormat::ALL {
-            panel.entry(ui, Command::ExportCurves(None, format));
-        }
+        panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Curves(None))));
+        panel.entry(ui, Command::ExportCurves(None));
     });
     ui.separator();
     panel.entry(ui, Command::ToggleMoments);

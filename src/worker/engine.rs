@@ -9,12 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{batches, listing, models, preflight, runs, scenes, surveys};
+use super::{batches, figures, listing, models, preflight, runs, scenes, surveys};
 use crate::inspect::Role;
 use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 15;
+    const COUNT: usize = 17;
 
     const fn index(self) -> usize {
         match self {
@@ -33,6 +33,8 @@ impl JobKind {
             Self::Batch => 12,
             Self::OpenReplays => 13,
             Self::BeforeAfter => 14,
+            Self::Figure => 15,
+            Self::FigurePreview => 16,
         }
     }
 
@@ -52,6 +54,8 @@ impl JobKind {
             Job::Survey(_) => Self::Survey,
             Job::Batch(_) => Self::Batch,
             Job::BeforeAfter(_) => Self::BeforeAfter,
+            Job::Figure(_) => Self::Figure,
+            Job::FigurePreview { .. } => Self::FigurePreview,
         }
     }
 }
@@ -150,6 +154,7 @@ pub struct Worker {
     preflight: Sender<Ticket>,
     survey: Sender<Ticket>,
     batches: Sender<Ticket>,
+    figures: Sender<Ticket>,
     reports: Receiver<Report>,
     generations: Arc<Generations>,
 }
@@ -174,6 +179,7 @@ impl Worker {
             batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, desk| {
                 batches::handle(&mut previews, job, desk);
             })?,
+            figures: serve("figures", &shared, Order::NewestOfEachKind, figures::handle)?,
             reports: inbox,
             generations,
         })
@@ -196,6 +202,7 @@ impl Worker {
             JobKind::Preflight => &self.preflight,
             JobKind::Survey => &self.survey,
             JobKind::Batch => &self.batches,
+            JobKind::Figure | JobKind::FigurePreview => &self.figures,
         };
         // A send fails only when the thread is gone, and it ends only with this handle.
         let _ = thread.send(Ticket { job, kind, generation });
@@ -261,16 +268,24 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 }
 
 #[cfg(test)]
+fn shared() -> (Shared, Receiver<Report>) {
+    let (reports, inbox) = channel();
+    let shared = Shared { generations: Arc::default(), reports, wake: Arc::new(|| {}) };
+    (shared, inbox)
+}
+
+/// What a job of this kind sees of the outside, and what it says there.
+#[cfg(test)]
+pub(super) fn test_desk(kind: JobKind) -> (Desk, Receiver<Report>) {
+    let (shared, inbox) = shared();
+    (Desk { kind, generation: shared.generations.newest(kind), shared }, inbox)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::path::PathBuf;
     use std::time::Duration;
-
-    fn shared() -> (Shared, Receiver<Report>) {
-        let (reports, inbox) = channel();
-        let shared = Shared { generations: Arc::default(), reports, wake: Arc::new(|| {}) };
-        (shared, inbox)
-    }
 
     fn ticket(shared: &Shared, name: &str) -> Ticket {
         let kind = JobKind::List;

@@ -1,14 +1,16 @@
 //! Long work on named threads, for the window: jobs in, reports out, the newest request wins.
 //!
 //! Each thread is the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both networks that are
-//! looked at, and a run's student before and after), *listing* (dataset folders), *thumbnails*, *run* (training, at a lower priority), *earlier runs*
-//! (their records on disk, and replays), *preflight*, *survey* (the masks of a whole split) and *batch view* (training
-//! batches to look at). A job that a newer one of its kind has overtaken is dropped before it starts, or abandoned at its
+//! looked at, and a run's student before and after), *listing* (dataset folders), *thumbnails*, *run* (training, at a
+//! lower priority), *earlier runs* (their records on disk, and replays), *preflight*, *survey* (the masks of a whole
+//! split), *batch view* (training batches to look at) and *figures* (drawn and written). A job that a newer one of its
+//! kind has overtaken is dropped before it starts, or abandoned at its
 //! next step. A panic or an error in a job becomes [`Report::Failed`]; the thread and what it owns live on. Nobody here
 //! knows the window: a `wake` closure is called when reports are waiting.
 
 mod batches;
 mod engine;
+mod figures;
 mod listing;
 mod models;
 mod outcome;
@@ -20,6 +22,6 @@ mod surveys;
 
 pub use engine::Worker;
 pub use protocol::{
-    BatchPreview, BatchRequest, BeforeAfter, BeforeAfterRequest, DatasetBrief, DeviceStatus, EarlierRun, Job, JobKind,
-    ModelBrief, ModelCard, PreviewImage, Report, SurveyRequest, Unknown,
+    BatchPreview, BatchRequest, BeforeAfter, BeforeAfterRequest, DatasetBrief, DeviceStatus, EarlierRun, FigureJob,
+    FigurePreview, Job, JobKind, ModelBrief, ModelCard, PreviewImage, Report, SurveyRequest, Unknown,
 };

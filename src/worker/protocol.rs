@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use image::RgbImage;
+use image::{RgbImage, RgbaImage};
 
 use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
-use crate::export::figure::story::DetectionView;
+use crate::export::figure::inspection::DetectionView;
+use crate::export::figure::{Draw, FigureChoice, Look};
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
@@ -75,6 +76,34 @@ pub enum Job {
     },
     /// Count the cells that every ψ and rule mark over a split. Answered by [`Report::Survey`].
     Survey(Box<SurveyRequest>),
+    /// Draw figures and write them. Answered by [`Report::FigureSaved`].
+    Figure(FigureJob),
+    /// Draw a figure small. Answered by [`Report::FigurePreview`] with the same number.
+    FigurePreview {
+        what: Arc<dyn Draw>,
+        look: Look,
+        serial: u64,
+    },
+}
+
+/// Figures that are to be written.
+#[derive(Clone, Debug)]
+pub struct FigureJob {
+    pub what: Arc<dyn Draw>,
+    pub choice: FigureChoice,
+    pub folder: PathBuf,
+    /// Of the file without its extension, or of the folder of several.
+    pub name: String,
+    /// Write over what has this name; else the next free number is taken.
+    pub replace: bool,
+}
+
+/// A figure in small.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FigurePreview {
+    pub picture: Arc<RgbaImage>,
+    /// Width and height of the figure, in figure units.
+    pub units: [f32; 2],
 }
 
 /// Which run's student, and on which image.
@@ -159,6 +188,8 @@ pub enum JobKind {
     OpenReplays,
     Preflight,
     Survey,
+    Figure,
+    FigurePreview,
 }
 
 /// What a worker says.
@@ -239,6 +270,13 @@ pub enum Report {
         request: Box<SurveyRequest>,
         survey: Arc<Survey>,
         skipped: usize,
+    },
+    /// The files, in the order of the figures.
+    FigureSaved(Vec<PathBuf>),
+    /// Or why it cannot be drawn.
+    FigurePreview {
+        serial: u64,
+        preview: Result<FigurePreview, String>,
     },
 }
 

@@ -56,6 +56,8 @@ const STAGES: &[&str] = &[
     "a step of the optimizer",
     "the student before",
     "the student after",
+    "drawing",
+    "writing",
 ];
 
 /// What workers name as the subject of an error.
@@ -70,6 +72,7 @@ const SUBJECTS: &[&str] = &[
     "the run",
     "the preflight",
     "the survey",
+    "the figure",
     "an internal error",
 ];
 
@@ -441,7 +444,7 @@ fn nothing_that_is_to_be_read_stays_english() {
         seen.extend(window.labels());
     }
     window.set(Command::ToggleTalk);
-    for over in [Command::ToggleKeys, Command::TogglePalette, Command::ToggleMessages] {
+    for over in [Command::ToggleKeys, Command::TogglePalette, Command::ToggleMessages, Command::OpenFigure(None)] {
         window.set(over.clone());
         seen.extend(window.labels());
         window.set(Command::Dismiss);

@@ -2,6 +2,7 @@
 
 mod canvas;
 mod common;
+mod figure;
 mod language;
 mod panels;
 mod replay;

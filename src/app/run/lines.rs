@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::app::command::CurveFormat;
 use crate::app::language::t;
 use crate::app::run::series::{Window, decimate, moving_average};
 use crate::app::run::track::{Curve, Plot, Track, difference};
@@ -97,34 +96,34 @@ pub struct CurveExport {
     pub tracks: Vec<Arc<Track>>,
     pub view: CurveView,
     pub plots: Vec<Plot>,
-    pub format: CurveFormat,
 }
 
 /// Points of the widest figure; more cannot be told apart.
 const BUCKETS: usize = 800;
-/// Pixels of a PNG a figure unit.
-const PNG_SCALE: f32 = 2.0;
+
+/// The curves of a run that the story shows.
+pub fn story_panels(track: Arc<Track>) -> Vec<PlotPanel> {
+    let plots = vec![Plot::Total, Plot::Distance, Plot::Map];
+    let view = CurveView { shown: plots.clone(), ..CurveView::default() };
+    let export = CurveExport { tracks: vec![track], view, plots };
+    export.figure().panels.into_iter().filter(|panel| !panel.lines.is_empty()).collect()
+}
 
 impl CurveExport {
-    /// "imitation.png".
-    pub fn file_name(&self) -> String {
+    /// One plot, or all that are shown.
+    pub fn of(runs: &Runs, plot: Option<Plot>) -> Self {
+        let view = runs.view.clone();
+        let plots = plot.map_or_else(|| view.shown.clone(), |plot| vec![plot]);
+        Self { tracks: runs.tracks.clone(), view, plots }
+    }
+
+    /// "imitation": of a file, without its extension.
+    pub fn name(&self) -> String {
         let name = match self.plots.as_slice() {
             [plot] => plot.name().replace(' ', "-"),
             _ => "curves".to_owned(),
         };
-        format!("{}.{}", name.replace('λ', "lambda"), self.format.extension())
-    }
-
-    /// The file's content.
-    pub fn bytes(self) -> Result<Vec<u8>, String> {
-        match self.format {
-            CurveFormat::Csv => Ok(self.csv().into_bytes()),
-            CurveFormat::Svg => self.figure().render().map(|figure| figure.svg.into_bytes()).map_err(|e| e.to_string()),
-            CurveFormat::Png => {
-                let figure = self.figure().render().map_err(|error| error.to_string())?;
-                figure.png(PNG_SCALE).map_err(|error| error.to_string())
-            }
-        }
+        name.replace('λ', "lambda")
     }
 
     fn runs(&self) -> Runs {
@@ -132,7 +131,7 @@ impl CurveExport {
     }
 
     /// One value a row.
-    fn csv(&self) -> String {
+    pub fn csv(&self) -> String {
         let runs = self.runs();
         let mut text = String::from("run,plot,curve,step,value,smoothed\n");
         for line in self.plots.iter().flat_map(|plot| lines(&runs, *plot)) {
@@ -251,9 +250,9 @@ mod tests {
     fn a_csv_has_raw_and_smoothed_values_by_hand() {
         let runs = runs();
         let view = CurveView { smoothing: 0.5, ..CurveView::default() };
-        let export = CurveExport { tracks: runs.tracks, view, plots: vec![Plot::Total], format: CurveFormat::Csv };
-        assert_eq!(export.file_name(), "total.csv");
-        let text = String::from_utf8(export.bytes().expect("a file")).expect("text");
+        let export = CurveExport { tracks: runs.tracks, view, plots: vec![Plot::Total] };
+        assert_eq!(export.name(), "total");
+        let text = export.csv();
         // Smoothed: 4; (½·4 + 2)/1.5.
         let expected = "run,plot,curve,step,value,smoothed\n\
                         \"a, imitation\",total,,1,4,4\n\"a, imitation\",total,,2,2,2.6666666666666665\n\
@@ -265,8 +264,8 @@ mod tests {
     fn a_figure_names_axes_and_runs() {
         let runs = runs();
         let plots = vec![Plot::Distance, Plot::Lambda];
-        let export = CurveExport { tracks: runs.tracks, view: CurveView::default(), plots, format: CurveFormat::Svg };
-        let svg = String::from_utf8(export.bytes().expect("a file")).expect("text");
+        let export = CurveExport { tracks: runs.tracks, view: CurveView::default(), plots };
+        let svg = export.figure().render().expect("a figure").svg;
         for text in ["loss at λ = 1", "step", "a, baseline P4", "stroke-dasharray"] {
             assert!(svg.contains(text), "{text}");
         }

@@ -3,9 +3,9 @@
 use image::RgbImage;
 
 use super::layout::not_finite_entry;
-use super::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, ground_truth_color};
+use super::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, Stroke, ground_truth_color};
 use crate::export::colormap::ColorMap;
-use crate::format::significant;
+use crate::format::{significant, tick};
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
 
@@ -13,6 +13,10 @@ use crate::grid::Grid;
 pub(super) const TEACHER: [u8; 3] = [10, 91, 184];
 pub(super) const STUDENT: [u8; 3] = [214, 104, 0];
 pub(super) const DIFFERENCE: [u8; 3] = [160, 22, 116];
+
+/// The anchor shapes of a cell, in order, and the cell: readable over a grey photograph.
+const ANCHORS: [[u8; 3]; 4] = [[255, 255, 255], [150, 230, 220], [0, 201, 177], [120, 200, 255]];
+pub(super) const CELL: [u8; 3] = [0, 201, 177];
 
 /// Long side of the picture in a figure of one scale, of several, and of the overview.
 pub(super) const SINGLE: f32 = 640.0;
@@ -44,8 +48,14 @@ pub struct InspectionView<'a> {
     pub level_rule: String,
     pub convention: String,
     pub tap: String,
+    /// What the features are told by: "L2 norm over channels".
+    pub features: String,
     /// What the difference is, with its unit: "squared L2, Σc (s − t)²".
     pub difference: String,
+    /// Features and difference are of one channel: they have a sign.
+    pub signed: bool,
+    /// Weight of the imitation loss.
+    pub lambda: f64,
     pub scales: Vec<ScaleView>,
 }
 
@@ -75,11 +85,26 @@ pub struct ScaleView {
     pub difference: Option<DifferenceView>,
 }
 
-/// The L2 norm of features over their channels.
+/// Features, a value a cell.
 #[derive(Clone, Debug)]
 pub struct FeatureView {
-    pub norm: Grid,
+    pub grid: Grid,
     pub channels: usize,
+}
+
+/// A detection; `bbox` in input px.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectionView {
+    pub name: String,
+    pub score: f32,
+    pub bbox: BoundingBox,
+}
+
+impl DetectionView {
+    /// "car 0.87", or the score alone where that is too long.
+    pub(super) fn tags(&self) -> Vec<String> {
+        vec![format!("{} {:.2}", self.name, self.score), format!("{:.2}", self.score)]
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +122,7 @@ pub struct DifferenceView {
 
 /// The views that a figure can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum View {
+pub enum View {
     Anchors,
     Iou,
     Mask,
@@ -109,7 +134,8 @@ pub(super) enum View {
 impl View {
     const ALL: [Self; 6] = [Self::Anchors, Self::Iou, Self::Mask, Self::Teacher, Self::Student, Self::Difference];
 
-    const fn name(self) -> &'static str {
+    /// As files are named.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Anchors => "anchors",
             Self::Iou => "iou",
@@ -120,7 +146,7 @@ impl View {
         }
     }
 
-    const fn title(self) -> &'static str {
+    pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Anchors => "Anchors at the best cell of each ground truth",
             Self::Iou => "IoU of anchors with ground truths",
@@ -129,6 +155,23 @@ impl View {
             Self::Student => "Student features",
             Self::Difference => "Difference of student and teacher",
         }
+    }
+
+    /// The colours that are its own; `signed`: of one channel.
+    pub const fn colors(self, signed: bool) -> Option<ColorMap> {
+        match self {
+            Self::Anchors => None,
+            Self::Iou => Some(ColorMap::Cividis),
+            Self::Mask => Some(ColorMap::Viridis),
+            Self::Teacher | Self::Student | Self::Difference if signed => Some(ColorMap::BlueRed),
+            Self::Teacher | Self::Student => Some(ColorMap::Inferno),
+            Self::Difference => Some(ColorMap::Magma),
+        }
+    }
+
+    /// Whether it shows what the models see.
+    pub(super) const fn is_of_models(self) -> bool {
+        matches!(self, Self::Teacher | Self::Student | Self::Difference)
     }
 
     const fn accent(self) -> Option<[u8; 3]> {
@@ -158,7 +201,7 @@ pub fn figures<'a>(view: &InspectionView<'a>) -> Vec<(String, FigureSpec<'a>)> {
     figures
 }
 
-fn has(scale: &ScaleView, kind: View) -> bool {
+pub(super) fn has(scale: &ScaleView, kind: View) -> bool {
     match kind {
         View::Anchors | View::Iou | View::Mask => true,
         View::Teacher => scale.teacher.is_some(),
@@ -217,33 +260,41 @@ fn overview<'a>(view: &InspectionView<'a>) -> Option<FigureSpec<'a>> {
     })
 }
 
+/// What a view was made with.
 fn facts(view: &InspectionView<'_>, kind: View) -> Vec<String> {
-    let mut facts = vec![view.image.clone()];
-    let (width, height) = view.photo.dimensions();
-    facts.push(format!("input {width}×{height} px"));
-    let mask = [format!("ψ = {}", view.psi), format!("level rule {}", view.level_rule)];
+    let mut facts = image_facts(view);
     match kind {
         View::Anchors => {}
         View::Iou => facts.push(format!("IoU {}", view.convention)),
-        View::Mask => {
-            facts.extend(mask);
-            facts.push(format!("IoU {}", view.convention));
-        }
+        View::Mask => facts.extend(mask_facts(view)),
         View::Teacher => facts.extend([format!("teacher {}", view.teacher), format!("tap {}", view.tap)]),
         View::Student => facts.extend([format!("student {}", view.student), format!("tap {}", view.tap)]),
         View::Difference => {
             facts.extend([format!("teacher {}", view.teacher), format!("student {}", view.student)]);
             facts.push(format!("tap {}", view.tap));
-            let mut adapters: Vec<&str> =
-                view.scales.iter().filter_map(|scale| Some(scale.difference.as_ref()?.adapter.as_str())).collect();
-            adapters.dedup();
-            facts.push(format!("adapter {}", adapters.join(", ")));
-            facts.push("λ = 1".to_owned());
-            facts.extend(mask);
-            facts.push(format!("IoU {}", view.convention));
+            facts.extend(adapter_fact(view));
+            facts.push(format!("λ = {}", tick(view.lambda)));
+            facts.extend(mask_facts(view));
         }
     }
     facts
+}
+
+pub(super) fn image_facts(view: &InspectionView<'_>) -> Vec<String> {
+    let (width, height) = view.photo.dimensions();
+    vec![view.image.clone(), format!("input {width}×{height} px")]
+}
+
+pub(super) fn mask_facts(view: &InspectionView<'_>) -> [String; 3] {
+    [format!("ψ = {}", view.psi), format!("level rule {}", view.level_rule), format!("IoU {}", view.convention)]
+}
+
+/// The adapters of the scales, each once; `None` without a difference.
+pub(super) fn adapter_fact(view: &InspectionView<'_>) -> Option<String> {
+    let differences = view.scales.iter().filter_map(|scale| scale.difference.as_ref());
+    let mut adapters: Vec<&str> = differences.map(|difference| difference.adapter.as_str()).collect();
+    adapters.dedup();
+    (!adapters.is_empty()).then(|| format!("adapter {}", adapters.join(", ")))
 }
 
 /// How much a panel says, by its size.
@@ -255,28 +306,63 @@ pub(super) enum Detail {
 }
 
 pub(super) fn panel<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View, detail: Detail) -> Panel<'a> {
-    let place =
-        format!("{} · stride {} · {}×{} cells", scale.name, scale.stride, scale.count.width(), scale.count.height());
     let title = match detail {
-        Detail::Full | Detail::Small => place,
+        Detail::Full | Detail::Small => place(scale),
         Detail::Least => format!("{} {}", scale.name, short(kind)),
     };
     Panel {
         title,
         accent: kind.accent(),
-        note: note(scale, kind, detail),
+        note: note(view, scale, kind, detail),
         photo: view.photo,
-        grey: matches!(kind, View::Iou | View::Teacher | View::Student | View::Difference),
+        grey: kind == View::Iou || kind.is_of_models(),
         map: map(view, scale, kind),
-        region: matches!(kind, View::Teacher | View::Student | View::Difference).then(|| Region {
-            rows: scale.count.height(),
-            cols: scale.count.width(),
-            stride: scale.stride,
-            inside: scale.count.values().iter().map(|&hits| hits > 0.0).collect(),
-        }),
+        regions: kind.is_of_models().then(|| marked(&scale.count, scale.stride)).into_iter().collect(),
         cells: None,
         outlines: outlines(view, scale, kind, detail),
     }
+}
+
+/// "P3 · stride 8 · 80×80 cells".
+pub(super) fn place(scale: &ScaleView) -> String {
+    format!("{} · stride {} · {}×{} cells", scale.name, scale.stride, scale.count.width(), scale.count.height())
+}
+
+/// The cells that an anchor hits.
+pub(super) fn marked(count: &Grid, stride: u32) -> Region {
+    let inside = count.values().iter().map(|&hits| hits > 0.0).collect();
+    Region::outlined(count.height(), count.width(), stride, inside)
+}
+
+/// The photograph alone.
+pub(super) fn bare(photo: &RgbImage, title: String, grey: bool) -> Panel<'_> {
+    Panel {
+        title,
+        accent: None,
+        note: String::new(),
+        photo,
+        grey,
+        map: None,
+        regions: Vec::new(),
+        cells: None,
+        outlines: Vec::new(),
+    }
+}
+
+/// The grid of cells, and every anchor of one of them.
+pub(super) fn anchor_panel<'a>(photo: &'a RgbImage, scale: &ScaleView, (row, col): (usize, usize)) -> Panel<'a> {
+    let side = scale.stride as f32;
+    let center = |cell: usize| (cell as f32 + 0.5) * side;
+    let shape = |width, height| BoundingBox::from_center(center(col), center(row), width, height);
+    let cell = Outline { bbox: shape(side, side), color: CELL, stroke: Stroke::Solid, tags: Vec::new() };
+    let boxes = scale.anchors.iter().enumerate().map(|(index, &[width, height])| Outline {
+        bbox: shape(width, height),
+        color: ANCHORS[index % ANCHORS.len()],
+        stroke: Stroke::Solid,
+        tags: vec![format!("{width:.0}×{height:.0}")],
+    });
+    let outlines = std::iter::once(cell).chain(boxes).collect();
+    Panel { cells: Some(scale.stride), outlines, ..bare(photo, place(scale), true) }
 }
 
 const fn short(kind: View) -> &'static str {
@@ -290,7 +376,7 @@ const fn short(kind: View) -> &'static str {
     }
 }
 
-fn note(scale: &ScaleView, kind: View, detail: Detail) -> String {
+fn note(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: Detail) -> String {
     if detail == Detail::Least {
         return String::new();
     }
@@ -314,11 +400,13 @@ fn note(scale: &ScaleView, kind: View, detail: Detail) -> String {
             let features = if kind == View::Teacher { &scale.teacher } else { &scale.student };
             features.as_ref().map_or_else(String::new, |features| format!("{} channels", features.channels))
         }
-        View::Difference => scale.difference.as_ref().map_or_else(String::new, difference_note),
+        View::Difference => {
+            scale.difference.as_ref().map_or_else(String::new, |difference| difference_note(difference, view.lambda))
+        }
     }
 }
 
-fn difference_note(difference: &DifferenceView) -> String {
+fn difference_note(difference: &DifferenceView, lambda: f64) -> String {
     let mut parts = Vec::new();
     if let Some(mean) = difference.mean_inside {
         parts.push(format!("mean inside {}", significant(mean)));
@@ -327,7 +415,7 @@ fn difference_note(difference: &DifferenceView) -> String {
         parts.push(format!("outside {}", significant(mean)));
     }
     if let Some(loss) = difference.loss {
-        parts.push(format!("loss at λ = 1: {}", significant(loss)));
+        parts.push(format!("loss at λ = {}: {}", tick(lambda), significant(lambda * loss)));
     }
     if let Some(r2) = difference.r2_leave_one_out {
         parts.push(format!("adapter R² {} (leave-one-out)", significant(r2)));
@@ -340,15 +428,20 @@ pub(super) fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> O
         let highs = view.scales.iter().filter_map(|scale| of(scale).finite_range());
         highs.map(|(_, high)| high).fold(0.0, f32::max)
     };
-    let base = |grid: &Grid, colors, quantity: String| Heatmap {
+    // A map of a run with another input covers the whole image all the same.
+    let fits = |grid: &Grid| (grid.width(), grid.height()) == (scale.count.width(), scale.count.height());
+    let whole = |grid: &Grid| view.photo.width() as f32 / grid.width().max(1) as f32;
+    let base = |grid: &Grid, quantity: String| Heatmap {
         grid: grid.clone(),
-        stride: scale.stride,
-        colors,
+        cell: if fits(grid) { scale.stride as f32 } else { whole(grid) },
+        colors: kind.colors(view.signed).unwrap_or(ColorMap::Viridis),
         range: None,
         opacity: OVER_GREY,
         quantity,
         integer: false,
         hide_zero: false,
+        fades: false,
+        inside: None,
         marks: Vec::new(),
     };
     match kind {
@@ -356,24 +449,18 @@ pub(super) fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> O
         // Scales are compared by eye: one range for all.
         View::Iou => Some(Heatmap {
             range: Some((0.0, largest(|scale| &scale.iou))),
-            ..base(&scale.iou, ColorMap::Cividis, "largest IoU of the cell's anchors".to_owned())
+            ..base(&scale.iou, "largest IoU of the cell's anchors".to_owned())
         }),
         View::Mask => Some(Heatmap {
             range: Some((0.0, largest(|scale| &scale.count))),
             opacity: OVER_PHOTO,
             integer: true,
             hide_zero: true,
-            ..base(&scale.count, ColorMap::Viridis, "anchor hits per cell".to_owned())
+            ..base(&scale.count, "anchor hits per cell".to_owned())
         }),
-        View::Teacher => {
-            let norm = &scale.teacher.as_ref()?.norm;
-            Some(base(norm, ColorMap::Inferno, "L2 norm over channels".to_owned()))
-        }
-        View::Student => {
-            let norm = &scale.student.as_ref()?.norm;
-            Some(base(norm, ColorMap::Inferno, "L2 norm over channels".to_owned()))
-        }
-        View::Difference => Some(base(&scale.difference.as_ref()?.grid, ColorMap::Magma, view.difference.clone())),
+        View::Teacher => Some(base(&scale.teacher.as_ref()?.grid, view.features.clone())),
+        View::Student => Some(base(&scale.student.as_ref()?.grid, view.features.clone())),
+        View::Difference => Some(base(&scale.difference.as_ref()?.grid, view.difference.clone())),
     }
 }
 
@@ -387,14 +474,25 @@ pub(super) fn outlines(view: &InspectionView<'_>, scale: &ScaleView, kind: View,
                 // The best anchor of every object, and the others where there is room for them.
                 if anchor == best_anchor || (detail == Detail::Full && view.labels.len() <= TAGGED) {
                     let bbox = BoundingBox::from_center(center(col), center(row), width, height);
-                    outlines.push(Outline { bbox, color: ground_truth_color(gt), dashed: true, tags: vec![] });
+                    outlines.push(Outline {
+                        bbox,
+                        color: ground_truth_color(gt),
+                        stroke: Stroke::Dashed,
+                        tags: vec![],
+                    });
                 }
             }
         }
     }
+    outlines.extend(label_outlines(view, detail));
+    outlines
+}
+
+/// The boxes of the ground truths.
+pub(super) fn label_outlines(view: &InspectionView<'_>, detail: Detail) -> Vec<Outline> {
     let full = detail == Detail::Full;
     let numbered = detail == Detail::Small && view.labels.len() <= TAGGED;
-    outlines.extend(view.labels.iter().enumerate().map(|(gt, label)| {
+    let boxes = view.labels.iter().enumerate().map(|(gt, label)| {
         let number = gt.to_string();
         let tags = if full && view.labels.len() <= NAMED {
             vec![format!("{gt} {}", label.name), number]
@@ -403,9 +501,9 @@ pub(super) fn outlines(view: &InspectionView<'_>, scale: &ScaleView, kind: View,
         } else {
             vec![]
         };
-        Outline { bbox: label.bbox, color: ground_truth_color(gt), dashed: false, tags }
-    }));
-    outlines
+        Outline { bbox: label.bbox, color: ground_truth_color(gt), stroke: Stroke::Solid, tags }
+    });
+    boxes.collect()
 }
 
 pub(super) fn legend(view: &InspectionView<'_>, scales: &[&ScaleView], kinds: &[View]) -> Vec<LegendEntry> {
@@ -414,22 +512,30 @@ pub(super) fn legend(view: &InspectionView<'_>, scales: &[&ScaleView], kinds: &[
     if kinds.contains(&View::Anchors) {
         entries.push(entry(Sign::Dashed([84, 91, 101]), "anchor at the cell of the best IoU"));
     }
-    if kinds.iter().any(|kind| matches!(kind, View::Teacher | View::Student | View::Difference)) {
+    if kinds.iter().any(|kind| kind.is_of_models()) {
         entries.push(entry(Sign::Region, "outline of the mask"));
     }
     let maps: Vec<Heatmap> =
         kinds.iter().flat_map(|&kind| scales.iter().filter_map(move |scale| map(view, scale, kind))).collect();
     entries.extend(not_finite_entry(&maps.iter().collect::<Vec<_>>()));
+    entries.extend(label_entries(view));
+    entries
+}
+
+/// The ground truths, as far as a legend lists them.
+pub(super) fn label_entries(view: &InspectionView<'_>) -> Vec<LegendEntry> {
+    let mut entries = Vec::new();
+    let entry = |text: String| LegendEntry { sign: Sign::None, text };
     for (gt, label) in view.labels.iter().enumerate().take(LISTED) {
         let (width, height) = (label.bbox.width(), label.bbox.height());
         let text = format!("{gt} {} {width:.0}×{height:.0}", label.name);
         entries.push(LegendEntry { sign: Sign::Box(ground_truth_color(gt)), text });
     }
     if view.labels.len() > LISTED {
-        entries.push(entry(Sign::None, &format!("and {} more", view.labels.len() - LISTED)));
+        entries.push(entry(format!("and {} more", view.labels.len() - LISTED)));
     }
     if view.labels.is_empty() {
-        entries.push(entry(Sign::None, "no ground truths"));
+        entries.push(entry("no ground truths".to_owned()));
     }
     entries
 }
@@ -442,7 +548,7 @@ mod tests {
     fn scale(name: &str, stride: u32, compared: bool) -> ScaleView {
         let side = 64 / stride as usize;
         let grid = Grid::from_fn(side, side, |row, col| (row * side + col) as f32);
-        let features = compared.then(|| FeatureView { norm: grid.clone(), channels: 8 });
+        let features = compared.then(|| FeatureView { grid: grid.clone(), channels: 8 });
         ScaleView {
             name: name.to_owned(),
             stride,
@@ -476,7 +582,10 @@ mod tests {
             level_rule: "global".to_owned(),
             convention: "exact".to_owned(),
             tap: "neck".to_owned(),
+            features: "L2 norm over channels".to_owned(),
             difference: "squared L2".to_owned(),
+            signed: false,
+            lambda: 1.0,
             scales: vec![scale("P3", 8, compared), scale("P4", 16, compared)],
         }
     }

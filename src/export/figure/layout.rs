@@ -2,9 +2,10 @@
 
 use super::bar::{color_bar, range};
 use super::picture::{map_uri, photo_uri};
-use super::text::{FAMILY, Text, escape, widths};
+use super::text::{FAMILY, Text, escape, widths, with_lengths};
 use super::{
-    Background, Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Region, Sign,
+    Background, Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Region, RegionFill,
+    Sign, Stroke,
 };
 use crate::export::colormap::NOT_FINITE;
 
@@ -130,12 +131,12 @@ impl Svg {
             Background::Transparent => String::new(),
         };
         let svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" {} viewBox=\"0 0 {width} {height}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" {} viewBox=\"0 0 {width} {height}\" \
              font-family=\"{FAMILY}\">\n<title>{}</title>\n<defs>\n{}</defs>\n{ground}{}</svg>\n",
             look.size(width, height),
             escape(title),
             self.definitions,
-            self.body
+            with_lengths(&self.body)
         );
         Figure { svg, width, height, background: look.background }
     }
@@ -213,7 +214,7 @@ fn picture(svg: &mut Svg, panel: &Panel<'_>, k: f32, x: f32, y: f32) -> Result<(
     let number = known.unwrap_or_else(|| svg.known.iter().filter(|name| name.starts_with("photo-")).count());
     if svg.define(&photo) {
         svg.definitions += &format!(
-            "<image id=\"photo{number}\" width=\"{}\" height=\"{}\" href=\"{}\"/>\n",
+            "<image id=\"photo{number}\" width=\"{}\" height=\"{}\" xlink:href=\"{}\"/>\n",
             panel.photo.width(),
             panel.photo.height(),
             photo_uri(panel.photo, panel.grey)?
@@ -225,12 +226,12 @@ fn picture(svg: &mut Svg, panel: &Panel<'_>, k: f32, x: f32, y: f32) -> Result<(
         "<clipPath id=\"{clip}\"><rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\"/></clipPath>\n"
     );
     svg.body += &format!("<g clip-path=\"url(#{clip})\">\n");
-    svg.body += &format!("<use href=\"#photo{number}\" transform=\"translate({x:.2} {y:.2}) scale({k})\"/>\n");
+    svg.body += &format!("<use xlink:href=\"#photo{number}\" transform=\"translate({x:.2} {y:.2}) scale({k})\"/>\n");
     if let Some(map) = panel.map.as_ref().filter(|map| !map.grid.values().is_empty()) {
-        let cell = map.stride as f32 * k;
+        let cell = map.cell * k;
         svg.body += &format!(
             "<image x=\"{x:.2}\" y=\"{y:.2}\" width=\"{:.2}\" height=\"{:.2}\" opacity=\"{:.3}\" \
-             preserveAspectRatio=\"none\" image-rendering=\"optimizeSpeed\" style=\"image-rendering:pixelated\" href=\"{}\"/>\n",
+             preserveAspectRatio=\"none\" image-rendering=\"optimizeSpeed\" style=\"image-rendering:pixelated\" xlink:href=\"{}\"/>\n",
             map.grid.width() as f32 * cell,
             map.grid.height() as f32 * cell,
             map.opacity.clamp(0.0, 1.0),
@@ -240,7 +241,8 @@ fn picture(svg: &mut Svg, panel: &Panel<'_>, k: f32, x: f32, y: f32) -> Result<(
     if let Some(side) = panel.cells {
         svg.body += &cell_lines(side as f32 * k, (x, y, width, height));
     }
-    if let Some(region) = &panel.region {
+    for region in &panel.regions {
+        svg.body += &region_fill(region, k, x, y);
         svg.body += &region_outline(region, k, x, y);
     }
     // Thinner where a picture is small or crowded.
@@ -263,7 +265,7 @@ fn picture(svg: &mut Svg, panel: &Panel<'_>, k: f32, x: f32, y: f32) -> Result<(
 /// A coloured line on a dark casing, readable on any photograph.
 fn outline_rect(outline: &Outline, k: f32, x: f32, y: f32, line: f32) -> String {
     let b = &outline.bbox;
-    let line = if outline.dashed { line * 0.7 } else { line };
+    let line = if outline.stroke == Stroke::Solid { line } else { line * 0.7 };
     let rect = format!(
         "<rect x=\"{:.2}\" y=\"{:.2}\" width=\"{:.2}\" height=\"{:.2}\" fill=\"none\"",
         x + b.x1 * k,
@@ -271,7 +273,16 @@ fn outline_rect(outline: &Outline, k: f32, x: f32, y: f32, line: f32) -> String 
         (b.width() * k).max(0.0),
         (b.height() * k).max(0.0)
     );
-    let dash = if outline.dashed { " stroke-dasharray=\"4 3\"" } else { "" };
+    let dash = match outline.stroke {
+        Stroke::Solid => "",
+        Stroke::Dashed => " stroke-dasharray=\"4 3\"",
+        Stroke::Faint => {
+            return format!(
+                "{rect} stroke=\"{}\" stroke-opacity=\"0.45\" stroke-width=\"{line:.2}\"/>\n",
+                hex(outline.color)
+            );
+        }
+    };
     format!(
         "{rect} stroke=\"#000000\" stroke-opacity=\"0.55\" stroke-width=\"{:.2}\"/>\n\
          {rect} stroke=\"{}\" stroke-width=\"{line:.2}\"{dash}/>\n",
@@ -318,9 +329,33 @@ fn region_outline(region: &Region, k: f32, x: f32, y: f32) -> String {
     }
     format!(
         "<path d=\"{path}\" fill=\"none\" stroke=\"#000000\" stroke-opacity=\"0.7\" stroke-width=\"2.6\" \
-         stroke-linecap=\"square\"/>\n<path d=\"{path}\" fill=\"none\" stroke=\"#ffffff\" stroke-width=\"1.2\" \
-         stroke-linecap=\"square\"/>\n"
+         stroke-linecap=\"square\"/>\n<path d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\" \
+         stroke-linecap=\"square\"/>\n",
+        hex(region.color)
     )
+}
+
+/// What lies over the cells of a region.
+fn region_fill(region: &Region, k: f32, x: f32, y: f32) -> String {
+    let cell = region.stride as f32 * k;
+    // Left edge and width of each, in cells.
+    let bars: &[(f32, f32)] = match region.fill {
+        RegionFill::Empty => return String::new(),
+        RegionFill::Tinted => &[(0.0, 1.0)],
+        RegionFill::Striped => &[(1.0 / 12.0, 1.0 / 6.0), (5.0 / 12.0, 1.0 / 6.0), (9.0 / 12.0, 1.0 / 6.0)],
+    };
+    let cells = region.inside.iter().enumerate().filter(|(_, inside)| **inside);
+    let path: String = cells
+        .flat_map(|(index, _)| {
+            let (left, top) = (x + (index % region.cols) as f32 * cell, y + (index / region.cols) as f32 * cell);
+            bars.iter().map(move |(from, width)| {
+                let (left, width) = (left + from * cell, width * cell);
+                format!("M{left:.2} {top:.2}h{width:.2}v{cell:.2}h{:.2}z", -width)
+            })
+        })
+        .collect();
+    let opacity = if region.fill == RegionFill::Tinted { 0.55 } else { 1.0 };
+    format!("<path d=\"{path}\" fill=\"{}\" fill-opacity=\"{opacity}\"/>\n", hex(region.color))
 }
 
 /// Maximal runs of indices below `n` for which `holds`.
@@ -426,6 +461,10 @@ fn legend_sign(sign: Sign, x: f32, y: f32) -> String {
         Sign::Dashed(color) => {
             format!("{rect} fill=\"none\" stroke=\"{}\" stroke-width=\"1.4\" stroke-dasharray=\"3 2\"/>\n", hex(color))
         }
+        Sign::Cell(color, fill) => {
+            let region = Region { color, fill, ..Region::outlined(1, 1, 10, vec![true]) };
+            region_fill(&region, 1.0, x + 2.0, y) + &region_outline(&region, 1.0, x + 2.0, y)
+        }
         Sign::Region => format!(
             "{rect} fill=\"#8a9099\" stroke=\"#000000\" stroke-width=\"2.6\"/>\n\
              {rect} fill=\"none\" stroke=\"#ffffff\" stroke-width=\"1.2\"/>\n"
@@ -453,7 +492,7 @@ mod tests {
             .map(|&(x, y)| Outline {
                 bbox: BoundingBox::new(x, y, x + 10.0, y + 10.0),
                 color: [0, 0, 0],
-                dashed: false,
+                stroke: Stroke::Solid,
                 tags: vec![],
             })
             .collect();
@@ -469,12 +508,25 @@ mod tests {
     #[test]
     fn a_region_is_outlined_where_inside_meets_outside() {
         // Two cells side by side, on the edge of the map: one rectangle, no line between them.
-        let region = Region { rows: 2, cols: 3, stride: 8, inside: vec![true, true, false, false, false, false] };
+        let region = Region::outlined(2, 3, 8, vec![true, true, false, false, false, false]);
         let svg = region_outline(&region, 1.0, 0.0, 0.0);
         let path = svg.split('"').nth(1).expect("a path");
         assert_eq!(path, "M0.00 0.00h16.00M0.00 8.00h16.00M0.00 0.00v8.00M16.00 0.00v8.00");
         let none = Region { inside: vec![false; 6], ..region };
         assert_eq!(region_outline(&none, 1.0, 0.0, 0.0), "");
+    }
+
+    #[test]
+    fn cells_of_a_region_are_tinted_or_striped() {
+        let region = |fill| Region { color: [255, 0, 0], fill, ..Region::outlined(1, 2, 12, vec![false, true]) };
+        assert_eq!(region_fill(&region(RegionFill::Empty), 1.0, 0.0, 0.0), "");
+        let tinted = region_fill(&region(RegionFill::Tinted), 1.0, 0.0, 0.0);
+        assert!(tinted.contains("d=\"M12.00 0.00h12.00v12.00h-12.00z\" fill=\"#ff0000\""), "{tinted}");
+        // Three stripes, half of the cell together.
+        let striped = region_fill(&region(RegionFill::Striped), 1.0, 0.0, 0.0);
+        for stripe in ["M13.00 0.00h2.00v", "M17.00 0.00h2.00v", "M21.00 0.00h2.00v"] {
+            assert!(striped.contains(stripe), "{striped}");
+        }
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! How a figure is put on paper or on a slide: its ground and its printed width.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Behind the figure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Background {
     #[default]
     White,
@@ -23,7 +27,8 @@ impl FromStr for Background {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Look {
     pub background: Background,
     /// The width in mm at which it is printed: pictures are laid out so that every text is at least
@@ -35,7 +40,7 @@ impl Look {
     /// Size of the smallest text in print, in points of 1/72 inch.
     pub const SMALLEST_PT: f32 = 6.5;
     /// Printed widths that leave room for a picture, and that a page has.
-    pub const WIDTHS_MM: (f32, f32) = (40.0, 600.0);
+    pub const WIDTHS_MM: RangeInclusive<f32> = 40.0..=600.0;
     /// Font size of the smallest text, in figure units.
     const SMALLEST_UNITS: f32 = 10.5;
     /// Narrower, in figure units, a picture says nothing.

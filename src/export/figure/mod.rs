@@ -1,24 +1,28 @@
 //! Figures for papers and talks: one SVG each, and the PNG made from it.
 //!
 //! A [`FigureSpec`] says what is shown: panels with a photograph, a map over it, boxes and a colour bar; a title,
-//! facts and a legend around them. [`render`] lays it out, a [`Look`] says for which paper. [`inspection`] knows which figures an inspection
-//! has, [`story`] those of a talk. Text is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
+//! facts and a legend around them. [`render`] lays it out, a [`Look`] says for which paper, a [`FigureChoice`] how it is
+//! written. [`inspection`] knows which figures an inspection has, [`shown`] that of the view in the window, [`story`] those
+//! of a talk. Text is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
 
 pub mod axis;
 mod bar;
+mod choice;
 pub mod inspection;
 mod layout;
 mod look;
 mod picture;
 pub mod plot;
+pub mod shown;
 pub mod story;
 mod text;
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
+use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage, RgbaImage};
 use resvg::{tiny_skia, usvg};
 use thiserror::Error;
 
+pub use choice::{ChoiceError, FigureChoice, FigureFormat, SaveError, SvgText, free_name};
 pub use look::{Background, Look};
 
 use super::colormap::ColorMap;
@@ -45,6 +49,18 @@ pub enum FigureError {
     Draw(#[from] usvg::Error),
     #[error("a PNG of {width} x {height} px is too large; the limit is {MAX_SIDE} px a side")]
     TooLarge { width: f32, height: f32 },
+    /// A sentence.
+    #[error("{0}")]
+    Nothing(String),
+}
+
+/// Something that can be drawn as figures, on any thread.
+pub trait Draw: std::fmt::Debug + Send + Sync {
+    /// Every figure and its name, which is that of its file.
+    fn draw(&self, look: &Look) -> Result<Vec<(String, Figure)>, FigureError>;
+
+    /// One that shows what the others will look like.
+    fn first(&self, look: &Look) -> Result<Figure, FigureError>;
 }
 
 /// What a step of the story says under a title.
@@ -84,7 +100,8 @@ pub struct Panel<'a> {
     /// Shown without its colours, which then belong to the map alone.
     pub grey: bool,
     pub map: Option<Heatmap>,
-    pub region: Option<Region>,
+    /// From the lowest to the uppermost.
+    pub regions: Vec<Region>,
     /// Lines between the cells of this side in input px.
     pub cells: Option<u32>,
     pub outlines: Vec<Outline>,
@@ -95,7 +112,7 @@ pub struct Panel<'a> {
 pub struct Heatmap {
     pub grid: Grid,
     /// Input px per cell.
-    pub stride: u32,
+    pub cell: f32,
     pub colors: ColorMap,
     /// Values at the two ends of the colours; `None`: the map's own finite range.
     pub range: Option<(f32, f32)>,
@@ -107,18 +124,40 @@ pub struct Heatmap {
     pub integer: bool,
     /// Cells of value 0 or less let the photograph through.
     pub hide_zero: bool,
+    /// Low values let the photograph through.
+    pub fades: bool,
+    /// Row by row the cells that are shown, the others under a dark veil; `None` shows all.
+    pub inside: Option<Vec<bool>>,
     /// Values marked on the colour bar, with their names.
     pub marks: Vec<(f32, String)>,
 }
 
 /// Cells whose common outline is drawn, row by row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Region {
     pub rows: usize,
     pub cols: usize,
     /// Input px per cell.
     pub stride: u32,
     pub inside: Vec<bool>,
+    pub color: [u8; 3],
+    pub fill: RegionFill,
+}
+
+/// What lies over the cells of a [`Region`], in its colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegionFill {
+    #[default]
+    Empty,
+    Striped,
+    Tinted,
+}
+
+impl Region {
+    /// White, with nothing inside.
+    pub fn outlined(rows: usize, cols: usize, stride: u32, inside: Vec<bool>) -> Self {
+        Self { rows, cols, stride, inside, color: [255; 3], fill: RegionFill::Empty }
+    }
 }
 
 /// A box drawn over the photograph.
@@ -127,9 +166,19 @@ pub struct Outline {
     /// Input px.
     pub bbox: BoundingBox,
     pub color: [u8; 3],
-    pub dashed: bool,
+    pub stroke: Stroke,
     /// A tag beside the box: the first of these texts that finds room; none where none does.
     pub tags: Vec<String>,
+}
+
+/// How the line of an [`Outline`] is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stroke {
+    #[default]
+    Solid,
+    Dashed,
+    /// Thin and pale: what is there beside what is meant.
+    Faint,
 }
 
 /// What a legend's sign looks like.
@@ -137,8 +186,10 @@ pub struct Outline {
 pub enum Sign {
     Box([u8; 3]),
     Dashed([u8; 3]),
-    /// The outline of a [`Region`].
+    /// The white outline of a [`Region`].
     Region,
+    /// A cell of a [`Region`] with something inside.
+    Cell([u8; 3], RegionFill),
     Fill([u8; 3]),
     /// Text alone.
     None,
@@ -171,30 +222,28 @@ pub fn render_as(spec: &FigureSpec<'_>, look: &Look) -> Result<Figure, FigureErr
 }
 
 impl Figure {
+    /// The SVG with outlines in the place of text.
+    pub fn outlined(&self) -> Result<String, FigureError> {
+        Ok(usvg::Tree::from_str(&self.svg, &text::options())?.to_string(&usvg::WriteOptions::default()))
+    }
+
+    /// The figure in pixels, `scale` of them a figure unit.
+    pub fn picture(&self, scale: f32) -> Result<RgbaImage, FigureError> {
+        let pixmap = self.pixmap(scale)?;
+        let (width, height) = (pixmap.width(), pixmap.height());
+        RgbaImage::from_raw(width, height, rgba(&pixmap))
+            .ok_or(FigureError::TooLarge { width: width as f32, height: height as f32 })
+    }
+
     /// The figure as PNG with `scale` pixels a figure unit.
     pub fn png(&self, scale: f32) -> Result<Vec<u8>, FigureError> {
-        let (width, height) = ((self.width * scale).ceil(), (self.height * scale).ceil());
-        let too_large = || FigureError::TooLarge { width, height };
-        if !(width >= 1.0 && height >= 1.0 && width <= MAX_SIDE && height <= MAX_SIDE) {
-            return Err(too_large());
-        }
-        let tree = usvg::Tree::from_str(&self.svg, &text::options())?;
-        let mut pixmap = tiny_skia::Pixmap::new(width as u32, height as u32).ok_or_else(too_large)?;
-        let is_opaque = self.background == Background::White;
-        if is_opaque {
-            pixmap.fill(tiny_skia::Color::WHITE);
-        }
-        // The tree is in CSS pixels, which are figure units on a screen but not in print.
-        let unit = self.width * scale / tree.size().width();
-        resvg::render(&tree, tiny_skia::Transform::from_scale(unit, unit), &mut pixmap.as_mut());
-        let (pixels, color): (Vec<u8>, _) = if is_opaque {
+        let pixmap = self.pixmap(scale)?;
+        let (pixels, color): (Vec<u8>, _) = if self.background == Background::White {
             // On an opaque ground premultiplied colours are the colours.
             let opaque = pixmap.data().chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]);
             (opaque.collect(), ExtendedColorType::Rgb8)
         } else {
-            let colors = pixmap.pixels().iter().map(|pixel| pixel.demultiply());
-            let parts = colors.flat_map(|c| [c.red(), c.green(), c.blue(), c.alpha()]);
-            (parts.collect(), ExtendedColorType::Rgba8)
+            (rgba(&pixmap), ExtendedColorType::Rgba8)
         };
         let mut png = Vec::new();
         PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth).write_image(
@@ -205,6 +254,29 @@ impl Figure {
         )?;
         Ok(png)
     }
+
+    fn pixmap(&self, scale: f32) -> Result<tiny_skia::Pixmap, FigureError> {
+        let (width, height) = ((self.width * scale).ceil(), (self.height * scale).ceil());
+        let too_large = || FigureError::TooLarge { width, height };
+        if !(width >= 1.0 && height >= 1.0 && width <= MAX_SIDE && height <= MAX_SIDE) {
+            return Err(too_large());
+        }
+        let tree = usvg::Tree::from_str(&self.svg, &text::options())?;
+        let mut pixmap = tiny_skia::Pixmap::new(width as u32, height as u32).ok_or_else(too_large)?;
+        if self.background == Background::White {
+            pixmap.fill(tiny_skia::Color::WHITE);
+        }
+        // The tree is in CSS pixels, which are figure units on a screen but not in print.
+        let unit = self.width * scale / tree.size().width();
+        resvg::render(&tree, tiny_skia::Transform::from_scale(unit, unit), &mut pixmap.as_mut());
+        Ok(pixmap)
+    }
+}
+
+/// Colours that are not multiplied by their alpha, 4 bytes a pixel.
+fn rgba(pixmap: &tiny_skia::Pixmap) -> Vec<u8> {
+    let colors = pixmap.pixels().iter().map(|pixel| pixel.demultiply());
+    colors.flat_map(|c| [c.red(), c.green(), c.blue(), c.alpha()]).collect()
 }
 
 #[cfg(test)]
@@ -225,21 +297,23 @@ mod tests {
                 grey: true,
                 map: Some(Heatmap {
                     grid: Grid::from_values(2, 1, values.to_vec()).expect("2 x 1"),
-                    stride: 32,
+                    cell: 32.0,
                     colors: ColorMap::Viridis,
                     range: None,
                     opacity: 1.0,
                     quantity: "anything".to_owned(),
                     integer: false,
                     hide_zero: false,
+                    fades: false,
+                    inside: None,
                     marks: Vec::new(),
                 }),
-                region: None,
+                regions: Vec::new(),
                 cells: None,
                 outlines: vec![Outline {
                     bbox: BoundingBox::new(2.0, 2.0, 10.0, 10.0),
                     color: ground_truth_color(0),
-                    dashed: false,
+                    stroke: Stroke::Solid,
                     tags: vec!["細胞 0".to_owned()],
                 }],
             }],

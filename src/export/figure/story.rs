@@ -1,11 +1,12 @@
 //! The figures of the story: one for each step that can be told, with its sentence, its formula and its numbers.
 
 use super::inspection::{
-    BESIDE, DIFFERENCE, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, legend, outlines, panel,
+    BESIDE, CELL, DIFFERENCE, Detail, DetectionView, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View,
+    anchor_panel, bare, legend, marked, outlines, panel,
 };
 use super::plot::{PlotFigure, PlotPanel};
 use super::{
-    Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Region, Sign,
+    Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Sign, Stroke,
     ground_truth_color, render_as,
 };
 use crate::export::colormap::ColorMap;
@@ -16,10 +17,6 @@ use crate::story::{Line, Step, Told};
 
 /// Long side of the picture in a figure of two.
 const PAIR: f32 = 480.0;
-
-/// The anchor shapes of a cell, in order, and the cell: readable over a grey photograph.
-const ANCHORS: [[u8; 3]; 4] = [[255, 255, 255], [150, 230, 220], [0, 201, 177], [120, 200, 255]];
-const CELL: [u8; 3] = [0, 201, 177];
 
 /// An inspection with what the story adds to it.
 #[derive(Clone, Debug)]
@@ -42,19 +39,16 @@ pub struct TruthView {
     pub count: Grid,
 }
 
-/// A detection; `bbox` in input px.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DetectionView {
-    pub name: String,
-    pub score: f32,
-    pub bbox: BoundingBox,
-}
-
 /// The figures with their names, `01-image` to `14-before-after`; steps that cannot be told are left out, and
 /// [`Told::missing`] says why.
 pub fn figures(view: &StoryView<'_>, look: &Look) -> Result<Vec<(String, Figure)>, FigureError> {
     let told = Step::ALL.into_iter().filter(|step| is_told(view, *step));
-    told.map(|step| Ok((format!("{:02}-{}", step.number(), step.name()), figure(view, step, look)?))).collect()
+    told.map(|step| Ok((file_stem(step), figure(view, step, look)?))).collect()
+}
+
+/// "05-best".
+pub fn file_stem(step: Step) -> String {
+    format!("{:02}-{}", step.number(), step.name())
 }
 
 /// Whether a step has a figure: detections tell the last one where no evaluation does.
@@ -62,7 +56,8 @@ pub fn is_told(view: &StoryView<'_>, step: Step) -> bool {
     view.told.missing(step).is_none() || (step == Step::BeforeAfter && view.detections.is_some())
 }
 
-fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, FigureError> {
+/// The figure of one step; [`is_told`] says whether it has one.
+pub fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, FigureError> {
     let lead = Lead {
         sentence: step.sentence().to_owned(),
         formula: step.formula().to_owned(),
@@ -108,7 +103,7 @@ fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
         Step::Image => {
             let boxes = scales.first().map(|scale| outlines(inspection, scale, View::Mask, Detail::Full));
             let title = format!("{} ground truths", inspection.labels.len());
-            vec![Panel { outlines: boxes.unwrap_or_default(), ..bare(view, title, false) }]
+            vec![Panel { outlines: boxes.unwrap_or_default(), ..bare(view.inspection.photo, title, false) }]
         }
         Step::CellAnchors => scales.get(view.told.at).map(|scale| anchors(view, scale)).into_iter().collect(),
         Step::ScaleAnchors => scales.iter().map(|scale| anchors(view, scale)).collect(),
@@ -120,30 +115,21 @@ fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
                 scales.iter().filter(both).map(move |scale| {
                     let panel = panel(inspection, scale, kind, Detail::Small);
                     let role = if kind == View::Student { "student" } else { "teacher" };
-                    Panel { title: format!("{role} at {}", scale.name), region: None, outlines: Vec::new(), ..panel }
+                    Panel {
+                        title: format!("{role} at {}", scale.name),
+                        regions: Vec::new(),
+                        outlines: Vec::new(),
+                        ..panel
+                    }
                 })
             };
             row(View::Student).chain(row(View::Teacher)).collect()
         }
-        Step::Difference => compared(view).map(|(panel, _)| Panel { region: None, ..panel }).collect(),
+        Step::Difference => compared(view).map(|(panel, _)| Panel { regions: Vec::new(), ..panel }).collect(),
         Step::Inside => compared(view).map(|(panel, scale)| inside(panel, scale)).collect(),
         Step::Loss => compared(view).map(|(panel, scale)| term(view, inside(panel, scale), scale)).collect(),
         Step::Run => Vec::new(),
         Step::BeforeAfter => detections(view),
-    }
-}
-
-fn bare<'a>(view: &StoryView<'a>, title: String, grey: bool) -> Panel<'a> {
-    Panel {
-        title,
-        accent: None,
-        note: String::new(),
-        photo: view.inspection.photo,
-        grey,
-        map: None,
-        region: None,
-        cells: None,
-        outlines: Vec::new(),
     }
 }
 
@@ -158,20 +144,7 @@ fn anchors<'a>(view: &StoryView<'a>, scale: &ScaleView) -> Panel<'a> {
         Some((_, row, col)) => (row, col),
         None => (scale.count.height() / 2, scale.count.width() / 2),
     };
-    let side = scale.stride as f32;
-    let center = |cell: usize| (cell as f32 + 0.5) * side;
-    let shape = |width, height| BoundingBox::from_center(center(col), center(row), width, height);
-    let cell = Outline { bbox: shape(side, side), color: CELL, dashed: false, tags: Vec::new() };
-    let boxes = scale.anchors.iter().enumerate().map(|(index, &[width, height])| Outline {
-        bbox: shape(width, height),
-        color: ANCHORS[index % ANCHORS.len()],
-        dashed: false,
-        tags: vec![format!("{width:.0}×{height:.0}")],
-    });
-    let title =
-        format!("{} · stride {} · {}×{} cells", scale.name, scale.stride, scale.count.width(), scale.count.height());
-    let outlines = std::iter::once(cell).chain(boxes).collect();
-    Panel { cells: Some(scale.stride), outlines, ..bare(view, title, true) }
+    anchor_panel(view.inspection.photo, scale, (row, col))
 }
 
 /// The IoU or the mask of the one ground truth.
@@ -181,7 +154,7 @@ fn one_truth<'a>(view: &StoryView<'a>, step: Step) -> Option<Panel<'a>> {
     let scale = view.inspection.scales.get(told.at)?;
     let label = view.inspection.labels.get(told_truth.number)?;
     let color = ground_truth_color(told_truth.number);
-    let mut outlines = vec![Outline { bbox: label.bbox, color, dashed: false, tags: vec![label.name.clone()] }];
+    let mut outlines = vec![Outline { bbox: label.bbox, color, stroke: Stroke::Solid, tags: vec![label.name.clone()] }];
     let best = told.scale_at().map_or(0.0, |scale| scale.max_iou);
     let mut marks = Vec::new();
     if step == Step::Best {
@@ -191,8 +164,13 @@ fn one_truth<'a>(view: &StoryView<'a>, step: Step) -> Option<Panel<'a>> {
             BoundingBox::from_center(center(told.cell.col), center(told.cell.row), width, height)
         };
         let tags = vec![format!("M = {}", significant(f64::from(best)))];
-        outlines.push(Outline { bbox: shape(told_truth.best_anchor), color: [255; 3], dashed: true, tags: Vec::new() });
-        outlines.push(Outline { bbox: shape([side; 2]), color: CELL, dashed: false, tags });
+        outlines.push(Outline {
+            bbox: shape(told_truth.best_anchor),
+            color: [255; 3],
+            stroke: Stroke::Dashed,
+            tags: Vec::new(),
+        });
+        outlines.push(Outline { bbox: shape([side; 2]), color: CELL, stroke: Stroke::Solid, tags });
         marks.push((best, "M".to_owned()));
     }
     if step == Step::Threshold && told_truth.threshold.is_finite() {
@@ -201,23 +179,21 @@ fn one_truth<'a>(view: &StoryView<'a>, step: Step) -> Option<Panel<'a>> {
     let is_mask = step == Step::Mask;
     let map = Heatmap {
         grid: if is_mask { truth.count.clone() } else { truth.iou.clone() },
-        stride: scale.stride,
+        cell: scale.stride as f32,
         colors: if is_mask { ColorMap::Viridis } else { ColorMap::Cividis },
         range: (!is_mask).then_some((0.0, best)),
         opacity: if is_mask { 0.7 } else { 0.8 },
         quantity: if is_mask { "anchors above the threshold" } else { "largest IoU of the cell's anchors" }.to_owned(),
         integer: is_mask,
         hide_zero: true,
+        fades: false,
+        inside: None,
         marks,
     };
-    let region = matches!(step, Step::Threshold | Step::Mask).then(|| Region {
-        rows: truth.count.height(),
-        cols: truth.count.width(),
-        stride: scale.stride,
-        inside: truth.count.values().iter().map(|&hits| hits > 0.0).collect(),
-    });
+    let outlined = matches!(step, Step::Threshold | Step::Mask);
+    let regions = outlined.then(|| marked(&truth.count, scale.stride)).into_iter().collect();
     let title = format!("{} · object {} {}", scale.name, told_truth.number, label.name);
-    Some(Panel { map: Some(map), region, outlines, ..bare(view, title, !is_mask) })
+    Some(Panel { map: Some(map), regions, outlines, ..bare(view.inspection.photo, title, !is_mask) })
 }
 
 /// The difference of every scale that has one.
@@ -258,20 +234,20 @@ fn detections<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
         let truths = view.inspection.labels.iter().enumerate().map(|(gt, label)| Outline {
             bbox: label.bbox,
             color: ground_truth_color(gt),
-            dashed: false,
+            stroke: Stroke::Solid,
             tags: Vec::new(),
         });
         let found_boxes = found.iter().map(|detection| Outline {
             bbox: detection.bbox,
             color: STUDENT,
-            dashed: true,
-            tags: vec![format!("{} {:.2}", detection.name, detection.score), format!("{:.2}", detection.score)],
+            stroke: Stroke::Dashed,
+            tags: detection.tags(),
         });
         let note = match found.len() {
             1 => "1 detection".to_owned(),
             count => format!("{count} detections"),
         };
-        let panel = bare(view, title.to_owned(), false);
+        let panel = bare(view.inspection.photo, title.to_owned(), false);
         Panel { accent: Some(STUDENT), note, outlines: truths.chain(found_boxes).collect(), ..panel }
     });
     panels.collect()
@@ -309,7 +285,7 @@ mod tests {
     /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.
     fn view(photo: &RgbImage, compared: bool) -> StoryView<'_> {
         let grid = |values: [f32; 4]| Grid::from_values(2, 2, values.to_vec()).expect("2 x 2");
-        let features = compared.then(|| FeatureView { norm: grid([1.0, 2.0, 3.0, 4.0]), channels: 8 });
+        let features = compared.then(|| FeatureView { grid: grid([1.0, 2.0, 3.0, 4.0]), channels: 8 });
         let scale = ScaleView {
             name: "P5".into(),
             stride: 32,
@@ -376,7 +352,10 @@ mod tests {
                 level_rule: "per-scale".into(),
                 convention: "exact".into(),
                 tap: "neck".into(),
+                features: "L2 norm over channels".into(),
                 difference: "squared L2".into(),
+                signed: false,
+                lambda: 1.0,
                 scales: vec![scale],
             },
             told,

@@ -6,8 +6,12 @@ use resvg::usvg::{self, fontdb};
 
 use crate::format::significant;
 
-/// What a viewer that lacks the bundled font falls back to stands behind it.
-pub(super) const FAMILY: &str = "Roboto, sans-serif";
+/// What a viewer that lacks the bundled font falls back to stands behind it: fonts of about its widths first. Fonts are
+/// not embedded: two faces of Roboto weigh more than most figures, and neither librsvg nor Inkscape reads a font inside an
+/// SVG. [`with_lengths`] keeps the layout with another font; where a viewer ignores that too (librsvg), a figure in
+/// outlines ([`super::SvgText`]) is the same.
+pub(super) const FAMILY: &str =
+    "Roboto, Arimo, 'Liberation Sans', Arial, Helvetica, 'DejaVu Sans Condensed', sans-serif";
 
 /// A text and how it is set.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,19 +63,47 @@ impl Text {
 
 /// Advance widths, measured by the renderer itself, so that fallback fonts count as they are drawn.
 pub(super) fn widths(texts: &[Text]) -> Vec<f32> {
+    let elements: Vec<String> = texts.iter().map(|text| text.svg(0.0, 0.0, "#000", "start")).collect();
+    measured(&elements.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The same of text elements, wherever they stand.
+fn measured(elements: &[&str]) -> Vec<f32> {
     let mut svg =
         format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\" font-family=\"{FAMILY}\">");
-    for (index, text) in texts.iter().enumerate() {
-        svg += &format!("<g id=\"t{index}\">{}</g>", text.svg(0.0, 0.0, "#000", "start"));
+    for (index, element) in elements.iter().enumerate() {
+        svg += &format!("<g id=\"t{index}\">{element}</g>");
     }
     svg += "</svg>";
     let tree = usvg::Tree::from_str(&svg, &options());
-    (0..texts.len())
+    (0..elements.len())
         .map(|index| {
             let node = tree.as_ref().ok().and_then(|tree| tree.node_by_id(&format!("t{index}")));
-            node.map_or(0.0, |node| node.bounding_box().right().max(0.0))
+            node.map_or(0.0, |node| node.bounding_box().width())
         })
         .collect()
+}
+
+/// Writes into every text element how long it is, so that with another font the layout stays.
+pub(super) fn with_lengths(body: &str) -> String {
+    const OPEN: &str = "<text ";
+    const CLOSE: &str = "</text>";
+    // Text is escaped: what looks like an element is one.
+    let elements: Vec<&str> = body
+        .match_indices(OPEN)
+        .filter_map(|(at, _)| Some(&body[at..at + body[at..].find(CLOSE)? + CLOSE.len()]))
+        .collect();
+    let mut widths = measured(&elements).into_iter();
+    let mut parts = body.split(OPEN);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text += OPEN;
+        if let Some(width) = widths.next().filter(|width| *width > 0.0) {
+            text += &format!("textLength=\"{width:.2}\" lengthAdjust=\"spacingAndGlyphs\" ");
+        }
+        text += part;
+    }
+    text
 }
 
 /// Parsing options that know the bundled fonts and nothing of the machine.
@@ -148,6 +180,21 @@ mod tests {
         // Two ideographs of one em each.
         assert!((found[4] - 40.0).abs() < 0.5, "{found:?}");
         assert!(found[5] > 5.0 && found[6] == 0.0);
+    }
+
+    #[test]
+    fn every_text_element_says_its_length_wherever_it_stands() {
+        let body = Text::new("00", 20.0).svg(50.0, 9.0, "#000", "end")
+            + "<path/>"
+            + &Text::new("", 20.0).svg(0.0, 0.0, "#000", "start");
+        // Two figures of 1151 of 2048 units: 22.48.
+        let written = with_lengths(&body);
+        assert!(
+            written.starts_with("<text textLength=\"22.48\" lengthAdjust=\"spacingAndGlyphs\" x=\"50.00\""),
+            "{written}"
+        );
+        assert_eq!(written.matches("textLength").count(), 1);
+        assert!(written.contains("<path/><text x=\"0.00\""), "what is empty has no length");
     }
 
     #[test]

@@ -10,12 +10,9 @@ use crate::app::language::{counted, key, t, tr};
 use crate::app::view::{ChannelView, Layer};
 use crate::export::colormap::ColorMap;
 use crate::grid::Grid;
-use crate::imitation::difference::{
-    DifferenceError, DifferenceKind, FeatureStack, channel_difference, channel_errors, difference, squared_over,
-    top_channels,
-};
+use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{AnchorCell, IouField};
-use crate::inspect::{Comparison, Role, ScaleComparison};
+use crate::inspect::{Comparison, MissingMap, Role, ScaleComparison, difference_grid, feature_grid, seen_kind};
 use crate::train::event::Snapshot;
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::outline::{Edge, outline};
@@ -158,86 +155,37 @@ impl Source {
                 let values = mask.count.iter().map(|&hits| hits as f32).collect();
                 Grid::from_values(mask.cols, mask.rows, values).ok_or(NO_SCALE)
             }
-            Self::Features { role, channels, .. } => feature_grid(compared_scale(model, scale)?, *role, *channels),
+            Self::Features { role, channels, .. } => {
+                feature_grid(compared_scale(model, scale)?, *role, *channels).map_err(said)
+            }
             Self::Moment(_) => {
                 let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
                 let moment = model.moment.and_then(|moment| moment.scales.iter().find(|scale| scale.stride == stride));
                 Ok(moment.ok_or(NO_SCALE)?.difference.clone())
             }
-            Self::Difference { kind, channels, .. } => difference_grid(compared_scale(model, scale)?, *kind, *channels),
+            Self::Difference { kind, channels, .. } => {
+                difference_grid(compared_scale(model, scale)?, *kind, *channels).map_err(said)
+            }
         }
     }
 }
 
 const OTHER_IMAGE: &str = key!("The run keeps the difference of another image: open that one to see it.");
 const NO_SCALE: &str = key!("The models have no map at this scale.");
-const NO_TEACHER: &str = key!("No teacher features at this scale.");
-const NO_STUDENT: &str = key!("No student features at this scale.");
-const NO_ADAPTER: &str = key!("Teacher and student channels differ: choose an adapter, or the attention difference.");
-const NO_CHANNEL: &str = key!("There are fewer channels at this scale.");
-
 fn compared_scale<'m>(model: &CanvasModel<'m>, scale: usize) -> Result<&'m ScaleComparison, &'static str> {
     let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
     model.comparison.and_then(|comparison| comparison.scale(stride)).ok_or(NO_SCALE)
 }
 
-/// Teacher and student in the same channels.
-fn pair(scale: &ScaleComparison) -> Result<(&FeatureStack, &FeatureStack), &'static str> {
-    let teacher = scale.teacher.as_deref().ok_or(NO_TEACHER)?;
-    scale.student.as_deref().ok_or(NO_STUDENT)?;
-    Ok((teacher, scale.adapted.as_deref().ok_or(NO_ADAPTER)?))
-}
-
-fn explained(_: DifferenceError) -> &'static str {
-    key!("Teacher and student maps differ in size at this scale.")
-}
-
-/// The channels of largest error.
-fn worst(scale: &ScaleComparison, k: usize) -> Result<Vec<usize>, &'static str> {
-    let (teacher, student) = pair(scale)?;
-    let errors = channel_errors(teacher, student, None).map_err(explained)?;
-    Ok(top_channels(&errors, k))
-}
-
-fn feature_grid(scale: &ScaleComparison, role: Role, channels: ChannelView) -> Result<Grid, &'static str> {
-    let own = match role {
-        Role::Teacher => scale.teacher.as_deref().ok_or(NO_TEACHER)?,
-        Role::Student => scale.student.as_deref().ok_or(NO_STUDENT)?,
-    };
-    // A channel by number is the teacher's: only there the two can be set side by side.
-    let aligned = match role {
-        Role::Teacher => own,
-        Role::Student => scale.adapted.as_deref().unwrap_or(own),
-    };
-    match channels {
-        ChannelView::All => Ok(own.norm()),
-        ChannelView::One(channel) => aligned.channel(channel).ok_or(NO_CHANNEL),
-        ChannelView::Top(k) => Ok(aligned.norm_of(&worst(scale, k)?)),
-    }
-}
-
-fn difference_grid(scale: &ScaleComparison, kind: DifferenceKind, channels: ChannelView) -> Result<Grid, &'static str> {
-    match (channels, kind) {
-        (ChannelView::All, DifferenceKind::Attention) => {
-            let teacher = scale.teacher.as_deref().ok_or(NO_TEACHER)?;
-            let student = scale.student.as_deref().ok_or(NO_STUDENT)?;
-            difference(kind, teacher, student).map_err(explained)
+fn said(missing: MissingMap) -> &'static str {
+    match missing {
+        MissingMap::Teacher => key!("No teacher features at this scale."),
+        MissingMap::Student => key!("No student features at this scale."),
+        MissingMap::Adapter => {
+            key!("Teacher and student channels differ: choose an adapter, or the attention difference.")
         }
-        (ChannelView::All, _) => {
-            let (teacher, student) = pair(scale)?;
-            difference(kind, teacher, student).map_err(explained)
-        }
-        (ChannelView::One(channel), _) => {
-            let (teacher, student) = pair(scale)?;
-            if channel >= teacher.channels() {
-                return Err(NO_CHANNEL);
-            }
-            channel_difference(channel, teacher, student).map_err(explained)
-        }
-        (ChannelView::Top(k), _) => {
-            let (teacher, student) = pair(scale)?;
-            squared_over(&worst(scale, k)?, teacher, student).map_err(explained)
-        }
+        MissingMap::Channel => key!("There are fewer channels at this scale."),
+        MissingMap::Size => key!("Teacher and student maps differ in size at this scale."),
     }
 }
 
@@ -259,17 +207,15 @@ pub struct Scheme {
 /// `None` for a layer without a map.
 pub fn scheme(layer: Layer, kind: DifferenceKind, channels: ChannelView, chosen: Option<ColorMap>) -> Option<Scheme> {
     let one = matches!(channels, ChannelView::One(_));
-    let (own, signed, unit) = match layer {
+    let own = layer.view()?.colors(one)?;
+    let signed = one && matches!(layer, Layer::Teacher | Layer::Student | Layer::Difference);
+    let unit = match layer {
         Layer::Image | Layer::Anchors => return None,
-        Layer::Iou => (ColorMap::Cividis, false, "IoU"),
-        Layer::Mask => (ColorMap::Viridis, false, key!("anchor hits")),
-        Layer::Teacher | Layer::Student if one => (ColorMap::BlueRed, true, "f"),
-        Layer::Teacher | Layer::Student => (ColorMap::Inferno, false, "‖f‖₂"),
-        Layer::Difference if one => (ColorMap::BlueRed, true, "s − t"),
-        Layer::Difference => {
-            let kind = if channels == ChannelView::All { kind } else { DifferenceKind::SquaredL2 };
-            (ColorMap::Magma, false, kind.unit())
-        }
+        Layer::Iou => "IoU",
+        Layer::Mask => key!("anchor hits"),
+        Layer::Teacher | Layer::Student if one => "f",
+        Layer::Teacher | Layer::Student => "‖f‖₂",
+        Layer::Difference => seen_kind(kind, channels).map_or("s − t", DifferenceKind::unit),
     };
     let over_image = matches!(layer, Layer::Iou | Layer::Mask);
     Some(Scheme {
@@ -328,61 +274,6 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn stack(values: &[f32]) -> Option<Arc<FeatureStack>> {
-        let stack = FeatureStack::new(2, 1, values.len() / 2, values.to_vec()).expect("two channels");
-        Some(Arc::new(stack))
-    }
-
-    /// Two channels over two cells. The student's own features are ten times its adapted ones.
-    fn scale() -> ScaleComparison {
-        ScaleComparison {
-            stride: 8,
-            teacher: stack(&[3.0, 0.0, 4.0, 1.0]),
-            student: stack(&[30.0, 0.0, 0.0, 0.0]),
-            adapted: stack(&[3.0, 0.0, 0.0, 0.0]),
-            adapter: "least-squares",
-            fit: None,
-            teacher_head: None,
-            student_head: None,
-        }
-    }
-
-    fn values(grid: Result<Grid, &'static str>) -> Vec<f32> {
-        grid.expect("a map").values().to_vec()
-    }
-
-    #[test]
-    fn features_are_norms_over_the_models_own_channels() {
-        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::All)), [5.0, 1.0]);
-        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::All)), [30.0, 0.0]);
-    }
-
-    #[test]
-    fn a_channel_by_number_is_the_teachers_in_both() {
-        assert_eq!(values(feature_grid(&scale(), Role::Student, ChannelView::One(0))), [3.0, 0.0]);
-        assert_eq!(feature_grid(&scale(), Role::Teacher, ChannelView::One(2)), Err(NO_CHANNEL));
-    }
-
-    #[test]
-    fn the_worst_channel_is_where_they_differ() {
-        // Channel 0 agrees, channel 1 is off by 4 and 1.
-        assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::Top(1))), [4.0, 1.0]);
-        let kind = DifferenceKind::default();
-        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::Top(1))), [16.0, 1.0]);
-        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::One(1))), [-4.0, -1.0]);
-    }
-
-    #[test]
-    fn what_is_missing_is_said() {
-        let kind = DifferenceKind::default();
-        let no_adapter = ScaleComparison { adapted: None, ..scale() };
-        assert_eq!(difference_grid(&no_adapter, kind, ChannelView::All), Err(NO_ADAPTER));
-        assert!(difference_grid(&no_adapter, DifferenceKind::Attention, ChannelView::All).is_ok());
-        let no_student = ScaleComparison { student: None, adapted: None, ..scale() };
-        assert_eq!(difference_grid(&no_student, kind, ChannelView::All), Err(NO_STUDENT));
-        assert_eq!(feature_grid(&no_student, Role::Student, ChannelView::All), Err(NO_STUDENT));
-    }
 
     #[test]
     fn signed_values_take_the_diverging_map_until_another_is_chosen() {

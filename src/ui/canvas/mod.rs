@@ -26,7 +26,7 @@ use image::RgbImage;
 use crate::app::Command;
 use crate::app::language::t;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
-use crate::export::figure::story::DetectionView;
+use crate::export::figure::inspection::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, Scene};

@@ -4,14 +4,13 @@
 use egui::{Align2, Color32, FontId, Painter, Rect, pos2, vec2};
 
 use crate::app::language::t;
-use crate::imitation::mask::ANCHOR_T;
+use crate::inspect::assigned_cells;
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::maps::ShownMask;
 use crate::ui::canvas::outline::{Edge, outline};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::{Projection, cell_box};
 use crate::ui::palette::{self, Palette};
-use crate::yolo::assign::{Target, assign};
 
 /// Height of the legend, in points.
 pub const LEGEND: f32 = 18.0;
@@ -37,11 +36,7 @@ impl Positives {
     pub fn of(model: &CanvasModel<'_>, scale: usize) -> Option<Self> {
         let (scene, anchors) = (model.scene?, model.anchors.get(scale)?);
         let mask = ShownMask::of(model, scale)?;
-        let input = scene.input_size();
-        let shown = scene.labels.iter().enumerate().filter(|(gt, _)| model.solo.is_none_or(|solo| solo == *gt));
-        let targets: Vec<Target> = shown.map(|(_, label)| Target::new(0, label.class, &label.bbox, input)).collect();
-        let found = assign(&targets, anchors, mask.rows, mask.cols, ANCHOR_T);
-        Some(Self::against(&mask, found.iter().map(|positive| (positive.row, positive.col))))
+        Some(Self::against(&mask, assigned_cells(scene, anchors, (mask.rows, mask.cols), model.solo)))
     }
 
     fn against(mask: &ShownMask, found: impl Iterator<Item = (usize, usize)>) -> Self {

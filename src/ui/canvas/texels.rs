@@ -3,51 +3,27 @@
 use egui::{Color32, ColorImage};
 
 use crate::app::view::RangeMode;
+use crate::export::colormap::{self, EndsRule};
 use crate::grid::Grid;
 use crate::ui::canvas::maps::Scheme;
 use crate::ui::palette;
 
 /// Over cells outside the mask where only those inside count.
-const VEIL: Color32 = Color32::from_black_alpha(170);
-
-/// A fading map is opaque from this share of its range on, and never fainter than this.
-const FULL_FROM: f32 = 0.4;
-const FAINTEST: f32 = 0.25;
+const VEIL: Color32 = Color32::from_black_alpha(colormap::VEIL);
 
 /// Where the colours of a map begin and end, over the cells that count.
 pub fn range(grid: &Grid, scheme: &Scheme, mode: RangeMode, counts: impl Fn(usize) -> bool) -> (f32, f32) {
-    let (low, high) = match mode {
-        RangeMode::Locked { low, high } if low.is_finite() && high.is_finite() => (low.min(high), low.max(high)),
-        _ => {
-            let values = grid.values().iter().enumerate();
-            let shown = values.filter(|&(cell, value)| value.is_finite() && counts(cell)).map(|(_, &value)| value);
-            let range = shown.fold(None, |range, v| match range {
-                None => Some((v, v)),
-                Some((low, high)) => Some((f32::min(low, v), f32::max(high, v))),
-            });
-            let (low, high) = range.unwrap_or((0.0, 1.0));
-            if scheme.from_zero { (low.min(0.0), high.max(0.0)) } else { (low, high) }
-        }
+    let fixed = match mode {
+        RangeMode::Locked { low, high } => Some((low, high)),
+        RangeMode::Auto => None,
     };
-    let (low, high) = if scheme.signed {
-        let reach = low.abs().max(high.abs());
-        (-reach, reach)
-    } else {
-        (low, high)
-    };
-    if high > low { (low, high) } else { (low, low + 1.0) }
+    let rule = EndsRule { fixed, signed: scheme.signed, from_zero: scheme.from_zero };
+    rule.ends(grid.values().iter().enumerate().filter(|&(cell, _)| counts(cell)).map(|(_, &value)| value))
 }
 
 /// One pixel a cell. What is not finite shows everywhere, in a colour that no map has.
-pub fn paint(
-    grid: &Grid,
-    scheme: &Scheme,
-    (low, high): (f32, f32),
-    inside: Option<impl Fn(usize) -> bool>,
-) -> ColorImage {
+pub fn paint(grid: &Grid, scheme: &Scheme, range: (f32, f32), inside: Option<impl Fn(usize) -> bool>) -> ColorImage {
     let colors = palette::color_map(scheme.map);
-    // In f64: the span of two finite f32 is finite.
-    let span = f64::from(high) - f64::from(low);
     let pixels = grid
         .values()
         .iter()
@@ -60,9 +36,9 @@ pub fn paint(
             } else if scheme.zero_is_clear && value == 0.0 {
                 Color32::TRANSPARENT
             } else {
-                let share = ((f64::from(value) - f64::from(low)) / span).clamp(0.0, 1.0);
+                let share = colormap::share(value, range);
                 let color = colors[(share * 255.0).round() as usize];
-                if scheme.fades { color.gamma_multiply((share as f32 / FULL_FROM).clamp(FAINTEST, 1.0)) } else { color }
+                if scheme.fades { color.gamma_multiply(colormap::faded(share as f32)) } else { color }
             }
         })
         .collect();

@@ -8,11 +8,12 @@ use egui::{
 };
 use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoints, PlotTransform};
 
+use crate::app::figure::FigureWhat;
 use crate::app::language::{counted, t, tr};
 use crate::app::run::lines::{Line, lines};
 use crate::app::run::series::{Missing, Window};
 use crate::app::run::{CurveView, Plot, Runs};
-use crate::app::{Command, CurveFormat, RunFile};
+use crate::app::{Command, RunFile};
 use crate::export::figure::axis::AxisScale;
 use crate::format::significant;
 use crate::ui::curves::{Drawn, Lines, all_steps, color_of};
@@ -125,9 +126,8 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
         let moments = panel.state.runs.playback.is_some();
         panel.command(ui, Command::ToggleMoments, Button::selectable(moments, t!("Through time")));
         ui.menu_button(t!("Save"), |ui| {
-            for format in CurveFormat::ALL {
-                panel.entry(ui, Command::ExportCurves(view.large, format));
-            }
+            panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Curves(view.large))));
+            panel.entry(ui, Command::ExportCurves(view.large));
         });
     });
     if next != *view {

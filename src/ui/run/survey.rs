@@ -6,10 +6,11 @@ use egui::{
 };
 use egui_plot::{LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
+use crate::app::figure::FigureWhat;
 use crate::app::language::{t, tr};
 use crate::app::run::clock;
 use crate::app::survey::{Measure, Surveyed, panels, rule_color};
-use crate::app::{Command, CurveFormat, State};
+use crate::app::{Command, State};
 use crate::export::figure::axis::AxisScale;
 use crate::export::figure::plot::PlotPanel;
 use crate::format::significant;
@@ -79,9 +80,8 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
         }
         ui.separator();
         ui.menu_button(t!("Save"), |ui| {
-            for format in CurveFormat::ALL {
-                panel.entry(ui, Command::ExportSurvey(format));
-            }
+            panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Survey)));
+            panel.entry(ui, Command::ExportSurvey);
         });
         ui.separator();
         status(ui, state);
