@@ -17,6 +17,8 @@ pub struct Machine {
     /// Threads that libtorch takes for one operation on the CPU.
     pub threads: usize,
     pub system: &'static str,
+    /// Processes that wanted a core before it began, a mean over the last minute; `None` where the system does not tell.
+    pub load: Option<f64>,
     /// As the library in use says; `None` where the system does not tell which one that is.
     pub libtorch: Option<String>,
     /// "CPU", "CUDA:0".
@@ -28,12 +30,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub(super) fn of(device: Device, status: &DeviceStatus) -> Self {
+    pub(super) fn of(device: Device, status: &DeviceStatus, load: Option<f64>) -> Self {
         Self {
             cpu: cpu().unwrap_or_else(|| env::consts::ARCH.to_owned()),
             cores: thread::available_parallelism().map_or(1, usize::from),
             threads: tch::get_num_threads().max(1) as usize,
             system: env::consts::OS,
+            load,
             libtorch: libtorch(),
             device: status.label.clone(),
             reason: status.reason.clone(),
@@ -43,6 +46,22 @@ impl Machine {
             },
         }
     }
+}
+
+impl Machine {
+    /// That something else is at work too, where it is.
+    pub(super) fn warning(&self) -> Option<String> {
+        let load = self.load.filter(|load| *load > 0.5 * self.cores as f64)?;
+        let Self { cores, .. } = self;
+        Some(format!(
+            "other programs are at work (load {load:.1} on {cores} cores): times are longer than they need be"
+        ))
+    }
+}
+
+/// Processes that want a core, a mean over the last minute.
+pub(super) fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 fn cpu() -> Option<String> {
@@ -87,6 +106,14 @@ mod tests {
         assert_eq!(value(text, "model name"), Some("A CPU @ 2.0 GHz"));
         assert_eq!(value(text, "VmHWM"), Some("1234 kB"));
         assert_eq!(value(text, "model"), None);
+    }
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        let status = DeviceStatus::default();
+        let with = |load| Machine { cores: 4, ..Machine::of(Device::Cpu, &status, load) }.warning();
+        assert_eq!((with(None), with(Some(1.9))), (None, None));
+        assert!(with(Some(2.5)).is_some_and(|warning| warning.contains("load 2.5 on 4 cores")));
     }
 
     #[test]

@@ -141,10 +141,12 @@ pub fn run(
     progress: &mut dyn FnMut(&str, Option<Duration>) -> ControlFlow<()>,
 ) -> Result<Report, BenchError> {
     let begin = Instant::now();
+    let load = machine::load();
     let learner = learner(setup, true, Amp::Off, progress)?;
     let plan = &learner.plan;
-    let (device, warnings) = (plan.device, plan.warnings.clone());
-    let machine = Machine::of(device, &plan.status);
+    let device = plan.device;
+    let machine = Machine::of(device, &plan.status, load);
+    let warnings = plan.warnings.iter().cloned().chain(machine.warning()).collect();
     let setup = Setup { imgsz: plan.config.imgsz, ..setup.clone() };
 
     let mut tasks = EVERYWHERE.to_vec();

@@ -27,7 +27,7 @@ const REFRESH: Duration = Duration::from_millis(100);
     Without files the sample session is measured. Repeats that warm up are not counted; a training step is one of the \
     optimizer, without the step in ten that measures lambda anew. On CUDA the steps are measured in float16 too. \
     Nothing is written but the JSON. Ctrl+C ends with what is measured.\n\n\
-    The JSON has the schema distillscope.bench/1, times in seconds: version, machine{cpu, cores, threads, system, libtorch, \
+    The JSON has the schema distillscope.bench/1, times in seconds: version, machine{cpu, cores, threads, system, load, libtorch, \
     device, reason, gpu}, setup{data, teacher, student, imgsz, batch, workers, tap, seconds}, measurements[{id, what, n, \
     median, p90, images_per_second}], imitation[{precision, seconds, ratio}], peak_memory_bytes, seconds, complete, \
     warnings.")]
