@@ -32,7 +32,7 @@ pub(super) fn check(
         preflight.layers = measured.layers();
         probe = measured.probe;
     }
-    steps.at("a smaller batch", 0.6)?;
+    steps.at("a smaller batch", 0.58)?;
     let smaller = few.first(part.images.len().saturating_sub(1).max(1));
     let alone = parts(subject, &smaller, probe);
     if imitates {
@@ -77,9 +77,9 @@ impl Measured {
         let parameters: Vec<&Tensor> = parameters.iter().collect();
         let gradients = |loss: &Tensor| gradients_of(loss, &parameters, true);
         let (detection_loss, imitation_loss) = (objective.detection()?, objective.imitation()?);
-        steps.at("the detection loss's gradient", 0.2)?;
+        steps.at("the detection loss's gradient", 0.24)?;
         let detection = gradients(&detection_loss)?;
-        steps.at("the imitation's gradient", 0.4)?;
+        steps.at("the imitation's gradient", 0.39)?;
         let imitation = match &imitation_loss {
             Some(loss) => gradients(loss)?,
             None => parameters.iter().map(|_| None).collect(),

@@ -32,15 +32,29 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The fewest first images that have an imitated cell at every scale where any has one; at least 1.
-pub(super) fn telling(masks: &[BatchMask]) -> Result<usize, TrainError> {
-    let mut needed = 1;
+/// A few of so many images, by their places, that have an imitated cell at every scale where any has one; at least one.
+/// The masks may be wrong in every way: nobody has looked at them yet.
+pub(super) fn telling(masks: &[BatchMask], images: usize) -> Result<Vec<usize>, TrainError> {
+    let mut of_scales: Vec<Vec<bool>> = Vec::new();
     for mask in masks {
-        let images = mask.cells.f_flatten(1, -1)?.f_gt(0.0)?.f_any_dim(1, false)?;
-        let first = Vec::<bool>::try_from(images)?.into_iter().position(|imitates| imitates);
-        needed = needed.max(first.map_or(0, |first| first + 1));
+        let imitates = mask.cells.f_flatten(1, -1)?.f_gt(0.0)?.f_any_dim(1, false)?;
+        let mut imitates = Vec::<bool>::try_from(imitates)?;
+        imitates.resize(images, false);
+        of_scales.push(imitates);
     }
-    Ok(needed)
+    of_scales.retain(|imitates| imitates.contains(&true));
+    let mut telling = Vec::new();
+    while !of_scales.is_empty() {
+        // The image of the most scales that none before it has, the first of equals.
+        let scales = |image: &usize| of_scales.iter().filter(|imitates| imitates[*image]).count();
+        let Some(best) = (0..images).rev().max_by_key(scales) else { break };
+        telling.push(best);
+        of_scales.retain(|imitates| !imitates[best]);
+    }
+    if telling.is_empty() {
+        telling.push(0);
+    }
+    Ok(telling)
 }
 
 /// [B, cells] of every scale side by side, one row an image.
@@ -289,18 +303,20 @@ mod tests {
     use crate::imitation::mask::{IouField, Psi};
 
     #[test]
-    fn the_fewest_images_that_tell_of_every_scale() {
+    fn a_few_images_tell_of_every_scale() {
         let mask = |cells: &[f32], side: i64| BatchMask {
             cells: Tensor::from_slice(cells).view([3, 1, side, side]),
             count: cells.iter().filter(|cell| **cell > 0.0).count() as u64,
         };
-        // Three images: the first imitates at the fine scale alone, the second at both.
-        let fine = mask(&[0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 2);
-        let coarse = mask(&[0.0, 1.0, 1.0], 1);
-        let idle = mask(&[0.0, 0.0, 0.0], 1);
-        assert_eq!(telling(&[fine, coarse]).unwrap(), 2);
-        assert_eq!(telling(&[idle]).unwrap(), 1);
-        assert_eq!(telling(&[]).unwrap(), 1);
+        // Three images: the first imitates at the fine scale alone, the second at both, the third at the coarse one.
+        let fine = || mask(&[0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 2);
+        assert_eq!(telling(&[fine(), mask(&[0.0, 1.0, 1.0], 1)], 3).unwrap(), [1]);
+        // Without the coarse scale in the second image it takes two, and the first comes first.
+        assert_eq!(telling(&[fine(), mask(&[0.0, 0.0, 1.0], 1)], 3).unwrap(), [0, 2]);
+        assert_eq!(telling(&[mask(&[0.0, 0.0, 0.0], 1)], 3).unwrap(), [0]);
+        assert_eq!(telling(&[], 3).unwrap(), [0]);
+        // A mask of too few images is another check's business.
+        assert_eq!(telling(&[fine()], 5).unwrap(), [0]);
     }
 
     /// The golden counts of the method: one box in the middle of 640 × 640 px, ψ = 0.5.

@@ -25,9 +25,9 @@ pub(super) fn check(
     let losses = Losses::of(subject, part, steps)?;
     preflight.checks.push(losses.trained());
     preflight.checks.push(differs(subject, &losses)?);
-    steps.at("the teacher's statistics", 0.5)?;
+    steps.at("the teacher's statistics", 0.53)?;
     preflight.checks.push(eval_mode(subject, part)?);
-    steps.at("a step of the optimizer", 0.7)?;
+    steps.at("a step of the optimizer", 0.78)?;
     preflight.checks.extend(after_a_step(subject, few)?);
     Ok(())
 }

@@ -66,14 +66,18 @@ pub struct TrainBatch {
 impl TrainBatch {
     /// Its first images, all of them where there are fewer.
     pub fn first(&self, images: usize) -> Self {
-        let images = images.min(self.images.len());
-        let bytes = self.pixels.len() / self.images.len().max(1) * images;
-        Self {
-            pixels: self.pixels[..bytes].to_vec(),
-            images: self.images[..images].to_vec(),
-            warnings: self.warnings.clone(),
-            ..*self
+        self.picked(0..images.min(self.images.len()))
+    }
+
+    /// Some of its images, in the order in which they are named.
+    pub fn picked(&self, images: impl IntoIterator<Item = usize>) -> Self {
+        let bytes = self.pixels.len() / self.images.len().max(1);
+        let mut picked = Self { pixels: Vec::new(), images: Vec::new(), warnings: self.warnings.clone(), ..*self };
+        for image in images {
+            picked.pixels.extend_from_slice(&self.pixels[bytes * image..][..bytes]);
+            picked.images.push(self.images[image].clone());
         }
+        picked
     }
 }
 
