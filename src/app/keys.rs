@@ -4,7 +4,7 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers, Popup};
 
 use crate::app::command::Command;
 use crate::app::state::State;
-use crate::app::talk;
+use crate::app::{talk, tour};
 
 /// The commands of the keys that were pressed, and takes those keys out of the input.
 ///
@@ -24,10 +24,19 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     let walks = Popup::is_any_open(ctx) || ctx.egui_wants_keyboard_input();
     let covered = state.overlay.is_some();
     let mut commands = Vec::new();
+    // Under a sheet or a menu the tour waits.
+    if state.tour.is_some() && !covered && !walks {
+        commands.extend(tour::pressed(ctx));
+    }
     for command in Command::catalogue(state) {
         let closes = matches!(
             command,
-            Command::Dismiss | Command::TogglePalette | Command::ToggleKeys | Command::Quit | Command::ToggleMessages
+            Command::Dismiss
+                | Command::TogglePalette
+                | Command::ToggleKeys
+                | Command::ToggleTerms
+                | Command::Quit
+                | Command::ToggleMessages
         );
         if covered && !closes {
             continue;

@@ -9,6 +9,7 @@ mod dataset;
 mod desk;
 mod explain;
 mod frames;
+pub mod glossary;
 mod icon;
 mod keys;
 pub mod language;
@@ -21,6 +22,7 @@ mod settings;
 mod state;
 pub mod survey;
 pub mod talk;
+pub mod tour;
 mod update;
 pub mod view;
 mod wants;
@@ -106,6 +108,8 @@ pub struct App<B> {
     frame: Option<Duration>,
     /// Of [`App::tick`], which belongs to the drawing that follows.
     ticked: Duration,
+    /// The tour has not come by itself yet.
+    tour_due: bool,
     /// The zoom to go back to when the talk is left.
     zoom_before: Option<f32>,
 }
@@ -140,6 +144,7 @@ impl<B: Backend> App<B> {
             desk: Desk::new(move || wake.request_repaint()),
             memory: ui::Memory::default(),
             layout: settings.window,
+            tour_due: settings.tour_due,
             settings_path,
             saved: settings,
             next_save: SETTINGS_INTERVAL,
@@ -164,6 +169,7 @@ impl<B: Backend> App<B> {
             return self.run(ctx, Command::OpenReplays(options.replays.clone()));
         }
         if commands.is_empty() {
+            self.show_around(ctx);
             match self.saved.session.clone() {
                 Some(session) => self.desk.ask(Errand::CheckSession(Box::new(session))),
                 None => commands.push(Command::OpenSample),
@@ -175,6 +181,14 @@ impl<B: Backend> App<B> {
         commands.insert(place, Command::SetDevice(device));
         for command in commands {
             self.run(ctx, command);
+        }
+    }
+
+    /// Begins the tour where it is due. The settings are written at once: a crash does not bring it back.
+    fn show_around(&mut self, ctx: &egui::Context) {
+        if std::mem::take(&mut self.tour_due) {
+            self.run(ctx, Command::TakeTour);
+            self.next_save = 0.0;
         }
     }
 
@@ -305,6 +319,7 @@ impl<B: Backend> App<B> {
             theme: self.state.theme.into(),
             language: self.state.language,
             recent: self.state.recent.clone(),
+            tour_due: self.tour_due,
             view: self.state.view,
             curves: self.state.runs.view.clone(),
             window,

@@ -92,6 +92,8 @@ pub struct Settings {
     pub language: LanguageChoice,
     /// Newest first.
     pub recent: Vec<PathBuf>,
+    /// The tour is still to come: so it is where there was no file yet.
+    pub tour_due: bool,
     pub view: ViewSettings,
     pub curves: CurveView,
     pub window: WindowLayout,
@@ -107,7 +109,7 @@ impl Settings {
         Some(directories::ProjectDirs::from("", "", "distillscope")?.config_dir().join("settings.toml"))
     }
 
-    /// Reads a file; defaults without one, and with a sentence where it is broken.
+    /// Reads a file; defaults and the tour without one, and with a sentence where it is broken.
     pub fn read(path: &Path) -> (Self, Option<String>) {
         let mut text = String::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
@@ -116,7 +118,9 @@ impl Settings {
             (Self::default(), Some(message))
         };
         match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Self::default(), None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                (Self { tour_due: true, ..Self::default() }, None)
+            }
             Err(error) => broken(error.to_string()),
             Ok(_) => match toml::from_str::<Self>(&text) {
                 Ok(settings) => (settings.checked(), None),
@@ -167,6 +171,7 @@ mod tests {
             },
             curves: CurveView { smoothing: 0.5, ..CurveView::default() },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
+            tour_due: true,
             session: Some(Session { psi: 0.25, ..Session::default() }),
         };
         assert_eq!(read(&settings.to_toml().expect("toml")), (settings, None));
@@ -197,6 +202,15 @@ mod tests {
         assert_eq!(message, None);
         assert_eq!(settings.view.opacity, 0.6);
         assert_eq!((settings.window.width, settings.window.left_panel), (16_384.0, 256.0));
-        assert_eq!(Settings::read(Path::new("/no/such/file")), (Settings::default(), None));
+    }
+
+    #[test]
+    fn the_tour_is_due_where_there_were_no_settings() {
+        let (settings, message) = Settings::read(Path::new("/no/such/file"));
+        assert_eq!((settings, message), (Settings { tour_due: true, ..Settings::default() }, None));
+        // Whoever has a file has seen the window, be it an old or a broken one.
+        for text in ["theme = \"dark\"", "not toml at all ["] {
+            assert!(!read(text).0.tour_due, "{text}");
+        }
     }
 }

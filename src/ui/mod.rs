@@ -7,6 +7,7 @@ mod features;
 mod finder;
 mod images;
 mod imitation;
+mod keys;
 mod models;
 mod overlays;
 pub mod palette;
@@ -16,15 +17,19 @@ mod run;
 pub mod style;
 mod table;
 mod talk;
+mod terms;
 mod toasts;
 mod toolbar;
 mod top;
+mod tour;
 mod truths;
 mod widgets;
 
-use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
+use egui::{Align, CentralPanel, Frame, Id, Margin, Panel, Rect, ScrollArea, Ui};
 
+use crate::app::glossary::Term;
 use crate::app::language::{key, t, tr};
+use crate::app::tour::Stop;
 use crate::app::view::{ChannelView, Layer, RangeMode, ViewSettings};
 use crate::app::{Command, Overlay, State, WindowLayout, file_name};
 use crate::imitation::difference::DifferenceKind;
@@ -41,6 +46,9 @@ pub struct Memory {
     canvas: canvas::Canvas,
     run: run::RunMemory,
     talk: talk::TalkMemory,
+    spots: tour::Spots,
+    /// The stop of the tour that was drawn last.
+    toured: Option<Stop>,
     /// Widths of the left and the right panel.
     panels: [Option<f32>; 2],
     /// Height of the run panel.
@@ -92,6 +100,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     if let Some(height) = run::show(ui, &mut panel, &mut memory.run, layout.run_panel) {
         memory.run_panel = Some(height);
     }
+    memory.spots.set(Stop::Run, memory.run.bar);
 
     let side = padded(ui, Margin::same(8));
     let left = Panel::left("images and models")
@@ -105,20 +114,29 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
             Panel::bottom("models").frame(cards).resizable(false).show_separator_line(false).show(ui, |ui| {
                 models::show(ui, &mut panel, &mut memory.cards, brief);
             });
-            CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
+            let list = CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
+            memory.spots.set(Stop::Images, Some(list.response.rect));
         });
+    memory.spots.set(Stop::Models, memory.cards.into_iter().flatten().reduce(Rect::union));
+    // A stop that has just been reached is scrolled to.
+    let arrived = state.tour.filter(|_| memory.toured != state.tour);
+    memory.toured = state.tour;
     let right = Panel::right("inspector").frame(side).default_size(layout.right_panel).size_range(320.0..=560.0).show(
         ui,
         |ui| {
             ScrollArea::vertical()
                 .auto_shrink([false, false])
-                .show(ui, |ui| inspector(ui, &mut panel, &mut memory.sort));
+                .show(ui, |ui| inspector(ui, &mut panel, &mut memory.sort, arrived == Some(Stop::Mask)))
+                .inner
         },
     );
+    // Where it is still out of sight, the whole panel.
+    let mask = right.inner.intersect(right.response.rect);
+    memory.spots.set(Stop::Mask, Some(if mask.height() > 16.0 { mask } else { right.response.rect }));
     memory.panels = [left.response.rect.width(), right.response.rect.width()].map(Some);
 
     let center = Frame::NONE.fill(palette::Palette::of(ui).canvas);
-    CentralPanel::no_frame().frame(center).show(ui, |ui| {
+    let center = CentralPanel::no_frame().frame(center).show(ui, |ui| {
         let bar = padded(ui, Margin::symmetric(8, 8));
         Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel));
         if run::moments::is_shown(&panel) {
@@ -131,7 +149,9 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
         panel.commands.extend(memory.canvas.show(ui, &canvas_model(state, &view, message.as_deref())));
         toasts::show(ui, state, &mut memory.toasts, corner, panel.commands);
     });
+    memory.spots.set(Stop::Picture, Some(center.response.rect));
 
+    tour::show(ui, &mut panel, &memory.spots);
     overlays::show(ui, &mut panel);
     run::over(ui, &mut panel, &mut memory.run);
     if state.overlay == Some(Overlay::Palette) {
@@ -188,17 +208,24 @@ fn canvas_message(state: &State) -> Option<String> {
     (!shown).then(|| t!("Opening {file}…", file = file_name(image)))
 }
 
-/// The right panel.
-fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>) {
+/// The right panel; returns where the mask's part is, and scrolls to it on demand.
+fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>, reveal_mask: bool) -> Rect {
     let state = panel.state;
     pinned::show(ui, panel);
     widgets::section(ui, key!("UNDER THE POINTER"), |ui| pointer::show(ui, state));
-    widgets::section(ui, key!("MASK"), |ui| imitation::mask(ui, panel));
+    let title = widgets::section(ui, key!("MASK"), |ui| imitation::mask(ui, panel));
+    let mask = Rect::from_x_y_ranges(ui.max_rect().x_range(), title.rect.top()..=ui.cursor().top());
+    title.on_hover_text(tr(Term::Mask.explanation()));
+    if reveal_mask {
+        ui.scroll_to_rect(mask, Some(Align::Center));
+    }
     widgets::section(ui, key!("FEATURES"), |ui| features::show(ui, panel));
     let truths = state.scene.as_ref().map_or(0, |scene| scene.labels.len());
     let title = t!("GROUND TRUTHS ({count})", count = truths);
-    widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
+    let title = widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
+    title.on_hover_text(tr(Term::GroundTruth.explanation()));
     widgets::section(ui, key!("TOTALS"), |ui| imitation::totals(ui, state));
+    mask
 }
 
 /// Files that were let fall on the window, and the frame that says that they can be.

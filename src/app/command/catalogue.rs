@@ -3,7 +3,7 @@
 use egui::ThemePreference;
 
 use super::{Command, CurveFormat, INPUT_SIZES, PAGE, PSI_STEP, RunFile};
-use crate::app::language::LanguageChoice;
+use crate::app::language::{LanguageChoice, t};
 use crate::app::run::RunTab;
 use crate::app::state::State;
 use crate::app::survey::Measure;
@@ -19,13 +19,30 @@ const ZOOM_STEP: f32 = 1.25;
 const PIN_STEPS: [(isize, isize); 4] = [(-1, 0), (1, 0), (0, -1), (0, 1)];
 
 impl Command {
-    /// Everything the palette offers and the keys give, in the order of the menus.
+    /// Everything on offer, by what it is about and in the order of the menus: the parts of the key sheet.
+    pub fn groups(state: &State) -> [(&'static str, Vec<Self>); 6] {
+        [
+            (t!("Files"), Self::of_files(state)),
+            (t!("Mask and features"), Self::of_the_method(state)),
+            (t!("View"), Self::of_the_view(state)),
+            (t!("Run"), Self::of_the_run(state)),
+            (t!("Talk"), vec![Self::ToggleTalk]),
+            (t!("Window"), Self::of_the_window()),
+        ]
+    }
+
+    /// Everything the palette offers and the keys give.
     pub fn catalogue(state: &State) -> Vec<Self> {
+        Self::groups(state).into_iter().flat_map(|(_, commands)| commands).collect()
+    }
+
+    fn of_files(state: &State) -> Vec<Self> {
         let mut all = vec![Self::BrowseImage, Self::BrowseFolder, Self::BrowseData, Self::BrowseLabels];
         all.extend(Role::ALL.map(Self::BrowseModel));
         all.extend([Self::BrowseAdapter, Self::BrowseReplay]);
         all.extend([Self::OpenSample, Self::BrowseSession, Self::SaveSession]);
         all.extend(state.recent.iter().cloned().map(Self::Open));
+        all.push(Self::ForgetRecent);
         all.extend(Role::ALL.map(Self::CloseModel));
         all.extend(Role::ALL.map(Self::ShowLoadReport));
         all.extend([1, -1, PAGE, -PAGE].map(Self::StepImage));
@@ -33,8 +50,11 @@ impl Command {
         all.extend(state.dataset.splits().iter().cloned().map(Self::SetSplit));
         all.push(Self::CompareAgain);
         all.extend(state.activities.iter().map(|activity| Self::Cancel(activity.kind)));
+        all
+    }
 
-        all.extend([PSI_STEP, -PSI_STEP].map(Self::StepPsi));
+    fn of_the_method(state: &State) -> Vec<Self> {
+        let mut all: Vec<Self> = [PSI_STEP, -PSI_STEP].map(Self::StepPsi).into();
         all.extend(LevelRule::ALL.map(Self::SetRule));
         all.extend(IouConvention::ALL.map(Self::SetConvention));
         all.extend([1, -1].map(Self::StepSolo));
@@ -46,8 +66,11 @@ impl Command {
         all.push(Self::SetInsideMask(!state.view.inside_mask));
         all.extend(INPUT_SIZES.map(Self::SetInputSize));
         all.extend(state.device_choices().into_iter().map(Self::SetDevice));
+        all
+    }
 
-        all.extend(Layer::ALL.map(Self::SetLayer));
+    fn of_the_view(state: &State) -> Vec<Self> {
+        let mut all: Vec<Self> = Layer::ALL.map(Self::SetLayer).into();
         all.push(Self::SetScales(ScaleChoice::All));
         all.extend(state.strides().map(|stride| Self::SetScales(ScaleChoice::Stride(stride))));
         all.push(Self::StepScales);
@@ -60,7 +83,11 @@ impl Command {
         all.extend([ZOOM_STEP, 1.0 / ZOOM_STEP].map(Self::ZoomBy));
         all.extend([Self::TogglePin, Self::Pin(None)]);
         all.extend(PIN_STEPS.map(|(rows, cols)| Self::StepPin(rows, cols)));
-        all.push(Self::ToggleRunPanel);
+        all
+    }
+
+    fn of_the_run(state: &State) -> Vec<Self> {
+        let mut all = vec![Self::ToggleRunPanel];
         all.extend(RunTab::ALL.map(Self::SetRunTab));
         all.push(Self::Preflight);
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
@@ -75,11 +102,16 @@ impl Command {
         all.extend(Measure::ALL.map(Self::SetSurveyMeasure));
         all.extend(CurveFormat::ALL.map(Self::ExportSurvey));
         all.extend([Self::ToggleMoments, Self::PlayMoments]);
-        all.extend([ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme));
+        all
+    }
+
+    fn of_the_window() -> Vec<Self> {
+        let mut all: Vec<Self> =
+            [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark].map(Self::SetTheme).into();
         all.extend(LanguageChoice::ALL.map(Self::SetLanguage));
-        all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages, Self::ForgetRecent]);
-        all.push(Self::ToggleTalk);
-        all.extend([Self::ToggleKeys, Self::ToggleFrameTimes, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
+        all.extend([Self::TogglePalette, Self::ToggleMessages, Self::ClearMessages]);
+        all.extend([Self::ToggleKeys, Self::ToggleTerms, Self::TakeTour]);
+        all.extend([Self::ToggleFrameTimes, Self::ToggleAbout, Self::Dismiss, Self::Quit]);
         all
     }
 }
@@ -95,5 +127,29 @@ mod tests {
             assert!(command.tooltip().ends_with('.'), "{command:?}");
             assert!(labels.insert(command.label()), "two commands are called {}", command.label());
         }
+    }
+
+    /// The variants of [`Command`] that carry nothing, read from its source.
+    fn bare_variants() -> Vec<&'static str> {
+        let source = include_str!("mod.rs");
+        let body =
+            source.split_once("pub enum Command {").and_then(|(_, rest)| rest.split_once("\n}")).expect("the enum");
+        let lines = body.0.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        lines.filter_map(|line| line.strip_suffix(',')).filter(|name| name.chars().all(char::is_alphanumeric)).collect()
+    }
+
+    #[test]
+    fn whatever_needs_nothing_said_with_it_is_on_offer() {
+        // The answers of a sheet and of the tour, which are given there.
+        const ELSEWHERE: [&str; 2] = ["ForgetMissing", "LeaveTour"];
+        let variants = bare_variants();
+        assert!(variants.len() > 30, "the enum was not understood: {variants:?}");
+        let offered: Vec<String> =
+            Command::catalogue(&State::default()).iter().map(|command| format!("{command:?}")).collect();
+        let missing: Vec<&str> = variants
+            .into_iter()
+            .filter(|name| !ELSEWHERE.contains(name) && !offered.iter().any(|other| other == name))
+            .collect();
+        assert!(missing.is_empty(), "not in the palette: {missing:?}");
     }
 }

@@ -166,6 +166,13 @@ pub enum Command {
     ClearMessages,
     ShowLoadReport(Role),
     ToggleKeys,
+    /// The words of the method, a sentence each.
+    ToggleTerms,
+    /// From its first stop.
+    TakeTour,
+    /// Forth or back in the tour, which ends past its last stop.
+    StepTour(isize),
+    LeaveTour,
     ToggleFrameTimes,
     ToggleAbout,
     /// Closes what lies over the window, else ends a solo.

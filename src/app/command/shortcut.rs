@@ -77,6 +77,7 @@ impl Command {
             Self::TogglePalette => const { &[control(Key::K), control(Key::P)] },
             Self::ToggleMessages => const { &[control(Key::M)] },
             Self::ToggleKeys => const { &[plain(Key::F1)] },
+            Self::ToggleTerms => const { &[shifted(Key::F1)] },
             Self::ToggleRunPanel => const { &[control(Key::R)] },
             Self::StartRun => const { &[plain(Key::F9)] },
             Self::PauseRun => const { &[plain(Key::F8)] },

@@ -6,6 +6,7 @@ use crate::app::run::{Field, RunTab};
 use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
 use crate::app::survey;
+use crate::app::tour::Stop;
 use crate::app::view::{Layer, RangeMode};
 use crate::inspect::Role;
 
@@ -99,6 +100,9 @@ impl Command {
                 .then_some(t!("No run has kept difference maps yet.")),
             Self::PlayMoments | Self::SeekMoment(_) | Self::ShowMomentsOf(_) => {
                 state.runs.moments().is_none().then_some(t!("The difference through time is not shown."))
+            }
+            Self::StepTour(steps) if *steps < 0 => {
+                (state.tour == Some(Stop::ALL[0])).then_some(t!("This is the first stop."))
             }
             Self::ClearMessages => state.messages.is_empty().then_some(t!("There are no messages.")),
             _ => None,

@@ -1,6 +1,7 @@
 //! What commands do, in a sentence each.
 
 use super::{Command, CurveFormat, RunFile};
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::RunTab;
 use crate::inspect::{AdapterChoice, Role};
@@ -40,11 +41,9 @@ impl Command {
             Self::ShowRows(_) => t!("Asks for the thumbnails of these rows."),
             Self::CompareAgain => t!("Repeats the forward passes and the adapter's fit on this image."),
             Self::Cancel(_) => t!("Stops this work at its next step; what is loaded stays."),
-            Self::SetPsi(_) | Self::StepPsi(_) => {
-                t!("The threshold: cells with an IoU above ψ times the largest one are imitated.")
-            }
-            Self::SetRule(_) => t!("Which scales a ground truth marks."),
-            Self::SetConvention(_) => t!("How the overlap of an anchor and a box is measured."),
+            Self::SetPsi(_) | Self::StepPsi(_) => tr(Term::Psi.explanation()),
+            Self::SetRule(_) => tr(Term::LevelRule.explanation()),
+            Self::SetConvention(_) => tr(Term::IouConvention.explanation()),
             Self::Solo(None) => t!("Ends the solo: every ground truth counts again."),
             Self::Solo(Some(_)) | Self::StepSolo(_) => t!("Shows the IoU and the mask of one ground truth alone."),
             Self::SetTap(tap) => tr(tap.explanation()),
@@ -55,7 +54,7 @@ impl Command {
                 t!("Subtracts as they are; teacher and student must have the same channels.")
             }
             Self::SetAdapter(AdapterChoice::Run(_)) => t!("The adapters that a run has trained."),
-            Self::SetDifference(_) => t!("How the two feature vectors of a cell are set against each other."),
+            Self::SetDifference(_) => tr(Term::Difference.explanation()),
             Self::SetChannels(_) => t!("Which channels the feature maps and the difference show."),
             Self::SetInsideMask(_) => {
                 t!("Feature maps and differences inside the imitation mask alone, or everywhere.")
@@ -150,6 +149,10 @@ impl Command {
             Self::ClearMessages => t!("Empties the list of messages."),
             Self::ShowLoadReport(_) => t!("Every tensor that was loaded, missing, unexpected or of another shape."),
             Self::ToggleKeys => t!("All keys on one sheet."),
+            Self::ToggleTerms => t!("Every word of the method in one sentence."),
+            Self::TakeTour => t!("Five stops through the window, from the images to the run."),
+            Self::StepTour(_) => t!("The arrow keys do the same."),
+            Self::LeaveTour => t!("Esc does the same; Help has the tour again."),
             Self::ToggleFrameTimes => t!("How long the window takes to draw, over the last minute."),
             Self::ToggleAbout => t!("Version and licence."),
             Self::Dismiss => t!("Esc steps back."),
