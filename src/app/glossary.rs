@@ -57,7 +57,7 @@ impl Term {
             &[Self::Teacher, Self::Student, Self::GroundTruth, Self::Letterbox, Self::Scale, Self::Cell, Self::Anchor],
         ),
         (
-            key!("Where is imitated"),
+            key!("Which cells are imitated"),
             &[
                 Self::Iou,
                 Self::IouConvention,

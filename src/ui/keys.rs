@@ -1,5 +1,7 @@
 //! The sheet of keys, read from the commands themselves: what is on offer and has a key stands there.
 
+use std::cmp::Reverse;
+
 use egui::{KeyboardShortcut, Ui};
 
 use crate::app::language::t;
@@ -24,16 +26,14 @@ struct Part {
 pub fn show(ui: &mut Ui, state: &State) {
     let parts = parts(ui, state);
     let count = ((ui.available_width() / COLUMN) as usize).clamp(1, MOST_COLUMNS);
+    // A title and the space below count as lines.
     let heights: Vec<usize> = parts.iter().map(|part| part.lines.len() + 2).collect();
-    let mut columns: Vec<Vec<Part>> = (0..count).map(|_| Vec::new()).collect();
-    for (part, column) in parts.into_iter().zip(split(&heights, count)) {
-        columns[column].push(part);
-    }
+    let columns = split(&heights, count);
     widgets::sheet_area(ui).show(ui, |ui| {
         ui.columns(count, |uis| {
-            for (ui, parts) in uis.iter_mut().zip(&columns) {
+            for (ui, column) in uis.iter_mut().zip(&columns) {
                 ui.spacing_mut().item_spacing.y = 2.0;
-                parts.iter().for_each(|part| draw(ui, part));
+                column.iter().for_each(|&index| draw(ui, &parts[index]));
             }
         });
     });
@@ -63,27 +63,38 @@ fn parts(ui: &Ui, state: &State) -> Vec<Part> {
         // More than two are one key on keyboards of different make.
         (!keys.is_empty()).then(|| (written(&keys[..keys.len().min(2)]), command.label()))
     };
-    let groups = Command::groups(state).into_iter();
-    let mut parts: Vec<Part> =
-        groups.map(|(title, commands)| Part { title, lines: commands.iter().filter_map(of).collect() }).collect();
-    let on_stage = talk::keys().into_iter().map(|(command, keys)| {
-        let does = if command == Command::ToggleTalk { t!("Leave the talk").to_owned() } else { command.label() };
-        (written(&keys), does)
-    });
-    parts.push(Part { title: t!("In the talk"), lines: on_stage.collect() });
-    parts
+    let part = |(title, commands): (&'static str, Vec<Command>)| {
+        let mut lines: Vec<Line> = commands.iter().filter_map(of).collect();
+        if commands.contains(&Command::ToggleTalk) {
+            lines.extend(talk::keys().into_iter().map(|(command, keys)| (written(&keys), on_stage(&command))));
+        }
+        Part { title, lines }
+    };
+    Command::groups(state).map(part).into()
 }
 
-/// The column of each part: parts stay in order, and each goes where its middle falls in equal shares of all lines.
-fn split(heights: &[usize], columns: usize) -> Vec<usize> {
-    let all: usize = heights.iter().sum::<usize>().max(1);
-    let mut above = 0;
-    let place = |height: &usize| {
-        let middle = 2 * above + height;
-        above += height;
-        (middle * columns / (2 * all)).min(columns - 1)
-    };
-    heights.iter().map(place).collect()
+/// What a key of the talk does there.
+fn on_stage(command: &Command) -> String {
+    match command {
+        Command::ToggleTalk => t!("Leave the talk").to_owned(),
+        other => other.label(),
+    }
+}
+
+/// The parts of each column: the longest first, each into the column that is shortest so far, and in order again then.
+fn split(heights: &[usize], columns: usize) -> Vec<Vec<usize>> {
+    let mut longest: Vec<usize> = (0..heights.len()).collect();
+    longest.sort_by_key(|&part| Reverse(heights[part]));
+    let mut split = vec![Vec::new(); columns];
+    for part in longest {
+        let height = |column: &Vec<usize>| column.iter().map(|&part| heights[part]).sum::<usize>();
+        if let Some(shortest) = split.iter_mut().min_by_key(|column| height(column)) {
+            shortest.push(part);
+        }
+    }
+    split.iter_mut().for_each(|column| column.sort_unstable());
+    split.sort_unstable();
+    split
 }
 
 #[cfg(test)]
@@ -91,11 +102,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_spread_over_columns_in_order() {
-        assert_eq!(split(&[4, 4, 4], 3), [0, 1, 2]);
-        assert_eq!(split(&[10, 2, 12], 2), [0, 0, 1]);
-        assert_eq!(split(&[1, 1, 1, 9], 1), [0, 0, 0, 0]);
-        assert_eq!(split(&[], 2), [0; 0]);
+    fn parts_fill_the_columns_evenly_and_stay_in_order() {
+        assert_eq!(split(&[4, 4, 4], 3), [[0], [1], [2]]);
+        // 21 | 14 | 14, then 11 below the first 14, 8 below the other, and 7 below 21.
+        assert_eq!(split(&[14, 7, 21, 11, 14, 8], 3), [[0, 3], [1, 2], [4, 5]]);
+        assert_eq!(split(&[1, 1, 9], 1), [[0, 1, 2]]);
     }
 
     #[test]
@@ -113,7 +124,7 @@ mod tests {
         for command in with_keys {
             assert!(lines.iter().any(|(_, does)| *does == command.label()), "{command:?}");
         }
-        let (_, talk) = shown.last().expect("the talk's part");
+        let (_, talk) = shown.iter().find(|(title, _)| *title == "Talk").expect("the talk's part");
         let keys: Vec<&str> = talk.iter().flat_map(|(keys, _)| keys.split("  ")).collect();
         for key in ["→", "←", "Page down", "Page up", "[", "]", "S", "G", "P", "Esc"] {
             assert!(keys.contains(&key), "{key} of {keys:?}");

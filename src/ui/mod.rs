@@ -115,8 +115,11 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
                 models::show(ui, &mut panel, &mut memory.cards, brief);
             });
             let list = CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
-            memory.spots.set(Stop::Images, Some(list.response.rect));
+            list.response.rect
         });
+    // Where cards leave the list no room, the whole column.
+    let list = if left.inner.height() > 80.0 { left.inner } else { left.response.rect };
+    memory.spots.set(Stop::Images, Some(list));
     memory.spots.set(Stop::Models, memory.cards.into_iter().flatten().reduce(Rect::union));
     // A stop that has just been reached is scrolled to.
     let arrived = state.tour.filter(|_| memory.toured != state.tour);

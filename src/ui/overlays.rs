@@ -12,7 +12,7 @@ use crate::ui::{keys, terms};
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     match panel.state.overlay {
         Some(Overlay::Keys) => {
-            sheet(ui, panel, t!("Keys"), Command::ToggleKeys, 1080.0, |ui, panel| keys::show(ui, panel.state));
+            sheet(ui, panel, t!("Keys"), Command::ToggleKeys, 1152.0, |ui, panel| keys::show(ui, panel.state));
         }
         Some(Overlay::Terms) => sheet(ui, panel, t!("Terms"), Command::ToggleTerms, 800.0, |ui, _| terms::show(ui)),
         Some(Overlay::About) => sheet(ui, panel, "distillscope", Command::ToggleAbout, 400.0, |ui, _| about(ui)),

@@ -1,8 +1,9 @@
 //! The tour as it is drawn: a bubble beside what it is about, a frame around that, and the way on. Nothing is dimmed and
 //! nothing locked: what a bubble speaks of can be tried at once.
 
-use egui::{Align, Align2, Area, FontId, Frame, Id, Label, Layout, Order, Pos2, Rect, Shape, Stroke, StrokeKind, Ui};
-use egui::{Vec2, pos2, vec2};
+use egui::{
+    Align, Area, FontId, Frame, Id, Label, Layout, Order, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
+};
 
 use crate::app::Command;
 use crate::app::language::{t, tr};
@@ -55,7 +56,7 @@ pub fn show(ui: &Ui, panel: &mut Panel<'_>, spots: &Spots) {
             ui.spacing_mut().item_spacing.y = palette::UNIT;
             ui.add(Label::new(text));
             ui.horizontal(|ui| {
-                widgets::note(ui, &t!("{number} / {all}", number = stop as usize + 1, all = Stop::ALL.len()));
+                widgets::note(ui, &format!("{} / {}", stop as usize + 1, Stop::ALL.len()));
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                     let is_last = stop as usize + 1 == Stop::ALL.len();
                     panel.button(ui, Command::StepTour(1), if is_last { t!("Done") } else { t!("Next") });

@@ -146,7 +146,7 @@ pub fn named(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui)) {
 /// A line of a list: a name in a column of its own, and what there is to say.
 pub fn listed(ui: &mut Ui, width: f32, name: &str, text: &str) {
     ui.horizontal_top(|ui| {
-        let rest = ui.available_width() - width - ui.spacing().item_spacing.x;
+        let rest = (ui.available_width() - width - ui.spacing().item_spacing.x).max(0.0);
         ui.allocate_ui(vec2(width, 0.0), |ui| {
             ui.set_width(width);
             ui.add(Label::new(RichText::new(name).color(Palette::of(ui).accent)).wrap());

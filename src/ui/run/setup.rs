@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use egui::{
     Button, CollapsingHeader, ComboBox, DragValue, Label, RichText, ScrollArea, TextEdit, Ui, UiBuilder, WidgetInfo,
-    vec2,
 };
 
 use crate::app::glossary::Term;
