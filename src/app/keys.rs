@@ -4,7 +4,7 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers, Popup};
 
 use crate::app::command::Command;
 use crate::app::state::State;
-use crate::app::talk;
+use crate::app::{talk, tour};
 
 /// The commands of the keys that were pressed, and takes those keys out of the input.
 ///
@@ -25,12 +25,17 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     let walks = Popup::is_any_open(ctx) || ctx.egui_wants_keyboard_input();
     let covered = state.overlay.is_some();
     let mut commands = Vec::new();
+    // Under a sheet or a menu the tour waits.
+    if state.tour.is_some() && !covered && !walks {
+        commands.extend(tour::pressed(ctx));
+    }
     for command in Command::catalogue(state) {
         let closes = matches!(
             command,
             Command::Dismiss
                 | Command::TogglePalette
                 | Command::ToggleKeys
+                | Command::ToggleTerms
                 | Command::OpenFigure(None)
                 | Command::Quit
                 | Command::ToggleMessages

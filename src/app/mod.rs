@@ -11,6 +11,7 @@ mod desk;
 mod explain;
 pub mod figure;
 mod frames;
+pub mod glossary;
 mod icon;
 mod keys;
 pub mod language;
@@ -23,6 +24,7 @@ mod settings;
 mod state;
 pub mod survey;
 pub mod talk;
+pub mod tour;
 mod update;
 pub mod view;
 mod wants;
@@ -108,6 +110,8 @@ pub struct App<B> {
     frame: Option<Duration>,
     /// Of [`App::tick`], which belongs to the drawing that follows.
     ticked: Duration,
+    /// The tour has not come by itself yet.
+    tour_due: bool,
     /// The zoom to go back to when the talk is left.
     zoom_before: Option<f32>,
 }
@@ -143,6 +147,7 @@ impl<B: Backend> App<B> {
             desk: Desk::new(move || wake.request_repaint()),
             memory: ui::Memory::default(),
             layout: settings.window,
+            tour_due: settings.tour_due,
             settings_path,
             saved: settings,
             next_save: SETTINGS_INTERVAL,
@@ -167,6 +172,7 @@ impl<B: Backend> App<B> {
             return self.run(ctx, Command::OpenReplays(options.replays.clone()));
         }
         if commands.is_empty() {
+            self.show_around(ctx);
             match &self.saved.session {
                 session if session.is_empty() => commands.push(Command::OpenSample),
                 session => self.desk.ask(Errand::CheckSession(Box::new(session.clone()))),
@@ -178,6 +184,14 @@ impl<B: Backend> App<B> {
         commands.insert(place, Command::SetDevice(device));
         for command in commands {
             self.run(ctx, command);
+        }
+    }
+
+    /// Begins the tour where it is due. The settings are written at once: a crash does not bring it back.
+    fn show_around(&mut self, ctx: &egui::Context) {
+        if std::mem::take(&mut self.tour_due) {
+            self.run(ctx, Command::TakeTour);
+            self.next_save = 0.0;
         }
     }
 
@@ -308,6 +322,7 @@ impl<B: Backend> App<B> {
             theme: self.state.theme.into(),
             language: self.state.language,
             recent: self.state.recent.clone(),
+            tour_due: self.tour_due,
             figure: self.state.figure.sheet.settings.clone(),
             window,
             session: Session::of(&self.state),

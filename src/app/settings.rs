@@ -92,6 +92,8 @@ pub struct Settings {
     /// Newest first.
     pub recent: Vec<PathBuf>,
     pub figure: FigureSettings,
+    /// The tour is still to come: so it is where there was no file yet.
+    pub tour_due: bool,
     pub window: WindowLayout,
     /// What was open at the end, and how it was looked at.
     pub session: Session,
@@ -105,7 +107,7 @@ impl Settings {
         Some(directories::ProjectDirs::from("", "", "distillscope")?.config_dir().join("settings.toml"))
     }
 
-    /// Reads a file; defaults without one, and with a sentence where it is broken.
+    /// Reads a file; defaults and the tour without one, and with a sentence where it is broken.
     pub fn read(path: &Path) -> (Self, Option<String>) {
         let mut text = String::new();
         let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
@@ -114,7 +116,9 @@ impl Settings {
             (Self::default(), Some(message))
         };
         match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Self::default(), None),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                (Self { tour_due: true, ..Self::default() }, None)
+            }
             Err(error) => broken(error.to_string()),
             Ok(_) => match toml::from_str(&text).and_then(|table| current(table).try_into::<Self>()) {
                 Ok(settings) => (settings.checked(), None),
@@ -183,6 +187,7 @@ mod tests {
                 },
             },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
+            tour_due: true,
             session: Session {
                 psi: 0.25,
                 view: ViewSettings {
@@ -235,6 +240,15 @@ mod tests {
         assert_eq!((settings.figure, message), (FigureSettings::default(), None));
         let (settings, _) = read("[view]\nopacity = nan\n[window]\nwidth = 1e30\nleft_panel = nan");
         assert_eq!((settings.window.width, settings.window.left_panel), (16_384.0, 256.0));
-        assert_eq!(Settings::read(Path::new("/no/such/file")), (Settings::default(), None));
+    }
+
+    #[test]
+    fn the_tour_is_due_where_there_were_no_settings() {
+        let (settings, message) = Settings::read(Path::new("/no/such/file"));
+        assert_eq!((settings, message), (Settings { tour_due: true, ..Settings::default() }, None));
+        // Whoever has a file has seen the window, be it an old or a broken one.
+        for text in ["theme = \"dark\"", "not toml at all ["] {
+            assert!(!read(text).0.tour_due, "{text}");
+        }
     }
 }

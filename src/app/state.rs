@@ -16,6 +16,7 @@ use crate::app::messages::Messages;
 use crate::app::run::Runs;
 use crate::app::survey::SurveyState;
 use crate::app::talk::TalkState;
+use crate::app::tour::Stop;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::format::seconds_left;
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
@@ -134,6 +135,7 @@ impl Sample {
 pub enum Overlay {
     Palette,
     Keys,
+    Terms,
     About,
     Report(Role),
     /// An image of the batch view.
@@ -252,6 +254,8 @@ pub struct State {
     pub frame_times: FrameTimes,
     pub frame_times_open: bool,
     pub overlay: Option<Overlay>,
+    /// Where the tour is.
+    pub tour: Option<Stop>,
     /// Weights of which only a person can say whose they are.
     pub undecided: Vec<PathBuf>,
     /// Files of the session that are not where they were.
@@ -312,6 +316,7 @@ impl Default for State {
             frame_times: FrameTimes::default(),
             frame_times_open: false,
             overlay: None,
+            tour: None,
             undecided: Vec::new(),
             missing: Vec::new(),
             search_requests: 0,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Event, Key, Modifiers};
+use egui::{Event, Key, KeyboardShortcut, Modifiers};
 
 use crate::app::command::{Command, PSI_STEP};
 use crate::app::run::Track;
@@ -101,6 +101,22 @@ pub(super) fn pressed(ctx: &egui::Context) -> Vec<Command> {
         });
     });
     commands
+}
+
+/// What the keys of a talk do, each with all of its keys, in the order of the keyboard.
+pub fn keys() -> Vec<(Command, Vec<KeyboardShortcut>)> {
+    let mut found: Vec<(Command, Vec<KeyboardShortcut>)> = Vec::new();
+    for modifiers in [Modifiers::NONE, Modifiers::SHIFT] {
+        for key in Key::ALL {
+            let Some(command) = command_of(*key, modifiers) else { continue };
+            let shortcut = KeyboardShortcut::new(modifiers, *key);
+            match found.iter_mut().find(|(other, _)| *other == command) {
+                Some((_, keys)) => keys.push(shortcut),
+                None => found.push((command, vec![shortcut])),
+            }
+        }
+    }
+    found
 }
 
 fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {

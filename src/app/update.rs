@@ -20,6 +20,7 @@ use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::survey::{self, SurveyExport};
+use crate::app::tour::Stop;
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::{Psi, ScaleMask};
@@ -347,7 +348,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             state.talk.on ^= true;
             state.talk.blank = false;
             state.before_after.retry();
-            (state.overlay, state.messages_open) = (None, false);
+            (state.overlay, state.messages_open, state.tour) = (None, false, None);
             entered(state);
         }
         Command::StepTalk(steps) => {
@@ -367,6 +368,10 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::SetLanguage(language) => state.language = language,
         Command::TogglePalette => toggle(state, Overlay::Palette),
         Command::ToggleKeys => toggle(state, Overlay::Keys),
+        Command::ToggleTerms => toggle(state, Overlay::Terms),
+        Command::TakeTour => (state.overlay, state.tour) = (None, Some(Stop::ALL[0])),
+        Command::StepTour(steps) => state.tour = state.tour.and_then(|stop| stop.stepped(steps)),
+        Command::LeaveTour => state.tour = None,
         Command::ToggleFrameTimes => state.frame_times_open ^= true,
         Command::ToggleAbout => toggle(state, Overlay::About),
         Command::ShowLoadReport(role) => toggle(state, Overlay::Report(role)),

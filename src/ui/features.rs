@@ -2,6 +2,7 @@
 
 use egui::{Button, ComboBox, RichText, Sense, Ui};
 
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::view::ChannelView;
 use crate::app::{Command, State, file_name};
@@ -14,13 +15,13 @@ use crate::worker::JobKind;
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
-    named(ui, t!("Tap"), t!("Where in the networks the features are taken."), |ui| {
+    named(ui, t!("Tap"), tr(Term::Tap.explanation()), |ui| {
         for tap in Tap::ALL {
             panel.command(ui, Command::SetTap(tap), Button::selectable(state.tap == tap, tr(tap.name())));
         }
     });
-    named(ui, t!("Adapter"), t!("How student channels become teacher channels."), |ui| adapter(ui, panel));
-    named(ui, t!("Difference"), t!("How the two feature vectors of a cell are set against each other."), |ui| {
+    named(ui, t!("Adapter"), tr(Term::Adapter.explanation()), |ui| adapter(ui, panel));
+    named(ui, t!("Difference"), tr(Term::Difference.explanation()), |ui| {
         let shown = ComboBox::from_id_salt("difference").selected_text(tr(state.view.difference.label())).width(112.0);
         let shown = shown.show_ui(ui, |ui| {
             for kind in DifferenceKind::ALL {
@@ -150,16 +151,8 @@ fn summary(ui: &mut Ui, state: &State) {
         Column::text("", 36.0, ""),
         Column::number(t!("teacher"), 56.0, t!("Channels of the teacher at this scale.")),
         Column::number(t!("student"), 56.0, t!("Channels of the student at this scale.")),
-        Column::number(
-            "R²",
-            52.0,
-            t!("Share of the teacher's variance that the adapter explains on this image's cells."),
-        ),
-        Column::number(
-            t!("R² l.o.o."),
-            56.0,
-            t!("The same with each cell left out of the fit that predicts it: the honest figure."),
-        ),
+        Column::number("R²", 52.0, tr(Term::R2.explanation())),
+        Column::number(t!("R² l.o.o."), 56.0, tr(Term::R2LeaveOneOut.explanation())),
         Column::number(t!("inside"), 0.0, t!("Mean difference inside the mask.")),
         Column::number(t!("outside"), 52.0, t!("Mean difference outside the mask.")),
     ];

@@ -2,13 +2,14 @@
 
 use egui::{Button, Sense, Ui};
 
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::{AnchorOwner, Command, State};
 use crate::format::significant;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::ui::palette::Palette;
 use crate::ui::table::{self, Cell, Column};
-use crate::ui::widgets::{self, Panel, named, note};
+use crate::ui::widgets::{self, Panel, named, note, note_of};
 
 pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
@@ -30,14 +31,14 @@ pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
         }
     });
     note(ui, tr(state.rule.explanation()));
-    named(ui, "IoU", Command::SetConvention(state.convention).tooltip(), |ui| {
+    named(ui, "IoU", tr(Term::Iou.explanation()), |ui| {
         for convention in IouConvention::ALL {
             let button = Button::selectable(state.convention == convention, convention.name());
             let command = Command::SetConvention(convention);
             panel.command(ui, command, button).on_hover_text(tr(convention.explanation()));
         }
     });
-    note(ui, &anchors(state));
+    note_of(ui, &anchors(state), Term::Anchor);
     if let Some(text) = state.anchors.as_ref().and_then(|anchors| anchors.note.as_ref()) {
         let text = egui::RichText::new(t!("Note: {note}.", note = text)).small().color(Palette::of(ui).warning);
         ui.add(egui::Label::new(text).wrap());
@@ -71,14 +72,10 @@ pub fn totals(ui: &mut Ui, state: &State) {
     let columns = [
         Column::text("", 52.0, ""),
         Column::number(t!("map"), 60.0, t!("Cells of the map: rows × columns.")),
-        Column::number(t!("mask"), 60.0, t!("Cells inside the mask: N.")),
+        Column::number(t!("mask"), 60.0, tr(Term::MaskCells.explanation())),
         Column::number(t!("share"), 60.0, t!("The mask's share of the map.")),
         Column::number(t!("hits"), 60.0, t!("Anchor hits, added up over the cells: the count map's sum.")),
-        Column::number(
-            t!("loss"),
-            0.0,
-            t!("Imitation loss at λ = 1: half the mean squared L2 distance inside the mask."),
-        ),
+        Column::number(t!("loss"), 0.0, tr(Term::Distance.explanation())),
     ];
     table::header(ui, &columns, None);
     let loss_of = |stride| state.measures.as_ref().and_then(|measures| measures.scale(stride)?.loss);

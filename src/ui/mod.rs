@@ -9,6 +9,7 @@ mod figure;
 mod finder;
 mod images;
 mod imitation;
+mod keys;
 mod models;
 mod overlays;
 pub mod palette;
@@ -18,15 +19,19 @@ mod run;
 pub mod style;
 mod table;
 mod talk;
+mod terms;
 mod toasts;
 mod toolbar;
 mod top;
+mod tour;
 mod truths;
 mod widgets;
 
-use egui::{CentralPanel, Frame, Id, Margin, Panel, ScrollArea, Ui};
+use egui::{CentralPanel, Frame, Id, Margin, Panel, Rect, ScrollArea, Ui};
 
+use crate::app::glossary::Term;
 use crate::app::language::{key, t, tr};
+use crate::app::tour::Stop;
 use crate::app::view::{RangeMode, ViewSettings};
 use crate::app::{Command, Explained, Overlay, State, WindowLayout, file_name};
 use crate::inspect::Role;
@@ -44,6 +49,7 @@ pub struct Memory {
     run: run::RunMemory,
     talk: talk::TalkMemory,
     figure: figure::FigureMemory,
+    spots: tour::Spots,
     /// Widths of the left and the right panel.
     panels: [Option<f32>; 2],
     /// Height of the run panel.
@@ -96,6 +102,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     if let Some(height) = run::show(ui, &mut panel, &mut memory.run, layout.run_panel) {
         memory.run_panel = Some(height);
     }
+    memory.spots.set(Stop::Run, memory.run.bar);
 
     let side = padded(ui, Margin::same(8));
     let left = Panel::left("images and models")
@@ -109,18 +116,23 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
             Panel::bottom("models").frame(cards).resizable(false).show_separator_line(false).show(ui, |ui| {
                 models::show(ui, &mut panel, &mut memory.cards, brief);
             });
-            CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
+            let list = CentralPanel::no_frame().show(ui, |ui| images::show(ui, &mut panel, &mut memory.images));
+            list.response.rect
         });
-    let right = Panel::right("inspector").frame(side).default_size(layout.right_panel).size_range(320.0..=560.0).show(
-        ui,
-        |ui| {
-            inspector(ui, &mut panel, &mut memory.sort, &mut memory.explained);
-        },
-    );
+    // Where cards leave the list no room, the whole column.
+    let list = if left.inner.height() > 80.0 { left.inner } else { left.response.rect };
+    memory.spots.set(Stop::Images, Some(list));
+    memory.spots.set(Stop::Models, memory.cards.into_iter().flatten().reduce(Rect::union));
+    let right = Panel::right("inspector")
+        .frame(side)
+        .default_size(layout.right_panel)
+        .size_range(320.0..=560.0)
+        .show(ui, |ui| inspector(ui, &mut panel, &mut memory.sort, &mut memory.explained));
+    memory.spots.set(Stop::Mask, Some(right.inner.intersect(right.response.rect)));
     memory.panels = [left.response.rect.width(), right.response.rect.width()].map(Some);
 
     let center = Frame::NONE.fill(palette::Palette::of(ui).canvas);
-    CentralPanel::no_frame().frame(center).show(ui, |ui| {
+    let center = CentralPanel::no_frame().frame(center).show(ui, |ui| {
         let bar = padded(ui, Margin::symmetric(8, 8));
         Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel));
         if run::moments::is_shown(&panel) {
@@ -133,7 +145,9 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
         panel.commands.extend(memory.canvas.show(ui, &canvas_model(state, &view, message.as_deref())));
         toasts::show(ui, state, &mut memory.toasts, corner, panel.commands);
     });
+    memory.spots.set(Stop::Picture, Some(center.response.rect));
 
+    tour::show(ui, &mut panel, &memory.spots);
     overlays::show(ui, &mut panel);
     figure::show(ui, &mut panel, &mut memory.figure);
     run::over(ui, &mut panel, &mut memory.run);
@@ -178,19 +192,29 @@ fn canvas_message(state: &State) -> Option<String> {
     (!shown).then(|| t!("Opening {file}…", file = file_name(image)))
 }
 
-/// The right panel. What decides the mask stays in view; below it scrolls what follows from it.
-fn inspector(ui: &mut Ui, panel: &mut widgets::Panel<'_>, sort: &mut Option<table::Sort>, explained: &mut Explained) {
+/// The right panel; returns where the mask's part is. What decides the mask stays in view; below it scrolls what follows
+/// from it.
+fn inspector(
+    ui: &mut Ui,
+    panel: &mut widgets::Panel<'_>,
+    sort: &mut Option<table::Sort>,
+    explained: &mut Explained,
+) -> Rect {
     let state = panel.state;
-    widgets::section(ui, key!("MASK"), |ui| imitation::mask(ui, panel));
+    let title = widgets::section(ui, key!("MASK"), |ui| imitation::mask(ui, panel));
+    let mask = Rect::from_x_y_ranges(ui.max_rect().x_range(), title.rect.top()..=ui.cursor().top());
+    title.on_hover_text(tr(Term::Mask.explanation()));
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         pinned::show(ui, panel, explained);
         widgets::section(ui, key!("UNDER THE POINTER"), |ui| pointer::show(ui, state));
         let truths = state.scene.as_ref().map_or(0, |scene| scene.labels.len());
         let title = t!("GROUND TRUTHS ({count})", count = truths);
-        widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
+        let title = widgets::section_as(ui, "truths", &title, |ui| truths::show(ui, panel, sort));
+        title.on_hover_text(tr(Term::GroundTruth.explanation()));
         widgets::section(ui, key!("FEATURES"), |ui| features::show(ui, panel));
         widgets::section(ui, key!("TOTALS"), |ui| imitation::totals(ui, state));
     });
+    mask
 }
 
 /// Files that were let fall on the window, and the frame that says that they can be.

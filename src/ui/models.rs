@@ -4,11 +4,12 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::{Command, ModelSlot, device_name, file_name};
 use crate::inspect::Role;
 use crate::ui::palette::{self, Palette};
-use crate::ui::widgets::{self, Panel, counted};
+use crate::ui::widgets::{self, Explained, Panel, counted};
 use crate::worker::{JobKind, ModelCard};
 
 /// Where the cards are on screen, for what is dropped on them.
@@ -41,7 +42,11 @@ fn model(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, brief: bool) {
     let palette = Palette::of(ui);
     ui.horizontal(|ui| {
         widgets::dot(ui, palette.role(role));
-        ui.label(widgets::strong(title(role)).color(palette.role(role)));
+        let term = match role {
+            Role::Teacher => Term::Teacher,
+            Role::Student => Term::Student,
+        };
+        ui.label(widgets::strong(title(role)).color(palette.role(role))).explained(term);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if !matches!(slot, ModelSlot::Empty) {
                 let close = egui::Button::new("×").frame(false);

@@ -3,15 +3,18 @@
 use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::language::{t, tr};
-use crate::app::view::Layer;
 use crate::app::{Command, FRAME_GOAL, Level, Overlay, State, ago, file_name};
 use crate::inspect::Role;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
+use crate::ui::{keys, terms};
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     match panel.state.overlay {
-        Some(Overlay::Keys) => sheet(ui, panel, t!("Keys"), Command::ToggleKeys, 720.0, |ui, _| keys(ui)),
+        Some(Overlay::Keys) => {
+            sheet(ui, panel, t!("Keys"), Command::ToggleKeys, 1152.0, |ui, panel| keys::show(ui, panel.state));
+        }
+        Some(Overlay::Terms) => sheet(ui, panel, t!("Terms"), Command::ToggleTerms, 800.0, |ui, _| terms::show(ui)),
         Some(Overlay::About) => sheet(ui, panel, "distillscope", Command::ToggleAbout, 400.0, |ui, _| about(ui)),
         Some(Overlay::Report(role)) => {
             let title = t!("Load report of the {role}", role = tr(role.name()));
@@ -34,7 +37,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     }
 }
 
-/// A sheet with a title and a way out.
+/// A sheet with a title and a way out, no wider than the window.
 pub(super) fn sheet(
     ui: &mut Ui,
     panel: &mut Panel<'_>,
@@ -45,7 +48,7 @@ pub(super) fn sheet(
 ) {
     let frame = Frame::window(ui.style()).inner_margin(24);
     let response = Modal::new(Id::unique(title)).frame(frame).show(ui.ctx(), |ui| {
-        ui.set_width(width);
+        ui.set_width(width.min(ui.ctx().content_rect().width() - 80.0));
         let closed = ui
             .horizontal(|ui| {
                 ui.label(RichText::new(title).heading());
@@ -76,109 +79,6 @@ fn missing(ui: &mut Ui, panel: &mut Panel<'_>) {
     }
     ui.add_space(palette::UNIT);
     panel.button(ui, Command::ForgetMissing, Command::ForgetMissing.label());
-}
-
-/// All keys, grouped; read from the commands themselves.
-fn keys(ui: &mut Ui) {
-    let groups: [(&str, &[Command]); 5] = [
-        (
-            t!("Files"),
-            &[
-                Command::BrowseImage,
-                Command::BrowseFolder,
-                Command::BrowseData,
-                Command::BrowseLabels,
-                Command::BrowseModel(Role::Teacher),
-                Command::BrowseModel(Role::Student),
-                Command::StepImage(1),
-                Command::StepImage(-1),
-                Command::StepImage(10),
-                Command::StepImage(-10),
-                Command::FocusSearch,
-                Command::OpenFigure(None),
-            ],
-        ),
-        (
-            t!("Mask"),
-            &[
-                Command::StepPsi(crate::app::PSI_STEP),
-                Command::StepPsi(-crate::app::PSI_STEP),
-                Command::StepSolo(1),
-                Command::StepSolo(-1),
-                Command::CompareAgain,
-                Command::SetInsideMask(true),
-            ],
-        ),
-        (
-            t!("View"),
-            &[
-                Command::SetLayer(Layer::Image),
-                Command::SetLayer(Layer::Anchors),
-                Command::SetLayer(Layer::Iou),
-                Command::SetLayer(Layer::Mask),
-                Command::SetLayer(Layer::Teacher),
-                Command::SetLayer(Layer::Student),
-                Command::SetLayer(Layer::Difference),
-                Command::StepScales,
-                Command::ToggleLabels,
-                Command::ToggleBoxes(Role::Teacher),
-                Command::ToggleBoxes(Role::Student),
-                Command::SetCamera(crate::app::view::Camera::Fit),
-                Command::ZoomBy(2.0),
-                Command::ZoomBy(0.5),
-                Command::TogglePin,
-                Command::StepPin(0, 1),
-                Command::StepPin(1, 0),
-            ],
-        ),
-        (
-            t!("Run"),
-            &[
-                Command::ToggleRunPanel,
-                Command::StartRun,
-                Command::PauseRun,
-                Command::StopRun,
-                Command::ResumeRun,
-                Command::StepBatch(1),
-                Command::StepBatch(-1),
-                Command::ToggleMoments,
-                Command::PlayMoments,
-            ],
-        ),
-        (
-            t!("Window"),
-            &[
-                Command::ToggleTalk,
-                Command::TogglePalette,
-                Command::ToggleMessages,
-                Command::ToggleKeys,
-                Command::Dismiss,
-                Command::Quit,
-            ],
-        ),
-    ];
-    ui.columns(2, |columns| {
-        for (index, (title, commands)) in groups.into_iter().enumerate() {
-            let ui = &mut columns[usize::from(index >= 2)];
-            ui.label(widgets::strong(title));
-            egui::Grid::new(title).num_columns(2).min_col_width(104.0).show(ui, |ui| {
-                for command in commands {
-                    let shortcuts = command.shortcuts().iter().take(2);
-                    let text: Vec<String> = shortcuts.map(|shortcut| widgets::keys(ui, shortcut)).collect();
-                    ui.label(RichText::new(text.join("  ")).color(Palette::of(ui).accent));
-                    ui.label(command.label());
-                    ui.end_row();
-                }
-            });
-            ui.add_space(palette::UNIT);
-        }
-    });
-    note(
-        ui,
-        t!(
-            "Wheel: zoom around the pointer. Drag: move. Double click: fit. Click: explain a cell. Shift and click: solo a box."
-        ),
-    );
 }
 
 fn about(ui: &mut Ui) {

@@ -2,14 +2,15 @@
 
 use egui::{Align, ScrollArea, Sense, Ui};
 
-use crate::app::language::t;
+use crate::app::glossary::Term;
+use crate::app::language::{t, tr};
 use crate::app::view::Hover;
 use crate::app::{State, cell_at};
 use crate::format::significant;
 use crate::imitation::mask::{AnchorCell, IouField, ScaleMask};
 use crate::ui::palette::{self, Palette};
 use crate::ui::table::{self, Cell, Column};
-use crate::ui::widgets;
+use crate::ui::widgets::{self, Explained};
 
 /// Ground truths that are listed without scrolling; the space is kept, so that nothing jumps.
 const LINES: usize = 4;
@@ -37,7 +38,7 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
     });
     let Some((hover, index, (mask, row, col))) = here else {
         // In a line as high as the one that a cell gets, so that nothing below moves.
-        ui.horizontal(|ui| ui.label(widgets::strong(t!("No cell"))));
+        ui.horizontal(|ui| ui.label(widgets::strong(t!("No cell"))).explained(Term::Cell));
         widgets::note(ui, t!("Point at the image to read a cell; a click explains it."));
         return;
     };
@@ -61,7 +62,7 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
         true => t!("image ({x}, {y}) px", x = x.round(), y = y.round()),
         false => t!("outside the image").to_owned(),
     };
-    widgets::note(ui, &format!("{input} · {image}"));
+    widgets::note_of(ui, &format!("{input} · {image}"), Term::Letterbox);
 }
 
 fn cells(ui: &mut Ui, state: &State, hover: Option<Hover>) {
@@ -75,7 +76,7 @@ fn cells(ui: &mut Ui, state: &State, hover: Option<Hover>) {
     let columns = [
         Column::text("", 32.0, ""),
         Column::number(t!("cell"), 60.0, t!("Row and column, counted from 0.")),
-        Column::number(t!("hits"), 32.0, t!("Anchors above a ground truth's threshold, over all ground truths.")),
+        Column::number(t!("hits"), 32.0, tr(Term::Hits.explanation())),
         Column::number("IoU", 60.0, t!("Largest IoU of the cell's anchors with a ground truth.")),
         Column::number(t!("teacher"), 58.0, features),
         Column::number(t!("student"), 58.0, features),

@@ -111,14 +111,19 @@ pub fn header(ui: &mut Ui, columns: &[Column], sort: Option<Option<Sort>>) -> Op
         let color = if response.hovered() && sort.is_some() { palette.text } else { palette.text_weak };
         let text = format!("{}{mark}", column.title);
         paint(ui, place, column.align, &Cell::new(text).color(color), palette::SMALL);
-        if sort.is_some() && !column.title.is_empty() {
-            let name = t!("Sort by {column}", column = column.title);
-            response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &name));
+        if !column.title.is_empty() {
+            let (role, name) = match sort {
+                Some(_) => (egui::Role::Button, t!("Sort by {column}", column = column.title)),
+                None => (egui::Role::Label, column.title.clone()),
+            };
+            let name = if column.help.is_empty() { name } else { format!("{name}: {}", column.help) };
+            response.widget_info(|| WidgetInfo::labeled(role, true, &name));
         }
         if response.clicked() {
             clicked = Some(index);
         }
         if !column.help.is_empty() {
+            let response = if sort.is_some() { response } else { response.on_hover_cursor(egui::CursorIcon::Help) };
             response.on_hover_text(&column.help);
         }
     }

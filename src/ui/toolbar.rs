@@ -3,6 +3,7 @@
 use egui::{Button, ComboBox, RichText, Ui};
 
 use crate::app::Command;
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::view::{Camera, Layer, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
@@ -33,7 +34,8 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     ui.horizontal_wrapped(|ui| {
         panel.choice(ui, Command::SetScales(ScaleChoice::All), t!("All"));
         for scale in panel.state.scales() {
-            panel.choice(ui, Command::SetScales(ScaleChoice::Stride(scale.stride)), scale.name());
+            let choice = panel.choice(ui, Command::SetScales(ScaleChoice::Stride(scale.stride)), scale.name());
+            choice.on_hover_text(tr(Term::Scale.explanation()));
         }
         ui.separator();
         ui.label(RichText::new(t!("Boxes")).weak());

@@ -128,6 +128,9 @@ fn help(ui: &mut Ui, panel: &mut Panel<'_>) {
     panel.entry(ui, Command::ToggleTalk);
     panel.entry(ui, Command::TogglePalette);
     panel.entry(ui, Command::ToggleKeys);
+    panel.entry(ui, Command::ToggleTerms);
+    panel.entry(ui, Command::TakeTour);
+    ui.separator();
     panel.entry(ui, Command::ToggleFrameTimes);
     panel.entry(ui, Command::ToggleAbout);
 }

@@ -2,7 +2,8 @@
 
 use egui::{ScrollArea, Sense, Ui};
 
-use crate::app::language::t;
+use crate::app::glossary::Term;
+use crate::app::language::{t, tr};
 use crate::app::{Command, State};
 use crate::format::significant;
 use crate::inspect::SceneLabel;
@@ -51,8 +52,8 @@ fn columns(state: &State) -> Vec<Column> {
         Column::text("#", 40.0, t!("In the order of the label file.")),
         Column::text(t!("class"), 0.0, t!("Click a row to see one ground truth alone, again for all.")),
         Column::number("w×h", 64.0, t!("Size in input px.")),
-        Column::number("M", 44.0, t!("Best IoU of any anchor at any cell of any scale.")),
-        Column::number("ψM", 44.0, t!("ψ times M. Under the per-scale rule each scale has its own; hover a row.")),
+        Column::number("M", 44.0, tr(Term::BestIou.explanation())),
+        Column::number("ψM", 44.0, tr(Term::Threshold.explanation())),
     ];
     columns.extend(
         state

@@ -1,10 +1,11 @@
 //! Small pieces that several panels share. Each draws and pushes commands; none changes the state.
 
 use egui::{
-    Button, CollapsingHeader, Color32, FontId, Frame, Key, KeyboardShortcut, Margin, ModifierNames, Response, RichText,
-    Ui, Widget, WidgetText,
+    Button, CollapsingHeader, Color32, CursorIcon, FontId, Frame, Key, KeyboardShortcut, Label, Margin, ModifierNames,
+    Response, RichText, ScrollArea, Sense, Shape, Ui, Widget, WidgetInfo, WidgetText, vec2,
 };
 
+use crate::app::glossary::Term;
 pub use crate::app::language::counted;
 use crate::app::language::tr;
 use crate::app::{Command, State};
@@ -73,21 +74,22 @@ impl Panel<'_> {
     }
 }
 
-/// A part of a panel that folds away.
-pub fn section(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) {
-    section_as(ui, title, title, add);
+/// A part of a panel that folds away. Returns its title.
+pub fn section(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) -> Response {
+    section_as(ui, title, title, add)
 }
 
 /// The same, with a title that can change.
-pub fn section_as(ui: &mut Ui, id: &str, title: &str, add: impl FnOnce(&mut Ui)) {
+pub fn section_as(ui: &mut Ui, id: &str, title: &str, add: impl FnOnce(&mut Ui)) -> Response {
     let text =
         RichText::new(tr(title)).font(FontId::new(palette::SMALL, style::bold())).color(Palette::of(ui).text_weak);
     let header = CollapsingHeader::new(text).id_salt(id).default_open(true);
-    header.show_unindented(ui, |ui| {
+    let shown = header.show_unindented(ui, |ui| {
         add(ui);
         ui.add_space(palette::HALF);
     });
     ui.separator();
+    shown.header_response
 }
 
 /// Text in the bold face.
@@ -97,21 +99,66 @@ pub fn strong(text: impl Into<String>) -> RichText {
 
 /// A sentence of explanation below a control.
 pub fn note(ui: &mut Ui, text: &str) {
-    ui.label(RichText::new(text).size(palette::SMALL + 1.0).color(Palette::of(ui).text_weak));
+    ui.label(small(ui, text));
 }
 
-/// A name before a control, in a column of its own.
+/// The same, with a term in it that may need explanation itself.
+pub fn note_of(ui: &mut Ui, text: &str, term: Term) {
+    ui.label(small(ui, text)).explained(term);
+}
+
+fn small(ui: &Ui, text: &str) -> RichText {
+    RichText::new(text).size(palette::SMALL + 1.0).color(Palette::of(ui).text_weak)
+}
+
+/// What the word of a label means, where the pointer rests on it.
+pub trait Explained {
+    fn explained(self, term: Term) -> Self;
+}
+
+impl Explained for Response {
+    fn explained(self, term: Term) -> Self {
+        self.on_hover_cursor(CursorIcon::Help).on_hover_text(tr(term.explanation()))
+    }
+}
+
+/// A name in a column of its own, and what it means: where the pointer rests on it, and to a screen reader. Dots below
+/// the name say that there is something to read.
+pub fn name(ui: &mut Ui, width: f32, name: &str, help: &str) {
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 24.0), Sense::hover());
+    let palette = Palette::of(ui);
+    let font = FontId::proportional(palette::BODY);
+    let text = ui.painter().text(rect.left_center(), egui::Align2::LEFT_CENTER, name, font, palette.text_weak);
+    let line = [text.left_bottom(), text.right_bottom()];
+    ui.painter().extend(Shape::dotted_line(&line, palette.text_weak.gamma_multiply(0.5), 3.0, 0.6));
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, format!("{name}: {help}")));
+    response.on_hover_cursor(CursorIcon::Help).on_hover_text(help);
+}
+
+/// A name before a control.
 pub fn named(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
-        let (rect, response) = ui.allocate_exact_size(egui::vec2(72.0, 24.0), egui::Sense::hover());
-        let font = FontId::proportional(palette::BODY);
-        let color = Palette::of(ui).text_weak;
-        ui.painter().text(rect.left_center(), egui::Align2::LEFT_CENTER, name, font, color);
-        if !help.is_empty() {
-            response.on_hover_text(help);
-        }
+        self::name(ui, 72.0, name, help);
         add(ui);
     });
+}
+
+/// A line of a list: a name in a column of its own, and what there is to say.
+pub fn listed(ui: &mut Ui, width: f32, name: &str, text: &str) {
+    ui.horizontal_top(|ui| {
+        let rest = (ui.available_width() - width - ui.spacing().item_spacing.x).max(0.0);
+        ui.allocate_ui(vec2(width, 0.0), |ui| {
+            ui.set_width(width);
+            ui.add(Label::new(RichText::new(name).color(Palette::of(ui).accent)).wrap());
+        });
+        ui.allocate_ui(vec2(rest, 0.0), |ui| ui.add(Label::new(text).wrap()));
+    });
+}
+
+/// For what may be higher than the window, in a sheet with a title above and a line below.
+pub fn sheet_area(ui: &Ui) -> ScrollArea {
+    let height = (ui.ctx().content_rect().height() - 176.0).max(96.0);
+    ScrollArea::vertical().max_height(height).auto_shrink([false, true])
 }
 
 /// Something that lies on a panel.
@@ -126,14 +173,14 @@ pub fn card(ui: &Ui) -> Frame {
 
 /// A filled dot, as a sign of who or how.
 pub fn dot(ui: &mut Ui, color: Color32) -> Response {
-    let (rect, response) = ui.allocate_exact_size(egui::vec2(10.0, 16.0), egui::Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(10.0, 16.0), Sense::hover());
     ui.painter().circle_filled(rect.center(), 4.0, color);
     response
 }
 
 /// A filled square, as a sign of which ground truth.
 pub fn chip(ui: &mut Ui, color: Color32) -> Response {
-    let (rect, response) = ui.allocate_exact_size(egui::vec2(10.0, 16.0), egui::Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(10.0, 16.0), Sense::hover());
     ui.painter().rect_filled(egui::Rect::from_center_size(rect.center(), egui::Vec2::splat(10.0)), 2.0, color);
     response
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::before_after::Before;
+use crate::app::glossary::Term;
 use crate::app::language::key;
 use crate::app::run::replay::Shared;
 use crate::train::config::{RunConfig, Start};
@@ -89,12 +90,12 @@ impl Plot {
         match self {
             Self::Total => key!("Everything that is minimised: box, objectness, class and imitation."),
             Self::Box => key!("How far the predicted boxes are off: 1 − CIoU, times its gain."),
-            Self::Objectness => key!("How well the student knows where objects are."),
+            Self::Objectness => Term::Objectness.explanation(),
             Self::Class => key!("How well the student knows which objects they are."),
             Self::Imitation => key!("The imitation loss of each scale, λ included."),
             Self::Distance => key!("The same at λ = 1: how far the student's features are from the teacher's."),
             Self::Lambda => key!("The weight of the imitation, which warms up, fades, or is kept at a gradient ratio."),
-            Self::GradientRatio => key!("How strongly the imitation pulls at the student, against the detection loss."),
+            Self::GradientRatio => Term::GradientRatio.explanation(),
             Self::GradientCosine => {
                 key!("Above 0 imitation and detection pull the student the same way, below 0 apart.")
             }

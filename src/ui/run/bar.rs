@@ -1,6 +1,6 @@
 //! The bar: start, pause, stop, how far the run is, and what is shown above.
 
-use egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
+use egui::{Align, Button, Label, Layout, ProgressBar, Rect, RichText, Ui};
 
 use crate::app::Command;
 use crate::app::language::{t, tr};
@@ -8,14 +8,16 @@ use crate::app::run::{Progress, RunTab};
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
+/// Returns where the title and the buttons are.
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) -> Rect {
     let state = panel.state;
-    ui.horizontal(|ui| {
+    let shown = ui.horizontal(|ui| {
         let fold = if state.runs.open { "▼" } else { "▲" };
         let title = widgets::strong(format!("{fold}  {}", t!("RUN"))).size(11.0).color(Palette::of(ui).text_weak);
         let response = panel.command(ui, Command::ToggleRunPanel, Button::new(title).frame(false));
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t!("Run panel")));
         buttons(ui, panel);
+        let place = ui.min_rect();
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if state.runs.open {
                 for tab in RunTab::ALL.into_iter().rev() {
@@ -25,7 +27,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| progress(ui, panel));
         });
+        place
     });
+    shown.inner
 }
 
 fn buttons(ui: &mut Ui, panel: &mut Panel<'_>) {

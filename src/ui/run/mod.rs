@@ -12,7 +12,7 @@ mod preflight;
 mod setup;
 mod survey;
 
-use egui::{Frame, Margin, Ui};
+use egui::{Frame, Margin, Rect, Ui};
 
 use crate::app::run::RunTab;
 use crate::ui::widgets::Panel;
@@ -30,6 +30,8 @@ pub struct RunMemory {
     setup: setup::SetUp,
     preflight: preflight::PreflightMemory,
     batch: batch::BatchTextures,
+    /// Where the title and the buttons of the bar are.
+    pub bar: Option<Rect>,
 }
 
 /// What of the run lies over the window: an image of its batch.
@@ -42,12 +44,12 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
     let frame = Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(8, 4));
     if !panel.state.runs.open {
         let bar = egui::Panel::bottom("run bar").frame(frame).exact_size(BAR).resizable(false);
-        bar.show(ui, |ui| bar::show(ui, panel));
+        memory.bar = Some(bar.show(ui, |ui| bar::show(ui, panel)).inner);
         return None;
     }
     let most = (ui.available_height() - REST).max(LEAST);
     let shown = egui::Panel::bottom("run").frame(frame).default_size(height).size_range(LEAST..=most).show(ui, |ui| {
-        bar::show(ui, panel);
+        memory.bar = Some(bar::show(ui, panel));
         ui.separator();
         ui.push_id(panel.state.runs.tab.name(), |ui| match panel.state.runs.tab {
             RunTab::SetUp => setup::show(ui, panel, &mut memory.setup),

@@ -3,6 +3,7 @@
 use egui::{RichText, ScrollArea, Sense, Ui};
 
 use crate::app::State;
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::train::event::Arm;
 use crate::ui::palette::Palette;
@@ -35,9 +36,13 @@ pub fn show(ui: &mut Ui, state: &State) {
     let columns = [
         Column::number(t!("seed"), 56.0, t!("The seed of both runs: the same batches in the same order.")),
         Column::text(t!("run"), 0.0, t!("With imitation, or the same run without.")),
-        Column::number("mAP50", 88.0, t!("Of the last evaluation.")),
+        Column::number("mAP50", 88.0, format!("{} {}", tr(Term::Map50.explanation()), t!("Of the last evaluation."))),
         Column::number(t!("best"), 88.0, t!("The best mAP50 of all evaluations.")),
-        Column::number("mAP50-95", 88.0, t!("Of the last evaluation.")),
+        Column::number(
+            "mAP50-95",
+            88.0,
+            format!("{} {}", tr(Term::Map50To95.explanation()), t!("Of the last evaluation.")),
+        ),
         Column::number(t!("best"), 88.0, t!("The best mAP50-95 of all evaluations.")),
         Column::number(
             t!("distance"),

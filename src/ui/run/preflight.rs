@@ -3,13 +3,14 @@
 use egui::{DragValue, ProgressBar, RichText, ScrollArea, Sense, Ui, vec2};
 
 use crate::app::Command;
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::Examined;
 use crate::format::significant;
 use crate::preflight::report::{Check, Images, LayerGradients, Preflight, Status, Timing};
 use crate::train::config::GRADIENT_RATIO;
 use crate::ui::palette::{self, Palette};
-use crate::ui::widgets::{self, Panel, note};
+use crate::ui::widgets::{self, Explained, Panel, note};
 use crate::worker::JobKind;
 
 /// Width of the part beside the checks.
@@ -124,6 +125,15 @@ const fn sign(status: Status) -> &'static str {
     }
 }
 
+/// The word in a check's message that may need one.
+fn term(id: &str) -> Option<Term> {
+    match id {
+        "anchors" => Some(Term::BestPossibleRecall),
+        "gradient-balance" => Some(Term::GradientRatio),
+        _ => None,
+    }
+}
+
 fn line(ui: &mut Ui, check: &Check) {
     let palette = Palette::of(ui);
     let response = ui.horizontal_top(|ui| {
@@ -132,7 +142,10 @@ fn line(ui: &mut Ui, check: &Check) {
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
             ui.label(widgets::strong(tr(check.title)));
-            ui.label(&check.message);
+            let message = ui.label(&check.message);
+            if let Some(term) = term(check.id) {
+                message.explained(term);
+            }
             if !check.advice.is_empty() {
                 ui.label(RichText::new(tr(&check.advice)).color(color(palette, check.status)));
             }
@@ -151,11 +164,9 @@ fn balance(ui: &mut Ui, panel: &mut Panel<'_>, examined: &Examined, memory: &mut
         return;
     };
     ui.horizontal(|ui| {
-        ui.label(t!("‖∇imitation‖ / ‖∇detection‖ ="));
+        ui.label(t!("‖∇imitation‖ / ‖∇detection‖ =")).explained(Term::GradientRatio);
         let drag = DragValue::new(&mut memory.ratio).range(RATIOS).speed(0.01).max_decimals(3);
-        let response = ui
-            .add(drag)
-            .on_hover_text(t!("How strong the imitation's pull on the student is, against the detection's."));
+        let response = ui.add(drag).on_hover_text(tr(Term::GradientRatio.explanation()));
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::SpinButton, true, t!("Gradient ratio")));
     });
     ui.horizontal(|ui| {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use egui::{
     Button, CollapsingHeader, ComboBox, DragValue, Label, RichText, ScrollArea, TextEdit, Ui, UiBuilder, WidgetInfo,
-    vec2,
 };
 
+use crate::app::glossary::Term;
 use crate::app::language::{key, t, tr};
 use crate::app::run::{Field, Problem};
 use crate::app::{Command, RunFile};
@@ -16,7 +16,7 @@ use crate::inspect::{Role, Tap};
 use crate::train::config::{AdapterStart, Campaign, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig};
 use crate::train::hyp::Hyperparameters;
 use crate::ui::palette::{self, Palette};
-use crate::ui::widgets::{self, Panel};
+use crate::ui::widgets::{self, Explained, Panel};
 
 /// Width of the important options.
 const ESSENTIALS: f32 = 456.0;
@@ -58,10 +58,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SetUp) {
 
 fn row(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
-        let (place, response) = ui.allocate_exact_size(vec2(NAME, 24.0), egui::Sense::hover());
-        let font = egui::FontId::proportional(palette::BODY);
-        ui.painter().text(place.left_center(), egui::Align2::LEFT_CENTER, name, font, Palette::of(ui).text_weak);
-        response.on_hover_text(help);
+        widgets::name(ui, NAME, name, help);
         add(ui);
     });
 }
@@ -173,8 +170,8 @@ fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, probl
         number(ui, t!("Image size"), &mut config.imgsz, 32..=4096, 8.0).on_hover_text(t!("A multiple of 32 px."));
         ui.label("px");
         ui.add_space(palette::UNIT);
-        ui.label(t!("batch"));
-        number(ui, t!("Batch size"), &mut config.batch, 1..=4096, 0.2).on_hover_text(t!("Images a step."));
+        ui.label(t!("batch")).explained(Term::Batch);
+        number(ui, t!("Batch size"), &mut config.batch, 1..=4096, 0.2).on_hover_text(tr(Term::Batch.explanation()));
     });
     why(ui, problems, Field::ImageSize);
     why(ui, problems, Field::Batch);
@@ -183,10 +180,9 @@ fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, probl
     });
     why(ui, problems, Field::Weight);
     row(ui, t!("Compare"), t!("The same run with and without imitation, for several seeds."), |ui| {
-        ui.checkbox(&mut campaign.paired, t!("with and without imitation"))
-            .on_hover_text(t!("Each seed is trained twice: the twin has λ = 0, and nothing else differs."));
+        ui.checkbox(&mut campaign.paired, t!("with and without imitation")).on_hover_text(tr(Term::Pair.explanation()));
         ui.add_space(palette::UNIT);
-        ui.label(t!("seeds"));
+        ui.label(t!("seeds")).explained(Term::Seed);
         number(ui, t!("Seeds"), &mut campaign.seeds, 1..=100, 0.05)
             .on_hover_text(t!("From the first seed upward; a difference without a spread says little."));
     });
@@ -213,10 +209,10 @@ fn length(ui: &mut Ui, length: &mut Length) {
         Length::Steps(steps) => (steps, true),
     };
     number(ui, t!("Length"), &mut value, 1..=10_000_000, 0.2);
-    if ui.selectable_label(!steps, t!("epochs")).clicked() {
+    if ui.selectable_label(!steps, t!("epochs")).on_hover_text(tr(Term::Epoch.explanation())).clicked() {
         steps = false;
     }
-    if ui.selectable_label(steps, t!("steps")).clicked() {
+    if ui.selectable_label(steps, t!("steps")).on_hover_text(tr(Term::Step.explanation())).clicked() {
         steps = true;
     }
     *length = if steps { Length::Steps(value) } else { Length::Epochs(u32::try_from(value).unwrap_or(u32::MAX)) };
@@ -232,7 +228,7 @@ fn weight(ui: &mut Ui, lambda: &mut Lambda) {
     {
         *lambda = ImitationConfig::default().lambda;
     }
-    let help = t!("The weight itself; its meaning depends on the scale of the teacher's features.");
+    let help = tr(Term::Lambda.explanation());
     if ui.selectable_label(matches!(lambda, Lambda::Fixed(_)), "λ").on_hover_text(help).clicked()
         && matches!(lambda, Lambda::GradientRatio(_))
     {
@@ -247,10 +243,7 @@ fn weight(ui: &mut Ui, lambda: &mut Lambda) {
 /// An option: its name, its control, and a sentence.
 fn option(ui: &mut Ui, name: &str, sentence: &str, add: impl FnOnce(&mut Ui)) {
     ui.horizontal(|ui| {
-        let (place, response) = ui.allocate_exact_size(vec2(OPTION_NAME, 24.0), egui::Sense::hover());
-        let font = egui::FontId::proportional(palette::BODY);
-        ui.painter().text(place.left_center(), egui::Align2::LEFT_CENTER, name, font, Palette::of(ui).text_weak);
-        response.on_hover_text(sentence);
+        widgets::name(ui, OPTION_NAME, name, sentence);
         let before = ui.cursor().left();
         add(ui);
         let used = ui.cursor().left() - before;
@@ -351,18 +344,18 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
 
 fn imitation(ui: &mut Ui, config: &mut RunConfig) {
     let imitation = &mut config.imitation;
-    option(ui, "ψ", t!("The threshold: cells with an IoU above ψ times the largest one are imitated."), |ui| {
+    option(ui, "ψ", tr(Term::Psi.explanation()), |ui| {
         number(ui, t!("ψ of the run"), &mut imitation.psi, 0.0..=1.0, 0.01);
     });
-    option(ui, t!("Level rule"), t!("Which scales an object marks."), |ui| {
+    option(ui, t!("Level rule"), tr(Term::LevelRule.explanation()), |ui| {
         let all = LevelRule::ALL.map(|rule| (rule, tr(rule.name()), tr(rule.explanation())));
         one_of(ui, t!("Level rule of the run"), &mut imitation.level_rule, &all);
     });
-    option(ui, "IoU", t!("How the overlap of an anchor and a box is measured."), |ui| {
+    option(ui, "IoU", tr(Term::IouConvention.explanation()), |ui| {
         let all = IouConvention::ALL.map(|iou| (iou, iou.name(), tr(iou.explanation())));
         one_of(ui, t!("IoU of the run"), &mut imitation.iou, &all);
     });
-    option(ui, t!("Tap"), t!("Where in the networks the features are taken."), |ui| {
+    option(ui, t!("Tap"), tr(Term::Tap.explanation()), |ui| {
         let all = Tap::ALL.map(|tap| (tap, tr(tap.name()), tr(tap.explanation())));
         one_of(ui, t!("Tap of the run"), &mut imitation.tap, &all);
     });
@@ -374,7 +367,7 @@ fn imitation(ui: &mut Ui, config: &mut RunConfig) {
             choice(ui, t!("Norm"), &mut imitation.norm);
         },
     );
-    option(ui, t!("λ warm-up"), t!("Steps over which λ grows from 0."), |ui| {
+    option(ui, t!("λ warm-up"), tr(Term::LambdaWarmUp.explanation()), |ui| {
         number(ui, t!("λ warm-up"), &mut imitation.warmup_steps, 0..=10_000_000, 1.0);
     });
     option(ui, t!("λ decay"), t!("How λ fades to 0 until the end, or until the stop step."), |ui| {
@@ -415,26 +408,21 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
     option(ui, t!("Optimizer"), t!("SGD has Nesterov's momentum."), |ui| {
         choice(ui, t!("Optimizer"), &mut config.optimizer)
     });
-    option(ui, t!("Seed"), t!("Two runs with one seed on the CPU are the same to the last bit."), |ui| {
+    option(ui, t!("Seed"), tr(Term::Seed.explanation()), |ui| {
         number(ui, t!("Seed"), &mut config.seed, 0..=u64::MAX, 0.1);
     });
     option(ui, t!("From scratch"), t!("Draws the student's weights anew although a checkpoint is given."), |ui| {
         ui.checkbox(&mut config.from_scratch, "");
     });
-    option(ui, t!("Nominal batch"), t!("Gradients are gathered until about so many images have gone through."), |ui| {
+    option(ui, t!("Nominal batch"), tr(Term::NominalBatch.explanation()), |ui| {
         number(ui, t!("Nominal batch"), &mut config.nominal_batch, 1..=4096, 0.5);
     });
     option(ui, t!("Cosine decay"), t!("The learning rate falls along a cosine, not a line."), |ui| {
         ui.checkbox(&mut config.cos_lr, "");
     });
-    option(
-        ui,
-        t!("Averaged weights"),
-        t!("An exponential moving average of the weights is evaluated and saved."),
-        |ui| {
-            ui.checkbox(&mut config.ema, "");
-        },
-    );
+    option(ui, t!("Averaged weights"), tr(Term::Averaged.explanation()), |ui| {
+        ui.checkbox(&mut config.ema, "");
+    });
     option(ui, t!("Freeze"), t!("Layers that stay as they are, by number: 0 1 2."), |ui| {
         let now = config.freeze.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         text(ui, memory, t!("Frozen layers"), 120.0, now, |typed| {

@@ -7,6 +7,7 @@ use egui::{
 use egui_plot::{LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
 use crate::app::figure::FigureWhat;
+use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::clock;
 use crate::app::survey::{Measure, Surveyed, panels, rule_color};
@@ -21,7 +22,7 @@ use crate::ui::run::curves::cells;
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::style;
 use crate::ui::table::{self, Cell, Column};
-use crate::ui::widgets::{self, Panel, counted, grouped, note};
+use crate::ui::widgets::{self, Explained, Panel, counted, grouped, note};
 use crate::worker::JobKind;
 
 /// Width of legend and overlap.
@@ -258,7 +259,7 @@ fn overlap(ui: &mut Ui, state: &State, surveyed: &Surveyed) {
         true => t!("Mask, positives · {rule} · ψ {psi}", rule, psi = shown),
         false => t!("Mask, positives · {rule} · nearest ψ {psi}", rule, psi = shown),
     };
-    ui.add(Label::new(widgets::strong(heading)).truncate());
+    ui.add(Label::new(widgets::strong(heading)).truncate()).explained(Term::Positives);
     let columns = [
         Column::text(t!("scale"), 0.0, t!("Cells are summed over all images.")),
         Column::number(t!("mask alone"), 80.0, t!("Imitated cells that are no positive of YOLOv5's for any anchor.")),

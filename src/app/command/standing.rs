@@ -1,0 +1,162 @@
+//! How commands stand just now: why one cannot be had, and whether it is in force.
+
+use super::Command;
+use crate::app::figure::{self, FigureWhat};
+use crate::app::language::{t, tr};
+use crate::app::run::{Field, RunTab};
+use crate::app::session::Session;
+use crate::app::state::{ModelSlot, State};
+use crate::app::survey;
+use crate::app::tour::Stop;
+use crate::app::view::{Layer, RangeMode};
+use crate::inspect::Role;
+use crate::worker::JobKind;
+
+impl Command {
+    /// Why it cannot be had just now; `None` when it can.
+    pub fn disabled(&self, state: &State) -> Option<&'static str> {
+        let no_scene = || state.scene.is_none().then_some(t!("Open an image first."));
+        let no_boxes = || {
+            no_scene().or_else(|| {
+                state
+                    .scene
+                    .as_ref()
+                    .is_some_and(|scene| scene.labels.is_empty())
+                    .then_some(t!("This image has no labels."))
+            })
+        };
+        let absent = |role: Role| match state.model(role) {
+            ModelSlot::Ready { .. } | ModelSlot::Loading { .. } => None,
+            _ if role == Role::Teacher => Some(t!("Open a teacher first.")),
+            _ => Some(t!("Open a student first.")),
+        };
+        let unready = |role: Role| {
+            absent(role).or_else(|| state.card(role).is_none().then_some(t!("The model is still loading.")))
+        };
+        let running = || state.runs.live.is_some().then_some(t!("A run is under way."));
+        match self {
+            Self::BrowseLabels => no_scene(),
+            Self::SaveSession => Session::of(state).is_empty().then_some(t!("Nothing is open yet.")),
+            Self::OpenSample => {
+                state.sample.is_none().then_some(t!("The sample data does not lie beside the program."))
+            }
+            Self::ForgetRecent => state.recent.is_empty().then_some(t!("There are no recent files.")),
+            Self::StepImage(_) => (state.dataset.shown.len() < 2).then_some(t!("The list has no other image.")),
+            Self::CloseModel(role) => {
+                matches!(state.model(*role), ModelSlot::Empty).then_some(t!("No model is open here."))
+            }
+            Self::ShowLoadReport(role) => unready(*role),
+            Self::CompareAgain => no_scene().or_else(|| {
+                Role::ALL
+                    .iter()
+                    .all(|role| unready(*role).is_some())
+                    .then_some(t!("Open a teacher or a student first."))
+            }),
+            Self::Solo(Some(_)) | Self::StepSolo(_) => no_boxes(),
+            Self::Solo(None) => state.solo.is_none().then_some(t!("No ground truth is soloed.")),
+            Self::TogglePin | Self::Pin(Some(_)) => no_scene(),
+            Self::Pin(None) | Self::StepPin(..) => state.pin.is_none().then_some(t!("No cell is pinned.")),
+            Self::ToggleBoxes(role) => absent(*role),
+            Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
+            Self::SetLayer(Layer::Student) => absent(Role::Student),
+            Self::SetLayer(Layer::Difference) if state.runs.moment().is_some() => None,
+            Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
+            Self::ToggleRange => matches!(state.view.layer, Layer::Image | Layer::Anchors)
+                .then_some(t!("This layer has no colour range.")),
+            Self::Preflight => {
+                let form = &state.runs.form;
+                let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
+                problem.map(|problem| problem.why).or_else(|| {
+                    form.campaign
+                        .config
+                        .teacher
+                        .is_none()
+                        .then_some(t!("Choose a teacher: there is nothing to prove without one."))
+                })
+            }
+            Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
+            Self::ResumeRun => running()
+                .or_else(|| state.runs.unfinished.is_none().then_some(t!("No run of this session was stopped."))),
+            Self::StepBatch(step) if *step < 0 && state.runs.batch.step == 0 => {
+                Some(t!("This is the first batch of the run."))
+            }
+            Self::StepBatch(_) | Self::SeekBatch(_) | Self::RemakeBatch | Self::SetBatchScale(_) => {
+                (!state.runs.shows_batch()).then_some(t!("The batch view is not open."))
+            }
+            Self::ShowBatchImage(place) => {
+                let there = state.runs.batch.shown.as_ref().is_some_and(|batch| *place < batch.images.len());
+                (!there).then_some(t!("The batch has no such image."))
+            }
+            Self::PauseRun | Self::StopRun => match &state.runs.live {
+                None => Some(t!("No run is under way.")),
+                Some(_) if state.runs.is_stopping() => Some(t!("The run is being stopped.")),
+                Some(_) => None,
+            },
+            Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some(t!("No paired run has begun.")),
+            Self::StartSurvey => survey::wanted(state).err().map(tr),
+            Self::ExportSurvey => figure::drawing(state, FigureWhat::Survey).err().map(tr),
+            Self::ExportCurves(plot) => figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),
+            Self::OpenFigure(None) => figure::first_possible(state).is_none().then_some(t!("Open an image first.")),
+            Self::OpenFigure(Some(what)) => figure::drawing(state, *what).err().map(tr),
+            Self::WriteFigure if state.activity(JobKind::Figure).is_some() => Some(t!("A figure is being written.")),
+            Self::WriteFigure => figure::problem(state),
+            Self::ToggleMoments => (!state.runs.has_moments() && state.runs.playback.is_none())
+                .then_some(t!("No run has kept difference maps yet.")),
+            Self::PlayMoments | Self::SeekMoment(_) | Self::ShowMomentsOf(_) => {
+                state.runs.moments().is_none().then_some(t!("The difference through time is not shown."))
+            }
+            Self::StepTour(steps) if *steps < 0 => {
+                (state.tour == Some(Stop::ALL[0])).then_some(t!("This is the first stop."))
+            }
+            Self::ClearMessages => state.messages.is_empty().then_some(t!("There are no messages.")),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a choice that is in force: a check mark in menus.
+    pub fn is_on(&self, state: &State) -> bool {
+        match self {
+            Self::SetRule(rule) => state.rule == *rule,
+            Self::SetConvention(convention) => state.convention == *convention,
+            Self::SetTap(tap) => state.tap == *tap,
+            Self::SetAdapter(adapter) => state.adapter == *adapter,
+            Self::SetDifference(kind) => state.view.difference == *kind,
+            Self::SetInputSize(side) => state.input_side == *side,
+            Self::SetDevice(device) => state.device_choice == *device,
+            Self::SetLayer(layer) => state.view.layer == *layer,
+            Self::SetScales(scales) => state.view.scales == *scales,
+            Self::SetColorMap(map) => state.view.color_map == *map,
+            Self::ToggleLabels => state.view.labels,
+            Self::ToggleBoxes(Role::Teacher) => state.view.teacher_boxes,
+            Self::ToggleBoxes(Role::Student) => state.view.student_boxes,
+            Self::TogglePositives => state.view.positives,
+            Self::SetSurveyMeasure(measure) => state.survey.measure == *measure,
+            Self::ToggleRange => matches!(state.view.range, RangeMode::Locked { .. }),
+            Self::SetTheme(theme) => state.theme == *theme,
+            Self::SetLanguage(language) => state.language == *language,
+            Self::SetSplit(split) => state.dataset.split() == Some(split),
+            Self::ToggleRunPanel => state.runs.open,
+            Self::SetRunTab(tab) => state.runs.tab == *tab,
+            Self::SetBatchScale(scale) => state.runs.batch.scale == *scale,
+            Self::PauseRun => state.runs.is_paused(),
+            Self::ToggleMoments => state.runs.playback.is_some(),
+            Self::ShowMomentsOf(key) => state.runs.playback.is_some_and(|playback| playback.track == *key),
+            Self::PlayMoments => state.runs.playback.is_some_and(|playback| playback.playing),
+            Self::ToggleFrameTimes => state.frame_times_open,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_image_what_needs_one_says_so() {
+        let state = State::default();
+        assert_eq!(Command::StepSolo(1).disabled(&state), Some("Open an image first."));
+        assert_eq!(Command::SetLayer(Layer::Difference).disabled(&state), Some("Open a teacher first."));
+        assert_eq!(Command::BrowseImage.disabled(&state), None);
+    }
+}
