@@ -112,14 +112,14 @@ impl Window {
         self.harness.output().platform_output.cursor_icon
     }
 
-    /// What can be read, seen or pressed, with its place; `is_text` for what can be read.
-    fn parts(&self) -> Vec<(String, Rect, bool)> {
-        fn walk(node: &egui_kittest::Node<'_>, into: &mut Vec<(String, Rect, bool)>) {
+    /// What can be read, seen or pressed, with its place.
+    fn parts(&self) -> Vec<(String, Rect, egui::Role)> {
+        fn walk(node: &egui_kittest::Node<'_>, into: &mut Vec<(String, Rect, egui::Role)>) {
             use egui::Role::{Button, Image, Label, RadioButton, Slider};
             let role = node.accesskit_node().role();
             if [Button, Image, Label, RadioButton, Slider].contains(&role) {
                 let name = node.accesskit_node().label().or_else(|| node.accesskit_node().value());
-                into.push((name.unwrap_or_default(), node.rect(), role == Label));
+                into.push((name.unwrap_or_default(), node.rect(), role));
             }
             node.children().for_each(|child| walk(&child, into));
         }
@@ -518,17 +518,18 @@ fn nothing_leaves_the_stage_or_lies_on_its_foot_however_much_there_is_to_say() {
                 let spoken = language.language().unwrap_or(Language::English);
                 let title = within(spoken, || tr(step.title()).to_owned());
                 assert!(parts.iter().any(|(text, ..)| *text == title), "{title} is not among {parts:?}");
-                // The foot is 30 points high and 14 above the edge.
-                let foot = whole.bottom() - 14.0 - 30.0;
+                // The dots stand in the middle of the foot, which is 30 points high.
+                let dot = parts.iter().find(|(.., role)| *role == egui::Role::RadioButton).expect("a dot a step");
+                let foot = dot.1.center().y - 15.0;
                 for (text, rect, _) in &parts {
                     let place = format!("{size:?} {language:?} {step:?} {text}: {rect:?} in {whole:?}");
                     assert!(whole.expand(0.5).contains_rect(*rect), "{place}");
                     assert!(rect.top() > foot - 1.0 || rect.bottom() < foot + 1.0, "on the foot: {place}");
                 }
-                let texts: Vec<_> = parts.iter().filter(|(.., is_text)| *is_text).collect();
+                let texts: Vec<_> = parts.iter().filter(|(.., role)| *role == egui::Role::Label).collect();
                 for (index, (text, rect, _)) in texts.iter().enumerate() {
                     let lies_under =
-                        |(_, other, _): &&&(String, Rect, bool)| other.shrink(1.0).intersects(rect.shrink(1.0));
+                        |(_, other, _): &&&(String, Rect, egui::Role)| other.shrink(1.0).intersects(rect.shrink(1.0));
                     let under = texts[..index].iter().find(lies_under);
                     assert!(under.is_none(), "{size:?} {language:?} {step:?}: {text} {rect:?} lies on {under:?}");
                 }

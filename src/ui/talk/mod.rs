@@ -179,7 +179,9 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
             save.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Save this step as a figure…")));
             if panel.state.scene.is_some() {
                 ui.add_space(palette::UNIT);
-                let facts = told.facts(panel.state.talk.step);
+                let mut facts = told.facts(panel.state.talk.step);
+                // Of all this the file's name can best be cut.
+                facts.rotate_left(1);
                 let facts = facts.iter().map(|fact| fact.said(&tr)).collect::<Vec<_>>().join(" · ");
                 ui.add(Label::new(RichText::new(facts).size(FACTS).color(palette.text_weak)).truncate());
             }
