@@ -18,7 +18,7 @@ use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
 use crate::train::hyp::Hyperparameters;
-use crate::train::replay;
+use crate::train::{record, replay};
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub enum PathKind {
     Labels,
     Data,
     Folder,
+    /// The folder of an earlier run.
+    Run,
     Weights { bytes: u64 },
     Adapter,
     Session,
@@ -114,7 +116,7 @@ pub enum PathKind {
 pub fn kind_of(path: &Path) -> PathKind {
     let Ok(metadata) = std::fs::metadata(path) else { return PathKind::Missing };
     if metadata.is_dir() {
-        return PathKind::Folder;
+        return if path.join(record::RESULTS).is_file() { PathKind::Run } else { PathKind::Folder };
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match extension.as_str() {
@@ -400,6 +402,8 @@ mod tests {
         assert_eq!(kind("replay.distillscope"), PathKind::Replay);
         assert_eq!([kind("notes.docx"), kind("Makefile")], [PathKind::Unknown; 2]);
         assert_eq!(kind_of(folder.path()), PathKind::Folder);
+        std::fs::write(folder.path().join("results.csv"), "").expect("written");
+        assert_eq!(kind_of(folder.path()), PathKind::Run);
         assert_eq!(kind_of(&folder.path().join("gone.jpg")), PathKind::Missing);
     }
 

@@ -558,6 +558,10 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
             PathKind::Weights { bytes } => weights.push((bytes, path)),
             PathKind::Adapter => state.adapter = AdapterChoice::Run(path),
             PathKind::Replay => replays.push(path),
+            PathKind::Run => {
+                state.runs.to_open.push_back(path);
+                state.runs.open = true;
+            }
             PathKind::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
             PathKind::Missing => {
                 let known = state.recent.len();
