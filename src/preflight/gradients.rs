@@ -32,15 +32,15 @@ pub(super) fn check(
         preflight.layers = measured.layers();
         probe = measured.probe;
     }
-    steps.at("a smaller batch", 0.58)?;
+    steps.at("a smaller batch", 0.71)?;
     let smaller = few.first(part.images.len().saturating_sub(1).max(1));
     let alone = parts(subject, &smaller, probe);
     if imitates {
-        steps.at("the same images twice", 0.7)?;
+        steps.at("the same images twice", 0.78)?;
         preflight.checks.push(batch_size(subject, &smaller, &alone, probe)?);
     }
     preflight.checks.push(part_of_a_batch(&smaller, &alone));
-    steps.at("images without boxes", 0.9)?;
+    steps.at("images without boxes", 0.93)?;
     preflight.checks.push(without_boxes(subject, &smaller.first(1), &alone));
     Ok(())
 }
@@ -77,9 +77,9 @@ impl Measured {
         let parameters: Vec<&Tensor> = parameters.iter().collect();
         let gradients = |loss: &Tensor| gradients_of(loss, &parameters, true);
         let (detection_loss, imitation_loss) = (objective.detection()?, objective.imitation()?);
-        steps.at("the detection loss's gradient", 0.24)?;
+        steps.at("the detection loss's gradient", 0.34)?;
         let detection = gradients(&detection_loss)?;
-        steps.at("the imitation's gradient", 0.39)?;
+        steps.at("the imitation's gradient", 0.52)?;
         let imitation = match &imitation_loss {
             Some(loss) => gradients(loss)?,
             None => parameters.iter().map(|_| None).collect(),

@@ -25,9 +25,9 @@ pub(super) fn check(
     let losses = Losses::of(subject, part, steps)?;
     preflight.checks.push(losses.trained());
     preflight.checks.push(differs(subject, &losses)?);
-    steps.at("the teacher's statistics", 0.53)?;
+    steps.at("the teacher's statistics", 0.5)?;
     preflight.checks.push(eval_mode(subject, part)?);
-    steps.at("a step of the optimizer", 0.78)?;
+    steps.at("a step of the optimizer", 0.74)?;
     preflight.checks.extend(after_a_step(subject, few)?);
     Ok(())
 }
@@ -70,7 +70,7 @@ impl Losses {
             }
             None => None,
         };
-        steps.at("the losses of the student and of random weights", 0.3)?;
+        steps.at("the losses of the student and of random weights", 0.31)?;
         Ok(Self { teacher, student: loss(&heads(student)?)?, random: loss(&heads(&random)?)? })
     }
 
