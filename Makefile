@@ -4,10 +4,11 @@
 run: setup-window
 	@cargo run --release --
 
+# OMP_NUM_THREADS: the tests fill the cores by themselves; several threads of libtorch each would wait for each other.
 test: setup
 	cargo fmt --check
 	cargo clippy --release --all-targets -- -D warnings
-	cargo test --release --tests
+	OMP_NUM_THREADS=1 cargo test --release --tests
 
 setup:
 	@bash scripts/setup.sh

@@ -104,7 +104,9 @@ pub enum PathKind {
     Folder,
     /// The folder of an earlier run.
     Run,
-    Weights { bytes: u64 },
+    Weights {
+        bytes: u64,
+    },
     Adapter,
     Session,
     Replay,

@@ -46,7 +46,8 @@ pub fn show(ui: &Ui, panel: &mut Panel<'_>, spots: &Spots) {
     area.show(ui.ctx(), |ui| {
         let painter = ui.painter().with_clip_rect(window);
         let accent = Stroke::new(2.0, palette.accent);
-        painter.rect_stroke(target, 4.0, accent, StrokeKind::Inside);
+        // Around what it frames, not over its text.
+        painter.rect_stroke(target.expand(2.0), 4.0, accent, StrokeKind::Outside);
         if let Some(tip) = pointer(bubble, target) {
             painter.add(Shape::convex_polygon(tip.to_vec(), palette.accent, Stroke::NONE));
         }
