@@ -174,6 +174,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let leave = panel.command(ui, Command::ToggleTalk, Button::new(RichText::new("×").size(14.0)));
             leave.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Leave the talk")));
+            ui.add_space(palette::UNIT);
             let save = Button::new(RichText::new(t!("figure…")).size(12.0)).frame(false);
             let save = panel.command(ui, Command::OpenFigure(None), save);
             save.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Save this step as a figure…")));
