@@ -97,11 +97,12 @@ fn places(columns: &[Column], row: Rect) -> Vec<Rect> {
 /// The titles. The column that was clicked, where `sort` is given.
 pub fn header(ui: &mut Ui, columns: &[Column], sort: Option<Option<Sort>>) -> Option<usize> {
     let palette = Palette::of(ui);
-    let (row, _) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
+    let (row, whole) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
     let mut clicked = None;
     for (index, (column, place)) in columns.iter().zip(places(columns, row)).enumerate() {
         let sense = if sort.is_some() { Sense::click() } else { Sense::hover() };
-        let response = ui.interact(place, ui.scope_id().with(("header", index)), sense);
+        // Of this row: tables beside each other share their scope.
+        let response = ui.interact(place, whole.id.with(index), sense);
         let sorted = sort.flatten().filter(|sort| sort.column == index);
         let mark = match sorted {
             Some(Sort { descending: true, .. }) => " ▼",

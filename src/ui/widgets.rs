@@ -158,7 +158,8 @@ pub fn listed(ui: &mut Ui, width: f32, name: &str, text: &str) {
 /// For what may be higher than the window, in a sheet with a title above and a line below.
 pub fn sheet_area(ui: &Ui) -> ScrollArea {
     let height = (ui.ctx().content_rect().height() - 176.0).max(96.0);
-    ScrollArea::vertical().max_height(height).auto_shrink([false, true])
+    // A sheet is as high as it was: without a least height it would never grow to what is in it.
+    ScrollArea::vertical().min_scrolled_height(height).max_height(height).auto_shrink([false, true])
 }
 
 /// Something that lies on a panel.

@@ -219,19 +219,15 @@ fn length(ui: &mut Ui, length: &mut Length) {
 }
 
 fn weight(ui: &mut Ui, lambda: &mut Lambda) {
+    // What cannot be set without a teacher still says what it is.
+    let chosen = |ui: &mut Ui, on: bool, name: &str, help: &str| {
+        ui.selectable_label(on, name).on_hover_text(help).on_disabled_hover_text(help).clicked() && !on
+    };
     let help = t!("The share of the detection's gradient that the imitation's has; λ is measured and kept there.");
-    if ui
-        .selectable_label(matches!(lambda, Lambda::GradientRatio(_)), t!("gradient ratio"))
-        .on_hover_text(help)
-        .clicked()
-        && matches!(lambda, Lambda::Fixed(_))
-    {
+    if chosen(ui, matches!(lambda, Lambda::GradientRatio(_)), t!("gradient ratio"), help) {
         *lambda = ImitationConfig::default().lambda;
     }
-    let help = tr(Term::Lambda.explanation());
-    if ui.selectable_label(matches!(lambda, Lambda::Fixed(_)), "λ").on_hover_text(help).clicked()
-        && matches!(lambda, Lambda::GradientRatio(_))
-    {
+    if chosen(ui, matches!(lambda, Lambda::Fixed(_)), "λ", tr(Term::Lambda.explanation())) {
         *lambda = Lambda::Fixed(0.001);
     }
     match lambda {
