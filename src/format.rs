@@ -39,8 +39,9 @@ pub fn tick(value: f64) -> String {
 /// Seconds that work takes on, at the pace so far: `fraction` of it is done after `elapsed` seconds. `None` before there is a
 /// pace, and at the end.
 pub fn seconds_left(elapsed: f64, fraction: f32) -> Option<f64> {
+    let tells = fraction > 0.05 && fraction < 1.0 && elapsed > 1.0;
     let fraction = f64::from(fraction);
-    (fraction > 0.05 && fraction < 1.0 && elapsed > 1.0).then(|| elapsed * (1.0 - fraction) / fraction)
+    tells.then(|| elapsed * (1.0 - fraction) / fraction)
 }
 
 /// A whole number with its thousands apart.

@@ -136,6 +136,7 @@ const PLAIN: &[&str] = &[
     "train::event",
     "train::evaluate",
     "train::hyp",
+    "train::record",
     "train::replay",
     "preflight::report",
 ];

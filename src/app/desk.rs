@@ -18,7 +18,8 @@ use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
 use crate::train::hyp::Hyperparameters;
-use crate::train::{record, replay};
+use crate::train::record;
+use crate::train::replay;
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

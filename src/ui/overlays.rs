@@ -47,12 +47,8 @@ pub(super) fn sheet(
     add: impl FnOnce(&mut Ui, &mut Panel<'_>),
 ) {
     let frame = Frame::window(ui.style()).inner_margin(24);
-    let id = Id::unique(title);
-    let window = ui.ctx().content_rect().size();
-    // As high as what it holds needs, up to the window.
-    let area = Modal::default_area(id).default_height(window.y);
-    let response = Modal::new(id).area(area).frame(frame).show(ui.ctx(), |ui| {
-        ui.set_width(width.min(window.x - 80.0));
+    let response = Modal::new(Id::unique(title)).frame(frame).show(ui.ctx(), |ui| {
+        ui.set_width(width.min(ui.ctx().content_rect().width() - 80.0));
         let closed = ui
             .horizontal(|ui| {
                 ui.label(RichText::new(title).heading());

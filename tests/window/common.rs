@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use distillscope::app::{App, Backend, Options, Settings};
@@ -36,15 +37,21 @@ impl Backend for Fake {
 /// The app is made in the first frame, because it wants a context.
 pub type Screen = Harness<'static, Option<App<Fake>>>;
 
-/// A window of this size in points, two frames old.
+/// A window of this size in points, two frames old, whose settings are written nowhere.
 pub fn open(size: [f32; 2], settings: Settings, options: Options) -> (Screen, Fake) {
+    open_at(size, settings, None, options)
+}
+
+/// The same with a file for its settings.
+pub fn open_at(size: [f32; 2], settings: Settings, path: Option<PathBuf>, options: Options) -> (Screen, Fake) {
     let fake = Fake::default();
     let backend = fake.clone();
     let mut screen =
         Harness::builder().with_size(size).with_context_setup(distillscope::ui::style::install).build_ui_state(
             move |ui, slot: &mut Option<App<Fake>>| {
                 let ctx = ui.ctx().clone();
-                let app = slot.get_or_insert_with(|| App::new(&ctx, backend.clone(), settings.clone(), None, &options));
+                let app = slot
+                    .get_or_insert_with(|| App::new(&ctx, backend.clone(), settings.clone(), path.clone(), &options));
                 app.tick(&ctx);
                 app.draw(ui);
             },

@@ -3,6 +3,7 @@
 mod canvas;
 mod common;
 mod figure;
+mod help;
 mod language;
 mod panels;
 mod replay;

@@ -1,42 +1,25 @@
 //! What helps in the window: the tour, the sheets of keys and of terms, and the sentence behind every term.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use distillscope::app::glossary::Term;
 use distillscope::app::run::RunTab;
 use distillscope::app::tour::Stop;
-use distillscope::app::{App, Backend, Command, Language, LanguageChoice, Options, Overlay, Settings, apply};
+use distillscope::app::{App, Command, Language, LanguageChoice, Options, Overlay, Settings, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::mask::IouField;
 use distillscope::inspect::{Scene, SceneLabel};
-use distillscope::worker::{Job, JobKind, Report};
+use distillscope::worker::{Job, Report};
 use egui::{Key, Modifiers, Rect};
-use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use image::RgbImage;
 
-#[derive(Clone, Default)]
-struct Fake(Rc<RefCell<(Vec<Job>, VecDeque<Report>)>>);
-
-impl Backend for Fake {
-    fn send(&self, job: Job) {
-        self.0.borrow_mut().0.push(job);
-    }
-
-    fn cancel(&self, _: JobKind) {}
-
-    fn try_recv(&self) -> Option<Report> {
-        self.0.borrow_mut().1.pop_front()
-    }
-}
+use crate::common::{Fake, Screen, open_at};
 
 struct Window {
-    harness: Harness<'static, Option<App<Fake>>>,
+    harness: Screen,
     fake: Fake,
 }
 
@@ -54,23 +37,8 @@ fn with_image() -> Options {
 
 impl Window {
     fn open(size: [f32; 2], settings: Settings, path: Option<PathBuf>, options: Options) -> Self {
-        let fake = Fake::default();
-        let backend = fake.clone();
-        let harness =
-            Harness::builder().with_size(size).with_context_setup(distillscope::ui::style::install).build_ui_state(
-                move |ui, slot: &mut Option<App<Fake>>| {
-                    let ctx = ui.ctx().clone();
-                    let app = slot.get_or_insert_with(|| {
-                        App::new(&ctx, backend.clone(), settings.clone(), path.clone(), &options)
-                    });
-                    app.tick(&ctx);
-                    app.draw(ui);
-                },
-                None,
-            );
-        let mut window = Self { harness, fake };
-        window.steps(3);
-        window
+        let (harness, fake) = open_at(size, settings, path, options);
+        Self { harness, fake }
     }
 
     /// The first start in a window of this size.
@@ -82,7 +50,7 @@ impl Window {
     fn on_scene() -> Self {
         let mut window = Self::open([1600.0, 1000.0], Settings::default(), None, with_image());
         window.report(Report::Scene(scene()));
-        let job = window.fake.0.borrow().0.iter().rev().find(|job| matches!(job, Job::Field { .. })).cloned();
+        let job = window.fake.0.borrow().jobs.iter().rev().find(|job| matches!(job, Job::Field { .. })).cloned();
         let Some(Job::Field { scene, anchors, convention }) = job else { panic!("no field was asked for") };
         let field = Arc::new(IouField::compute(&anchors, scene.input_size(), &scene.boxes(), convention));
         window.report(Report::Field { scene, anchors, convention, field });
@@ -94,7 +62,7 @@ impl Window {
     }
 
     fn report(&mut self, report: Report) {
-        self.fake.0.borrow_mut().1.push_back(report);
+        self.fake.0.borrow_mut().reports.push_back(report);
         self.steps(3);
     }
 
