@@ -13,7 +13,7 @@ use crate::app::state::{ModelSlot, State};
 use crate::app::survey::SurveyExport;
 use crate::app::talk;
 use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
-use crate::export::figure::inspection::{DifferenceView, InspectionView};
+use crate::export::figure::inspection::{DetectionView, DifferenceView, InspectionView};
 use crate::export::figure::shown::{self, Shown};
 use crate::export::figure::story;
 use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look, render_as};
@@ -128,6 +128,8 @@ pub struct StoryDrawing {
     subject: Subject,
     truth: Option<usize>,
     track: Option<Arc<Track>>,
+    /// The student's before and after the run of the track, where both are known.
+    detections: Option<[Arc<[DetectionView]>; 2]>,
     only: Option<Step>,
 }
 
@@ -281,7 +283,9 @@ fn story_drawing(state: &State, only: Option<Step>) -> Result<Drawing, &'static 
         return Err(why);
     }
     let track = talk::run(state).cloned();
-    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth: talk::truth(state), track, only })))
+    let found = state.before_after.found();
+    let detections = found.and_then(|found| Some([found.before.clone().ok()?, found.after.clone().ok()?]));
+    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth: talk::truth(state), track, detections, only })))
 }
 
 impl Subject {
@@ -357,10 +361,9 @@ impl StoryDrawing {
             student: subject.student.as_deref(),
             truth: self.truth,
             lambda: subject.lambda,
-            names: &subject.names,
             run: self.track.as_ref().map(|track| track.told()),
             curves: self.track.clone().map(story_panels).unwrap_or_default(),
-            after: None,
+            detections: self.detections.as_ref().map(|found| found.each_ref().map(|found| found.to_vec())),
         });
         let told = Step::ALL.into_iter().filter(|step| wanted(*step) && story::is_told(&view, *step));
         told.map(|step| Ok((story::file_stem(step), story::figure(&view, step, look)?))).collect()

@@ -71,15 +71,15 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         Some(trained) if args.student.is_some() => Some(subject.detections(&trained)?),
         _ => None,
     };
+    let before = subject.inspection.student_found(&subject.student_names);
     let view = subject.inspection.story(StoryRequest {
         teacher: args.teacher.as_deref(),
         student: args.student.as_deref(),
         truth: args.truth,
         lambda: args.lambda,
-        names: &subject.student_names,
         run: run.as_ref().map(|run| run.told.clone()),
         curves: run.as_ref().map(|run| run.curves.clone()).unwrap_or_default(),
-        after,
+        detections: before.zip(after).map(Into::into),
     });
     args.figure.write(&args.out, &story::figures(&view, &args.figure.choice().look)?)?;
     let left_out: Vec<Step> = Step::ALL.into_iter().filter(|step| !story::is_told(&view, *step)).collect();

@@ -68,12 +68,10 @@ pub struct StoryRequest<'a> {
     /// The ground truth that is told of; [`tellable`] finds one.
     pub truth: Option<usize>,
     pub lambda: f64,
-    /// The student's class names.
-    pub names: &'a [String],
     pub run: Option<RunTold>,
     pub curves: Vec<PlotPanel>,
-    /// What the student detects after the run; before it, the comparison says.
-    pub after: Option<Vec<DetectionView>>,
+    /// What the student detects before and after the run.
+    pub detections: Option<[Vec<DetectionView>; 2]>,
 }
 
 /// A scene, its mask and what two models say of it.
@@ -338,6 +336,11 @@ impl Inspection {
         figures.map(|(name, spec)| Ok((name, figure::render_as(&spec, look)?))).collect()
     }
 
+    /// What the student detects, by the names of its classes; `None` without a student.
+    pub fn student_found(&self, names: &[String]) -> Option<Vec<DetectionView>> {
+        self.comparison.student_detections.as_deref().map(|found| named(found, names))
+    }
+
     /// What the figures of the story are drawn from.
     pub fn story(&self, request: StoryRequest<'_>) -> StoryView<'_> {
         let truth = request.truth.or_else(|| tellable(&self.scene));
@@ -355,7 +358,6 @@ impl Inspection {
         };
         let at = |stride| self.anchors.iter().position(|scale| scale.stride == stride);
         let told = Told { run: request.run, ..tale.told(|stride| self.statistics(at(stride)?)) };
-        let before = self.comparison.student_detections.as_deref().map(|found| named(found, request.names));
         StoryView {
             inspection: self.view(&Focus { lambda: request.lambda, ..Focus::whole(request.teacher, request.student) }),
             truth: truth.filter(|&truth| truth < self.field.gts()).map(|truth| TruthView {
@@ -363,7 +365,7 @@ impl Inspection {
                 count: count_grid(&self.field.gt_mask(truth, self.choice.psi, self.choice.rule).scales[told.at]),
             }),
             curves: request.curves,
-            detections: before.zip(request.after).map(|(before, after)| [before, after]),
+            detections: request.detections,
             told,
         }
     }
