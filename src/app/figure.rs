@@ -20,7 +20,7 @@ use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look,
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::{Comparison, Focus, Inspection, MaskChoice, Role, Scene, StoryRequest, Tap, named};
 use crate::story::Step;
-use crate::train::config::{Lambda, RunConfig};
+use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
 use crate::worker::FigurePreview;
 use crate::yolo::anchors::AnchorScale;
@@ -200,8 +200,7 @@ fn subject(state: &State) -> Result<Subject, &'static str> {
         ModelSlot::Ready { card } if !state.replayed => Some(card.path.clone()),
         _ => None,
     };
-    let replayed = state.runs.replay().and_then(|replay| toml::from_str::<RunConfig>(&replay.config).ok());
-    let of_replay = replayed.map(|config| config.imitation);
+    let of_replay = state.runs.recorded();
     Ok(Subject {
         scene,
         anchors: state.scales().to_vec(),

@@ -70,6 +70,7 @@ pub fn run(state: &State) -> Option<&Arc<Track>> {
 pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
     let run = run(state).map(|track| track.told());
     let Some(scene) = state.scene.as_deref() else { return Told { run, ..Told::default() } };
+    let recorded = state.runs.recorded();
     let tale = Tale {
         scene,
         anchors: state.scales(),
@@ -77,8 +78,8 @@ pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
         mask: state.mask.as_deref(),
         choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention },
         comparison: state.comparison.as_deref(),
-        tap: state.tap.name(),
-        lambda: state.runs.form.campaign.config.imitation.lambda.told(),
+        tap: recorded.as_ref().map_or(state.tap, |imitation| imitation.tap).name(),
+        lambda: recorded.map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda).told(),
         truth: truth(state),
         cell,
     };

@@ -446,7 +446,7 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
         id: RunId { seed: 0, arm: Arm::Imitation },
         outcome: Outcome::Finished,
         summary: Arc::new(summary),
-        config: String::new(),
+        config: toml::to_string(&RunConfig::default()).expect("toml"),
         scene: scene(),
         mask,
         scales: default_anchors(),
@@ -460,6 +460,8 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
     window.says("total: from 4.00 to 3.00");
     window.go_to(Step::BeforeAfter);
     window.says("This run was recorded without its models, so nothing can be detected here; its mAP is known.");
+    // The run's own, not the neck that the window begins with.
+    window.harness.get_by_label_contains("tap head");
     window.says("mAP50-95 first: 0.100");
     window.says("mAP50-95 best: 0.250");
     assert!(window.asked(|job| matches!(job, Job::BeforeAfter(_)).then_some(())).is_empty());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::app::run::playback::Playback;
 use crate::app::run::{Runs, Track};
+use crate::train::config::{ImitationConfig, RunConfig};
 use crate::train::event::RunEvent;
 use crate::train::replay::Replay;
 
@@ -43,6 +44,11 @@ impl Runs {
     /// The recorded run whose picture is in the middle of the window.
     pub fn replay(&self) -> Option<&Replay> {
         self.track(self.playback?.track)?.replay.as_deref()
+    }
+
+    /// How that run imitated; `None` where its configuration is of another version.
+    pub fn recorded(&self) -> Option<ImitationConfig> {
+        toml::from_str::<RunConfig>(&self.replay()?.config).ok().map(|config| config.imitation)
     }
 
     /// The runs whose maps can be shown.

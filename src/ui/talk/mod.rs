@@ -171,6 +171,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
             }
             response.on_hover_text(name);
         }
+        ui.add_space(2.0 * palette::UNIT);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let leave = panel.command(ui, Command::ToggleTalk, Button::new(RichText::new("×").size(14.0)));
             leave.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Leave the talk")));
