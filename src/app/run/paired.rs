@@ -6,7 +6,7 @@ use crate::app::language::{counted, t};
 use crate::app::run::track::Track;
 use crate::train::comparison::Lead;
 use crate::train::evaluate::Evaluation;
-use crate::train::event::{Arm, Outcome};
+use crate::train::event::Arm;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,8 @@ pub struct Row {
     pub best: Option<[f64; 2]>,
     /// Imitation distance over all scales, mean of the first and of the last epoch.
     pub distance: Option<[f64; 2]>,
-    pub finished: bool,
+    /// Its numbers still change: it has not ended, and was not read from disk.
+    pub under_way: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,14 +79,14 @@ fn row(track: &Track) -> Row {
         last: evaluations.last().map(|e| pair(e)),
         best,
         distance: distances.first().zip(distances.last()).map(|(first, last)| [*first, *last]),
-        finished: track.outcome == Some(Outcome::Finished),
+        under_way: track.outcome.is_none() && track.folder.is_none(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::event::{EpochRecord, RunEvent, RunId, StepRecord};
+    use crate::train::event::{EpochRecord, Outcome, RunEvent, RunId, StepRecord};
 
     fn run(seed: u64, arm: Arm, map50: &[f64]) -> Track {
         let mut track = Track::new(seed, 0, RunId { seed, arm }, String::new());
@@ -113,6 +114,19 @@ mod tests {
         assert_eq!(paired.rows[1].arm, Arm::Baseline);
         assert_eq!(paired.map50, None, "no seed has both");
         assert!(paired.sentence().contains("follows"));
+    }
+
+    #[test]
+    fn a_run_is_under_way_until_it_ends_unless_it_was_read_from_disk() {
+        let under_way = |track: Track| Paired::of([track].iter()).rows[0].under_way;
+        let live = || run(0, Arm::Imitation, &[0.1]);
+        assert!(under_way(live()));
+        let mut ended = live();
+        ended.receive(RunEvent::Ended(Outcome::Stopped));
+        assert!(!under_way(ended));
+        let mut read = live();
+        read.folder = Some("runs/run-1".into());
+        assert!(!under_way(read));
     }
 
     #[test]

@@ -60,10 +60,10 @@ pub fn show(ui: &mut Ui, state: &State) {
                 pair.map_or_else(Cell::none, |pair| Cell::new(format!("{:.3}", pair[index])))
             };
             let distance = |index: usize| Cell::number(row.distance.map(|d| d[index])).color(palette.difference);
-            let name = if row.finished {
-                tr(row.arm.name()).to_owned()
-            } else {
+            let name = if row.under_way {
                 t!("{arm} · under way", arm = tr(row.arm.name()))
+            } else {
+                tr(row.arm.name()).to_owned()
             };
             let arm = match row.arm {
                 Arm::Imitation => Cell::new(&name).strong(),
@@ -91,7 +91,7 @@ pub fn show(ui: &mut Ui, state: &State) {
             table::row(ui, &columns, &cells, false, Sense::hover(), &spoken);
         }
     });
-    if paired.rows.iter().any(|row| !row.finished) {
+    if paired.rows.iter().any(|row| row.under_way) {
         ui.label(RichText::new(t!("Numbers of runs under way still change.")).small().color(palette.text_weak));
     }
 }
