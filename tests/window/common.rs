@@ -4,10 +4,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use distillscope::app::{App, Backend, Options, Settings};
+use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::inspect::{Scene, SceneLabel};
 use distillscope::worker::{Job, JobKind, Report};
 use egui_kittest::Harness;
+use image::RgbImage;
 
 /// Keeps what it was asked and says what the test has put there.
 #[derive(Clone, Default)]
@@ -59,4 +63,24 @@ pub fn open_at(size: [f32; 2], settings: Settings, path: Option<PathBuf>, option
         );
     screen.run_steps(2);
     (screen, fake)
+}
+
+/// A grey image of 640 × 640 px with a box of 400 × 300 and one of 16 × 16.
+pub fn scene() -> Arc<Scene> {
+    let size = Size::square(640);
+    let label = |name: &str, w, h| SceneLabel {
+        class: 0,
+        name: name.into(),
+        bbox: BoundingBox::from_center(320.0, 320.0, w, h),
+    };
+    let picture = Arc::new(RgbImage::from_pixel(640, 640, image::Rgb([114; 3])));
+    Arc::new(Scene {
+        path: "a.jpg".into(),
+        size,
+        letterbox: Letterbox::fit(size, size, true),
+        input: Arc::clone(&picture),
+        display: picture,
+        labels: vec![label("large", 400.0, 300.0), label("small", 16.0, 16.0)],
+        warnings: Vec::new(),
+    })
 }

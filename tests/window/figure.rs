@@ -8,19 +8,19 @@ use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
 use distillscope::app::{App, Backend, Command, Options, Overlay, Settings, default_anchors, figure::FigureWhat};
 use distillscope::export::colormap::ColorMap;
 use distillscope::export::figure::{Background, Figure, FigureFormat, Look, SvgText};
-use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::geometry::Size;
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
+use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
 use distillscope::train::event::{Arm, RunId, Snapshot, SnapshotScale, StepRecord};
 use distillscope::worker::{EarlierRun, FigureJob, FigurePreview, Job, JobKind, ModelBrief, ModelCard, Report};
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use image::{RgbImage, RgbaImage};
+use image::RgbaImage;
 
-use crate::common::{Fake, Screen, open};
+use crate::common::{Fake, Screen, open, scene};
 
 struct Window {
     harness: Screen,
@@ -148,26 +148,6 @@ impl Window {
         self.set(Command::Dismiss);
         figures.remove(0).1
     }
-}
-
-/// A grey image of 640 × 640 px with a box of 400 × 300 and one of 16 × 16.
-fn scene() -> Arc<Scene> {
-    let size = Size::square(640);
-    let label = |name: &str, w, h| SceneLabel {
-        class: 0,
-        name: name.into(),
-        bbox: BoundingBox::from_center(320.0, 320.0, w, h),
-    };
-    let picture = Arc::new(RgbImage::from_pixel(640, 640, image::Rgb([114; 3])));
-    Arc::new(Scene {
-        path: "a.jpg".into(),
-        size,
-        letterbox: Letterbox::fit(size, size, true),
-        input: Arc::clone(&picture),
-        display: picture,
-        labels: vec![label("large", 400.0, 300.0), label("small", 16.0, 16.0)],
-        warnings: Vec::new(),
-    })
 }
 
 /// Two channels a scale. The teacher's first one is the number of the cell by hundreds, its second one 0; the student is 0,

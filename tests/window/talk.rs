@@ -22,9 +22,8 @@ use distillscope::worker::{BeforeAfter, EarlierRun, Job, ModelCard, Report, Unkn
 use distillscope::yolo::anchors::AnchorScale;
 use egui::{CursorIcon, Key, Modifiers, Rect};
 use egui_kittest::kittest::{NodeT, Queryable};
-use image::RgbImage;
 
-use crate::common::{Fake, Screen, open};
+use crate::common::{Fake, Screen, open, scene};
 
 struct Window {
     harness: Screen,
@@ -234,25 +233,6 @@ fn earlier(folder: &str) -> EarlierRun {
         steps: vec![step(0, 4.0), step(1, 3.0)],
         epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
     }
-}
-
-fn scene() -> Arc<Scene> {
-    let size = Size::square(640);
-    let label = |name: &str, w, h| SceneLabel {
-        class: 0,
-        name: name.into(),
-        bbox: BoundingBox::from_center(320.0, 320.0, w, h),
-    };
-    let picture = Arc::new(RgbImage::from_pixel(640, 640, image::Rgb([114; 3])));
-    Arc::new(Scene {
-        path: "a.jpg".into(),
-        size,
-        letterbox: Letterbox::fit(size, size, true),
-        input: Arc::clone(&picture),
-        display: picture,
-        labels: vec![label("large", 400.0, 300.0), label("small", 16.0, 16.0)],
-        warnings: Vec::new(),
-    })
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::ui::canvas::maps::{MaskId, ShownMask};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::Projection;
 use crate::ui::canvas::{Canvas, CanvasModel};
+use crate::ui::canvas_model;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::ui::widgets::Panel;
@@ -119,21 +120,14 @@ pub const fn is_of_one(step: Step) -> bool {
 
 fn model<'a>(state: &'a State, view: &'a ViewSettings) -> CanvasModel<'a> {
     let step = state.talk.step;
+    let window = canvas_model(state, view, None);
     CanvasModel {
-        scene: state.scene.as_ref(),
-        anchors: state.scales(),
-        field: state.field.as_ref(),
-        mask: state.mask.as_deref(),
-        mask_version: state.mask_version,
-        comparison: state.comparison.as_ref(),
-        found: None,
-        view,
-        moment: state.runs.moment().map(|(snapshot, _)| snapshot).filter(|_| step == Step::Run),
+        moment: window.moment.filter(|_| step == Step::Run),
         camera: Camera::Fit,
-        hover: state.hover.filter(|_| follows_pointer(step)),
+        hover: window.hover.filter(|_| follows_pointer(step)),
         pin: None,
         solo: truth(state).filter(|_| is_of_one(step)),
-        message: None,
+        ..window
     }
 }
 
