@@ -1,6 +1,5 @@
 //! `distillscope preflight`: does this set-up distil?
 
-use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -9,6 +8,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
+use super::line::Line;
 use super::run_args::RunArgs;
 use crate::export;
 use crate::format::seconds_left;
@@ -50,13 +50,11 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
     if !(ratio > 0.0 && ratio.is_finite()) {
         bail!("--ratio is {ratio}; a number greater than 0 is needed");
     }
-    let terminal = std::io::stderr().is_terminal();
+    let drawn = Line::start();
     let line = |what: &str, fraction: Option<f32>, left: Option<f64>| {
-        if terminal {
-            let percent = fraction.map_or_else(String::new, |f| format!(" {:.0} %", 100.0 * f));
-            let left = left.map_or_else(String::new, |left| format!(", {left:.0} s left"));
-            let _ = write!(std::io::stderr(), "\r\x1b[K{what}{percent}{left}");
-        }
+        let percent = fraction.map_or_else(String::new, |f| format!(" {:.0} %", 100.0 * f));
+        let left = left.map_or_else(String::new, |left| format!(", {left:.0} s left"));
+        drawn.draw(&format!("{what}{percent}{left}"));
         ControlFlow::Continue(())
     };
     let plan = RunPlan::make(&config, true, &mut |what, fraction| line(what, fraction, None))?
@@ -68,9 +66,7 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
         line(what, Some(fraction), seconds_left(begin.elapsed().as_secs_f64(), fraction))
     })?;
     let found = found.context("the preflight was broken off")?;
-    if terminal {
-        let _ = write!(std::io::stderr(), "\r\x1b[K");
-    }
+    drop(drawn);
     for warning in warnings {
         eprintln!("distillscope: warning: {warning}");
     }
