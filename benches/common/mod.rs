@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::difference::FeatureStack;
+use distillscope::imitation::loss::Loss;
 use distillscope::inspect::{Comparison, ScaleComparison, Scene, SceneLabel, Tap};
 
 pub const INPUT: Size = Size::square(640);
@@ -44,9 +45,12 @@ pub fn comparison() -> Arc<Comparison> {
         fit: None,
         teacher_head: None,
         student_head: None,
+        loss: None,
+        sureness: None,
     });
     Arc::new(Comparison {
         tap: Tap::Neck,
+        loss: Loss::default(),
         scales: scales.to_vec(),
         teacher_detections: None,
         student_detections: None,

@@ -361,6 +361,7 @@ mod tests {
     use crate::app::view::ChannelView;
     use crate::geometry::{BoundingBox, Letterbox, Size};
     use crate::imitation::difference::{DifferenceKind, FeatureStack};
+    use crate::imitation::loss::Loss;
     use crate::imitation::mask::{IouConvention, IouField};
     use crate::inspect::{Comparison, HeadMap, Scene, SceneLabel};
 
@@ -397,6 +398,7 @@ mod tests {
         let head = HeadMap { anchors: 1, rows: 1, cols: 2, outputs: 6, values: vec![0.0; 12] };
         let comparison = Arc::new(Comparison {
             tap: Tap::Head,
+            loss: Loss::default(),
             scales: vec![ScaleComparison {
                 stride: 16,
                 teacher: stack(vec![0.0; 12]),
@@ -406,6 +408,8 @@ mod tests {
                 fit: None,
                 teacher_head: Some(Arc::new(head)),
                 student_head: None,
+                loss: None,
+                sureness: None,
             }],
             teacher_detections: None,
             student_detections: None,

@@ -18,6 +18,7 @@ use crate::export::figure::shown::{self, Shown};
 use crate::export::figure::story;
 use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look, render_as};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
+use crate::imitation::loss::{Loss, MaskSource};
 use crate::inspect::{Comparison, Focus, Inspection, MaskChoice, Role, Scene, StoryRequest, Tap, named};
 use crate::story::Step;
 use crate::train::config::Lambda;
@@ -204,13 +205,15 @@ fn subject(state: &State) -> Result<Subject, &'static str> {
     Ok(Subject {
         scene,
         anchors: state.scales().to_vec(),
-        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention },
+        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention, source: MaskSource::Iou },
         comparison: state.comparison.clone(),
         tap: of_replay.as_ref().map_or(state.tap, |imitation| imitation.tap),
         teacher: path(Role::Teacher),
         student: path(Role::Student),
         names: state.names().to_vec(),
-        lambda: of_replay.map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda).told(),
+        lambda: of_replay
+            .map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda)
+            .nominal(),
     })
 }
 
@@ -289,7 +292,8 @@ fn story_drawing(state: &State, only: Option<Step>) -> Result<Drawing, &'static 
 
 impl Subject {
     fn inspect(&self) -> Result<Inspection, FigureError> {
-        let comparison = self.comparison.clone().unwrap_or_else(|| Arc::new(Comparison::none(self.tap)));
+        let comparison =
+            self.comparison.clone().unwrap_or_else(|| Arc::new(Comparison::none(self.tap, Loss::default())));
         Inspection::new(Arc::clone(&self.scene), self.anchors.clone(), self.choice, comparison, String::new())
             .map_err(|error| FigureError::Nothing(error.to_string()))
     }

@@ -214,6 +214,7 @@ pub fn cell_at(scale: &AnchorScale, mask: &ScaleMask, x: f32, y: f32) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imitation::loss::Loss;
     use crate::inspect::Tap;
 
     /// One scale of stride 32 with 1 × 2 cells and two channels.
@@ -221,6 +222,7 @@ mod tests {
         let stack = |values: [f32; 4]| Some(Arc::new(FeatureStack::new(2, 1, 2, values.to_vec()).expect("2 x 1 x 2")));
         Arc::new(Comparison {
             tap: Tap::Neck,
+            loss: Loss::default(),
             scales: vec![ScaleComparison {
                 stride: 32,
                 teacher: stack([3.0, 1.0, 4.0, 1.0]),
@@ -230,6 +232,8 @@ mod tests {
                 fit: None,
                 teacher_head: None,
                 student_head: None,
+                loss: None,
+                sureness: None,
             }],
             teacher_detections: None,
             student_detections: None,

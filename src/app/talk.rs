@@ -7,6 +7,7 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use crate::app::command::{Command, PSI_STEP};
 use crate::app::run::Track;
 use crate::app::state::State;
+use crate::imitation::loss::MaskSource;
 use crate::inspect::{MaskChoice, Tale, tellable};
 use crate::story::{Step, Told};
 
@@ -76,10 +77,12 @@ pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
         anchors: state.scales(),
         field: state.field.as_deref(),
         mask: state.mask.as_deref(),
-        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention },
+        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention, source: MaskSource::Iou },
         comparison: state.comparison.as_deref(),
         tap: recorded.as_ref().map_or(state.tap, |imitation| imitation.tap).name(),
-        lambda: recorded.map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda).told(),
+        lambda: recorded
+            .map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda)
+            .nominal(),
         truth: truth(state),
         cell,
     };

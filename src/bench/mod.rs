@@ -23,6 +23,7 @@ use self::machine::peak_memory;
 use crate::dataset::{self, Samples, TrainBatch};
 use crate::device::DeviceChoice;
 use crate::geometry::{BoundingBox, Letterbox, Size};
+use crate::imitation::loss::Loss;
 use crate::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{
     self, AdapterChoice, CompareError, CompareRequest, LabelSource, Scene, SceneError, SceneRequest, Tap,
@@ -347,7 +348,7 @@ fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock
     })?;
 
     let anchors = student.scales().to_vec();
-    let request = CompareRequest { tap: Tap::default(), adapter: AdapterChoice::LeastSquares };
+    let request = CompareRequest { tap: Tap::default(), adapter: AdapterChoice::LeastSquares, loss: Loss::FEATURES };
     clock.measure(COMPARISON, || {
         let scene = scene()?;
         let field = IouField::compute(&anchors, scene.input_size(), &scene.boxes(), IouConvention::default());

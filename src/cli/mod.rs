@@ -19,11 +19,13 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::dataset::Split;
 use crate::device::{self, DeviceChoice, DeviceStatus};
 use crate::geometry::Size;
+use crate::imitation::loss::Loss;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -171,6 +173,12 @@ fn existing(path: &Path) -> anyhow::Result<()> {
 fn leave(code: i32) -> ! {
     // SAFETY: `_exit` ends the process; nothing of it runs afterwards.
     unsafe { libc::_exit(code) }
+}
+
+/// Reads the name of an imitation loss; `--help` lists those that there are.
+fn loss_parser() -> impl TypedValueParser<Value = Loss> {
+    PossibleValuesParser::new(Loss::ALL.map(|loss| PossibleValue::new(loss.name()).help(loss.explanation())))
+        .map(|name| name.parse().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use anyhow::{Context, bail};
 use clap::{ArgAction, Args};
 
 use crate::device::DeviceChoice;
+use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Tap;
 use crate::train::config::{
-    AdapterStart, Amp, Decay, Lambda, Length, NonFinite, Norm, OptimizerKind, RunConfig, SnapshotConfig,
+    AdapterStart, Amp, Decay, Lambda, Length, NonFinite, Norm, OptimizerKind, RunConfig, SnapshotConfig, names_its_loss,
 };
 use crate::train::hyp::Hyperparameters;
+use crate::train::plan::usual_loss;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -38,10 +40,16 @@ pub(super) struct RunArgs {
     /// Gradients are gathered over about so many images before the optimizer steps
     #[arg(long, value_name = "N")]
     nominal_batch: Option<usize>,
-    /// Weight of the imitation loss
+    /// What is imitated [default: answers; correlation where the heads of both models cannot be compared]
+    #[arg(long, value_name = "LOSS", value_parser = super::loss_parser())]
+    imitation: Option<Loss>,
+    /// Which cells count: iou, teacher, box or none [default: the loss's own]
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    mask_source: Option<MaskSource>,
+    /// Weight of the imitation loss [default: the loss's own; 1 for answers]
     #[arg(long, value_name = "LAMBDA", conflicts_with = "lambda_ratio")]
     lambda: Option<f64>,
-    /// Keep lambda where the imitation's gradient has this share of the detection's norm
+    /// Set lambda so that the imitation's gradient has this share of the detection's norm; it never rises above its first value
     #[arg(long, value_name = "RATIO")]
     lambda_ratio: Option<f64>,
     /// lambda grows from 0 over so many steps
@@ -62,7 +70,7 @@ pub(super) struct RunArgs {
     /// exact or seed, as in inspect
     #[arg(long, value_name = "CONVENTION")]
     iou: Option<IouConvention>,
-    /// Where features are taken
+    /// Where features and correlation take their features: neck or backbone
     #[arg(long, value_enum)]
     tap: Option<Tap>,
     /// Which number of cells divides the loss
@@ -177,12 +185,50 @@ fn parse_assignment(text: &str) -> Result<(String, f64), String> {
 }
 
 impl RunArgs {
+    /// The loss, and what follows from it. Without one it is that of the config, of the tap, or what fits the two models.
+    fn imitation(&self, config: &mut RunConfig) -> anyhow::Result<()> {
+        let of_tap = match self.tap {
+            Some(tap) if tap != Tap::Head => Some(Loss::FEATURES),
+            _ => None,
+        };
+        let imitation = std::mem::take(&mut config.imitation);
+        config.imitation = match self.imitation.or(of_tap.filter(|_| self.config.is_none())) {
+            Some(loss) if loss != imitation.loss => imitation.with_loss(loss),
+            Some(_) => imitation,
+            None if self.config.is_some() => imitation,
+            None => {
+                let usual = usual_loss(config.teacher.as_deref(), &config.student)?;
+                if let Some(reason) = usual.reason {
+                    eprintln!("distillscope: note: {reason}: the imitation is {} at the neck", usual.loss);
+                }
+                imitation.with_loss(usual.loss)
+            }
+        };
+        if let Some(source) = self.mask_source {
+            config.imitation.mask_source = source;
+        }
+        if let Some(tap) = self.tap {
+            config.imitation.tap = tap;
+        }
+        match config.imitation.contradiction() {
+            Some(what) => bail!("{what}"),
+            None => Ok(()),
+        }
+    }
+
     /// The configuration, from `--config` where it is given, changed by every other option.
     pub(super) fn config(&self) -> anyhow::Result<RunConfig> {
         let mut config = match &self.config {
             Some(file) => {
                 let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-                toml::from_str(&text).with_context(|| file.display().to_string())?
+                if !names_its_loss(&text) {
+                    bail!(
+                        "{}: written by version 0.1.0, which did not name its loss and whose lambda could rise; add loss = \
+                         \"logits\" (tap head) or \"features\" (neck) below [imitation] to mean it",
+                        file.display()
+                    );
+                }
+                RunConfig::parse(&text).with_context(|| file.display().to_string())?
             }
             None => RunConfig::default(),
         };
@@ -232,6 +278,7 @@ impl RunArgs {
         if !self.freeze.is_empty() {
             config.freeze = self.freeze.clone();
         }
+        self.imitation(&mut config)?;
         let imitation = &mut config.imitation;
         if let Some(lambda) = self.lambda {
             imitation.lambda = Lambda::Fixed(lambda);
@@ -247,7 +294,6 @@ impl RunArgs {
         }
         set(&mut imitation.level_rule, &self.level_rule);
         set(&mut imitation.iou, &self.iou);
-        set(&mut imitation.tap, &self.tap);
         set(&mut imitation.norm, &self.norm);
         set(&mut imitation.adapter_start, &self.adapter_start);
         set(&mut imitation.adapter_kernel, &self.adapter_kernel);

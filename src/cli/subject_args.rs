@@ -12,6 +12,7 @@ use crate::app::default_anchors;
 use crate::dataset;
 use crate::export::figure::inspection::DetectionView;
 use crate::geometry::Size;
+use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{
     self, AdapterChoice, CompareRequest, Inspection, LabelSource, MaskChoice, Probe, Scene, SceneRequest, Tap,
@@ -39,6 +40,12 @@ pub(super) struct SubjectArgs {
     /// exact: continuous boxes; seed: the inclusive pixels of the method's first YOLOv5 port
     #[arg(long, value_name = "CONVENTION", default_value_t = IouConvention::default())]
     iou: IouConvention,
+    /// The imitation loss that is shown and reported [default: features; logits at the tap head]
+    #[arg(long, value_name = "LOSS", value_parser = super::loss_parser())]
+    imitation: Option<Loss>,
+    /// What the loss counts: iou, teacher, box or none [default: the loss's own]
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    mask_source: Option<MaskSource>,
     /// Where features are taken: neck, head or backbone
     #[arg(long, value_enum, default_value_t = Tap::default())]
     tap: Tap,
@@ -102,7 +109,8 @@ impl SubjectArgs {
         // One model at a time: the teacher's weights are gone before the student's arrive.
         let of_teacher = teacher.map(|model| probe(&model, &scene, device)).transpose()?;
         let of_student = student.map(|model| probe(&model, &scene, device)).transpose()?;
-        let request = CompareRequest { tap: self.tap, adapter: self.adapter.clone() };
+        let loss = self.imitation.unwrap_or_else(|| Loss::usual_at(self.tap == Tap::Head));
+        let request = CompareRequest { tap: self.tap, adapter: self.adapter.clone(), loss };
         let mut comparison = inspect::compare(of_teacher.as_ref(), of_student.as_ref(), &request)?;
         drop((of_teacher, of_student));
         comparison.notes.extend(note);
@@ -110,7 +118,12 @@ impl SubjectArgs {
             eprintln!("distillscope: note: {note}");
         }
 
-        let choice = MaskChoice { psi: self.psi, rule: self.level_rule, convention: self.iou };
+        let choice = MaskChoice {
+            psi: self.psi,
+            rule: self.level_rule,
+            convention: self.iou,
+            source: self.mask_source.unwrap_or_else(|| loss.defaults().mask_source),
+        };
         let inspection = Inspection::new(Arc::clone(&scene), anchors, choice, Arc::new(comparison), status.label)?;
         Ok(Subject { inspection, scene, names, student_names, device })
     }

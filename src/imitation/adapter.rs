@@ -1,6 +1,7 @@
-//! The linear 1×1 adapter that maps student channels to teacher channels, fitted in closed form.
+//! Adapters from student to teacher channels: the linear 1×1 map fitted in closed form ([`LeastSquares`]) and the
+//! convolution that a run trains ([`Adapter`]).
 //!
-//! It is for looking: how much of the teacher can the student explain *linearly* here? A ridge regression over the
+//! The fit is for looking, and for a start: how much of the teacher can the student explain *linearly* here? A ridge regression over the
 //! cells of one or a few images, with an unpenalised bias. Deep scales have fewer cells than channels, where a plain
 //! least-squares fit would explain everything and say nothing; so the ridge is chosen by generalised cross-validation
 //! (Golub, Heath & Wahba 1979), and the leave-one-out error is reported beside the in-sample one. A 1×1 convolution
@@ -10,6 +11,8 @@ use std::ops::RangeInclusive;
 
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
+
+use crate::draws::Draws;
 
 /// Ridges tried, in half decades: shares of the largest squared singular value of the centred student features.
 const RIDGES: RangeInclusive<i32> = -18..=2;
@@ -73,6 +76,46 @@ impl LeastSquares {
         let device = student.device();
         let (weight, bias) = (self.weight.f_to_device(device)?, self.bias.f_to_device(device)?);
         Ok(student.f_conv2d(&weight, Some(&bias), [1, 1], [0, 0], [1, 1], 1)?)
+    }
+}
+
+/// A trainable linear convolution from student to teacher channels.
+#[derive(Debug)]
+pub struct Adapter {
+    /// [Ct, Cs, k, k]
+    pub weight: Tensor,
+    /// [Ct]
+    pub bias: Tensor,
+}
+
+impl Adapter {
+    /// Uniform in ±1/√fan-in, as convolutions start in YOLOv5.
+    pub fn random(student: i64, teacher: i64, kernel: i64, seed: u64, device: Device) -> Result<Self, TchError> {
+        let mut draws = Draws::of(&[seed, 0xADA9, student as u64, teacher as u64]);
+        let bound = ((student * kernel * kernel) as f64).sqrt().recip();
+        let mut values = |n: i64| (0..n).map(|_| draws.uniform(-bound, bound) as f32).collect::<Vec<f32>>();
+        let weight = Tensor::f_from_slice(&values(teacher * student * kernel * kernel))?;
+        let weight = weight.f_view([teacher, student, kernel, kernel])?;
+        Self::trainable(weight, Tensor::f_from_slice(&values(teacher))?, device)
+    }
+
+    /// The closed-form 1×1 fit, in the middle of a larger kernel where one is asked for.
+    pub fn fitted(fit: &LeastSquares, kernel: i64, device: Device) -> Result<Self, TchError> {
+        let pad = kernel / 2;
+        Self::trainable(fit.weight.f_constant_pad_nd([pad; 4])?, fit.bias.shallow_clone(), device)
+    }
+
+    pub fn trainable(weight: Tensor, bias: Tensor, device: Device) -> Result<Self, TchError> {
+        let own = |tensor: Tensor| -> Result<Tensor, TchError> {
+            tensor.f_to_device(device)?.f_to_kind(Kind::Float)?.f_detach()?.f_contiguous()?.f_set_requires_grad(true)
+        };
+        Ok(Self { weight: own(weight)?, bias: own(bias)? })
+    }
+
+    /// [B, Cs, H, W] → [B, Ct, H, W]
+    pub fn apply(&self, student: &Tensor) -> Result<Tensor, TchError> {
+        let pad = self.weight.size()[2] / 2;
+        student.f_conv2d(&self.weight, Some(&self.bias), [1, 1], [pad, pad], [1, 1], 1)
     }
 }
 

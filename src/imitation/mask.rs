@@ -27,6 +27,8 @@ pub enum MaskError {
     Rule(String),
     #[error("unknown IoU convention '{0}': use exact or seed")]
     Convention(String),
+    #[error("unknown mask source '{0}': use iou, teacher, box or none")]
+    Source(String),
 }
 
 /// How an anchor's box is laid over pixels.

@@ -1,10 +1,13 @@
 //! What is imitated, where, and how far the student is from it.
 //!
-//! [`mask`], [`explain`] (why one cell is in it or not) and [`difference`] are plain numbers that the window uses as it
-//! draws; [`adapter`] (the closed-form fit) and [`loss`] (trained adapters, gradient) work on tensors.
+//! [`mask`], [`explain`] (why one cell is in it or not), [`difference`] and [`lambda`] are plain numbers that the window uses
+//! as it draws; [`loss`] (the family of imitation losses, and the masks of a batch), [`adapter`] (fitted and trained) and
+//! [`choice`] (what is imitated, whole) say what a run minimises.
 
 pub mod adapter;
+pub mod choice;
 pub mod difference;
 pub mod explain;
+pub mod lambda;
 pub mod loss;
 pub mod mask;

@@ -14,11 +14,15 @@ use thiserror::Error;
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
 use crate::export::figure::inspection::DetectionView;
+use crate::grid::Grid;
 use crate::imitation::adapter::{self, AdapterError};
+use crate::imitation::choice::{ModelFacts, heads_differ};
 use crate::imitation::difference::{DifferenceError, FeatureStack};
+use crate::imitation::loss::{CellTerms, Loss, Reads, ScalePair, SharedClasses, objectness_cells};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::decode::{NmsOptions, detect};
 use crate::yolo::detection::Detection;
+use crate::yolo::loss::{LossGains, balance};
 use crate::yolo::network::{Forward, Model, NetworkError};
 
 #[derive(Debug, Error)]
@@ -44,12 +48,17 @@ impl From<TchError> for CompareError {
 pub struct CompareRequest {
     pub tap: Tap,
     pub adapter: AdapterChoice,
+    /// The imitation loss. One that reads heads takes them whatever the tap.
+    pub loss: Loss,
 }
 
 /// What one model says of one input, still on its device.
 #[derive(Debug)]
 pub struct Probe {
     scales: Vec<AnchorScale>,
+    names: Vec<String>,
+    /// Long side of the input, px.
+    side: u32,
     forward: Forward,
     detections: Vec<Detection>,
     seconds: f64,
@@ -71,7 +80,8 @@ pub fn probe(model: &Model, pixels: &RgbImage) -> Result<Probe, CompareError> {
         let forward = model.forward(&input)?;
         let detections = detect(&forward.heads, model.scales(), &NmsOptions::for_viewing())?;
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Probe { scales: model.scales().to_vec(), forward, detections, seconds })
+        let side = pixels.width().max(pixels.height());
+        Ok(Probe { scales: model.scales().to_vec(), names: model.names().to_vec(), side, forward, detections, seconds })
     })
 }
 
@@ -102,6 +112,16 @@ impl Probe {
     fn head(&self, stride: u32) -> Result<Option<Arc<HeadMap>>, CompareError> {
         let index = self.scales.iter().position(|scale| scale.stride == stride);
         index.and_then(|index| self.forward.heads.get(index)).map(head_map).transpose()
+    }
+
+    /// `[1, A, H, W, 5 + nc]`
+    fn raw_head(&self, stride: u32) -> Option<&Tensor> {
+        let index = self.scales.iter().position(|scale| scale.stride == stride)?;
+        self.forward.heads.get(index)
+    }
+
+    fn facts(&self) -> ModelFacts<'_> {
+        ModelFacts { scales: &self.scales, names: &self.names }
     }
 
     fn lacks(&self, tap: Tap) -> bool {
@@ -158,6 +178,7 @@ pub fn compare(
         }
         Ok(Comparison {
             tap: request.tap,
+            loss: request.loss,
             scales,
             teacher_detections: teacher.map(|probe| probe.detections.clone()),
             student_detections: student.map(|probe| probe.detections.clone()),
@@ -225,8 +246,15 @@ fn compare_scale(
             }
         }
     }
+    let loss = loss_terms(stride, teacher, student, of_teacher.as_ref().zip(adapted.as_ref()), request, notes)?;
+    let sureness = match teacher.and_then(|probe| probe.raw_head(stride)) {
+        Some(head) => Some(Arc::new(scalar_grid(&objectness_cells(head)?)?)),
+        None => None,
+    };
     let stack = |features: Option<&Tensor>| features.map(feature_stack).transpose();
     Ok(ScaleComparison {
+        loss,
+        sureness,
         stride,
         teacher: stack(of_teacher.as_ref())?,
         student: stack(of_student.as_ref())?,
@@ -236,6 +264,63 @@ fn compare_scale(
         teacher_head: head(teacher)?,
         student_head: head(student)?,
     })
+}
+
+/// The terms of the imitation loss at one scale; `None` where there is no pair, or with a note where it cannot be formed.
+/// features: the teacher's and the student's adapted ones.
+fn loss_terms(
+    stride: u32,
+    teacher: Option<&Probe>,
+    student: Option<&Probe>,
+    features: Option<(&Tensor, &Tensor)>,
+    request: &CompareRequest,
+    notes: &mut Vec<String>,
+) -> Result<Option<Arc<CellTerms>>, CompareError> {
+    let (Some(teacher), Some(student)) = (teacher, student) else { return Ok(None) };
+    let Some(at) = student.scales.iter().position(|scale| scale.stride == stride) else { return Ok(None) };
+    let classes = SharedClasses::of(&student.names, &teacher.names);
+    let pair = match request.loss.reads() {
+        Reads::Features => features,
+        Reads::Head => {
+            let unaligned = request.loss.compares_channels() && !classes.are_aligned();
+            let why = heads_differ(teacher.facts(), student.facts())
+                .or_else(|| unaligned.then(|| "their classes differ in number or order".to_owned()));
+            if let Some(why) = why {
+                let note = format!("the imitation loss {} compares heads, but {why}", request.loss);
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+                return Ok(None);
+            }
+            teacher.raw_head(stride).zip(student.raw_head(stride))
+        }
+    };
+    let Some((of_teacher, of_student)) = pair else { return Ok(None) };
+    let fits = |a: &[i64], b: &[i64]| a.len() == b.len() && a[..a.len() - 1] == b[..b.len() - 1];
+    let same_map = match request.loss.reads() {
+        Reads::Head => fits(&of_teacher.size(), &of_student.size()),
+        Reads::Features => of_teacher.size() == of_student.size(),
+    };
+    if !same_map {
+        return Ok(None);
+    }
+    let gains = LossGains::default().scaled(student.scales.len(), student.names.len(), student.side);
+    let terms = request.loss.terms(&ScalePair {
+        student: &of_student.f_to_kind(Kind::Float)?,
+        teacher: &of_teacher.f_to_device(of_student.device())?.f_to_kind(Kind::Float)?,
+        anchors: &student.scales[at],
+        classes: &classes,
+        gains: &gains,
+        balance: balance(student.scales.len(), at),
+    })?;
+    Ok(Some(Arc::new(CellTerms::of(&terms)?)))
+}
+
+/// `[1, 1, H, W]` → a plain map.
+fn scalar_grid(map: &Tensor) -> Result<Grid, CompareError> {
+    let (_, _, rows, cols) = map.size4()?;
+    let (rows, cols) = (rows as usize, cols as usize);
+    Ok(Grid::from_values(cols, rows, elements(map)?).unwrap_or_else(|| Grid::filled(cols, rows, f32::NAN)))
 }
 
 /// Applies a run's trained adapter: `p3.weight` `[Ct, Cs, k, k]` and, where there is one, `p3.bias` `[Ct]`.

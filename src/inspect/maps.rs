@@ -135,6 +135,8 @@ mod tests {
             fit: None,
             teacher_head: None,
             student_head: None,
+            loss: None,
+            sureness: None,
         }
     }
 

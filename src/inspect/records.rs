@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::geometry::{BoundingBox, Size};
+use crate::grid::Grid;
 use crate::imitation::difference::FeatureStack;
+use crate::imitation::loss::{CellTerms, Loss, MaskSource, box_cells};
+use crate::imitation::mask::ScaleMask;
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::detection::Detection;
 
@@ -121,6 +125,28 @@ pub struct ScaleComparison {
     pub fit: Option<FitSummary>,
     pub teacher_head: Option<Arc<HeadMap>>,
     pub student_head: Option<Arc<HeadMap>>,
+    /// The imitation loss before any mask; absent where it cannot be formed, which a note says.
+    pub loss: Option<Arc<CellTerms>>,
+    /// σ of the teacher's objectness, the largest of each cell's anchors: what the mask source `teacher` weighs by.
+    pub sureness: Option<Arc<Grid>>,
+}
+
+impl ScaleComparison {
+    /// The weight that a mask source gives every cell, 0 to 1, row by row. mask: the IoU mask's anchor hits; boxes: input px.
+    pub fn cell_weights(&self, source: MaskSource, mask: &ScaleMask, boxes: &[BoundingBox]) -> Vec<f32> {
+        match source {
+            MaskSource::Iou => mask.count.iter().map(|&hits| if hits > 0 { 1.0 } else { 0.0 }).collect(),
+            MaskSource::None => vec![1.0; mask.count.len()],
+            MaskSource::Box => {
+                let side = |cells: usize| cells as u32 * self.stride;
+                let scale = AnchorScale { stride: self.stride, anchors: Vec::new() };
+                box_cells(&scale, Size::new(side(mask.cols), side(mask.rows)), boxes)
+            }
+            MaskSource::Teacher => {
+                self.sureness.as_ref().map_or_else(|| vec![0.0; mask.count.len()], |grid| grid.values().to_vec())
+            }
+        }
+    }
 }
 
 /// Raw outputs of Detect at one scale: `[anchors, rows, cols, outputs]`, outputs = 5 + classes.
@@ -137,6 +163,8 @@ pub struct HeadMap {
 #[derive(Clone, Debug)]
 pub struct Comparison {
     pub tap: Tap,
+    /// The imitation loss whose terms the scales hold.
+    pub loss: Loss,
     pub scales: Vec<ScaleComparison>,
     /// Boxes in input px after NMS, best first; `None` for a model that is not loaded.
     pub teacher_detections: Option<Vec<Detection>>,
@@ -150,9 +178,10 @@ pub struct Comparison {
 
 impl Comparison {
     /// Before any model has looked.
-    pub const fn none(tap: Tap) -> Self {
+    pub const fn none(tap: Tap, loss: Loss) -> Self {
         Self {
             tap,
+            loss,
             scales: Vec::new(),
             teacher_detections: None,
             student_detections: None,

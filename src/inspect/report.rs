@@ -1,6 +1,6 @@
 //! An inspection as a whole: what `distillscope inspect` writes, as JSON and as tensors.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +23,7 @@ use crate::grid::Grid;
 use crate::imitation::difference::{
     DifferenceError, DifferenceKind, MaskedStatistics, difference, imitation_loss, masked_statistics,
 };
+use crate::imitation::loss::{Loss, LossOnScale, MaskSource};
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi, ScaleMask};
 use crate::story::{RunTold, Told};
 use crate::yolo::anchors::AnchorScale;
@@ -36,6 +37,8 @@ pub struct MaskChoice {
     pub psi: Psi,
     pub rule: LevelRule,
     pub convention: IouConvention,
+    /// Which cells the imitation loss counts.
+    pub source: MaskSource,
 }
 
 /// What of an inspection is looked at.
@@ -85,6 +88,8 @@ pub struct Inspection {
     comparison: Arc<Comparison>,
     /// Squared L2 per scale; `None` where the features cannot be compared.
     differences: Vec<Option<Grid>>,
+    /// The imitation loss per scale; `None` where it cannot be formed.
+    losses: Vec<Option<LossOnScale>>,
     device: String,
 }
 
@@ -98,6 +103,7 @@ pub struct InspectionReport {
     pub level_rule: LevelRule,
     pub iou: IouConvention,
     pub tap: Tap,
+    pub imitation: ImitationReport,
     pub device: String,
     pub lambda: f64,
     pub labels: Vec<LabelReport>,
@@ -106,6 +112,14 @@ pub struct InspectionReport {
     pub loss_total: Option<f64>,
     pub seconds: SecondsReport,
     pub notes: Vec<String>,
+}
+
+/// Which imitation loss `loss` is.
+#[derive(Clone, Debug, Serialize)]
+pub struct ImitationReport {
+    pub loss: Loss,
+    pub mask_source: MaskSource,
+    pub formula: &'static str,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -142,7 +156,11 @@ pub struct ScaleReport {
     pub gts: Vec<GtReport>,
     pub mask_cells: usize,
     pub count_sum: u64,
+    /// The imitation loss at λ = 1; 0 where no cell counts.
     pub loss: Option<f64>,
+    /// What its terms give, by name; together they are `loss`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub loss_terms: BTreeMap<&'static str, f64>,
     pub difference: Option<DifferenceReport>,
 }
 
@@ -193,7 +211,13 @@ impl Inspection {
                 pair.map(|(teacher, student)| difference(DifferenceKind::SquaredL2, teacher, student)).transpose()
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { scene, anchors, choice, field, mask, comparison, differences, device })
+        let boxes = scene.boxes();
+        let loss_of = |(scale, mask): (&AnchorScale, &ScaleMask)| {
+            let compared = comparison.scale(scale.stride)?;
+            Some(compared.loss.as_ref()?.under(&compared.cell_weights(choice.source, mask, &boxes)))
+        };
+        let losses = anchors.iter().zip(&mask.scales).map(loss_of).collect();
+        Ok(Self { scene, anchors, choice, field, mask, comparison, differences, losses, device })
     }
 
     fn statistics(&self, scale: usize) -> Option<MaskedStatistics> {
@@ -223,6 +247,11 @@ impl Inspection {
             level_rule: self.choice.rule,
             iou: self.choice.convention,
             tap: self.comparison.tap,
+            imitation: ImitationReport {
+                loss: self.comparison.loss,
+                mask_source: self.choice.source,
+                formula: self.comparison.loss.formula(),
+            },
             device: self.device.clone(),
             lambda: LAMBDA,
             labels: self
@@ -261,7 +290,8 @@ impl Inspection {
             gts: gts.collect(),
             mask_cells: mask.mask_cells,
             count_sum: mask.count_sum,
-            loss: statistics.map(|found| imitation_loss(LAMBDA, found.sum_inside, found.cells)),
+            loss: self.losses[scale].as_ref().map(|found| LAMBDA * found.loss.unwrap_or(0.0)),
+            loss_terms: self.losses[scale].iter().flat_map(|found| found.parts.iter().copied()).collect(),
             difference: statistics.zip(compared).map(|(found, compared)| DifferenceReport {
                 kind: DifferenceKind::SquaredL2.name(),
                 adapter: compared.adapter,
@@ -302,6 +332,10 @@ impl Inspection {
                 shape: map.to_vec(),
                 elements: Elements::I32(mask.count.clone()),
             });
+            if let Some(loss) = &self.losses[index] {
+                tensors.push(NamedTensor::f32(format!("{name}.imitation"), map, loss.map.values().to_vec()));
+                tensors.push(NamedTensor::f32(format!("{name}.weight"), map, loss.weights.values().to_vec()));
+            }
             if let Some(difference) = &self.differences[index] {
                 tensors.push(NamedTensor::f32(format!("{name}.difference"), map, difference.values().to_vec()));
             }
@@ -324,6 +358,8 @@ impl Inspection {
             ("level_rule", self.choice.rule.to_string()),
             ("iou", self.choice.convention.to_string()),
             ("tap", self.comparison.tap.name().to_owned()),
+            ("loss", self.comparison.loss.to_string()),
+            ("mask_source", self.choice.source.to_string()),
         ];
         (tensors, metadata.map(|(key, value)| (key.to_owned(), value)).into())
     }
@@ -491,12 +527,14 @@ impl InspectionReport {
     /// A few lines for a terminal.
     pub fn summary(&self) -> String {
         let mut lines = vec![format!(
-            "{}: {} ground truths, psi {}, {} masks, tap {}, {}",
+            "{}: {} ground truths, psi {}, {} masks, tap {}, loss {} ({}), {}",
             self.image.path,
             self.labels.len(),
             self.psi,
             self.level_rule,
             self.tap.name(),
+            self.imitation.loss,
+            self.imitation.mask_source,
             self.device
         )];
         for scale in &self.scales {

@@ -129,6 +129,7 @@ mod tests {
 
     use super::*;
     use crate::geometry::{BoundingBox, Letterbox, Size};
+    use crate::imitation::loss::MaskSource;
     use crate::imitation::mask::{IouConvention, Psi};
     use crate::inspect::SceneLabel;
     use crate::story::{Line, Step};
@@ -160,7 +161,8 @@ mod tests {
             scale(32, [[116.0, 90.0], [156.0, 198.0], [373.0, 326.0]]),
         ];
         let field = IouField::compute(&anchors, scene.input_size(), &scene.boxes(), IouConvention::Exact);
-        let choice = MaskChoice { psi: Psi::default(), rule, convention: IouConvention::Exact };
+        let choice =
+            MaskChoice { psi: Psi::default(), rule, convention: IouConvention::Exact, source: MaskSource::Iou };
         let mask = field.mask(choice.psi, rule);
         let tale = Tale {
             scene,

@@ -9,7 +9,8 @@ use crate::dataset::{BatchImage, TrainBatch};
 use crate::format::significant;
 use crate::train::TrainError;
 use crate::train::config::Lambda;
-use crate::train::learner::{Objective, dot, gradients_of};
+use crate::train::gradients::{dot, gradients_of};
+use crate::train::learner::Objective;
 use crate::train::optimizer::norm;
 
 /// A ratio of gradient norms outside of this is unusual.
@@ -342,8 +343,14 @@ mod tests {
     fn a_total_is_made_of_its_losses_as_by_hand() {
         let scalar = |value: f64| Tensor::full([0_i64; 0], value, (Kind::Float, Device::Cpu)).set_requires_grad(true);
         let terms = LossTerms { box_loss: scalar(1.0), objectness: scalar(2.0), class: scalar(3.0) };
-        let objective =
-            Objective { terms, distances: vec![scalar(5.0)], cells: vec![1], shares: vec![0.125], images: 4 };
+        let objective = Objective {
+            terms,
+            distances: vec![scalar(5.0)],
+            counted: vec![true],
+            cells: vec![1],
+            shares: vec![0.125],
+            images: 4,
+        };
         let total = objective.total(0.5).expect("a total");
         assert_eq!(total.double_value(&[]), 34.0);
         assert_eq!(weights(&total, &objective).expect("weights"), [4.0, 4.0, 4.0, 2.0]);

@@ -307,6 +307,7 @@ mod tests {
         let mask = |cells: &[f32], side: i64| BatchMask {
             cells: Tensor::from_slice(cells).view([3, 1, side, side]),
             count: cells.iter().filter(|cell| **cell > 0.0).count() as u64,
+            is_whole: false,
         };
         // Three images: the first imitates at the fine scale alone, the second at both, the third at the coarse one.
         let fine = || mask(&[0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 2);

@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use tch::{TchError, Tensor};
+use tch::{TchError, Tensor, no_grad};
 
 use crate::dataset::TrainBatch;
-use crate::imitation::loss::BatchMask;
+use crate::imitation::loss::{BatchMask, MaskSource};
 use crate::train::TrainError;
 use crate::train::event::StepRecord;
 use crate::train::learner::{Learner, Objective, targets};
@@ -58,10 +58,14 @@ pub trait Subject {
 
     /// The imitated cells per scale.
     fn masks(&self, batch: &TrainBatch) -> Result<Vec<BatchMask>, TrainError> {
-        match self.learner().distiller() {
-            Some(distiller) => distiller.masks(batch),
-            None => Ok(Vec::new()),
-        }
+        let Some(distiller) = self.learner().distiller() else { return Ok(Vec::new()) };
+        let heads = if distiller.mask_source() == MaskSource::Teacher {
+            let [_, input] = self.inputs(batch)?;
+            no_grad(|| distiller.teacher().forward(&input))?.heads
+        } else {
+            Vec::new()
+        };
+        distiller.masks(batch, &heads)
     }
 
     /// The teacher's features per scale, as the imitation takes them.

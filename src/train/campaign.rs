@@ -133,7 +133,7 @@ fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
         let text = std::fs::read_to_string(&file)
             .map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
         let kept: Campaign =
-            toml::from_str(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
+            Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
         return Ok(Campaign { out: campaign.out.clone(), resume: true, ..kept });
     }
     let config = RunFolder::new(&campaign.out).read_config()?;

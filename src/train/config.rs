@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::hyp::Hyperparameters;
 use crate::dataset::BatchOptions;
 use crate::geometry::Size;
+pub use crate::imitation::lambda::{Decay, Lambda, Norm};
+use crate::imitation::loss::{Loss, MaskSource, Reads};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::Tap;
 
@@ -17,49 +19,6 @@ use crate::inspect::Tap;
 pub enum Length {
     Epochs(u32),
     Steps(u64),
-}
-
-/// The weight of the imitation term.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Lambda {
-    /// This λ.
-    Fixed(f64),
-    /// The λ at which the imitation's gradient has this share of the detection's norm, measured on the student's
-    /// parameters every few steps and kept there.
-    GradientRatio(f64),
-}
-
-impl Lambda {
-    /// The λ at which a loss is told: 1 where it is measured only as a run goes.
-    pub const fn told(self) -> f64 {
-        match self {
-            Self::Fixed(lambda) => lambda,
-            Self::GradientRatio(_) => 1.0,
-        }
-    }
-}
-
-/// How λ fades after its warm-up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decay {
-    #[default]
-    None,
-    /// To 0 at the end of the run, or at `stop_step`.
-    Linear,
-    Cosine,
-}
-
-/// Which N divides the masked sum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norm {
-    /// Each scale by its own cells.
-    #[default]
-    PerScale,
-    /// Every scale by the cells of all scales.
-    AllScales,
 }
 
 /// Where the adapters' weights come from.
@@ -77,6 +36,8 @@ pub enum AdapterStart {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImitationConfig {
+    pub loss: Loss,
+    pub mask_source: MaskSource,
     pub lambda: Lambda,
     /// λ grows linearly from 0 over so many steps.
     pub warmup_steps: u64,
@@ -98,27 +59,64 @@ pub struct ImitationConfig {
 }
 
 /// ‖λ ∇imitation‖ / ‖∇detection‖ unless asked otherwise.
-pub const GRADIENT_RATIO: f64 = 5.0;
+pub const GRADIENT_RATIO: f64 = 0.5;
 
-/// Chosen by paired runs, see `scripts/search_defaults.py`: the heads' gradients point the same way as the detection's, so
-/// they may be strong while the student is far off, and fade as it comes near.
 impl Default for ImitationConfig {
     fn default() -> Self {
+        Self::of(Loss::default())
+    }
+}
+
+impl ImitationConfig {
+    /// A loss as it is used unless a person says otherwise.
+    pub fn of(loss: Loss) -> Self {
+        let defaults = loss.defaults();
         Self {
-            lambda: Lambda::GradientRatio(GRADIENT_RATIO),
+            loss,
+            mask_source: defaults.mask_source,
+            lambda: defaults.lambda,
             warmup_steps: 0,
-            decay: Decay::Cosine,
+            decay: defaults.decay,
             stop_step: None,
             psi: 0.5,
             level_rule: LevelRule::Global,
             iou: IouConvention::Exact,
-            tap: Tap::Head,
+            tap: usual_tap(loss),
             norm: Norm::PerScale,
             adapter_kernel: 1,
             adapter_start: AdapterStart::LeastSquares { images: 64 },
             adapter_lr: 1.0,
             normalise: false,
         }
+    }
+
+    /// The same with another loss: what belongs to the loss (tap, mask source, λ and its decay) becomes that loss's own.
+    #[must_use]
+    pub fn with_loss(self, loss: Loss) -> Self {
+        let Self { mask_source, lambda, decay, tap, .. } = Self::of(loss);
+        Self { loss, mask_source, lambda, decay, tap, ..self }
+    }
+
+    /// What cannot be together, in one sentence.
+    pub fn contradiction(&self) -> Option<String> {
+        let (loss, tap) = (self.loss, self.tap.name());
+        match (loss.reads(), self.tap) {
+            (Reads::Head, Tap::Neck | Tap::Backbone) => Some(format!(
+                "the imitation loss {loss} compares heads, not the {tap}; features and correlation compare it"
+            )),
+            (Reads::Features, Tap::Head) => Some(format!(
+                "the imitation loss {loss} compares neck or backbone, not the head; answers and logits do"
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Where a loss takes what it compares unless a person says otherwise.
+fn usual_tap(loss: Loss) -> Tap {
+    match loss.reads() {
+        Reads::Head => Tap::Head,
+        Reads::Features => Tap::Neck,
     }
 }
 
@@ -247,6 +245,17 @@ pub enum Start {
     Random,
 }
 
+impl Campaign {
+    /// Reads a `campaign.toml`, as [`RunConfig::parse`] does.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let mut table: toml::Table = toml::from_str(text)?;
+        if let Some(config) = table.get_mut("config").and_then(toml::Value::as_table_mut) {
+            name_loss(config);
+        }
+        table.try_into()
+    }
+}
+
 impl RunConfig {
     pub fn start(&self) -> Start {
         // What is no checkpoint is a yaml, or a published model's name.
@@ -257,6 +266,14 @@ impl RunConfig {
             }
             _ => Start::Random,
         }
+    }
+
+    /// Reads a `config.toml`. One of version 0.1.0 did not name its loss: it is the one of its tap, raw heads or features.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let mut table: toml::Table = toml::from_str(text)?;
+        name_loss(&mut table);
+        // Once more from text: an error then names its line.
+        if names_its_loss(text) { toml::from_str(text) } else { table.try_into() }
     }
 
     /// The gradient ratio that is kept, or the usual one where λ is fixed.
@@ -280,6 +297,25 @@ impl RunConfig {
     }
 }
 
+/// Whether a `config.toml` says which imitation loss it means; those of version 0.1.0 do not.
+pub fn names_its_loss(text: &str) -> bool {
+    let table: Result<toml::Table, _> = toml::from_str(text);
+    let imitation = table.ok().and_then(|table| table.get("imitation").and_then(toml::Value::as_table).cloned());
+    imitation.is_none_or(|imitation| imitation.contains_key("loss"))
+}
+
+/// Writes down what version 0.1.0 left unsaid.
+fn name_loss(config: &mut toml::Table) {
+    let Some(imitation) = config.get_mut("imitation").and_then(toml::Value::as_table_mut) else { return };
+    if imitation.contains_key("loss") {
+        return;
+    }
+    let head = imitation.get("tap").and_then(toml::Value::as_str).is_none_or(|tap| tap == Tap::Head.name());
+    imitation.insert("loss".to_owned(), Loss::usual_at(head).name().into());
+    imitation.entry("mask_source").or_insert_with(|| MaskSource::Iou.name().into());
+    imitation.entry("tap").or_insert_with(|| Tap::Head.name().into());
+}
+
 /// A run and its twins: for each seed the imitation and, beside it, the same without (λ = 0).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Campaign {
@@ -297,6 +333,26 @@ pub struct Campaign {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_config_of_the_first_version_keeps_its_loss() {
+        let read = |text: &str| RunConfig::parse(text).expect("a config").imitation;
+        let head = read("[imitation]\ntap = \"head\"\n[imitation.lambda]\ngradient-ratio = 5.0\n");
+        assert_eq!((head.loss, head.mask_source, head.tap), (Loss::LOGITS, MaskSource::Iou, Tap::Head));
+        assert_eq!(head.lambda, Lambda::GradientRatio(5.0));
+        let neck = read("[imitation]\ntap = \"neck\"\n");
+        assert_eq!((neck.loss, neck.tap), (Loss::FEATURES, Tap::Neck));
+        // One that names its loss, and one that says nothing of imitation.
+        assert_eq!(read("[imitation]\nloss = \"answers\"\n").loss, Loss::ANSWERS);
+        assert_eq!(read("seed = 3\n"), ImitationConfig::default());
+        assert!(RunConfig::parse("[imitation]\nloss = \"mse\"\n").is_err());
+        assert!(!names_its_loss("[imitation]\npsi = 0.5\n") && names_its_loss("seed = 3\n"));
+        // What is written is read back.
+        for loss in Loss::ALL {
+            let config = RunConfig { imitation: ImitationConfig::of(loss), ..RunConfig::default() };
+            assert_eq!(RunConfig::parse(&toml::to_string(&config).expect("a text")).expect("a config"), config);
+        }
+    }
 
     #[test]
     fn a_run_starts_from_a_checkpoint_or_from_nothing() {

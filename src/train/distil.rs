@@ -7,15 +7,21 @@ use std::path::Path;
 use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::TrainError;
-use super::config::{AdapterStart, ImitationConfig, Norm};
+use super::config::{AdapterStart, ImitationConfig};
 use crate::dataset::TrainBatch;
 use crate::export::tensors::{self, NamedTensor};
 use crate::geometry::{BoundingBox, Size};
-use crate::imitation::adapter::LeastSquares;
-use crate::imitation::loss::{Adapter, BatchMask, MaskRule, batch_masks, distance, masked_squares};
+use crate::imitation::adapter::{Adapter, LeastSquares};
+use crate::imitation::choice::same_anchors;
+use crate::imitation::lambda::Norm;
+use crate::imitation::loss::{
+    self, BatchMask, Loss, MaskInputs, MaskRule, MaskSource, Reads, ScaleLoss, ScalePair, SharedClasses, Terms,
+    batch_masks,
+};
 use crate::imitation::mask::{IouField, Psi};
 use crate::inspect::{Tap, elements, tapped};
 use crate::yolo::anchors::AnchorScale;
+use crate::yolo::loss::{LossGains, balance};
 use crate::yolo::network::{Forward, Model, Network};
 
 /// Cells that a fit looks at, at most; more tell it nothing new.
@@ -40,7 +46,11 @@ struct Pair {
 #[derive(Debug)]
 pub struct Distiller {
     teacher: Model,
+    loss: Loss,
     tap: Tap,
+    classes: SharedClasses,
+    /// The detection loss's, which `answers` shares.
+    gains: LossGains,
     rule: MaskRule,
     norm: Norm,
     scales: Vec<AnchorScale>,
@@ -50,7 +60,7 @@ pub struct Distiller {
 /// One batch as the teacher sees it, without gradient.
 #[derive(Debug)]
 pub struct Lesson {
-    /// The teacher's features per scale, [B, C, H, W].
+    /// What the loss takes of the teacher per scale: [B, C, H, W], of a head [B, A, H, W, 5 + nc].
     pub features: Vec<Tensor>,
     masks: Vec<BatchMask>,
 }
@@ -72,9 +82,14 @@ impl Distiller {
         teacher: Model,
         student: &Network,
         config: &ImitationConfig,
+        gains: LossGains,
         input: Size,
         seed: u64,
     ) -> Result<Self, TrainError> {
+        if let Some(what) = config.contradiction() {
+            return Err(TrainError::Config(what));
+        }
+        let classes = SharedClasses::of(student.names(), teacher.names());
         let device = student.device();
         let probe = Tensor::f_zeros([1, 3, i64::from(input.height), i64::from(input.width)], (Kind::Float, device))?;
         let (of_student, of_teacher) =
@@ -82,7 +97,8 @@ impl Distiller {
         let mut pairs = Vec::new();
         for (index, scale) in student.scales().iter().enumerate() {
             let Some(other) = teacher.scales().iter().position(|other| other.stride == scale.stride) else { continue };
-            let (s, t) = (tapped(&of_student, config.tap, index)?, tapped(&of_teacher, config.tap, other)?);
+            let other_scale = &teacher.scales()[other];
+            let (s, t) = (read(&of_student, config, index)?, read(&of_teacher, config, other)?);
             let (Some(s), Some(t)) = (s, t) else {
                 let which = if of_teacher.necks.is_empty() { "teacher" } else { "student" };
                 return Err(TrainError::Config(format!(
@@ -90,17 +106,13 @@ impl Distiller {
                     config.tap.name()
                 )));
             };
-            let (from, to) = (s.size()[1], t.size()[1]);
-            let adapter = match config.tap {
-                Tap::Head if from != to => {
-                    return Err(TrainError::Config(format!(
-                        "{}: the student's head has {from} outputs a cell and the teacher's {to}; the tap head needs the \
-                         same anchors and classes in both; choose the tap neck",
-                        scale.name()
-                    )));
+            let adapter = match config.loss.reads() {
+                Reads::Head => {
+                    check_heads(config.loss, scale, other_scale, [&s, &t], &classes)?;
+                    None
                 }
-                Tap::Head => None,
-                Tap::Neck | Tap::Backbone => {
+                Reads::Features => {
+                    let (from, to) = (s.size()[1], t.size()[1]);
                     let kernel = i64::from(config.adapter_kernel);
                     Some(Adapter::random(from, to, kernel, seed.wrapping_add(u64::from(scale.stride)), device)?)
                 }
@@ -112,8 +124,16 @@ impl Distiller {
         }
         Ok(Self {
             teacher,
+            loss: config.loss,
             tap: config.tap,
-            rule: MaskRule { psi: Psi::new(config.psi)?, level: config.level_rule, convention: config.iou },
+            classes,
+            gains,
+            rule: MaskRule {
+                source: config.mask_source,
+                psi: Psi::new(config.psi)?,
+                level: config.level_rule,
+                convention: config.iou,
+            },
             norm: config.norm,
             scales: student.scales().to_vec(),
             pairs,
@@ -195,39 +215,88 @@ impl Distiller {
     pub fn teach(&self, input: &Tensor, batch: &TrainBatch) -> Result<Lesson, TrainError> {
         let forward = no_grad(|| self.teacher.forward(input))?;
         let features = self.pairs.iter().map(|pair| self.feature(&forward, pair.teacher)).collect::<Result<_, _>>()?;
-        Ok(Lesson { features, masks: self.masks(batch)? })
+        Ok(Lesson { features, masks: self.masks(batch, &forward.heads)? })
     }
 
-    /// The imitated cells per scale, each image's from its own boxes.
-    pub fn masks(&self, batch: &TrainBatch) -> Result<Vec<BatchMask>, TrainError> {
-        let boxes: Vec<_> =
+    /// The imitated cells per scale, each image's from its own boxes. teacher_heads: the teacher's raw heads of the batch,
+    /// which the mask source `teacher` alone looks at.
+    pub fn masks(&self, batch: &TrainBatch, teacher_heads: &[Tensor]) -> Result<Vec<BatchMask>, TrainError> {
+        self.masks_by(self.rule, batch, teacher_heads)
+    }
+
+    /// The mask source that masks are made from.
+    pub fn mask_source(&self) -> MaskSource {
+        self.rule.source
+    }
+
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    fn masks_by(
+        &self,
+        rule: MaskRule,
+        batch: &TrainBatch,
+        teacher_heads: &[Tensor],
+    ) -> Result<Vec<BatchMask>, TrainError> {
+        let boxes: Vec<Vec<BoundingBox>> =
             batch.images.iter().map(|image| image.labels.iter().map(|label| label.bbox).collect()).collect();
+        self.masks_of(rule, &boxes, batch.input, teacher_heads)
+    }
+
+    /// boxes: of each image, input px.
+    fn masks_of(
+        &self,
+        rule: MaskRule,
+        boxes: &[Vec<BoundingBox>],
+        input: Size,
+        teacher_heads: &[Tensor],
+    ) -> Result<Vec<BatchMask>, TrainError> {
+        let of_scale = |scale: &AnchorScale| {
+            let other = self.teacher.scales().iter().position(|other| other.stride == scale.stride)?;
+            teacher_heads.get(other).map(Tensor::shallow_clone)
+        };
+        let teacher_heads: Vec<Option<Tensor>> = self.scales.iter().map(of_scale).collect();
         // The rule "global" looks at every scale of the student, also at one that the teacher lacks.
-        let all = batch_masks(&boxes, &self.scales, batch.input, self.rule, self.teacher.device())?;
+        let inputs = MaskInputs { boxes, scales: &self.scales, input, teacher_heads: &teacher_heads };
+        let all = batch_masks(&inputs, rule, self.teacher.device())?;
         let mut all: Vec<_> = all.into_iter().map(Some).collect();
         Ok(self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect())
     }
 
+    /// What the loss takes of a model at a scale, float32.
     fn feature(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
-        tapped(forward, self.tap, index)?
-            .ok_or_else(|| TrainError::Config(format!("a model stopped giving {} features", self.tap.name())))
+        let found = read_at(forward, self.loss.reads(), self.tap, index)?;
+        let found =
+            found.ok_or_else(|| TrainError::Config(format!("a model stopped giving {} features", self.tap.name())))?;
+        Ok(found.f_to_kind(Kind::Float)?)
     }
 
     /// Per scale the loss at λ = 1, scalars with gradient on the student and its adapters.
-    pub fn distances(&self, student: &Forward, lesson: &Lesson) -> Result<Vec<Tensor>, TrainError> {
-        let all: u64 = lesson.masks.iter().map(|mask| mask.count).sum();
-        let mut distances = Vec::with_capacity(self.pairs.len());
-        for ((pair, teacher), mask) in self.pairs.iter().zip(&lesson.features).zip(&lesson.masks) {
-            let adapted = self.adapted(pair, &self.feature(student, pair.student)?)?;
-            let squares = masked_squares(&adapted, teacher, &mask.cells, pair.weight.as_ref())?;
-            let cells = match self.norm {
-                Norm::PerScale => mask.count,
-                Norm::AllScales if mask.count == 0 => 0,
-                Norm::AllScales => all,
+    pub fn distances(&self, student: &Forward, lesson: &Lesson) -> Result<Vec<ScaleLoss>, TrainError> {
+        let terms = self.terms(student, &lesson.features)?;
+        Ok(loss::reduce(&terms, &lesson.masks, self.norm)?)
+    }
+
+    /// teacher: what [`Distiller::feature`] gives, in the order of the pairs.
+    fn terms(&self, student: &Forward, teacher: &[Tensor]) -> Result<Vec<Terms>, TrainError> {
+        let of_pair = |(pair, of_teacher): (&Pair, &Tensor)| {
+            let mut of_student = self.adapted(pair, &self.feature(student, pair.student)?)?;
+            let mut of_teacher = of_teacher.shallow_clone();
+            if let Some(weight) = &pair.weight {
+                (of_student, of_teacher) = (of_student.f_mul(weight)?, of_teacher.f_mul(weight)?);
+            }
+            let pair = ScalePair {
+                student: &of_student,
+                teacher: &of_teacher,
+                anchors: &self.scales[pair.student],
+                classes: &self.classes,
+                gains: &self.gains,
+                balance: balance(self.scales.len(), pair.student),
             };
-            distances.push(distance(&squares, cells)?);
-        }
-        Ok(distances)
+            Ok(self.loss.terms(&pair)?)
+        };
+        self.pairs.iter().zip(teacher).map(of_pair).collect()
     }
 
     fn adapted(&self, pair: &Pair, student: &Tensor) -> Result<Tensor, TchError> {
@@ -237,20 +306,32 @@ impl Distiller {
         }
     }
 
-    /// Σc (adapter(s) − t)² of every cell of one image, [H, W] per scale, on the CPU.
-    pub fn difference_maps(&self, student: &Network, input: &Tensor) -> Result<Vec<Tensor>, TrainError> {
+    /// What the loss adds up at every cell of one image, [H, W] per scale, on the CPU: the values of a loss of a single term
+    /// (Σc (adapter(s) − t)² of `features`), else the map whose sum is the loss under the run's own mask. boxes: the image's
+    /// ground truths, input px.
+    pub fn difference_maps(
+        &self,
+        student: &Network,
+        input: &Tensor,
+        boxes: &[BoundingBox],
+    ) -> Result<Vec<Tensor>, TrainError> {
         no_grad(|| {
+            let (_, _, height, width) = input.size4()?;
             let (of_student, of_teacher) = (student.forward_t(input, false)?, self.teacher.forward(input)?);
-            let map = |pair: &Pair| {
-                let adapted = self.adapted(pair, &self.feature(&of_student, pair.student)?)?;
-                let mut difference = adapted.f_sub(&self.feature(&of_teacher, pair.teacher)?)?;
-                if let Some(weight) = &pair.weight {
-                    difference = difference.f_mul(weight)?;
-                }
-                let axis: &[i64] = &[0, 1];
-                Ok(difference.f_square()?.f_sum_dim_intlist(axis, false, Kind::Float)?.f_to_device(Device::Cpu)?)
+            let features =
+                self.pairs.iter().map(|pair| self.feature(&of_teacher, pair.teacher)).collect::<Result<Vec<_>, _>>()?;
+            let terms = self.terms(&of_student, &features)?;
+            let size = Size::new(width as u32, height as u32);
+            let masks = self.masks_of(self.rule, &[boxes.to_vec()], size, &of_teacher.heads)?;
+            let maps = loss::maps(&terms, &masks, self.norm)?;
+            let of_scale = |(terms, [map, _]): (&Terms, [Tensor; 2])| {
+                let map = match terms.terms.as_slice() {
+                    [squares] if self.loss.is_sum_of_squares() => squares.value.f_squeeze_dim(1)?,
+                    _ => map,
+                };
+                Ok(map.f_squeeze_dim(0)?.f_to_device(Device::Cpu)?)
             };
-            self.pairs.iter().map(map).collect()
+            terms.iter().zip(maps).map(of_scale).collect()
         })
     }
 
@@ -287,7 +368,8 @@ impl Distiller {
             let Some(maps) = self.both_features(student, input, &mut heard)? else {
                 return Ok(ControlFlow::Break(()));
             };
-            let masks = self.masks(batch)?;
+            // A soft mask has no cells of its own: the fit then looks at those near the ground truths.
+            let masks = self.masks_by(MaskRule { source: MaskSource::Iou, ..self.rule }, batch, &[])?;
             for ((kept, maps), mask) in cells.iter_mut().zip(&maps).zip(&masks) {
                 let chosen = chosen_cells(mask, share)?;
                 let rows = |features: &Tensor| {
@@ -352,6 +434,44 @@ impl Distiller {
         };
         Ok(Some(maps.iter().map(whole).collect::<Result<_, _>>()?))
     }
+}
+
+/// What a loss takes of a model at its `index`-th scale: [B, C, H, W] at the tap, or the raw head [B, A, H, W, 5 + nc];
+/// `None` where the model does not give it.
+fn read_at(forward: &Forward, reads: Reads, tap: Tap, index: usize) -> Result<Option<Tensor>, TchError> {
+    match reads {
+        Reads::Head => Ok(forward.heads.get(index).map(Tensor::shallow_clone)),
+        Reads::Features => tapped(forward, tap, index),
+    }
+}
+
+fn read(forward: &Forward, config: &ImitationConfig, index: usize) -> Result<Option<Tensor>, TchError> {
+    read_at(forward, config.loss.reads(), config.tap, index)
+}
+
+/// That the heads of one scale mean the same, place by place. heads: student's, teacher's.
+fn check_heads(
+    loss: Loss,
+    student: &AnchorScale,
+    teacher: &AnchorScale,
+    heads: [&Tensor; 2],
+    classes: &SharedClasses,
+) -> Result<(), TrainError> {
+    let fails = |what: String| {
+        let advice = format!("use {} at the neck", Loss::FOR_OTHER_HEADS);
+        Err(TrainError::Config(format!("the imitation loss {loss} compares heads, but {what}; {advice}")))
+    };
+    if !same_anchors(student, teacher) {
+        return fails(format!("the anchors of teacher and student differ at {}", student.name()));
+    }
+    if classes.is_empty() {
+        return fails("teacher and student have no class in common".to_owned());
+    }
+    if loss.compares_channels() && !classes.are_aligned() {
+        let [of_student, of_teacher] = heads.map(|head| head.size().last().copied().unwrap_or(5) - 5);
+        return fails(format!("their classes differ in number or order ({of_teacher} and {of_student} classes)"));
+    }
+    Ok(())
 }
 
 /// Flat indices of at most `most` cells of a batch's maps, evenly spread: those in the mask, then others up to a quarter

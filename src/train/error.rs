@@ -56,6 +56,11 @@ pub enum TrainError {
          lr0, a longer warm-up or a smaller lambda usually helps"
     )]
     NonFinite { step: u64, term: String, value: f64 },
+    #[error(
+        "step {step}: the imitation changes nothing: lambda is {lambda} and its gradient on the student {norm}; preflight \
+         says why. Without imitation, run with --teacher none"
+    )]
+    NoEffect { step: u64, lambda: f64, norm: f64 },
 }
 
 impl From<tch::TchError> for TrainError {

@@ -14,7 +14,8 @@ use super::config::{AdapterStart, Amp, Lambda, NonFinite};
 use super::distil::{Distiller, Lesson};
 use super::evaluate::{EvaluateOptions, Evaluation, evaluate};
 use super::event::StepRecord;
-use super::optimizer::{Group, Optimizer, Parameter, Rates, clip, norm};
+use super::gradients::{Gathered, IMITATION_BOUND, dot, gradients_of, scale};
+use super::optimizer::{Group, Optimizer, Parameter, Rates, norm};
 use super::plan::RunPlan;
 use super::schedule::Schedule;
 use super::state::{Moving, Progress};
@@ -24,13 +25,13 @@ use crate::yolo::assign::Target;
 use crate::yolo::loss::{DetectionLoss, LossGains, LossTerms};
 use crate::yolo::network::Network;
 
-/// YOLOv5's bound on the gradient's norm.
-const CLIP_NORM: f64 = 10.0;
 /// Steps from one measurement of the two gradients to the next: each costs one more backward pass, so a run is longer by
 /// less than a tenth. Counted in steps and not in seconds, since λ may follow from it.
 pub const MEASURE_EVERY: u64 = 10;
 /// Share of a new measurement in the logarithm of λ.
 const LAMBDA_GAIN: f64 = 0.3;
+/// So many steps in a row may the imitation move nothing before the run says so.
+const NO_EFFECT_STEPS: u32 = 10;
 /// Images that the channels' weights are taken from where no fit says how many.
 const NORMALISED_ON: usize = 64;
 /// Share of a fit that reading its images takes.
@@ -46,16 +47,19 @@ pub struct Learner {
     detection: DetectionLoss,
     optimizer: Optimizer,
     distiller: Option<Distiller>,
-    /// Gradients since the optimizer's last step, in its order of parameters.
-    gathered: Vec<Option<Tensor>>,
+    gathered: Gathered,
+    /// Steps in a row in which the imitation was asked for, had cells, and would have moved nothing.
+    without_effect: u32,
 }
 
 /// A batch's losses with their graph.
 #[derive(Debug)]
 pub struct Objective {
     pub terms: LossTerms,
-    /// Per scale, at λ = 1. Without gradient where λ is 0.
+    /// Per scale, at λ = 1. Without gradient where λ is 0 or no cell counts.
     pub distances: Vec<Tensor>,
+    /// Per scale, whether any cell counted: where none did there is no distance.
+    pub counted: Vec<bool>,
     /// Cells of the mask per scale.
     pub cells: Vec<u64>,
     /// The same as shares of the cells of the batch's maps.
@@ -112,7 +116,16 @@ struct Backward {
     shares: Vec<f64>,
     lambda: f64,
     balance: Option<Balance>,
+    detection: Vec<Option<Tensor>>,
+    /// λ included.
+    imitation: Vec<Option<Tensor>>,
+}
+
+/// Gradients of the imitation at λ = 1, unscaled; where even a small loss scale overflows float16 they are not finite.
+struct ImitationGradients {
     gradients: Vec<Option<Tensor>>,
+    /// On the student's own parameters.
+    norm: f64,
 }
 
 impl Learner {
@@ -123,7 +136,9 @@ impl Learner {
         let detection = DetectionLoss::new(student.scales(), student.names().len(), gains(&plan));
         freeze(student, &config.freeze)?;
         let distiller = match plan.teacher.take() {
-            Some(teacher) => Some(Distiller::new(teacher, student, &config.imitation, plan.input, config.seed)?),
+            Some(teacher) => {
+                Some(Distiller::new(teacher, student, &config.imitation, gains(&plan), plan.input, config.seed)?)
+            }
             None => None,
         };
         let average = Average::of(student, config.ema)?;
@@ -133,7 +148,8 @@ impl Learner {
             average,
             optimizer: Optimizer::new(config.optimizer, 0.0, Vec::new()),
             distiller,
-            gathered: Vec::new(),
+            gathered: Gathered::default(),
+            without_effect: 0,
             progress: Progress { last_update: -1, best_fitness: -1.0, ..Progress::default() },
             plan,
         };
@@ -176,7 +192,7 @@ impl Learner {
             let adapters = distiller.parameters().into_iter();
             parameters.extend(adapters.map(|(name, tensor)| Parameter { name, tensor, group: Group::Adapter }));
         }
-        self.gathered = parameters.iter().map(|_| None).collect();
+        self.gathered = Gathered::new(parameters.len());
         self.optimizer = Optimizer::new(self.plan.config.optimizer, self.schedule.weight_decay(), parameters);
     }
 
@@ -213,13 +229,7 @@ impl Learner {
         record.gradient_cosine = backward.balance.map(|balance| balance.cosine);
         record.measuring = backward.balance.map(|balance| balance.seconds);
         record.total = backward.terms.iter().chain(&record.imitation).sum();
-        for (sum, gradient) in self.gathered.iter_mut().zip(backward.gradients) {
-            let Some(gradient) = gradient else { continue };
-            match sum {
-                Some(sum) => drop(sum.f_add_(&gradient)?),
-                None => *sum = Some(gradient),
-            }
-        }
+        self.gathered.add(backward.detection, backward.imitation)?;
         if step as i64 - self.progress.last_update < self.schedule.accumulate(step) as i64 {
             return Ok(None);
         }
@@ -249,14 +259,15 @@ impl Learner {
         };
         let forward = tch::autocast(amp, || self.student().forward_t(&input, true))?;
         let terms = self.detection_terms(&forward.heads, &targets(batch))?;
-        let distances = match (&self.distiller, &lesson) {
+        let losses = match (&self.distiller, &lesson) {
             (Some(distiller), Some(lesson)) if !imitate => tch::no_grad(|| distiller.distances(&forward, lesson))?,
             (Some(distiller), Some(lesson)) => distiller.distances(&forward, lesson)?,
             _ => Vec::new(),
         };
+        let (distances, counted) = losses.into_iter().map(|loss| (loss.scalar, loss.counted)).unzip();
         let cells = lesson.as_ref().map_or_else(Vec::new, Lesson::cells);
         let shares = lesson.as_ref().map_or_else(Vec::new, Lesson::shares);
-        Ok(Objective { terms, distances, cells, shares, images: batch.images.len() })
+        Ok(Objective { terms, distances, counted, cells, shares, images: batch.images.len() })
     }
 
     /// YOLOv5's loss of heads, [B, A, H, W, 5 + nc] per scale.
@@ -278,48 +289,72 @@ impl Learner {
             objective.distances.iter().map(|distance| distance.f_double_value(&[])).collect::<Result<_, TchError>>()?;
         check_finite(step, &terms, &distances, self.distiller.as_ref())?;
 
-        let (scale, _) = self.progress.loss_scale.filter(|_| self.is_half()).unwrap_or((1.0, 0));
         let parameters: Vec<Tensor> = self.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
         let own = self.own_parameters();
-        let scaled = |loss: Tensor| if scale == 1.0 { Ok(loss) } else { loss.f_mul_scalar(scale) };
-        let mut balance = None;
-        let lambda;
-        let gradients = match objective.imitation()? {
-            None => {
-                lambda = self.progress.lambda.unwrap_or(0.0) * share;
-                gradients_of(&scaled(objective.detection()?)?, &parameters[..own], false)?
-            }
-            Some(imitation) if step.is_multiple_of(MEASURE_EVERY) || self.progress.lambda.is_none() => {
+        let loss_scale = self.loss_scale();
+        let imitation_loss = objective.imitation()?;
+        let keep_graph = imitation_loss.is_some();
+        let detection_loss = objective.detection()?;
+        let mut detection = gradients_of(&detection_loss.f_mul_scalar(loss_scale)?, &parameters[..own], keep_graph)?;
+        scale(&mut detection, 1.0 / loss_scale)?;
+        let (mut imitation, mut balance) = (Vec::new(), None);
+        let mut lambda = self.progress.lambda.unwrap_or(0.0) * share;
+        if let Some(loss) = imitation_loss {
+            // A loss that is larger than the detection's takes a smaller scale, so that it overflows no earlier.
+            let larger = (loss.f_double_value(&[])? / detection_loss.f_double_value(&[])?).abs().max(1.0);
+            let scaled = loss_scale / larger.log2().ceil().exp2().min(loss_scale);
+            let mut found = self.imitation_gradients(&loss, &parameters, own, scaled)?;
+            let measures = step.is_multiple_of(MEASURE_EVERY) || self.progress.lambda.is_none();
+            if measures {
                 let begin = Instant::now();
-                let of_detection = gradients_of(&scaled(objective.detection()?)?, &parameters[..own], true)?;
-                let mut of_imitation = gradients_of(&scaled(imitation)?, &parameters, false)?;
-                let norms = (norm(&of_detection)?, norm(&of_imitation[..own])?);
-                lambda = self.find_lambda(norms) * share;
+                let norms = (norm(&detection)?, found.norm);
+                lambda = self.find_lambda(norms).unwrap_or(0.0) * share;
                 balance = Some(Balance {
                     ratio: lambda * norms.1 / norms.0.max(f64::MIN_POSITIVE),
-                    cosine: dot(&of_detection, &of_imitation[..own])? / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
-                    // One backward pass would have been needed anyway.
-                    seconds: begin.elapsed().as_secs_f64() / 2.0,
+                    cosine: dot(&detection, &found.gradients[..own])? / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
+                    seconds: begin.elapsed().as_secs_f64(),
                 });
-                for gradient in of_imitation.iter_mut().flatten() {
-                    let _ = gradient.f_mul_scalar_(lambda)?;
-                }
-                for (sum, gradient) in of_imitation.iter_mut().zip(of_detection) {
-                    *sum = match (sum.take(), gradient) {
-                        (Some(a), Some(b)) => Some(a.f_add(&b)?),
-                        (one, other) => one.or(other),
-                    };
-                }
-                of_imitation
             }
-            Some(_) => {
-                lambda = self.progress.lambda.unwrap_or(0.0) * share;
-                gradients_of(&scaled(objective.total(lambda)?)?, &parameters, false)?
-            }
-        };
+            scale(&mut found.gradients, lambda)?;
+            self.check_effect(step, lambda * found.norm)?;
+            imitation = found.gradients;
+        }
         let Objective { cells, shares, .. } = objective;
-        Ok(Backward { terms, distances, cells, shares, lambda, balance, gradients })
+        Ok(Backward { terms, distances, cells, shares, lambda, balance, detection, imitation })
+    }
+
+    fn loss_scale(&self) -> f64 {
+        self.progress.loss_scale.filter(|_| self.is_half()).map_or(1.0, |(scale, _)| scale)
+    }
+
+    /// Backward from the imitation at λ = 1, with a loss scale that is lowered until float16 carries it.
+    fn imitation_gradients(
+        &self,
+        loss: &Tensor,
+        parameters: &[&Tensor],
+        own: usize,
+        mut loss_scale: f64,
+    ) -> Result<ImitationGradients, TchError> {
+        loop {
+            let mut gradients = gradients_of(&loss.f_mul_scalar(loss_scale)?, parameters, self.is_half())?;
+            scale(&mut gradients, 1.0 / loss_scale)?;
+            let norm = norm(&gradients[..own])?;
+            if norm.is_finite() || !self.is_half() || loss_scale <= 1.0 {
+                return Ok(ImitationGradients { gradients, norm });
+            }
+            loss_scale = (loss_scale / 16.0).max(1.0);
+        }
+    }
+
+    /// An imitation that is asked for and moves nothing, again and again, is an error: it would be shown and do nothing.
+    fn check_effect(&mut self, step: u64, norm: f64) -> Result<(), TrainError> {
+        self.without_effect = if norm > 0.0 && norm.is_finite() { 0 } else { self.without_effect + 1 };
+        if self.without_effect < NO_EFFECT_STEPS {
+            return Ok(());
+        }
+        let lambda = self.progress.lambda.unwrap_or(0.0);
+        Err(TrainError::NoEffect { step, lambda, norm })
     }
 
     /// Whether the imitation was given no weight at all.
@@ -327,34 +362,37 @@ impl Learner {
         matches!(self.plan.config.imitation.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0))
     }
 
-    /// λ before its envelope, from the norms of the two gradients at λ = 1.
-    fn find_lambda(&mut self, (detection, imitation): (f64, f64)) -> f64 {
+    /// λ before its envelope, from the norms of the two gradients at λ = 1; `None` where they give none, so that the next step
+    /// measures again. A ratio's λ never rises above its first value.
+    fn find_lambda(&mut self, (detection, imitation): (f64, f64)) -> Option<f64> {
         let lambda = match self.plan.config.imitation.lambda {
-            Lambda::Fixed(lambda) => lambda,
+            Lambda::Fixed(lambda) => Some(lambda),
             Lambda::GradientRatio(ratio) => {
-                let wanted = ratio * detection / imitation;
-                match self.progress.lambda {
-                    _ if !wanted.is_finite() || wanted <= 0.0 => self.progress.lambda.unwrap_or(0.0),
-                    Some(before) if before > 0.0 => before.powf(1.0 - LAMBDA_GAIN) * wanted.powf(LAMBDA_GAIN),
-                    _ => wanted,
-                }
+                next_lambda(ratio * detection / imitation, self.progress.lambda, self.progress.first_lambda)
             }
         };
-        self.progress.lambda = Some(lambda);
-        lambda
+        self.progress.lambda = lambda.or(self.progress.lambda);
+        self.progress.first_lambda = self.progress.first_lambda.or(lambda);
+        self.progress.lambda
     }
 
-    /// A step of the optimizer with what is gathered. The norm of the student's gradient before clipping; `None` where
+    /// A step of the optimizer with what is gathered. The norm of the detection's gradient before clipping; `None` where
     /// float16 overflowed. A norm that is not finite is an error, and nothing has changed by then.
     fn update(&mut self, step: u64, rates: &Rates) -> Result<Option<f64>, TrainError> {
-        let mut gradients: Vec<Option<Tensor>> = self.gathered.iter_mut().map(Option::take).collect();
-        let own = self.own_parameters();
+        let bound = match self.plan.config.imitation.lambda {
+            Lambda::Fixed(lambda) => IMITATION_BOUND.max(2.0 * lambda),
+            Lambda::GradientRatio(ratio) => IMITATION_BOUND.max(2.0 * ratio),
+        };
+        let (gradients, norms) = self.gathered.take(self.own_parameters(), bound)?;
         self.progress.last_update = step as i64;
+        let named = [
+            ("gradient's norm", norms.detection),
+            ("imitation's gradient's norm", norms.imitation),
+            ("adapters' gradient's norm", norms.adapters),
+        ];
+        let unusual = named.into_iter().find(|(_, value)| !value.is_finite());
         if let Some((scale, good)) = self.progress.loss_scale {
-            for gradient in gradients.iter_mut().flatten() {
-                let _ = gradient.f_mul_scalar_(1.0 / scale)?;
-            }
-            if !norm(&gradients)?.is_finite() {
+            if unusual.is_some() {
                 // YOLOv5's scaler leaves such a step out too.
                 self.progress.loss_scale = Some((scale / 2.0, 0));
                 return Ok(None);
@@ -362,17 +400,12 @@ impl Learner {
             let doubled = good + 1 >= LOSS_SCALE.1;
             self.progress.loss_scale = Some(if doubled { (scale * 2.0, 0) } else { (scale, good + 1) });
         }
-        let (of_student, of_adapters) = gradients.split_at_mut(own);
-        let total = clip(of_student, CLIP_NORM)?;
-        let of_adapters = clip(of_adapters, CLIP_NORM)?;
-        for (term, value) in [("gradient's norm", total), ("adapters' gradient's norm", of_adapters)] {
-            if !value.is_finite() {
-                return Err(TrainError::NonFinite { step, term: term.to_owned(), value });
-            }
+        if let Some((term, value)) = unusual {
+            return Err(TrainError::NonFinite { step, term: term.to_owned(), value });
         }
         self.optimizer.step(&gradients, rates)?;
         self.average.update(&self.plan.student.network)?;
-        Ok(Some(total))
+        Ok(Some(norms.detection))
     }
 
     /// Training images that [`Learner::start`] looks at; 0 where there is nothing to fit, as at the tap head.
@@ -456,21 +489,16 @@ impl Learner {
     }
 }
 
-/// Σ a·b over the parameters that both reach.
-pub fn dot(a: &[Option<Tensor>], b: &[Option<Tensor>]) -> Result<f64, TchError> {
-    let mut sum = 0.0;
-    for (a, b) in a.iter().zip(b) {
-        if let (Some(a), Some(b)) = (a, b) {
-            sum += a.f_mul(b)?.f_sum(Kind::Double)?.f_double_value(&[])?;
-        }
+/// The next λ of a ratio: moved towards what was measured, in the logarithm, and never above the first.
+fn next_lambda(wanted: f64, before: Option<f64>, first: Option<f64>) -> Option<f64> {
+    if !(wanted.is_finite() && wanted > 0.0) {
+        return None;
     }
-    Ok(sum)
-}
-
-/// Gradients of a scalar, one per parameter; `None` where it does not reach.
-pub fn gradients_of(loss: &Tensor, parameters: &[&Tensor], keep_graph: bool) -> Result<Vec<Option<Tensor>>, TchError> {
-    let gradients = Tensor::f_run_backward(&[loss], parameters, keep_graph, false)?;
-    Ok(gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect())
+    let moved = match before {
+        Some(before) if before > 0.0 => before.powf(1.0 - LAMBDA_GAIN) * wanted.powf(LAMBDA_GAIN),
+        _ => wanted,
+    };
+    Some(first.map_or(moved, |first| moved.min(first)))
 }
 
 fn check_finite(
@@ -488,20 +516,21 @@ fn check_finite(
     }
 }
 
-/// Gains as YOLOv5 scales them: by the number of scales, of classes, and by the image's area.
+/// The hyperparameters' gains as they act.
 fn gains(plan: &RunPlan) -> LossGains {
     let hyp = &plan.config.hyp;
-    let scales = 3.0 / plan.student.network.scales().len() as f64;
-    LossGains {
-        box_gain: hyp.box_gain * scales,
-        class: hyp.cls * plan.student.network.names().len() as f64 / 80.0 * scales,
-        objectness: hyp.obj * (f64::from(plan.config.imgsz) / 640.0).powi(2) * scales,
+    let student = &plan.student.network;
+    let gains = LossGains {
+        box_gain: hyp.box_gain,
+        class: hyp.cls,
+        objectness: hyp.obj,
         objectness_positive: hyp.obj_pw,
         class_positive: hyp.cls_pw,
         anchor_t: hyp.anchor_t,
         focal_gamma: hyp.fl_gamma,
         label_smoothing: hyp.label_smoothing,
-    }
+    };
+    gains.scaled(student.scales().len(), student.names().len(), plan.config.imgsz)
 }
 
 fn freeze(student: &Network, layers: &[usize]) -> Result<(), TchError> {
@@ -531,4 +560,24 @@ pub fn targets(batch: &TrainBatch) -> Vec<Target> {
             .collect::<Vec<_>>()
     };
     batch.images.iter().enumerate().flat_map(of_image).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratios_lambda_never_rises_above_its_first() {
+        // Nothing to go by: measured again in the next step, whatever was known before.
+        for wanted in [0.0, f64::NAN, f64::INFINITY, -1.0] {
+            assert_eq!(next_lambda(wanted, None, None), None);
+            assert_eq!(next_lambda(wanted, Some(2.0), Some(2.0)), None);
+        }
+        assert_eq!(next_lambda(2.0, None, None), Some(2.0));
+        // The student came near: 8 is wanted, 2^0.7 · 8^0.3 would follow, and 2 it stays.
+        assert_eq!(next_lambda(8.0, Some(2.0), Some(2.0)), Some(2.0));
+        // 2^0.7 · 0.5^0.3 = 2^0.4
+        let lower = next_lambda(0.5, Some(2.0), Some(2.0)).expect("a lambda");
+        assert!((lower - 2.0_f64.powf(0.4)).abs() < 1e-12);
+    }
 }

@@ -3,7 +3,7 @@
 //! A [`config`] is what a person chooses and what a run's folder keeps, with YOLOv5's [`hyp`]erparameters in it;
 //! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`learner`] what
 //! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side of a
-//! step ([`distil`]), [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
+//! step ([`distil`]), the two losses' [`gradients`], [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
 //! ever says, [`record`] turns events into files, [`replay`] into one that others can open; [`snapshot`] makes the maps in
 //! it, `watch` says when the imitation stalls, [`evaluate`] turns a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the batches of a run before it is
 //! started. The loop never learns who is listening.
@@ -16,6 +16,7 @@ pub mod distil;
 mod error;
 pub mod evaluate;
 pub mod event;
+pub mod gradients;
 pub mod hyp;
 pub mod learner;
 pub mod optimizer;

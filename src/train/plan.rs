@@ -11,6 +11,8 @@ use super::config::{Length, RunConfig};
 use crate::dataset::{Batches, DataYaml, Samples, Split};
 use crate::device::{self, DeviceStatus};
 use crate::geometry::Size;
+use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
+use crate::imitation::loss::Loss;
 use crate::inspect::{Tap, input_multiple};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::checkpoint::{self, Checkpoint, Format, ModelDescription};
@@ -126,6 +128,20 @@ impl RunPlan {
     }
 }
 
+/// The loss that is used where a person names none: what fits the files of the two models. A student without a checkpoint
+/// has the teacher's anchors as far as anybody knows before it is built.
+pub fn usual_loss(teacher: Option<&Path>, student: &Path) -> Result<DefaultLoss, TrainError> {
+    let usual = DefaultLoss { loss: Loss::default(), reason: None };
+    let (Some(teacher), true) = (teacher, student.is_file()) else { return Ok(usual) };
+    if student.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        return Ok(usual);
+    }
+    let (teacher, student) = (checkpoint::open(teacher)?, checkpoint::open(student)?);
+    let (of_teacher, of_student) = (teacher.scales(), student.scales());
+    let teacher = ModelFacts { scales: &of_teacher, names: &teacher.model.names };
+    Ok(default_loss(teacher, ModelFacts { scales: &of_student, names: &student.model.names }))
+}
+
 /// What both sides of the input are multiples of, by the student's own and the teacher's scales (none without one).
 fn common_multiple(of_student: u32, teacher: &[AnchorScale]) -> u32 {
     if teacher.is_empty() { of_student } else { of_student.max(input_multiple(teacher)) }
@@ -169,6 +185,9 @@ pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
     }
     if !matches!(config.imitation.adapter_kernel, 1 | 3) {
         return fails(format!("an adapter's kernel is 1 or 3, not {}", config.imitation.adapter_kernel));
+    }
+    if let Some(what) = config.imitation.contradiction() {
+        return fails(what);
     }
     let weight = match config.imitation.lambda {
         super::config::Lambda::Fixed(value) | super::config::Lambda::GradientRatio(value) => value,
@@ -284,7 +303,7 @@ fn load_teacher(
     }
     if tap != Tap::Head && matches!(teacher, Model::TorchScript(_)) {
         return Err(TrainError::Config(format!(
-            "{}: a TorchScript teacher gives its heads only; choose the tap head",
+            "{}: a TorchScript teacher gives its heads only; choose the imitation answers",
             path.display()
         )));
     }

@@ -62,7 +62,7 @@ impl RunFolder {
         let path = self.config();
         let text =
             fs::read_to_string(&path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
-        toml::from_str(&text).map_err(|error| TrainError::State { path, what: error.to_string() })
+        RunConfig::parse(&text).map_err(|error| TrainError::State { path, what: error.to_string() })
     }
 
     pub fn state(&self) -> PathBuf {

@@ -11,6 +11,7 @@ use super::TrainError;
 use super::average::Average;
 use super::distil::{Distiller, plain};
 use super::event::StepRecord;
+use super::gradients::Gathered;
 use super::optimizer::Optimizer;
 use crate::export::tensors;
 use crate::yolo::network::Network;
@@ -29,6 +30,9 @@ pub struct Progress {
     pub best_fitness: f64,
     /// λ before its envelope, once it is known.
     pub lambda: Option<f64>,
+    /// The first that was found: a ratio's λ never rises above it.
+    #[serde(default)]
+    pub first_lambda: Option<f64>,
     /// Sums over the steps of the epoch in hand.
     pub epoch: EpochSums,
     /// Loss scale of float16, and steps since it last changed.
@@ -102,7 +106,7 @@ pub struct Moving<'a> {
     pub optimizer: &'a mut Optimizer,
     pub distiller: Option<&'a mut Distiller>,
     /// Gradients that wait for the optimizer's next step.
-    pub gathered: &'a mut Vec<Option<Tensor>>,
+    pub gathered: &'a mut Gathered,
 }
 
 impl Moving<'_> {
@@ -121,9 +125,11 @@ impl Moving<'_> {
         for (name, tensor) in self.optimizer.state() {
             keep(format!("optimizer/{name}"), &tensor)?;
         }
-        for (parameter, gradient) in self.optimizer.parameters().iter().zip(self.gathered.iter()) {
-            if let Some(gradient) = gradient {
-                keep(format!("gradient/{}", parameter.name), gradient)?;
+        for (part, gradients) in [("gradient", &self.gathered.detection), ("imitation", &self.gathered.imitation)] {
+            for (parameter, gradient) in self.optimizer.parameters().iter().zip(gradients) {
+                if let Some(gradient) = gradient {
+                    keep(format!("{part}/{}", parameter.name), gradient)?;
+                }
             }
         }
         if let Some(distiller) = &self.distiller {
@@ -149,8 +155,9 @@ impl Moving<'_> {
         let mut parts: HashMap<&str, HashMap<String, Tensor>> = HashMap::new();
         for (name, view) in file.tensors() {
             let Some((part, rest)) = name.split_once('/') else { continue };
-            let Some(part) =
-                ["student", "average", "optimizer", "gradient", "adapter"].into_iter().find(|p| *p == part)
+            let Some(part) = ["student", "average", "optimizer", "gradient", "imitation", "adapter"]
+                .into_iter()
+                .find(|p| *p == part)
             else {
                 continue;
             };
@@ -170,10 +177,13 @@ impl Moving<'_> {
         }
         self.average.updates = progress.average_updates;
         self.optimizer.restore(parts.get("optimizer").unwrap_or(&HashMap::new()))?;
-        let gathered = parts.remove("gradient").unwrap_or_default();
-        for (parameter, gradient) in self.optimizer.parameters().iter().zip(self.gathered.iter_mut()) {
-            let found = gathered.get(&parameter.name);
-            *gradient = found.map(|found| found.f_to_device(parameter.tensor.device())).transpose()?;
+        let Gathered { detection, imitation } = &mut *self.gathered;
+        for (part, gradients) in [("gradient", detection), ("imitation", imitation)] {
+            let found = parts.remove(part).unwrap_or_default();
+            for (parameter, gradient) in self.optimizer.parameters().iter().zip(gradients) {
+                let found = found.get(&parameter.name);
+                *gradient = found.map(|found| found.f_to_device(parameter.tensor.device())).transpose()?;
+            }
         }
         if let Some(distiller) = &mut self.distiller {
             distiller.restore(parts.get("adapter").unwrap_or(&HashMap::new()))?;

@@ -8,6 +8,7 @@ use super::engine::Desk;
 use super::outcome;
 use super::protocol::{DeviceStatus, Job, JobKind, ModelBrief, ModelCard, Report};
 use crate::device::{self, DeviceChoice};
+use crate::imitation::loss::Loss;
 use crate::inspect::{self, AdapterChoice, CompareRequest, Probe, Role, Scene, Tap};
 use crate::yolo::checkpoint;
 use crate::yolo::network::Model;
@@ -161,7 +162,7 @@ impl Models {
         desk.progress("comparing features", None);
         let probe_of =
             |role: Role| self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe);
-        let request = CompareRequest { tap, adapter: adapter.clone() };
+        let request = CompareRequest { tap, adapter: adapter.clone(), loss: Loss::usual_at(tap == Tap::Head) };
         let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request)
             .map_err(|error| error.to_string())?;
         desk.report(Report::Compared { scene: Arc::clone(scene), tap, adapter, comparison: Arc::new(comparison) });

@@ -23,6 +23,36 @@ pub struct LossGains {
     pub label_smoothing: f64,
 }
 
+impl LossGains {
+    /// As YOLOv5 scales its hyperparameters: by the number of scales, of classes, and by the image's area. imgsz: px.
+    #[must_use]
+    pub fn scaled(self, scales: usize, classes: usize, imgsz: u32) -> Self {
+        let of_scales = 3.0 / scales.max(1) as f64;
+        Self {
+            box_gain: self.box_gain * of_scales,
+            class: self.class * classes as f64 / 80.0 * of_scales,
+            objectness: self.objectness * (f64::from(imgsz) / 640.0).powi(2) * of_scales,
+            ..self
+        }
+    }
+}
+
+/// YOLOv5's own, before they are scaled.
+impl Default for LossGains {
+    fn default() -> Self {
+        Self {
+            box_gain: 0.05,
+            objectness: 1.0,
+            class: 0.5,
+            objectness_positive: 1.0,
+            class_positive: 1.0,
+            anchor_t: 4.0,
+            focal_gamma: 0.0,
+            label_smoothing: 0.0,
+        }
+    }
+}
+
 /// The three terms, scalars with gradient: means over the batch, gains included.
 #[derive(Debug)]
 pub struct LossTerms {
@@ -128,7 +158,7 @@ impl DetectionLoss {
 }
 
 /// The weight of a scale's objectness.
-fn balance(scales: usize, index: usize) -> f64 {
+pub fn balance(scales: usize, index: usize) -> f64 {
     let weights: &[f64] = if scales == 3 { &[4.0, 1.0, 0.4] } else { &[4.0, 1.0, 0.25, 0.06, 0.02] };
     weights.get(index).copied().unwrap_or(0.02)
 }
@@ -167,14 +197,19 @@ fn predicted(
     let stride = scale.stride as f32;
     let anchors: Vec<f32> =
         positives.iter().flat_map(|positive| scale.anchors[positive.anchor].map(|side| side / stride)).collect();
-    let anchors = Tensor::f_from_slice(&anchors)?.f_view([-1, 2])?.f_to_device(device)?;
+    decoded(answers, &Tensor::f_from_slice(&anchors)?.f_view([-1, 2])?.f_to_device(device)?)
+}
+
+/// Boxes of raw answers, [N, 4 or more], under anchors in cells, [N, 2]: centre and size in cells, relative to the cell,
+/// [N, 4].
+pub(crate) fn decoded(answers: &Tensor, anchors: &Tensor) -> Result<Tensor, TchError> {
     let centres = answers.f_narrow(1, 0, 2)?.f_sigmoid()?.f_mul_scalar(2.0)?.f_sub_scalar(0.5)?;
-    let sizes = answers.f_narrow(1, 2, 2)?.f_sigmoid()?.f_mul_scalar(2.0)?.f_square()?.f_mul(&anchors)?;
+    let sizes = answers.f_narrow(1, 2, 2)?.f_sigmoid()?.f_mul_scalar(2.0)?.f_square()?.f_mul(anchors)?;
     Tensor::f_cat(&[centres, sizes], 1)
 }
 
 /// Complete IoU (Zheng et al. 2020) of boxes given by centre and size, [N, 4] each → [N].
-fn ciou(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
+pub(crate) fn ciou(a: &Tensor, b: &Tensor) -> Result<Tensor, TchError> {
     const EPS: f64 = 1e-7;
     let side = |boxes: &Tensor, axis: i64, sign: f64| -> Result<Tensor, TchError> {
         boxes.f_select(1, axis)?.f_add(&boxes.f_select(1, axis + 2)?.f_mul_scalar(sign / 2.0)?)

@@ -7,6 +7,7 @@ use distillscope::app::Command;
 use distillscope::app::view::{Camera, Hover, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::difference::FeatureStack;
+use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, ScaleComparison, Scene, SceneLabel, Tap};
 use distillscope::ui::canvas::{Canvas, CanvasModel};
@@ -115,9 +116,12 @@ fn desk_of(input: Size) -> Desk {
         fit: None,
         teacher_head: None,
         student_head: None,
+        loss: None,
+        sureness: None,
     });
     let comparison = Comparison {
         tap: Tap::Neck,
+        loss: Loss::default(),
         scales: scales.to_vec(),
         teacher_detections: None,
         student_detections: None,

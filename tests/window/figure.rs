@@ -11,6 +11,7 @@ use distillscope::export::figure::{Background, Figure, FigureFormat, Look, SvgTe
 use distillscope::geometry::Size;
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
+use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
 use distillscope::train::event::{Arm, RunId, Snapshot, SnapshotScale, StepRecord};
@@ -168,10 +169,13 @@ fn comparison() -> Arc<Comparison> {
             fit: None,
             teacher_head: None,
             student_head: None,
+            loss: None,
+            sureness: None,
         }
     });
     Arc::new(Comparison {
         tap: Tap::Neck,
+        loss: Loss::default(),
         scales: scales.to_vec(),
         teacher_detections: Some(Vec::new()),
         student_detections: Some(Vec::new()),

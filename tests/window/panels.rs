@@ -9,6 +9,7 @@ use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
 use distillscope::app::{App, ModelSlot, Options, Overlay, Settings, default_anchors};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::difference::FeatureStack;
+use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
 use distillscope::worker::{DatasetBrief, Job, JobKind, ModelBrief, ModelCard, Report};
@@ -173,10 +174,13 @@ fn comparison(tap: Tap, both: bool) -> Arc<Comparison> {
             fit: None,
             teacher_head: None,
             student_head: None,
+            loss: None,
+            sureness: None,
         }
     });
     Arc::new(Comparison {
         tap,
+        loss: Loss::default(),
         scales: scales.to_vec(),
         teacher_detections: Some(Vec::new()),
         student_detections: both.then(Vec::new),

@@ -9,6 +9,7 @@ use distillscope::export::figure::inspection::DetectionView;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
+use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
 use distillscope::story::Step;
@@ -198,10 +199,13 @@ fn comparison() -> Arc<Comparison> {
             fit: None,
             teacher_head: None,
             student_head: None,
+            loss: None,
+            sureness: None,
         }
     };
     Arc::new(Comparison {
         tap: Tap::Neck,
+        loss: Loss::default(),
         scales: [8, 16, 32, 64].map(scale).to_vec(),
         teacher_detections: None,
         student_detections: None,

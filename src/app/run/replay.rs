@@ -48,7 +48,7 @@ impl Runs {
 
     /// How that run imitated; `None` where its configuration is of another version.
     pub fn recorded(&self) -> Option<ImitationConfig> {
-        toml::from_str::<RunConfig>(&self.replay()?.config).ok().map(|config| config.imitation)
+        RunConfig::parse(&self.replay()?.config).ok().map(|config| config.imitation)
     }
 
     /// The runs whose maps can be shown.
