@@ -11,6 +11,7 @@
 
 mod answers;
 mod cells;
+mod correlation;
 mod features;
 mod logits;
 mod masks;
@@ -121,10 +122,11 @@ pub struct Loss(&'static dyn ImitationLoss);
 impl Loss {
     pub const ANSWERS: Self = Self(&answers::Answers);
     pub const FEATURES: Self = Self(&features::Features);
+    pub const CORRELATION: Self = Self(&correlation::Correlation);
     pub const LOGITS: Self = Self(&logits::Logits);
 
     /// The default where the heads of two models cannot be compared.
-    pub const FOR_OTHER_HEADS: Self = Self::FEATURES;
+    pub const FOR_OTHER_HEADS: Self = Self::CORRELATION;
 
     /// The losses of a tap before there were several: raw heads, or features.
     pub const fn usual_at(head: bool) -> Self {
@@ -132,7 +134,7 @@ impl Loss {
     }
 
     /// The default first.
-    pub const ALL: [Self; 3] = [Self::ANSWERS, Self::FEATURES, Self::LOGITS];
+    pub const ALL: [Self; 4] = [Self::ANSWERS, Self::FEATURES, Self::CORRELATION, Self::LOGITS];
 }
 
 impl Default for Loss {
