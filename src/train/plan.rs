@@ -174,8 +174,11 @@ pub(super) fn outlined(config: &RunConfig, names: &[String]) -> Result<(Size, Ve
 pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
     config.hyp.check()?;
     let fails = |what: String| Err(TrainError::Config(what));
-    if config.batch == 0 || config.nominal_batch == 0 {
-        return fails("batch and nominal batch must be at least 1".to_owned());
+    if config.batch == 0 {
+        return fails("a batch has at least 1 image".to_owned());
+    }
+    if !(0.0..=1.0).contains(&config.warmup_share) {
+        return fails(format!("warmup_share is {}; a number from 0 to 1 is needed", config.warmup_share));
     }
     if !(32..=8192).contains(&config.imgsz) {
         return fails(format!("image size {} px; 32 to 8192 are possible", config.imgsz));

@@ -85,8 +85,8 @@ fn check(golden: &Golden) {
         LossGains { box_gain, objectness, class, ..LossGains::default() }
     });
     let classes = SharedClasses::of(&golden.about.student_names, &golden.about.teacher_names);
-    let (mut terms, mut masks, mut inputs): (Vec<Terms>, Vec<BatchMask>, Vec<Vec<(String, Tensor)>>) =
-        Default::default();
+    let (mut terms, mut masks) = (Vec::<Terms>::new(), Vec::<BatchMask>::new());
+    let mut inputs: Vec<Vec<(String, Tensor)>> = Vec::new();
     for (scale, stride) in [("p3", 8), ("p4", 16), ("p5", 32)] {
         let of = |name: &str| golden.tensor(&format!("{scale}/{name}"));
         let student = of("student").copy().set_requires_grad(true);
