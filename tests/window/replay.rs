@@ -71,7 +71,7 @@ fn step(arm: Arm, step: u64) -> StepRecord {
         // A run that diverges says so.
         total: if step == 3 { f64::NAN } else { third },
         imitation: of_scales([third, 0.5]),
-        distance: of_scales([2.0 * third, 1.0]),
+        distance: of_scales([2.0 * third, 1.0]).into_iter().map(Some).collect(),
         mask_cells: if arm == Arm::Imitation { vec![9, 4] } else { Vec::new() },
         mask_share: if arm == Arm::Imitation { vec![0.75, 0.25] } else { Vec::new() },
         images: 4,

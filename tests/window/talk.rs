@@ -216,7 +216,7 @@ fn comparison() -> Arc<Comparison> {
 }
 
 fn step(step: u64, total: f64) -> StepRecord {
-    StepRecord { step, total, distance: vec![total / 2.0], ..StepRecord::default() }
+    StepRecord { step, total, distance: vec![Some(total / 2.0)], ..StepRecord::default() }
 }
 
 fn epoch(epoch: u32, map: f64) -> EpochRecord {
