@@ -122,9 +122,9 @@ pub(super) struct RunArgs {
     /// Keep the raw weights instead of their moving average
     #[arg(long)]
     no_ema: bool,
-    /// Layers whose parameters stay as they are, as 0,1,2
-    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
-    freeze: Vec<usize>,
+    /// Layers whose parameters stay as they are: N for the first N layers (10 is the backbone), 0,1,2 for these
+    #[arg(long, value_name = "LAYERS", value_parser = parse_freeze)]
+    freeze: Option<Frozen>,
     /// Reduced precision on CUDA
     #[arg(long, value_enum)]
     amp: Option<Amp>,
@@ -175,6 +175,21 @@ fn parse_start(text: &str) -> Result<AdapterStart, String> {
         },
         _ => Err(format!("'{text}' is neither least-squares nor least-squares:IMAGES nor random")),
     }
+}
+
+/// Numbers of layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Frozen(Vec<usize>);
+
+/// As YOLOv5 reads its `--freeze`: one number is how many of the first layers, several are the layers themselves.
+fn parse_freeze(text: &str) -> Result<Frozen, String> {
+    let number = |part: &str| part.trim().parse().map_err(|_| format!("'{part}' is no number of a layer"));
+    let numbers =
+        text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect::<Result<Vec<usize>, _>>()?;
+    Ok(Frozen(match (numbers.as_slice(), text.contains(',')) {
+        ([first], false) => (0..*first).collect(),
+        _ => numbers,
+    }))
 }
 
 /// A colon belongs to the path where no number follows it.
@@ -298,8 +313,8 @@ impl RunArgs {
         if let Some(device) = self.device {
             config.device = device.to_string();
         }
-        if !self.freeze.is_empty() {
-            config.freeze = self.freeze.clone();
+        if let Some(Frozen(layers)) = &self.freeze {
+            config.freeze.clone_from(layers);
         }
         self.imitation(&mut config)?;
         let imitation = &mut config.imitation;
@@ -355,6 +370,16 @@ impl RunArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_are_frozen_as_yolov5_freezes_them() {
+        let frozen = |text| parse_freeze(text).map(|Frozen(layers)| layers);
+        assert_eq!(frozen("3"), Ok(vec![0, 1, 2]));
+        assert_eq!(frozen("0"), Ok(vec![]));
+        assert_eq!(frozen("0,4, 7"), Ok(vec![0, 4, 7]));
+        assert_eq!(frozen("5,"), Ok(vec![5]));
+        assert!(frozen("model.3").is_err());
+    }
 
     #[test]
     fn a_snapshot_is_an_image_and_perhaps_a_number_of_steps() {

@@ -6,12 +6,11 @@ use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::{Label, TrainBatch};
 use crate::format::significant;
 use crate::geometry::Letterbox;
+use crate::imitation::loss::Reads;
 use crate::imitation::mask::ANCHOR_T;
 use crate::train::TrainError;
-use crate::yolo::anchors::AnchorScale;
+use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
 
-/// Share of the ground truths that some anchor reaches below which YOLOv5's `autoanchor` makes new ones.
-const GOOD_RECALL: f64 = 0.98;
 /// Below this the anchors belong to another task.
 const POOR_RECALL: f64 = 0.5;
 /// By so much better must anchors fit in another unit to be told to be in it.
@@ -23,36 +22,36 @@ pub(super) fn check(
     preflight: &mut Preflight,
     steps: &mut Steps<'_>,
 ) -> Result<(), Stop> {
-    let checks = &mut preflight.checks;
     steps.at("ground truths, classes and anchors", 0.0)?;
+    super::compared::check(subject, preflight);
+    let checks = &mut preflight.checks;
     checks.push(names(subject));
     checks.push(targets_classes(subject, whole));
     checks.push(targets_boxes(subject, whole));
     checks.push(anchors(subject));
     steps.at("the input of both models", 0.3)?;
-    checks.push(inputs(subject, whole)?);
+    inputs(subject, whole, preflight)?;
     Ok(())
 }
 
 fn names(subject: &dyn Subject) -> Check {
     let learner = subject.learner();
     let data = &learner.plan.train.names;
-    let student = learner.student().names();
-    let classes = data.len() as f64;
-    let agree = format!("data, teacher and student agree on {} classes: {}", data.len(), data.join(", "));
-    let check = Check::green("class-names", "Do data, teacher and student mean the same classes?", classes, agree);
-    let advice = "Give the teacher that was trained on these classes, in this order.";
-    let others = [Some(("student", student)), learner.distiller().map(|d| ("teacher", d.teacher().names()))];
-    for (role, names) in others.into_iter().flatten() {
+    let student = learner.plan.student.source.as_ref().map(|source| ("student's file", source.model.names.as_slice()));
+    // Where heads are compared, what the teacher's classes mean is asked of its head.
+    let teacher = learner.distiller().filter(|distiller| distiller.loss().reads() == Reads::Features);
+    let teacher = teacher.map(|distiller| ("teacher", distiller.teacher().names()));
+    let others: Vec<(&str, &[String])> = student.into_iter().chain(teacher).collect();
+    let agree = match others.iter().map(|(role, _)| *role).collect::<Vec<_>>().join(" and ") {
+        roles if roles.is_empty() => format!("the data have {} classes: {}", data.len(), data.join(", ")),
+        roles => format!("data, {roles} agree on {} classes: {}", data.len(), data.join(", ")),
+    };
+    let check = Check::green("class-names", "Do data and models mean the same classes?", data.len() as f64, agree);
+    for (role, names) in others {
         if names.len() != data.len() {
             let message = format!("the {role} has {} classes, the data {}", names.len(), data.len());
-            let check = Check { message, ..check };
-            // The tap neck compares features, not classes: another teacher can still teach.
-            return if learner.plan.config.imitation.tap == crate::inspect::Tap::Head {
-                check.red(advice)
-            } else {
-                check.amber(advice)
-            };
+            return Check { message, ..check }
+                .amber("Features of other classes can be imitated, but they may say little here.");
         }
         if names != data.as_slice() {
             let differs = names.iter().zip(data).find(|(a, b)| a != b);
@@ -175,47 +174,21 @@ fn anchors(subject: &dyn Subject) -> Check {
     }
 }
 
-/// How anchors fit ground truths, as YOLOv5's `autoanchor` counts it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct AnchorFit {
-    /// Share of the ground truths whose sides are off by less than the factor 4 for some anchor.
-    pub recall: f64,
-    /// Anchors for which they are, a ground truth.
-    pub anchors_per_truth: f64,
-    /// Mean over the ground truths of the best IoU with an anchor about the same centre.
-    pub mean_iou: f64,
-}
-
-impl AnchorFit {
-    /// sizes: width and height of each ground truth in input px. All 0 without any.
-    pub fn of(sizes: &[[f64; 2]], scales: &[AnchorScale]) -> Self {
-        let anchors: Vec<[f64; 2]> = scales.iter().flat_map(|s| s.anchors.iter().map(|a| a.map(f64::from))).collect();
-        let (mut fit, mut count) = (Self::default(), 0.0_f64);
-        for &[w, h] in sizes {
-            let off = |[aw, ah]: [f64; 2]| {
-                [w / aw, h / ah].map(|ratio| ratio.max(1.0 / ratio)).into_iter().fold(0.0, f64::max)
-            };
-            let iou = |[aw, ah]: [f64; 2]| {
-                let inside = w.min(aw) * h.min(ah);
-                inside / (w * h + aw * ah - inside)
-            };
-            let near = anchors.iter().filter(|anchor| off(**anchor) < f64::from(ANCHOR_T)).count();
-            fit.recall += if near > 0 { 1.0 } else { 0.0 };
-            fit.anchors_per_truth += near as f64;
-            fit.mean_iou += anchors.iter().map(|anchor| iou(*anchor)).fold(0.0, f64::max);
-            count += 1.0;
-        }
-        let mean = |sum: f64| sum / count.max(1.0);
-        Self { recall: mean(fit.recall), anchors_per_truth: mean(fit.anchors_per_truth), mean_iou: mean(fit.mean_iou) }
-    }
-}
-
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn inputs(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+fn inputs(subject: &dyn Subject, batch: &TrainBatch, preflight: &mut Preflight) -> Result<(), TrainError> {
     let [student, teacher] = subject.inputs(batch)?;
+    if student.data_ptr() == teacher.data_ptr() && student.size() == teacher.size() {
+        preflight.leave_out("same-input", "Both models are given one and the same tensor.");
+    } else {
+        preflight.checks.push(same_input(&student, &teacher)?);
+    }
+    Ok(())
+}
+
+fn same_input(student: &tch::Tensor, teacher: &tch::Tensor) -> Result<Check, TrainError> {
     let value = |tensor: tch::Tensor| tensor.f_double_value(&[]);
     let (low, high) = (value(student.f_min()?)?, value(student.f_max()?)?);
     let shape = student.size().iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
@@ -226,7 +199,7 @@ fn inputs(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError
         let message = format!("the student sees {:?}, the teacher {:?}", student.size(), teacher.size());
         return Ok(Check { message, ..check }.red("Give both the same letterboxed image."));
     }
-    let apart = value(student.f_sub(&teacher)?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
+    let apart = value(student.f_sub(teacher)?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
     if apart > 0.0 {
         let message = format!("their inputs differ by up to {}", significant(apart));
         return Ok(Check { value: Some(apart), message, ..check }
@@ -234,25 +207,4 @@ fn inputs(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError
     }
     let in_range = low >= 0.0 && high <= 1.0 && high > 1.0 / 255.0 * 2.0;
     Ok(check.or_red(in_range, "YOLOv5 expects pixels from 0 to 1: divide bytes by 255, once."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fit_of_three_ground_truths_by_hand() {
-        let scales = [
-            AnchorScale { stride: 8, anchors: vec![[10.0, 10.0]] },
-            AnchorScale { stride: 16, anchors: vec![[40.0, 20.0]] },
-        ];
-        // 10 × 10: anchor 0 fits exactly, IoU 1; anchor 1 is off by 4, which is too much.
-        // 20 × 20: anchor 0 off by 2, IoU 100 / 400; anchor 1 off by 2, IoU 400 / 800.
-        // 200 × 10: neither; IoU 100 / 2000 and 400 / (2000 + 800 − 400).
-        let fit = AnchorFit::of(&[[10.0, 10.0], [20.0, 20.0], [200.0, 10.0]], &scales);
-        assert!((fit.recall - 2.0 / 3.0).abs() < 1e-12);
-        assert!((fit.anchors_per_truth - 1.0).abs() < 1e-12);
-        assert!((fit.mean_iou - (1.0 + 0.5 + 400.0 / 2400.0) / 3.0).abs() < 1e-12);
-        assert_eq!(AnchorFit::of(&[], &scales), AnchorFit::default());
-    }
 }
