@@ -19,6 +19,7 @@ use super::optimizer::{Group, Optimizer, Parameter, Rates, norm};
 use super::plan::RunPlan;
 use super::schedule::Schedule;
 use super::state::{Moving, Progress};
+use super::statistics::Statistics;
 use crate::dataset::{BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::geometry::Size;
 use crate::yolo::assign::Target;
@@ -48,6 +49,7 @@ pub struct Learner {
     optimizer: Optimizer,
     distiller: Option<Distiller>,
     gathered: Gathered,
+    statistics: Statistics,
     /// Steps in a row in which the imitation was asked for, had cells, and would have moved nothing.
     without_effect: u32,
 }
@@ -149,6 +151,7 @@ impl Learner {
             optimizer: Optimizer::new(config.optimizer, 0.0, Vec::new()),
             distiller,
             gathered: Gathered::default(),
+            statistics: Statistics::of(&plan.student.network),
             without_effect: 0,
             progress: Progress { last_update: -1, best_fitness: -1.0, ..Progress::default() },
             plan,
@@ -203,22 +206,39 @@ impl Learner {
             .map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })
     }
 
+    /// Drops the gradients that wait for a step of the optimizer, as YOLOv5 does when an epoch begins.
+    pub fn begin_epoch(&mut self) {
+        self.gathered.clear();
+    }
+
     /// One batch: forward, backward and, when enough is gathered, a step of the optimizer. Fills `record`; gives back a
-    /// warning where the step had to be left out.
+    /// warning where the step had to be left out. What fails leaves weights, running statistics and average as they were.
     pub fn learn(
         &mut self,
         batch: &TrainBatch,
         rates: &Rates,
         record: &mut StepRecord,
     ) -> Result<Option<String>, TrainError> {
-        let step = record.step;
-        let backward = match self.backward(batch, step) {
-            Err(error @ TrainError::NonFinite { .. }) if self.plan.config.non_finite == NonFinite::Skip => {
-                record.total = f64::NAN;
-                return Ok(Some(format!("step left out: {error}")));
-            }
-            other => other?,
+        let before = self.statistics.copied()?;
+        let error = match self.attempt(batch, rates, record) {
+            Ok(()) => return Ok(None),
+            Err(error) => error,
         };
+        // The forward pass in train mode has moved them by the batch that failed.
+        let restored = self.statistics.restore(&before);
+        match error {
+            TrainError::NonFinite { .. } if self.plan.config.non_finite == NonFinite::Skip => {
+                restored?;
+                Ok(Some(format!("step left out: {error}")))
+            }
+            error => Err(error),
+        }
+    }
+
+    fn attempt(&mut self, batch: &TrainBatch, rates: &Rates, record: &mut StepRecord) -> Result<(), TrainError> {
+        let step = record.step;
+        record.total = f64::NAN;
+        let backward = self.backward(batch, step)?;
         [record.box_loss, record.objectness, record.class] = backward.terms;
         record.lambda = backward.lambda;
         record.imitation = backward.distances.iter().map(|distance| distance * backward.lambda).collect();
@@ -231,17 +251,10 @@ impl Learner {
         record.total = backward.terms.iter().chain(&record.imitation).sum();
         self.gathered.add(backward.detection, backward.imitation)?;
         if step as i64 - self.progress.last_update < self.schedule.accumulate(step) as i64 {
-            return Ok(None);
+            return Ok(());
         }
-        match self.update(step, rates) {
-            Err(error @ TrainError::NonFinite { .. }) if self.plan.config.non_finite == NonFinite::Skip => {
-                Ok(Some(format!("step left out: {error}")))
-            }
-            norm => {
-                record.gradient_norm = norm?;
-                Ok(None)
-            }
-        }
+        record.gradient_norm = self.update(step, rates)?;
+        Ok(())
     }
 
     /// The batch as the models take it, [B, 3, H, W] in 0..1.
@@ -533,13 +546,26 @@ fn gains(plan: &RunPlan) -> LossGains {
     gains.scaled(student.scales().len(), student.names().len(), plan.config.imgsz)
 }
 
-fn freeze(student: &Network, layers: &[usize]) -> Result<(), TchError> {
+fn freeze(student: &Network, layers: &[usize]) -> Result<(), TrainError> {
+    let count = student.spec().layers.len();
+    if let Some(layer) = layers.iter().find(|layer| **layer >= count) {
+        return Err(TrainError::Config(format!(
+            "freeze: there is no layer {layer}; the student has layers 0 to {}",
+            count - 1
+        )));
+    }
+    let mut trains = false;
     for (name, tensor) in student.var_store().variables() {
         if layers.iter().any(|layer| name.starts_with(&format!("model.{layer}."))) {
             let _ = tensor.f_set_requires_grad(false)?;
         }
+        trains |= tensor.requires_grad();
     }
-    Ok(())
+    if trains {
+        Ok(())
+    } else {
+        Err(TrainError::Config("freeze: every layer is frozen, nothing would train".to_owned()))
+    }
 }
 
 /// [B, 3, H, W] in 0..1; the bytes are [B, H, W, 3], and stay so in memory where that is wanted.

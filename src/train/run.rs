@@ -229,6 +229,9 @@ impl<'a> Run<'a> {
                 emit(RunEvent::Warning(warning.to_string()))?;
             }
 
+            if step.is_multiple_of(steps_per_epoch) {
+                self.learner.begin_epoch();
+            }
             let rates = self.learner.schedule.rates(step);
             let mut record = StepRecord {
                 step,
