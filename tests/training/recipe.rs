@@ -134,7 +134,7 @@ fn a_forward_pass_that_is_not_finite_leaves_statistics_and_average_as_they_were(
 
         // A weight of the third layer so large that its map overflows: the first two layers' batch-norms see sound maps.
         let large = learner.student().var_store().variables().remove("model.2.conv.weight").expect("a weight");
-        tch::no_grad(|| large.shallow_clone().fill_(3e38));
+        let _ = tch::no_grad(|| large.shallow_clone().fill_(3e38));
         let (before, average, updates) =
             (bits(learner.student()), bits(&learner.average.network), learner.average.updates);
         record.step = 1;
