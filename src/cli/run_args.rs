@@ -122,9 +122,9 @@ pub(super) struct RunArgs {
     /// Keep the raw weights instead of their moving average
     #[arg(long)]
     no_ema: bool,
-    /// Layers whose parameters stay as they are: N for the first N (0 to N-1), or several by number, as 0,1,4
-    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
-    freeze: Vec<usize>,
+    /// Layers whose parameters stay as they are: N for the first N layers (10 is the backbone), 0,1,2 for these
+    #[arg(long, value_name = "LAYERS", value_parser = parse_freeze)]
+    freeze: Option<Frozen>,
     /// Reduced precision on CUDA
     #[arg(long, value_enum)]
     amp: Option<Amp>,
@@ -172,6 +172,14 @@ fn parse_start(text: &str) -> Result<AdapterStart, String> {
         },
         _ => Err(format!("'{text}' is neither least-squares nor least-squares:IMAGES nor random")),
     }
+}
+
+/// Numbers of layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Frozen(Vec<usize>);
+
+fn parse_freeze(text: &str) -> Result<Frozen, String> {
+    frozen_layers(text).map(Frozen)
 }
 
 /// A colon belongs to the path where no number follows it.
@@ -296,8 +304,8 @@ impl RunArgs {
         if let Some(device) = self.device {
             config.device = device.to_string();
         }
-        if !self.freeze.is_empty() {
-            config.freeze = frozen_layers(&self.freeze);
+        if let Some(Frozen(layers)) = &self.freeze {
+            config.freeze.clone_from(layers);
         }
         self.imitation(&mut config)?;
         let imitation = &mut config.imitation;

@@ -335,11 +335,26 @@ impl Default for RunConfig {
     }
 }
 
-/// `--freeze` as YOLOv5 reads it: one number N means the first N layers, several mean those layers.
-pub fn frozen_layers(numbers: &[usize]) -> Vec<usize> {
-    match numbers {
-        [first] => (0..*first).collect(),
-        layers => layers.to_vec(),
+/// Layers that are named as YOLOv5's `--freeze` names them: one number N means the first N layers, several mean those layers,
+/// and `5,` means layer 5 alone. Fails with a sentence on what is no number.
+pub fn frozen_layers(text: &str) -> Result<Vec<usize>, String> {
+    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+    let number = |part: &str| part.parse().map_err(|_| format!("'{part}' is no number of a layer"));
+    let numbers = parts.map(number).collect::<Result<Vec<usize>, _>>()?;
+    Ok(match numbers.as_slice() {
+        [first] if !text.contains(',') => (0..*first).collect(),
+        _ => numbers,
+    })
+}
+
+/// The inverse of [`frozen_layers`].
+pub fn frozen_text(layers: &[usize]) -> String {
+    match layers {
+        [only] if *only > 0 => format!("{only},"),
+        _ if layers.iter().enumerate().all(|(at, layer)| at == *layer) && !layers.is_empty() => {
+            layers.len().to_string()
+        }
+        _ => layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     }
 }
 
@@ -602,10 +617,16 @@ mod tests {
     }
 
     #[test]
-    fn one_number_freezes_the_first_layers_and_several_freeze_those() {
-        assert_eq!(frozen_layers(&[3]), [0, 1, 2]);
-        assert_eq!(frozen_layers(&[0, 1, 4]), [0, 1, 4]);
-        assert_eq!((frozen_layers(&[0]), frozen_layers(&[])), (Vec::new(), Vec::new()));
+    fn layers_are_frozen_as_yolov5_freezes_them() {
+        assert_eq!(frozen_layers("3"), Ok(vec![0, 1, 2]));
+        assert_eq!((frozen_layers("0"), frozen_layers("")), (Ok(vec![]), Ok(vec![])));
+        assert_eq!((frozen_layers("0,4, 7"), frozen_layers("0 4 7")), (Ok(vec![0, 4, 7]), Ok(vec![0, 4, 7])));
+        assert_eq!(frozen_layers("5,"), Ok(vec![5]));
+        assert!(frozen_layers("model.3").is_err() && frozen_layers("-1").is_err());
+        for (layers, text) in [(vec![], ""), (vec![0], "1"), (vec![0, 1, 2], "3"), (vec![5], "5,"), (vec![0, 4], "0 4")]
+        {
+            assert_eq!((frozen_text(&layers).as_str(), frozen_layers(text)), (text, Ok(layers)));
+        }
     }
 
     #[test]

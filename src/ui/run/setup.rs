@@ -14,7 +14,7 @@ use crate::app::{Command, RunFile};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};
 use crate::train::config::{
-    AdapterStart, Campaign, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig, frozen_layers,
+    AdapterStart, Campaign, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig, frozen_layers, frozen_text,
 };
 use crate::train::hyp::Hyperparameters;
 use crate::ui::palette::{self, Palette};
@@ -454,10 +454,12 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
         ui.checkbox(&mut config.ema, "");
     });
     option(ui, t!("Freeze"), t!("Layers that stay as they are: 10 for the first ten, 0 1 4 for those."), |ui| {
-        let now = config.freeze.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let now = frozen_text(&config.freeze);
         text(ui, memory, t!("Frozen layers"), 120.0, now, |typed| {
-            let numbers: Vec<usize> = typed.split([' ', ',']).filter_map(|part| part.parse().ok()).collect();
-            config.freeze = frozen_layers(&numbers);
+            // What is no number changes nothing: the field shows what holds.
+            if let Ok(layers) = frozen_layers(typed) {
+                config.freeze = layers;
+            }
         });
     });
     option(
