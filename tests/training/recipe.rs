@@ -14,8 +14,11 @@ use safetensors::SafeTensors;
 
 use crate::runs::{Place, steps};
 
+/// Without teacher and warm-up.
 fn alone(place: &Place) -> RunConfig {
-    RunConfig { teacher: None, ..place.config() }
+    let mut config = RunConfig { teacher: None, warmup_share: 0.0, ..place.config() };
+    config.hyp.warmup_epochs = 0.0;
+    config
 }
 
 /// Every tensor of a run's state, bit for bit.
@@ -43,8 +46,6 @@ fn an_epoch_begins_without_gradients() {
     assert!(square > 0.0);
     // Two batches a step: the second one, then the fourth, which begins the second epoch, alone; the third is dropped.
     config.nominal_batch = 4;
-    config.warmup_share = 0.0;
-    config.hyp.warmup_epochs = 0.0;
     let run = steps(&place.run(config, "stepping").expect("a run"));
     let norms: Vec<Option<f64>> = run.iter().map(|step| step.gradient_norm).collect();
     assert_eq!(norms.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false, true]);
@@ -154,9 +155,8 @@ fn a_forward_pass_that_is_not_finite_leaves_statistics_and_average_as_they_were(
 fn a_run_that_bursts_keeps_the_checkpoint_of_its_last_good_step() {
     let place = Place::new();
     // A value an epoch, so that a run of one step has the same learning rate as a longer one's first.
-    let mut config =
-        RunConfig { lr_schedule: LrSchedule::LinearPerEpoch, warmup_share: 0.0, nominal_batch: 0, ..alone(&place) };
-    (config.hyp.lr0, config.hyp.warmup_epochs) = (1e30, 0.0);
+    let mut config = RunConfig { lr_schedule: LrSchedule::LinearPerEpoch, nominal_batch: 0, ..alone(&place) };
+    config.hyp.lr0 = 1e30;
     place.run(RunConfig { length: Length::Steps(1), ..config.clone() }, "one").expect("a step");
     let error = place.run(config, "burst").expect_err("no second step").to_string();
     assert!(error.contains("step 1"), "{error}");
