@@ -29,6 +29,7 @@ pub mod run;
 pub mod schedule;
 pub mod snapshot;
 pub mod state;
+mod statistics;
 pub mod trial;
 pub mod verdict;
 mod watch;
