@@ -7,3 +7,4 @@ mod preflight_faults;
 mod record;
 mod record_events;
 mod runs;
+mod search;

@@ -16,11 +16,18 @@ use crate::train::config::{Length, RunConfig};
 /// Seconds between two notes of what was spent while a run goes on.
 const NOTE_EVERY: f64 = 5.0;
 
+/// mAP50-95 at the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Accuracy {
+    pub val: f64,
+    /// Where the data has that split.
+    pub test: Option<f64>,
+}
+
 /// How one run of a search ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrialEnd {
-    /// mAP50-95 on val at its last epoch.
-    Finished(f64),
+    Finished(Accuracy),
     /// The imitation itself cannot run, with its reason.
     Failed(String),
     /// By a person.
@@ -364,6 +371,7 @@ mod tests {
     use super::super::table::Finalist;
     use super::*;
     use crate::train::config::{ImitationConfig, Lambda};
+    use crate::train::verdict::Says;
 
     /// What lies on disk: it outlives a runner.
     #[derive(Default)]
@@ -450,11 +458,15 @@ mod tests {
         }
     }
 
-    /// 0.4 without imitation, 0.01 an epoch less; each candidate its own gain; 0.001 a seed on top.
+    fn on_val(val: f64) -> TrialEnd {
+        TrialEnd::Finished(Accuracy { val, test: None })
+    }
+
+    /// 0.4 without imitation; each candidate its own gain; 0.001 a seed on top.
     fn with_gains(gains: &'static [(&'static str, f64)]) -> impl Fn(&str, u32, u64) -> TrialEnd {
         |arm, _, seed| {
             let gain = gains.iter().find(|(name, _)| *name == arm).map_or(0.0, |(_, gain)| *gain);
-            TrialEnd::Finished(0.4 + gain + 0.001 * seed as f64)
+            on_val(0.4 + gain + 0.001 * seed as f64)
         }
     }
 
@@ -485,7 +497,8 @@ mod tests {
         let names: Vec<&str> = table.finalists.iter().map(|finalist| finalist.name.as_str()).collect();
         assert_eq!((names, table.best.as_deref()), (vec!["b", "d"], Some("b")));
         let verdict = table.verdict.as_ref().unwrap();
-        assert!(verdict.n == 3 && near(verdict.mean, 0.05));
+        assert!(verdict.n == 3 && near(verdict.mean, 0.05) && verdict.split == "val");
+        assert_eq!(verdict.says, Says::Helps);
         // The whole run, as `train --config` takes it.
         let best = RunConfig::parse(&std::fs::read_to_string(folder.path().join("best.toml")).unwrap()).unwrap();
         assert_eq!((best.length, best.imitation.lambda), (Length::Epochs(6), Lambda::Fixed(2.0)));
@@ -497,6 +510,21 @@ mod tests {
         let before = disk.borrow().runs.len();
         assert_eq!(play.to_the_end(&mut search).finalists, table.finalists);
         assert_eq!(disk.borrow().runs.len(), before);
+    }
+
+    #[test]
+    fn the_verdict_is_on_test_where_there_is_one() {
+        let (folder, disk) = (tempfile::tempdir().unwrap(), RefCell::default());
+        // Better on val, worse on test by a steady 0.01.
+        let end = |arm: &str, _: u32, seed: u64| {
+            let (val, test) = if arm == "baseline" { (0.4, 0.5) } else { (0.42, 0.49) };
+            TrialEnd::Finished(Accuracy { val, test: Some(test + 0.01 * seed as f64) })
+        };
+        let play = Play { folder: folder.path(), disk: &disk, step: 1.0, end: &end };
+        let table = play.to_the_end(&mut search(&["a"], 1e4, 3));
+        let verdict = table.verdict.unwrap();
+        assert_eq!((verdict.split.as_str(), verdict.n, verdict.says), ("test", 5, Says::Hurts));
+        assert!(near(verdict.mean, -0.01) && near(table.finalists[0].runs[0].difference, 0.02));
     }
 
     #[test]
@@ -532,7 +560,7 @@ mod tests {
         let fails = |arm: &'static str| {
             move |other: &str, _: u32, seed: u64| match other == arm {
                 true => TrialEnd::Failed("the loss is NaN".to_owned()),
-                false => TrialEnd::Finished(if other == "baseline" { 0.1 } else { 0.2 + 0.01 * seed as f64 }),
+                false => on_val(if other == "baseline" { 0.1 } else { 0.2 + 0.01 * seed as f64 }),
             }
         };
         let end = fails("a");
@@ -613,9 +641,8 @@ mod tests {
         };
         assert!(kills > 15, "{kills}");
         assert_eq!(disk.borrow().runs, whole_disk.borrow().runs);
-        assert_eq!(
-            SearchTable { spent_minutes: 0.0, ..table },
-            SearchTable { spent_minutes: 0.0, conclusion: expected.conclusion.clone(), ..expected }
-        );
+        // Half runs that were killed cost their time.
+        assert!(table.spent_minutes > expected.spent_minutes);
+        assert_eq!(SearchTable { spent_minutes: expected.spent_minutes, ..table }, expected);
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::candidates::Candidate;
-use super::halving::{Runner, TrialEnd};
+use super::halving::{Accuracy, Runner, TrialEnd};
 use super::keep::{Rung, Search};
 use super::ladder::{FINALISTS, SEEDS, kept};
 use super::table::{CandidateRow, Finalist, SCHEMA, Score, SearchTable, Settings};
@@ -42,9 +42,9 @@ pub struct Results<'a> {
 }
 
 impl Results<'_> {
-    fn finished(&self, folder: &str) -> Option<f64> {
+    fn finished(&self, folder: &str) -> Option<Accuracy> {
         match self.runner.known(folder) {
-            Some(TrialEnd::Finished(map)) => Some(map),
+            Some(TrialEnd::Finished(accuracy)) => Some(accuracy),
             _ => None,
         }
     }
@@ -53,14 +53,15 @@ impl Results<'_> {
     fn scores(&self, rung: usize) -> Vec<(String, Score)> {
         let Rung { epochs, candidates } = &self.search.rungs[rung];
         let seed = self.search.base.seed;
-        let map = |name: &str| self.finished(&rung_folder(name, Some(rung), seed));
+        let map = |name: &str| self.finished(&rung_folder(name, Some(rung), seed)).map(|found| found.val);
         let baselines =
             self.search.rates(candidates).into_iter().filter_map(|lr0| map(&baseline_name(&self.search.base, lr0)));
         let Some(baseline) = baselines.max_by(f64::total_cmp) else { return Vec::new() };
         let score = |name: &String| {
             let map50_95 = map(name)?;
             let difference = map50_95 - baseline;
-            Some((name.clone(), Score { epochs: *epochs, seed, map50_95, baseline, difference }))
+            let score = Score { epochs: *epochs, seed, map50_95, baseline, difference, test_difference: None };
+            Some((name.clone(), score))
         };
         candidates.iter().filter_map(score).collect()
     }
@@ -83,26 +84,34 @@ impl Results<'_> {
     fn finalists(&self) -> (Vec<Finalist>, Option<(f64, f64)>) {
         let Some(Rung { epochs, candidates }) = &self.search.finals else { return (Vec::new(), None) };
         let base = &self.search.base;
-        let maps = |name: &str| -> Vec<(u64, f64)> {
-            let map = |seed| Some((seed, self.finished(&rung_folder(name, None, seed))?));
-            fresh_seeds(base).filter_map(map).collect()
+        let found = |name: &str| -> Vec<(u64, Accuracy)> {
+            let of = |seed| Some((seed, self.finished(&rung_folder(name, None, seed))?));
+            fresh_seeds(base).filter_map(of).collect()
         };
-        let mean = |maps: &[(u64, f64)]| maps.iter().map(|(_, map)| map).sum::<f64>() / maps.len() as f64;
-        let own = maps("baseline");
+        let mean =
+            |found: &[(u64, Accuracy)]| found.iter().map(|(_, found)| found.val).sum::<f64>() / found.len() as f64;
+        let own = found("baseline");
         // One whose learning rate spoils some of its seeds is no baseline.
-        let baselines = self.search.rates(candidates).into_iter().map(|lr0| (lr0, maps(&baseline_name(base, lr0))));
+        let baselines = self.search.rates(candidates).into_iter().map(|lr0| (lr0, found(&baseline_name(base, lr0))));
         let best = baselines
-            .filter(|(_, maps)| !maps.is_empty() && maps.len() >= own.len())
+            .filter(|(_, found)| !found.is_empty() && found.len() >= own.len())
             .max_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)));
         let Some((lr0, baseline)) = best else { return (Vec::new(), None) };
         let finalist = |name: &String| {
-            let score = |(seed, map50_95): (u64, f64)| {
-                let baseline = baseline.iter().find(|(other, _)| *other == seed)?.1;
-                Some(Score { epochs: *epochs, seed, map50_95, baseline, difference: map50_95 - baseline })
+            let score = |(seed, own): (u64, Accuracy)| {
+                let twin = baseline.iter().find(|(other, _)| *other == seed)?.1;
+                Some(Score {
+                    epochs: *epochs,
+                    seed,
+                    map50_95: own.val,
+                    baseline: twin.val,
+                    difference: own.val - twin.val,
+                    test_difference: own.test.zip(twin.test).map(|(own, twin)| own - twin),
+                })
             };
             let mut finalist = Finalist {
                 name: name.clone(),
-                runs: maps(name).into_iter().filter_map(score).collect(),
+                runs: found(name).into_iter().filter_map(score).collect(),
                 verdict: None,
             };
             finalist.judge();

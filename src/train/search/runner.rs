@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use super::halving::{Runner, Told, TrialEnd};
+use super::halving::{Accuracy, Runner, Told, TrialEnd};
 use super::keep::{Pace, SearchFolder};
 use super::ladder::Cost;
 use crate::export::atomic;
@@ -155,8 +155,8 @@ impl Runner for Trainer<'_> {
             return Some(TrialEnd::Failed(text));
         }
         let text = fs::read_to_string(out.join("result.json")).ok()?;
-        let result: RunResult = serde_json::from_str(&text).ok()?;
-        Some(TrialEnd::Finished(result.map50_95))
+        let RunResult { map50_95, .. } = serde_json::from_str(&text).ok()?;
+        Some(TrialEnd::Finished(Accuracy { val: map50_95, test: None }))
     }
 
     fn clock(&self) -> f64 {

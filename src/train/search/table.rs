@@ -9,10 +9,11 @@ use super::candidates::{Candidate, LeftOut};
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::LevelRule;
 use crate::inspect::Tap;
-use crate::train::comparison::Lead;
 use crate::train::config::Lambda;
+use crate::train::verdict::Verdict;
 
 pub const SCHEMA: &str = "distillscope.search/1";
+const METRIC: &str = "mAP50-95";
 
 /// `search.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,6 +83,9 @@ pub struct Score {
     pub map50_95: f64,
     pub baseline: f64,
     pub difference: f64,
+    /// The same on test, of a finalist where the data has that split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_difference: Option<f64>,
 }
 
 /// A candidate on fresh seeds.
@@ -99,29 +103,13 @@ impl Finalist {
         if self.runs.is_empty() { f64::NEG_INFINITY } else { sum / self.runs.len() as f64 }
     }
 
-    /// Of mAP50-95, on fresh seeds; `None` below two.
+    /// The verdict on its seeds: on test where every run has it, because nothing was chosen there, else on val.
     pub fn judge(&mut self) {
-        let differences: Vec<f64> = self.runs.iter().map(|run| run.difference).collect();
-        self.verdict = Verdict::of(&differences);
-    }
-}
-
-/// What the differences of a finalist say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    pub n: usize,
-    pub mean: f64,
-    pub spread: f64,
-}
-
-impl Verdict {
-    fn of(differences: &[f64]) -> Option<Self> {
-        let lead = Lead::of(differences)?;
-        Some(Self { n: lead.seeds, mean: lead.mean, spread: lead.spread? })
-    }
-
-    pub fn sentence(&self) -> String {
-        format!("mAP50-95 {:+.4} ± {:.4} on {} seeds", self.mean, self.spread, self.n)
+        let on_test: Option<Vec<f64>> = self.runs.iter().map(|run| run.test_difference).collect();
+        self.verdict = match on_test {
+            Some(differences) => Verdict::of(METRIC, "test", &differences),
+            None => Verdict::of(METRIC, "val", &self.runs.iter().map(|run| run.difference).collect::<Vec<_>>()),
+        };
     }
 }
 
