@@ -12,8 +12,7 @@ use super::line::Line;
 use super::run_args::RunArgs;
 use crate::export;
 use crate::format::seconds_left;
-use crate::preflight::{Preflight, Status, preflight};
-use crate::train::learner::Learner;
+use crate::preflight::{Preflight, Status, preflight_of};
 use crate::train::plan::RunPlan;
 
 /// Prove that a distillation distils, on one batch, before it runs
@@ -26,7 +25,7 @@ pub(super) struct PreflightArgs {
     #[command(flatten)]
     run: RunArgs,
     /// Ask for the lambda at which the imitation's gradient has this many times the detection's norm [default: what the run
-    /// keeps, or 5]
+    /// keeps, or 0.5]
     #[arg(long, value_name = "RATIO")]
     ratio: Option<f64>,
     /// Write the answers as JSON, - for standard output
@@ -60,9 +59,8 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
     let plan = RunPlan::make(&config, true, &mut |what, fraction| line(what, fraction, None))?
         .context("the preflight was broken off")?;
     let warnings = plan.warnings.clone();
-    let mut learner = Learner::new(plan)?;
     let begin = Instant::now();
-    let found = preflight(&mut learner, ratio, &mut |what, fraction| {
+    let found = preflight_of(plan, ratio, &mut |what, fraction| {
         line(what, Some(fraction), seconds_left(begin.elapsed().as_secs_f64(), fraction))
     })?;
     let found = found.context("the preflight was broken off")?;

@@ -1,6 +1,7 @@
 //! What is imitated, in plain values: the losses by name, where their masks come from, what they say on plain grids, and which
 //! of them fits two models before anything is run. The window knows losses from here alone.
 
+use super::loss::SharedClasses;
 pub use super::loss::{CellTerms, Loss, LossOnScale, MaskSource, Reads};
 use crate::yolo::anchors::AnchorScale;
 
@@ -46,6 +47,22 @@ pub fn heads_differ(teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Option<
     None
 }
 
+/// Why a loss cannot compare the heads of two models, in the words of an error; `None` where it can, or compares features.
+pub fn refusal(loss: Loss, teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Option<String> {
+    if loss.reads() != Reads::Head {
+        return None;
+    }
+    let other_channels = || {
+        let differ = loss.compares_channels() && !SharedClasses::of(student.names, teacher.names).are_aligned();
+        differ.then(|| {
+            let (of_teacher, of_student) = (teacher.names.len(), student.names.len());
+            format!("their classes differ in number or order ({of_teacher} and {of_student} classes)")
+        })
+    };
+    let what = heads_differ(teacher, student).or_else(other_channels)?;
+    Some(format!("the imitation loss {loss} compares heads, but {what}; use {} at the neck", Loss::FOR_OTHER_HEADS))
+}
+
 /// Whether two scales have the same anchors, but for the rounding of a half-precision file.
 pub fn same_anchors(a: &AnchorScale, b: &AnchorScale) -> bool {
     let near = |a: f32, b: f32| (a - b).abs() <= 2e-3 * a.abs().max(b.abs());
@@ -78,6 +95,16 @@ mod tests {
         let differ = chosen(facts(&other, &cat_dog), facts(&scales, &cat_dog));
         assert_eq!(differ.loss, Loss::FOR_OTHER_HEADS);
         assert_eq!(differ.reason.as_deref(), Some("the anchors of teacher and student differ at P4"));
+        let refused = |loss, teacher, student| refusal(loss, teacher, student);
+        assert_eq!(refused(Loss::ANSWERS, facts(&scales, &dog_cow), facts(&scales, &cat_dog)), None);
+        let order = refused(Loss::LOGITS, facts(&scales, &dog_cow), facts(&scales, &cat_dog)).expect("a reason");
+        assert!(order.contains("differ in number or order (2 and 2 classes); use correlation"), "{order}");
+        let anchors = refused(Loss::ANSWERS, facts(&other, &cat_dog), facts(&scales, &cat_dog)).expect("a reason");
+        assert!(
+            anchors.contains("answers compares heads, but the anchors of teacher and student differ at P4"),
+            "{anchors}"
+        );
+        assert_eq!(refused(Loss::FEATURES, facts(&other, &none), facts(&scales, &cat_dog)), None);
         let strangers = chosen(facts(&scales, &none), facts(&scales, &cat_dog)).reason.expect("a reason");
         assert!(strangers.contains("no class in common (car and cat, dog)"), "{strangers}");
     }

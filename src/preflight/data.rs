@@ -6,6 +6,7 @@ use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::{Label, TrainBatch};
 use crate::format::significant;
 use crate::geometry::Letterbox;
+use crate::imitation::loss::Reads;
 use crate::imitation::mask::ANCHOR_T;
 use crate::train::TrainError;
 use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
@@ -21,36 +22,36 @@ pub(super) fn check(
     preflight: &mut Preflight,
     steps: &mut Steps<'_>,
 ) -> Result<(), Stop> {
-    let checks = &mut preflight.checks;
     steps.at("ground truths, classes and anchors", 0.0)?;
+    super::compared::check(subject, preflight);
+    let checks = &mut preflight.checks;
     checks.push(names(subject));
     checks.push(targets_classes(subject, whole));
     checks.push(targets_boxes(subject, whole));
     checks.push(anchors(subject));
     steps.at("the input of both models", 0.3)?;
-    checks.push(inputs(subject, whole)?);
+    inputs(subject, whole, preflight)?;
     Ok(())
 }
 
 fn names(subject: &dyn Subject) -> Check {
     let learner = subject.learner();
     let data = &learner.plan.train.names;
-    let student = learner.student().names();
-    let classes = data.len() as f64;
-    let agree = format!("data, teacher and student agree on {} classes: {}", data.len(), data.join(", "));
-    let check = Check::green("class-names", "Do data, teacher and student mean the same classes?", classes, agree);
-    let advice = "Give the teacher that was trained on these classes, in this order.";
-    let others = [Some(("student", student)), learner.distiller().map(|d| ("teacher", d.teacher().names()))];
-    for (role, names) in others.into_iter().flatten() {
+    let student = learner.plan.student.source.as_ref().map(|source| ("student's file", source.model.names.as_slice()));
+    // Where heads are compared, what the teacher's classes mean is asked of its head.
+    let teacher = learner.distiller().filter(|distiller| distiller.loss().reads() == Reads::Features);
+    let teacher = teacher.map(|distiller| ("teacher", distiller.teacher().names()));
+    let others: Vec<(&str, &[String])> = student.into_iter().chain(teacher).collect();
+    let agree = match others.iter().map(|(role, _)| *role).collect::<Vec<_>>().join(" and ") {
+        roles if roles.is_empty() => format!("the data have {} classes: {}", data.len(), data.join(", ")),
+        roles => format!("data, {roles} agree on {} classes: {}", data.len(), data.join(", ")),
+    };
+    let check = Check::green("class-names", "Do data and models mean the same classes?", data.len() as f64, agree);
+    for (role, names) in others {
         if names.len() != data.len() {
             let message = format!("the {role} has {} classes, the data {}", names.len(), data.len());
-            let check = Check { message, ..check };
-            // The tap neck compares features, not classes: another teacher can still teach.
-            return if learner.plan.config.imitation.tap == crate::inspect::Tap::Head {
-                check.red(advice)
-            } else {
-                check.amber(advice)
-            };
+            return Check { message, ..check }
+                .amber("Features of other classes can be imitated, but they may say little here.");
         }
         if names != data.as_slice() {
             let differs = names.iter().zip(data).find(|(a, b)| a != b);
@@ -177,8 +178,17 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
 
-fn inputs(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+fn inputs(subject: &dyn Subject, batch: &TrainBatch, preflight: &mut Preflight) -> Result<(), TrainError> {
     let [student, teacher] = subject.inputs(batch)?;
+    if student.data_ptr() == teacher.data_ptr() && student.size() == teacher.size() {
+        preflight.leave_out("same-input", "Both models are given one and the same tensor.");
+    } else {
+        preflight.checks.push(same_input(&student, &teacher)?);
+    }
+    Ok(())
+}
+
+fn same_input(student: &tch::Tensor, teacher: &tch::Tensor) -> Result<Check, TrainError> {
     let value = |tensor: tch::Tensor| tensor.f_double_value(&[]);
     let (low, high) = (value(student.f_min()?)?, value(student.f_max()?)?);
     let shape = student.size().iter().map(ToString::to_string).collect::<Vec<_>>().join(" × ");
@@ -189,7 +199,7 @@ fn inputs(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError
         let message = format!("the student sees {:?}, the teacher {:?}", student.size(), teacher.size());
         return Ok(Check { message, ..check }.red("Give both the same letterboxed image."));
     }
-    let apart = value(student.f_sub(&teacher)?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
+    let apart = value(student.f_sub(teacher)?.f_abs()?.f_max()?.f_to_kind(Kind::Double)?)?;
     if apart > 0.0 {
         let message = format!("their inputs differ by up to {}", significant(apart));
         return Ok(Check { value: Some(apart), message, ..check }

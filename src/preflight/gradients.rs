@@ -4,17 +4,20 @@ use tch::{TchError, Tensor};
 
 use super::data::percent;
 use super::report::LayerGradients;
-use super::{Check, Extents, Preflight, Steps, Stop, Subject};
+use super::{Check, Extents, Preflight, Steps, Stop, Subject, step};
 use crate::dataset::{BatchImage, TrainBatch};
 use crate::format::significant;
+use crate::imitation::loss::MaskSource;
 use crate::train::TrainError;
-use crate::train::config::Lambda;
+use crate::train::config::{GRADIENT_RATIO, Lambda};
 use crate::train::gradients::{dot, gradients_of};
-use crate::train::learner::Objective;
 use crate::train::optimizer::norm;
 
-/// A ratio of gradient norms outside of this is unusual.
-const USUAL: std::ops::RangeInclusive<f64> = 0.02..=10.0;
+/// Ratios of gradient norms: below the first the imitation is not felt, above the second it costs more than the detection,
+/// above the third it drowns it.
+const FELT: f64 = 0.02;
+const DEAR: f64 = 1.5;
+const DROWNS: f64 = 10.0;
 /// Largest relative error of what must hold exactly but for float32.
 const ROUNDING: f64 = 1e-2;
 
@@ -41,8 +44,12 @@ pub(super) fn check(
         preflight.checks.push(batch_size(subject, &smaller, &alone, probe)?);
     }
     preflight.checks.push(part_of_a_batch(&smaller, &alone));
-    steps.at("images without boxes", 0.93)?;
-    preflight.checks.push(without_boxes(subject, &smaller.first(1), &alone));
+    if imitates {
+        steps.at("images without boxes", 0.86)?;
+        preflight.checks.push(without_boxes(subject, &smaller.first(1), &alone));
+        steps.at("a step with the imitation and one without", 0.9)?;
+        preflight.checks.push(step::check(subject, few)?);
+    }
     Ok(())
 }
 
@@ -60,10 +67,6 @@ struct Measured {
     imitation: Vec<Option<Tensor>>,
     norms: [f64; 2],
     cosine: f64,
-    /// ‖(w(2λ) − w(λ)) − (w(λ) − w of detection)‖ / ‖λ w of imitation‖, with [`weights`] w.
-    doubling: f64,
-    /// What λ adds to the total, as a share of what it should.
-    added: f64,
     values: [f64; 2],
     layers: Vec<Option<usize>>,
 }
@@ -91,19 +94,9 @@ impl Measured {
             Lambda::GradientRatio(ratio) => ratio * norms[0] / norms[1],
         };
         let probe = if lambda > 0.0 && lambda.is_finite() { lambda } else { 1.0 };
-        let totals = [0.0, probe, 2.0 * probe].map(|lambda| subject.total(&objective, lambda));
-        let [none, once, twice] = totals;
-        let (none, once, twice) = (none?, once?, twice?);
         let value = |tensor: &Tensor| tensor.f_double_value(&[]);
         let distance =
             objective.distances.iter().map(value).sum::<Result<f64, TchError>>()? * batch.images.len() as f64;
-        let added = (value(&twice)? - value(&once)?) / (probe * distance);
-        let weights = |loss: &Tensor| weights(loss, &objective);
-        let (of_detection, of_once, of_twice) = (weights(&detection_loss)?, weights(&once)?, weights(&twice)?);
-        let of_imitation = imitation_loss.as_ref().map_or(Ok(Vec::new()), weights)?;
-        let bends = of_twice.iter().zip(&of_once).zip(&of_detection);
-        let bends = length(bends.map(|((twice, once), none)| (twice - once) - (once - none)));
-        let doubling = bends / (probe * length(of_imitation.into_iter())).max(f64::MIN_POSITIVE);
         let names = learner.parameters()[..own].iter().map(|parameter| layer_of(&parameter.name)).collect();
         Ok(Self {
             lambda,
@@ -113,9 +106,7 @@ impl Measured {
             detection,
             imitation,
             norms,
-            doubling,
-            added,
-            values: [value(&none)?, distance],
+            values: [value(&detection_loss)?, distance],
             layers: names,
         })
     }
@@ -124,8 +115,8 @@ impl Measured {
         Some(ratio * self.norms[0] / self.norms[1]).filter(|lambda| lambda.is_finite())
     }
 
-    fn checks(&self) -> [Check; 3] {
-        [self.reaches(), self.follows_lambda(), self.balance()]
+    fn checks(&self) -> [Check; 2] {
+        [self.reaches(), self.balance()]
     }
 
     fn reaches(&self) -> Check {
@@ -147,27 +138,6 @@ impl Measured {
         )
     }
 
-    fn follows_lambda(&self) -> Check {
-        let message = "doubling lambda doubles the imitation's part of the gradient and of the loss, and nothing else";
-        let check = Check::green("lambda-doubling", "Does lambda weigh the imitation?", self.doubling, message);
-        if self.added < 0.0 {
-            let message = "a larger lambda lowers the total: the imitation is subtracted".to_owned();
-            return Check { value: Some(self.added), message, ..check }
-                .red("Add the imitation to the detection loss; as it is, the student learns to differ.");
-        }
-        let holds = self.doubling <= ROUNDING && (self.added - 1.0).abs() <= ROUNDING;
-        if holds {
-            return check;
-        }
-        let message = format!(
-            "doubling lambda adds {} of what it should to the loss, and the gradient's part is off by {}",
-            percent(self.added),
-            percent(self.doubling)
-        );
-        Check { message, ..check }
-            .red("Lambda must multiply the imitation term alone, and that term must have a gradient.")
-    }
-
     fn balance(&self) -> Check {
         let ratio = self.lambda * self.norms[1] / self.norms[0];
         let message = format!(
@@ -179,8 +149,10 @@ impl Measured {
             significant(self.lambda * self.values[1])
         );
         let check = Check::green("gradient-balance", "Are the two losses of one scale?", ratio, message);
-        let advice = match self.lambda_for(self.ratio) {
-            Some(lambda) => format!("Lambda {} gives a ratio of {}.", significant(lambda), self.ratio),
+        // A ratio that is asked for may itself be the unusual one.
+        let asked = if (FELT..=DEAR).contains(&self.ratio) { self.ratio } else { GRADIENT_RATIO };
+        let advice = match self.lambda_for(asked) {
+            Some(lambda) => format!("Lambda {} gives a ratio of {asked}.", significant(lambda)),
             None => String::new(),
         };
         if !ratio.is_finite() {
@@ -188,8 +160,9 @@ impl Measured {
         }
         match ratio {
             0.0 => check.red(format!("Lambda is 0: nothing is imitated. {advice}")),
-            ratio if USUAL.contains(&ratio) => check,
-            ratio if ratio < 1.0 => check.amber(format!("The imitation is too weak to be felt. {advice}")),
+            ratio if ratio < FELT => check.amber(format!("The imitation is too weak to be felt. {advice}")),
+            ratio if ratio <= DEAR => check,
+            ratio if ratio <= DROWNS => check.amber(format!("More is spent on imitation than on detection. {advice}")),
             _ => check.amber(format!("The imitation drowns the detection loss. {advice}")),
         }
     }
@@ -224,20 +197,6 @@ impl Measured {
 /// The number of a parameter's layer: 4 in `model.4.m.0.cv1.conv.weight`.
 fn layer_of(name: &str) -> Option<usize> {
     name.strip_prefix("model.")?.split('.').next()?.parse().ok()
-}
-
-/// The derivative of a scalar by each loss that it may be made of: box, objectness, class, each scale's distance. By the
-/// chain rule they say of every parameter's gradient how it is put together, without another pass through the student.
-fn weights(loss: &Tensor, objective: &Objective) -> Result<Vec<f64>, TchError> {
-    let terms = [&objective.terms.box_loss, &objective.terms.objectness, &objective.terms.class];
-    let losses: Vec<&Tensor> =
-        terms.into_iter().chain(&objective.distances).filter(|loss| loss.requires_grad()).collect();
-    let value = |weight: Option<Tensor>| weight.map_or(Ok(0.0), |weight| weight.f_double_value(&[]));
-    gradients_of(loss, &losses, true)?.into_iter().map(value).collect()
-}
-
-fn length(vector: impl Iterator<Item = f64>) -> f64 {
-    vector.map(|value| value * value).sum::<f64>().sqrt()
 }
 
 fn parts(subject: &dyn Subject, batch: &TrainBatch, lambda: f64) -> Result<Parts, TrainError> {
@@ -279,27 +238,77 @@ fn unknown(check: Check) -> Check {
         .amber("Mend what the check of a smaller batch names first.")
 }
 
-/// An image without ground truths.
+/// An image without ground truths: no cell of its own, and of the loss exactly 0 but for what a loss counts outside of its
+/// mask.
 fn without_boxes(subject: &dyn Subject, batch: &TrainBatch, alone: &Result<Parts, TrainError>) -> Check {
-    let message = "a batch without any ground truth has an imitation loss of exactly 0";
-    let check = Check::green("empty-images", "Do images without boxes do no harm?", 0.0, message);
+    let check = Check::green("empty-images", "Do images without boxes do no harm?", 0.0, "");
     if alone.is_err() {
         return unknown(check);
     }
     let bare = |image: &BatchImage| BatchImage { labels: Vec::new(), ..image.clone() };
     let empty = TrainBatch { images: batch.images.iter().map(bare).collect(), ..batch.clone() };
-    let advice = "With N = 0 the imitation loss is 0, not 0 / 0.";
-    match losses(subject, &empty) {
-        Ok([total, imitation]) if total.is_finite() && imitation == 0.0 => check,
-        Ok([total, imitation]) => {
+    match Empty::of(subject, &empty) {
+        Ok(found) => found.check(check),
+        Err(error) => fails(check, &error).red(WITHOUT_CELLS),
+    }
+}
+
+const WITHOUT_CELLS: &str = "With N = 0 the imitation loss is 0, not 0 / 0.";
+
+/// What a batch without ground truths costs.
+struct Empty {
+    /// At λ = 1.
+    total: f64,
+    imitation: f64,
+    cells: u64,
+    /// Whether the mask comes from ground truths.
+    masked: bool,
+    /// Whether the loss counts something outside of its mask.
+    counts_everywhere: bool,
+}
+
+impl Empty {
+    fn of(subject: &dyn Subject, batch: &TrainBatch) -> Result<Self, TrainError> {
+        let source = subject.learner().distiller().map(|distiller| distiller.mask_source());
+        let objective = subject.objective(batch)?;
+        let distances = objective.distances.iter().map(|distance| distance.f_double_value(&[]));
+        Ok(Self {
+            total: subject.total(&objective, 1.0)?.f_double_value(&[])?,
+            imitation: distances.sum::<Result<f64, TchError>>()?,
+            cells: objective.cells.iter().sum(),
+            masked: matches!(source, Some(MaskSource::Iou | MaskSource::Box)),
+            counts_everywhere: objective.counted.contains(&true),
+        })
+    }
+
+    fn check(&self, check: Check) -> Check {
+        let Self { total, imitation, cells, .. } = *self;
+        let check = Check { value: Some(imitation), ..check };
+        if self.masked && cells > 0 {
+            let message = format!("without any ground truth the mask has {cells} cells");
+            return Check { message, ..check }.red("The mask is not made from the image's own boxes.");
+        }
+        let is_number = total.is_finite() && imitation.is_finite() && imitation >= 0.0;
+        if !is_number || (!self.counts_everywhere && imitation != 0.0) {
             let message = format!(
                 "without any ground truth the imitation loss is {} and the total {}",
                 significant(imitation),
                 significant(total)
             );
-            Check { value: Some(imitation), message, ..check }.red(advice)
+            return Check { message, ..check }.red(WITHOUT_CELLS);
         }
-        Err(error) => fails(check, &error).red(advice),
+        let message = match (self.counts_everywhere, self.masked) {
+            (false, _) => "a batch without any ground truth has an imitation loss of exactly 0".to_owned(),
+            (true, true) => format!(
+                "a batch without any ground truth has no cell in its mask; what is imitated outside of it is a number, {}",
+                significant(imitation)
+            ),
+            (true, false) => format!(
+                "the mask does not come from ground truths: a batch without any has an imitation loss too, {}",
+                significant(imitation)
+            ),
+        };
+        Check { message, ..check }
     }
 }
 
@@ -319,44 +328,7 @@ fn part_of_a_batch(batch: &TrainBatch, alone: &Result<Parts, TrainError>) -> Che
     }
 }
 
-/// The total at λ = 1, and the imitation's distance over all scales.
-fn losses(subject: &dyn Subject, batch: &TrainBatch) -> Result<[f64; 2], TrainError> {
-    let objective = subject.objective(batch)?;
-    let distances = objective.distances.iter().map(|distance| distance.f_double_value(&[]));
-    Ok([subject.total(&objective, 1.0)?.f_double_value(&[])?, distances.sum::<Result<f64, TchError>>()?])
-}
-
 fn fails(check: Check, error: &TrainError) -> Check {
     let text = error.to_string();
     Check { message: format!("it fails: {}", text.lines().next().unwrap_or_default()), value: None, ..check }
-}
-
-#[cfg(test)]
-mod tests {
-    use tch::{Device, Kind};
-
-    use super::*;
-    use crate::yolo::loss::LossTerms;
-
-    /// 4 images; box 1, objectness 2, class 3, one scale's distance 5: total(λ) = 4 (1 + 2 + 3 + λ 5).
-    #[test]
-    fn a_total_is_made_of_its_losses_as_by_hand() {
-        let scalar = |value: f64| Tensor::full([0_i64; 0], value, (Kind::Float, Device::Cpu)).set_requires_grad(true);
-        let terms = LossTerms { box_loss: scalar(1.0), objectness: scalar(2.0), class: scalar(3.0) };
-        let objective = Objective {
-            terms,
-            distances: vec![scalar(5.0)],
-            counted: vec![true],
-            cells: vec![1],
-            shares: vec![0.125],
-            images: 4,
-        };
-        let total = objective.total(0.5).expect("a total");
-        assert_eq!(total.double_value(&[]), 34.0);
-        assert_eq!(weights(&total, &objective).expect("weights"), [4.0, 4.0, 4.0, 2.0]);
-        assert_eq!(
-            weights(&objective.detection().expect("a loss"), &objective).expect("weights"),
-            [4.0, 4.0, 4.0, 0.0]
-        );
-    }
 }

@@ -6,7 +6,7 @@ use super::data::percent;
 use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::{BatchImage, Label, TrainBatch};
 use crate::geometry::{BoundingBox, Size};
-use crate::imitation::loss::BatchMask;
+use crate::imitation::loss::{BatchMask, MaskSource};
 use crate::imitation::mask::{ANCHOR_T, IouConvention, LevelRule};
 use crate::train::TrainError;
 use crate::yolo::anchors::AnchorScale;
@@ -21,20 +21,40 @@ pub(super) fn check(
     steps: &mut Steps<'_>,
 ) -> Result<(), Stop> {
     let Some(distiller) = subject.learner().distiller() else { return Ok(()) };
-    let names = distiller.names();
+    let (names, source) = (distiller.names(), distiller.mask_source());
     steps.at("masks", 0.0)?;
     let masks = subject.masks(whole)?;
     let images = rows(&masks)?;
-    preflight.checks.push(own_boxes(subject, whole, &images)?);
-    steps.at("masks, decided again cell by cell", 0.5)?;
-    preflight.checks.push(place(subject, whole)?);
-    preflight.checks.push(cells(whole, &masks, &images, &names));
+    match source {
+        MaskSource::Iou | MaskSource::Box => {
+            preflight.checks.push(own_boxes(subject, whole, &images)?);
+            steps.at("masks, decided again cell by cell", 0.5)?;
+            preflight.checks.push(place(subject, whole, source)?);
+        }
+        MaskSource::Teacher | MaskSource::None => {
+            for id in ["mask-own-boxes", "mask-place"] {
+                preflight.leave_out(id, "The mask does not come from ground truths.");
+            }
+        }
+    }
+    match source {
+        MaskSource::Iou | MaskSource::Box => preflight.checks.push(cells(whole, &masks, &images, &names, source)),
+        MaskSource::Teacher => preflight.checks.push(sure_cells(&masks, &names)),
+        MaskSource::None => preflight.leave_out("mask-cells", "Without a mask every cell counts."),
+    }
     Ok(())
 }
 
-/// A few of so many images, by their places, that have an imitated cell at every scale where any has one; at least one.
-/// The masks may be wrong in every way: nobody has looked at them yet.
-pub(super) fn telling(masks: &[BatchMask], images: usize) -> Result<Vec<usize>, TrainError> {
+/// A few images of a batch, by their places, that have an imitated cell at every scale where any has one; at least one.
+/// Where every cell counts it is one with ground truths. The masks may be wrong in every way: nobody has looked at them yet.
+pub(super) fn telling(masks: &[BatchMask], batch: &TrainBatch) -> Result<Vec<usize>, TrainError> {
+    if masks.iter().all(|mask| mask.is_whole) {
+        return Ok(vec![batch.images.iter().position(|image| !image.labels.is_empty()).unwrap_or(0)]);
+    }
+    telling_of(masks, batch.images.len())
+}
+
+fn telling_of(masks: &[BatchMask], images: usize) -> Result<Vec<usize>, TrainError> {
     let mut of_scales: Vec<Vec<bool>> = Vec::new();
     for mask in masks {
         let imitates = mask.cells.f_flatten(1, -1)?.f_gt(0.0)?.f_any_dim(1, false)?;
@@ -95,7 +115,7 @@ fn own_boxes(subject: &dyn Subject, batch: &TrainBatch, forth: &[Vec<f32>]) -> R
 }
 
 /// Every cell decided once more from the definition, on an input that is wider than it is high.
-fn place(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
+fn place(subject: &dyn Subject, batch: &TrainBatch, source: MaskSource) -> Result<Check, TrainError> {
     let learner = subject.learner();
     let config = &learner.plan.config.imitation;
     let anchors = learner.student().scales();
@@ -132,7 +152,10 @@ fn place(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError>
         for (image, labelled) in wide_batch.images.iter().enumerate() {
             let boxes: Vec<BoundingBox> = labelled.labels.iter().map(|label| label.bbox).collect();
             let rule = Rule { psi: config.psi, level: config.level_rule, convention: config.iou };
-            let wanted = by_definition(anchors, index, (rows, cols), wide, &boxes, rule);
+            let wanted = match source {
+                MaskSource::Box => centres_inside(stride, (rows, cols), &boxes),
+                _ => by_definition(anchors, index, (rows, cols), wide, &boxes, rule),
+            };
             let found = &found[image * rows * cols..][..rows * cols];
             cells += wanted.iter().filter(|decided| **decided == Some(true)).count();
             wrong += wanted.iter().zip(found).filter(|(w, f)| w.is_some_and(|w| w != (**f > 0.0))).count();
@@ -209,6 +232,22 @@ fn by_definition(
     member
 }
 
+/// Whether the centre of each cell lies in a ground truth, row by row; `None` where the last bits of float32 decide.
+fn centres_inside(stride: u32, (rows, cols): (usize, usize), boxes: &[BoundingBox]) -> Vec<Option<bool>> {
+    let centre = |cell: usize| (cell as f64 + 0.5) * f64::from(stride);
+    let decided = |(row, col): (usize, usize)| {
+        let (x, y) = (centre(col), centre(row));
+        let sides = boxes.iter().map(|bbox| {
+            let [x1, y1, x2, y2] = bbox.as_xyxy().map(f64::from);
+            // How far inside of the nearest edge.
+            [x - x1, x2 - x, y - y1, y2 - y].into_iter().fold(f64::INFINITY, f64::min)
+        });
+        let deepest = sides.fold(f64::NEG_INFINITY, f64::max);
+        if deepest.abs() < 1e-3 { None } else { Some(deepest > 0.0) }
+    };
+    (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))).map(decided).collect()
+}
+
 fn is_assigned(scale: &AnchorScale, bbox: &BoundingBox) -> bool {
     scale.anchors.iter().any(|[w, h]| {
         let ratios = [bbox.width() / w, bbox.height() / h];
@@ -246,15 +285,10 @@ fn best_ious(scale: &AnchorScale, input: Size, bbox: &BoundingBox, convention: I
 }
 
 /// How much there is to imitate.
-fn cells(batch: &TrainBatch, masks: &[BatchMask], images: &[Vec<f32>], names: &[String]) -> Check {
-    let total: u64 = masks.iter().map(|mask| mask.count).sum();
-    let all: usize = masks.iter().map(|mask| mask.cells.numel()).sum();
-    let share = total as f64 / all.max(1) as f64;
-    let per_scale: Vec<String> =
-        names.iter().zip(masks).map(|(name, mask)| format!("{} at {name}", mask.count)).collect();
-    let message =
-        format!("{total} cells of the batch are imitated, {} of its maps: {}", percent(share), per_scale.join(", "));
-    let check = Check::green("mask-cells", "Is there something to imitate?", total as f64, message);
+fn cells(batch: &TrainBatch, masks: &[BatchMask], images: &[Vec<f32>], names: &[String], source: MaskSource) -> Check {
+    let (total, counted) = counts(masks, names);
+    let message = format!("{total} cells of the batch are imitated, {counted}");
+    let check = Check::green("mask-cells", CELLS, total as f64, message);
     let marks_nothing = |image: usize| images[image].iter().all(|cell| *cell == 0.0);
     let name = |image: usize| {
         batch.images[image].path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned())
@@ -267,19 +301,21 @@ fn cells(batch: &TrainBatch, masks: &[BatchMask], images: &[Vec<f32>], names: &[
         let more = if images.len() > 3 { format!(" and {} more", images.len() - 3) } else { String::new() };
         format!("{}{more}", names.join(", "))
     };
+    let has_psi = source == MaskSource::Iou;
     if total == 0 {
-        return check.red("No cell is imitated: lower psi (1 marks nothing), or look at the labels.");
+        return check.red(if has_psi {
+            "No cell is imitated: lower psi (1 marks nothing), or look at the labels."
+        } else {
+            "No cell is imitated: look at the labels, or choose the mask source iou."
+        });
     }
     let (check, idle) = match masks.iter().zip(names).find(|(mask, _)| mask.count == 0) {
         Some((_, name)) => (check, Some(name)),
         None => (check, None),
     };
     if !unmarked.is_empty() {
-        let advice = format!(
-            "{} images with boxes mark no cell ({}): lower psi or choose another level rule.",
-            unmarked.len(),
-            listed(&unmarked)
-        );
+        let mend = if has_psi { "lower psi or choose another level rule" } else { "choose the mask source iou" };
+        let advice = format!("{} images with boxes mark no cell ({}): {mend}.", unmarked.len(), listed(&unmarked));
         return check.amber(advice);
     }
     if empty.len() as f64 > MANY * images.len() as f64 {
@@ -293,6 +329,26 @@ fn cells(batch: &TrainBatch, masks: &[BatchMask], images: &[Vec<f32>], names: &[
         }
         None => check,
     }
+}
+
+const CELLS: &str = "Is there something to imitate?";
+
+/// Imitated cells of the batch, and in words how they lie.
+fn counts(masks: &[BatchMask], names: &[String]) -> (u64, String) {
+    let total: u64 = masks.iter().map(|mask| mask.count).sum();
+    let all: usize = masks.iter().map(|mask| mask.cells.numel()).sum();
+    let per_scale: Vec<String> =
+        names.iter().zip(masks).map(|(name, mask)| format!("{} at {name}", mask.count)).collect();
+    let share = percent(total as f64 / all.max(1) as f64);
+    (total, format!("{share} of its maps: {}", per_scale.join(", ")))
+}
+
+/// How much there is to imitate where the teacher itself says it.
+fn sure_cells(masks: &[BatchMask], names: &[String]) -> Check {
+    let (total, counted) = counts(masks, names);
+    let message = format!("the teacher sees an object in {total} cells of the batch, {counted}");
+    Check::green("mask-cells", CELLS, total as f64, message)
+        .or_red(total > 0, "The teacher sees nothing in these images: was it trained on data like these?")
 }
 
 #[cfg(test)]
@@ -311,13 +367,24 @@ mod tests {
         };
         // Three images: the first imitates at the fine scale alone, the second at both, the third at the coarse one.
         let fine = || mask(&[0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 2);
-        assert_eq!(telling(&[fine(), mask(&[0.0, 1.0, 1.0], 1)], 3).unwrap(), [1]);
+        assert_eq!(telling_of(&[fine(), mask(&[0.0, 1.0, 1.0], 1)], 3).unwrap(), [1]);
         // Without the coarse scale in the second image it takes two, and the first comes first.
-        assert_eq!(telling(&[fine(), mask(&[0.0, 0.0, 1.0], 1)], 3).unwrap(), [0, 2]);
-        assert_eq!(telling(&[mask(&[0.0, 0.0, 0.0], 1)], 3).unwrap(), [0]);
-        assert_eq!(telling(&[], 3).unwrap(), [0]);
+        assert_eq!(telling_of(&[fine(), mask(&[0.0, 0.0, 1.0], 1)], 3).unwrap(), [0, 2]);
+        assert_eq!(telling_of(&[mask(&[0.0, 0.0, 0.0], 1)], 3).unwrap(), [0]);
+        assert_eq!(telling_of(&[], 3).unwrap(), [0]);
         // A mask of too few images is another check's business.
-        assert_eq!(telling(&[fine()], 5).unwrap(), [0]);
+        assert_eq!(telling_of(&[fine()], 5).unwrap(), [0]);
+    }
+
+    /// One box from 10, 4 to 30, 19 on 32 × 32 px at stride 8: centres 12, 20, 28 lie across it, 4 on its upper edge, 12 inside.
+    #[test]
+    fn centres_inside_a_box_by_hand() {
+        let found = centres_inside(8, (4, 4), &[BoundingBox::new(10.0, 4.0, 30.0, 19.0)]);
+        let (out, inside, edge) = (Some(false), Some(true), None);
+        let expected =
+            [[out, edge, edge, edge], [out, inside, inside, inside], [out, out, out, out], [out, out, out, out]];
+        assert_eq!(found, expected.concat());
+        assert!(centres_inside(8, (4, 4), &[]).iter().all(|cell| *cell == Some(false)));
     }
 
     /// The golden counts of the method: one box in the middle of 640 × 640 px, ψ = 0.5.

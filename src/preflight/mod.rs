@@ -2,14 +2,17 @@
 //!
 //! Every check asks the set-up itself, through [`Subject`], and measures what it does: gradients are taken, a step is
 //! made, masks are computed again by another way. [`data`] looks at ground truths, classes and anchors, [`masks`] at the
-//! imitated cells, [`gradients`] at the losses, [`models`] at teacher and adapters. A check says what was measured, what
-//! it means, and what to do: [`report`].
+//! imitated cells, [`gradients`] at the losses, [`step`] at what the optimizer makes of them, [`models`] at teacher and
+//! adapters, [`compared`] at whether the two models can be compared at all. A check says what was measured, what it means,
+//! and what to do: [`report`]. One that could not fail on the set-up does not apply and is told apart from the green ones.
 
+mod compared;
 mod data;
 mod gradients;
 mod masks;
 mod models;
 pub mod report;
+mod step;
 mod steps;
 mod subject;
 
@@ -18,10 +21,12 @@ use std::time::Instant;
 
 pub use subject::Subject;
 
-pub use report::{Check, Images, Preflight, Status, Timing};
+pub use report::{Check, Images, Looked, NotApplicable, Preflight, Status, Timing};
 
 use crate::dataset::TrainBatch;
 use crate::train::TrainError;
+use crate::train::learner::Learner;
+use crate::train::plan::RunPlan;
 use steps::{Hear, Steps, Stop};
 
 /// So much goes through the models with gradients: 16 images of 320 × 320 px, 4 of 640 × 640 px. It keeps a preflight to
@@ -72,6 +77,25 @@ pub fn preflight(
     }
 }
 
+/// The same of a run that is planned. Two models that cannot be compared are an answer too: one red check, in the words of
+/// the error that the run would end in.
+pub fn preflight_of(
+    plan: RunPlan,
+    ratio: f64,
+    progress: &mut dyn FnMut(&str, f32) -> ControlFlow<()>,
+) -> Result<Option<Preflight>, TrainError> {
+    let looked = compared::looked(&plan.config.imitation, plan.teacher.as_ref(), &plan.student.network);
+    let loss = plan.config.imitation.loss;
+    match Learner::new(plan) {
+        Ok(mut learner) => preflight(&mut learner, ratio, progress),
+        Err(TrainError::Config(what)) => {
+            let checks = vec![compared::refused(loss, what)];
+            Ok(Some(Preflight { imitation: looked, checks, ratio, ..Preflight::default() }))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 fn examine(subject: &mut dyn Subject, ratio: f64, hear: &mut Hear<'_>) -> Result<Preflight, Stop> {
     let begin = Instant::now();
     let input = subject.learner().plan.input;
@@ -82,20 +106,20 @@ fn examine(subject: &mut dyn Subject, ratio: f64, hear: &mut Hear<'_>) -> Result
     let fit_share = if fitted > 0 { FIT.1 } else { 0.0 };
     let all = fit_share + BATCH.1 + GROUPS.iter().map(|(_, _, share)| share).sum::<f32>();
     let mut steps = Steps::new(hear, all);
-    let mut preflight = Preflight { ratio, ..Preflight::default() };
+    let mut preflight = Preflight { imitation: looked(subject.learner()), ratio, ..Preflight::default() };
 
+    let clock = steps.enter(fit_share);
+    if subject.start(fitted, &mut |inside| steps.hear(FIT.0, inside))?.is_break() {
+        return Err(Stop::Asked);
+    }
     if fitted > 0 {
-        let clock = steps.enter(fit_share);
-        if subject.start(fitted, &mut |inside| steps.hear(FIT.0, inside))?.is_break() {
-            return Err(Stop::Asked);
-        }
         preflight.timings.push(clock.stop(FIT.0));
     }
     let clock = steps.enter(BATCH.1);
     steps.at(BATCH.0, 0.0)?;
     let whole = subject.batch()?;
     let part = whole.first(images(MEASURED_PX));
-    let few = part.picked(masks::telling(&subject.masks(&part)?, part.images.len())?);
+    let few = part.picked(masks::telling(&subject.masks(&part)?, &part)?);
     preflight.timings.push(clock.stop(BATCH.0));
     preflight.images =
         Images { batch: whole.images.len(), measured: part.images.len(), fitted, fitted_by_run: fit_of_run };
@@ -107,4 +131,9 @@ fn examine(subject: &mut dyn Subject, ratio: f64, hear: &mut Hear<'_>) -> Result
     }
     preflight.seconds = begin.elapsed().as_secs_f64();
     Ok(preflight)
+}
+
+fn looked(learner: &Learner) -> Option<Looked> {
+    let teacher = learner.distiller().map(|distiller| distiller.teacher());
+    compared::looked(&learner.plan.config.imitation, teacher, learner.student())
 }

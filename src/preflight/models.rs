@@ -7,7 +7,11 @@ use tch::{TchError, Tensor, no_grad};
 use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::TrainBatch;
 use crate::format::significant;
+use crate::imitation::loss::SharedClasses;
 use crate::train::TrainError;
+use crate::yolo::anchors::AnchorScale;
+use crate::yolo::assign::Target;
+use crate::yolo::loss::DetectionLoss;
 use crate::yolo::network::{Model, Network};
 
 /// A trained model's loss is well below a random one's: at most this share of it.
@@ -28,14 +32,16 @@ pub(super) fn check(
     steps.at("the teacher's statistics", 0.5)?;
     preflight.checks.push(eval_mode(subject, part)?);
     steps.at("a step of the optimizer", 0.74)?;
-    preflight.checks.extend(after_a_step(subject, few)?);
+    after_a_step(subject, few, preflight)?;
     Ok(())
 }
 
 /// Detection losses on the batch, statistics frozen.
 struct Losses {
-    /// `None` where the classes or scales differ, so that the loss has no meaning.
+    /// `None` where the scales differ or no class is shared, so that the loss has no meaning.
     teacher: Option<f64>,
+    /// Classes that both know, where these are not simply all.
+    shared: Option<Vec<String>>,
     student: f64,
     /// The student's network with random weights.
     random: f64,
@@ -46,43 +52,53 @@ impl Losses {
         steps.at("the teacher's loss", 0.0)?;
         let learner = subject.learner();
         let [of_student, of_teacher] = subject.inputs(batch)?;
-        let targets = subject.targets(batch);
-        let loss = |heads: &[Tensor]| -> Result<f64, TrainError> {
-            Ok(learner.detection_terms(heads, &targets)?.values()?.iter().sum())
-        };
         let student = learner.student();
+        let classes = SharedClasses::of(student.names(), learner.distiller().map_or(&[], |d| d.teacher().names()));
+        let common = Common::of(&classes, subject.targets(batch));
+        let gains = learner.gains();
+        let loss = |heads: &[Tensor], scales: &[AnchorScale], places: &[i64]| -> Result<f64, TrainError> {
+            let heads = heads.iter().map(|head| common.of_head(head, places)).collect::<Result<Vec<_>, TchError>>()?;
+            let own = DetectionLoss::new(scales, common.classes, gains.clone());
+            Ok(own.terms(&heads, &common.targets)?.values()?.iter().sum())
+        };
         let random = Network::build(student.spec(), student.device())?;
         random.initialise(learner.plan.config.seed.wrapping_add(1))?;
-        let heads = |network: &Network| no_grad(|| network.forward_t(&of_student, false).map(|f| f.heads));
-        let teacher = learner.distiller().map(|distiller| distiller.teacher());
-        // The loss is the student's: it can be asked of a teacher with the same classes and scales.
-        let comparable = |model: &&Model| {
-            let strides = |scales: &[crate::yolo::anchors::AnchorScale]| {
-                scales.iter().map(|s| (s.stride, s.anchors.len())).collect::<Vec<_>>()
-            };
-            model.names().len() == student.names().len() && strides(model.scales()) == strides(student.scales())
+        let of_network = |network: &Network| {
+            let heads = no_grad(|| network.forward_t(&of_student, false).map(|f| f.heads))?;
+            loss(&heads, student.scales(), &classes.student)
         };
+        // The loss sums over scales and places: it can be asked of a teacher with the same.
+        let comparable = |model: &&Model| {
+            let strides =
+                |scales: &[AnchorScale]| scales.iter().map(|s| (s.stride, s.anchors.len())).collect::<Vec<_>>();
+            !classes.is_empty() && strides(model.scales()) == strides(student.scales())
+        };
+        let teacher = learner.distiller().map(|distiller| distiller.teacher());
         let teacher = match teacher.filter(comparable) {
             Some(model) => {
-                let own = crate::yolo::loss::DetectionLoss::new(model.scales(), model.names().len(), learner.gains());
                 let heads = no_grad(|| model.forward(&of_teacher))?.heads;
-                Some(own.terms(&heads, &targets)?.values()?.iter().sum())
+                Some(loss(&heads, model.scales(), &classes.teacher)?)
             }
             None => None,
         };
         steps.at("the losses of the student and of random weights", 0.31)?;
-        Ok(Self { teacher, student: loss(&heads(student)?)?, random: loss(&heads(&random)?)? })
+        let shared = (common.restricts && teacher.is_some()).then(|| {
+            classes.student.iter().filter_map(|place| student.names().get(*place as usize).cloned()).collect()
+        });
+        Ok(Self { teacher, shared, student: of_network(student)?, random: of_network(&random)? })
     }
 
     fn trained(&self) -> Check {
         let title = "Is the teacher trained, and better than the student?";
         let Some(teacher) = self.teacher else {
-            let message = "the teacher has other classes or scales, so its detection loss on these data has no meaning";
+            let message =
+                "the teacher has other scales or no class of these data, so its detection loss on them has no meaning";
             return Check::green("teacher-trained", title, None, message).amber("Compare both models with `val`.");
         };
-        let Self { student, random, .. } = self;
+        let Self { student, random, shared, .. } = self;
+        let of_shared = shared.as_ref().map_or_else(String::new, |names| format!(" for {}", names.join(", ")));
         let message = format!(
-            "detection loss on the batch: teacher {}, student {}, random weights {}",
+            "detection loss on the batch{of_shared}: teacher {}, student {}, random weights {}",
             significant(teacher),
             significant(*student),
             significant(*random)
@@ -98,6 +114,37 @@ impl Losses {
         } else {
             check
         }
+    }
+}
+
+/// What two models with other classes can be judged by: the classes that both know, in one order.
+struct Common {
+    classes: usize,
+    targets: Vec<Target>,
+    /// Whether any class is left out or moved.
+    restricts: bool,
+}
+
+impl Common {
+    fn of(classes: &SharedClasses, targets: Vec<Target>) -> Self {
+        let restricts = !classes.are_aligned() && !classes.is_empty();
+        if !restricts {
+            return Self { classes: classes.of_student, targets, restricts };
+        }
+        let moved = |target: Target| {
+            let class = classes.student.iter().position(|place| *place == target.class as i64)?;
+            Some(Target { class, ..target })
+        };
+        Self { classes: classes.len(), targets: targets.into_iter().filter_map(moved).collect(), restricts }
+    }
+
+    /// [B, A, H, W, 5 + nc] with the classes at `places` alone.
+    fn of_head(&self, head: &Tensor, places: &[i64]) -> Result<Tensor, TchError> {
+        if !self.restricts {
+            return Ok(head.shallow_clone());
+        }
+        let kept: Vec<i64> = (0..5).chain(places.iter().map(|place| place + 5)).collect();
+        head.f_index_select(-1, &Tensor::f_from_slice(&kept)?.f_to_device(head.device())?)
     }
 }
 
@@ -183,7 +230,7 @@ fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainEr
 }
 
 /// What a step of the optimizer moves, and what it must not.
-fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Vec<Check>, TrainError> {
+fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch, preflight: &mut Preflight) -> Result<(), TrainError> {
     let teacher_before = match subject.learner().distiller().map(|distiller| distiller.teacher()) {
         Some(Model::Network(teacher)) => Some(state(teacher)?),
         _ => None,
@@ -194,7 +241,7 @@ fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Vec<Che
     let student_before = state(subject.learner().student())?;
     subject.step(batch)?;
 
-    let mut checks = Vec::new();
+    let checks = &mut preflight.checks;
     let moved = !same_tensors(&student_before, subject.learner().student())?;
     let message = if moved { "a step changes the student" } else { "a step leaves the student as it was" };
     checks.push(
@@ -203,28 +250,36 @@ fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Vec<Che
     );
 
     let title = "Are the adapters trained?";
-    if adapters.is_empty() {
-        let message = "the tap head needs no adapter";
-        checks.push(Check::green("adapter-trained", title, None, message));
-    } else {
+    if !adapters.is_empty() {
         let optimized = subject.optimized();
         let missing = adapters.iter().filter(|(name, _)| !optimized.contains(name)).count();
-        let mut still = 0;
-        let mut change = 0.0_f64;
-        for ((_, tensor), before) in adapters.iter().zip(&before) {
+        // How far each scale's adapter moved, weight or bias: a loss that standardises has no use for a bias.
+        let mut moved: Vec<(&str, f64)> = Vec::new();
+        for ((name, tensor), before) in adapters.iter().zip(&before) {
             let norm = tensor.f_sub(before)?.f_norm()?.f_double_value(&[])?;
-            still += usize::from(norm == 0.0);
-            change = change.max(norm);
+            let scale = name.split('.').next().unwrap_or_default();
+            match moved.iter_mut().find(|(known, _)| *known == scale) {
+                Some((_, most)) => *most = most.max(norm),
+                None => moved.push((scale, norm)),
+            }
         }
-        let message = format!("{} adapter tensors are in the optimizer and moved by a step", adapters.len());
-        let check = Check::green("adapter-trained", title, change, message);
+        let still = moved.iter().filter(|(_, norm)| *norm == 0.0).count();
+        let change = moved.iter().map(|(_, norm)| *norm).fold(0.0, f64::max);
         let message =
-            format!("{missing} of {} adapter tensors are not in the optimizer, {still} did not move", adapters.len());
+            format!("{} adapters are in the optimizer and moved by a step: {} tensors", moved.len(), adapters.len());
+        let check = Check::green("adapter-trained", title, change, message);
+        let message = format!(
+            "{missing} of {} adapter tensors are not in the optimizer, {still} of {} adapters did not move",
+            adapters.len(),
+            moved.len()
+        );
         // A scale without a masked cell in this batch leaves its adapter where it is.
-        let all_still = still == adapters.len();
-        checks.push(if missing > 0 || all_still {
+        let all_still = still == moved.len();
+        checks.push(if missing > 0 {
             Check { message, ..check }
                 .red("Give the adapters' parameters to the optimizer: otherwise the student imitates through a fixed random map.")
+        } else if all_still {
+            Check { message, ..check }.red("No adapter has a gradient: is lambda 0, or does no cell count?")
         } else if still > 0 {
             Check { message, ..check }.amber("A scale without imitated cells in this batch has no gradient for its adapter.")
         } else {
@@ -249,7 +304,10 @@ fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Vec<Che
                     .or_red(same, "Put the teacher in eval mode and leave its parameters out of the optimizer."),
             );
         }
-        _ => checks.push(Check::green("teacher-frozen", title, None, "a TorchScript teacher cannot change")),
+        _ => preflight.leave_out("teacher-frozen", "A TorchScript teacher cannot change."),
     }
-    Ok(checks)
+    if adapters.is_empty() {
+        preflight.leave_out("adapter-trained", "A loss of heads needs no adapter.");
+    }
+    Ok(())
 }

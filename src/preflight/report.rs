@@ -66,10 +66,31 @@ impl Check {
     }
 }
 
+/// A check that could not fail on this set-up, so that nobody takes its green for an answer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NotApplicable {
+    pub id: &'static str,
+    /// One sentence.
+    pub reason: &'static str,
+}
+
+/// The imitation that was looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Looked {
+    pub loss: String,
+    pub tap: &'static str,
+    pub mask_source: &'static str,
+    /// Why the heads of these two models cannot be compared; `None` where they can.
+    pub reason: Option<String>,
+}
+
 /// All answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Preflight {
+    /// `None` where nothing is imitated.
+    pub imitation: Option<Looked>,
     pub checks: Vec<Check>,
+    pub not_applicable: Vec<NotApplicable>,
     /// The λ at which the imitation's gradient has [`Preflight::ratio`] of the detection's norm on this batch.
     pub lambda_for_ratio: Option<f64>,
     pub ratio: f64,
@@ -110,26 +131,41 @@ impl Preflight {
     pub fn count(&self, status: Status) -> usize {
         self.checks.iter().filter(|check| check.status == status).count()
     }
+
+    pub(super) fn leave_out(&mut self, id: &'static str, reason: &'static str) {
+        self.not_applicable.push(NotApplicable { id, reason });
+    }
 }
 
 impl fmt::Display for Preflight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Looked { loss, tap, mask_source, reason }) = &self.imitation {
+            write!(f, "imitation {loss} at the {tap}, mask source {mask_source}")?;
+            let why =
+                reason.as_ref().map_or_else(String::new, |reason| format!("; heads cannot be compared: {reason}"));
+            writeln!(f, "{why}")?;
+        }
         for check in &self.checks {
             writeln!(f, "{:<5}  {:<20}  {}", check.status.name(), check.id, check.message)?;
             if !check.advice.is_empty() {
                 writeln!(f, "{:<5}  {:<20}  -> {}", "", "", check.advice)?;
             }
         }
+        for NotApplicable { id, reason } in &self.not_applicable {
+            writeln!(f, "{:<5}  {id:<20}  does not apply: {reason}", "-")?;
+        }
         if let Some(lambda) = self.lambda_for_ratio {
             writeln!(f, "lambda for a gradient ratio of {}: {lambda:.3e}", self.ratio)?;
         }
         let Images { batch, measured, fitted, fitted_by_run } = self.images;
-        write!(f, "gradients of {measured} of the batch's {batch} images")?;
-        if fitted > 0 {
-            write!(f, ", adapters fitted on {fitted} of the run's {fitted_by_run}")?;
+        if batch > 0 {
+            write!(f, "gradients of {measured} of the batch's {batch} images")?;
+            if fitted > 0 {
+                write!(f, ", adapters fitted on {fitted} of the run's {fitted_by_run}")?;
+            }
+            let stages = self.timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds));
+            writeln!(f, "\n{}", stages.collect::<Vec<_>>().join(", "))?;
         }
-        let stages = self.timings.iter().map(|timing| format!("{} {:.1} s", timing.stage, timing.seconds));
-        writeln!(f, "\n{}", stages.collect::<Vec<_>>().join(", "))?;
         let [red, amber, green] = [Status::Red, Status::Amber, Status::Green].map(|status| self.count(status));
         write!(f, "{red} red, {amber} amber, {green} green, in {:.1} s", self.seconds)
     }

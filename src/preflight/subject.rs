@@ -7,9 +7,9 @@ use tch::{TchError, Tensor, no_grad};
 use crate::dataset::TrainBatch;
 use crate::imitation::loss::{BatchMask, MaskSource};
 use crate::train::TrainError;
-use crate::train::event::StepRecord;
 use crate::train::learner::{Learner, Objective, targets};
 use crate::train::optimizer::Rates;
+use crate::train::trial::{self, Trial};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::assign::Target;
 
@@ -84,7 +84,7 @@ pub trait Subject {
         self.learner().objective(batch, true)
     }
 
-    /// What is gone backward from.
+    /// What a batch costs.
     fn total(&self, objective: &Objective, lambda: f64) -> Result<Tensor, TchError> {
         objective.total(lambda)
     }
@@ -105,10 +105,12 @@ pub trait Subject {
         let lr = learner.plan.config.hyp.lr0;
         let adapter = lr * learner.plan.config.imitation.adapter_lr;
         let rates = Rates { bias: lr, weight: lr, norm: lr, adapter, momentum: learner.plan.config.hyp.momentum };
-        // However much the run gathers before it steps: here it has waited long enough.
-        learner.progress.last_update = i64::MIN / 2;
-        learner.learn(batch, &rates, &mut StepRecord::default())?;
-        Ok(())
+        trial::real_step(learner, batch, 0, &rates, None)
+    }
+
+    /// One step of the optimizer as the run makes it, with the imitation or without, and taken back.
+    fn trial(&mut self, batch: &TrainBatch, imitate: bool) -> Result<Trial, TrainError> {
+        trial::trial(self.learner_mut(), batch, imitate)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::dataset::TrainBatch;
 use crate::export::tensors::{self, NamedTensor};
 use crate::geometry::{BoundingBox, Size};
 use crate::imitation::adapter::{Adapter, LeastSquares};
-use crate::imitation::choice::same_anchors;
+use crate::imitation::choice::{ModelFacts, refusal};
 use crate::imitation::lambda::Norm;
 use crate::imitation::loss::{
     self, BatchMask, Loss, MaskInputs, MaskRule, MaskSource, Reads, ScaleLoss, ScalePair, SharedClasses, Terms,
@@ -89,6 +89,11 @@ impl Distiller {
         if let Some(what) = config.contradiction() {
             return Err(TrainError::Config(what));
         }
+        let of_teacher = ModelFacts { scales: teacher.scales(), names: teacher.names() };
+        let of_student = ModelFacts { scales: student.scales(), names: student.names() };
+        if let Some(what) = refusal(config.loss, of_teacher, of_student) {
+            return Err(TrainError::Config(what));
+        }
         let classes = SharedClasses::of(student.names(), teacher.names());
         let device = student.device();
         let probe = Tensor::f_zeros([1, 3, i64::from(input.height), i64::from(input.width)], (Kind::Float, device))?;
@@ -97,7 +102,6 @@ impl Distiller {
         let mut pairs = Vec::new();
         for (index, scale) in student.scales().iter().enumerate() {
             let Some(other) = teacher.scales().iter().position(|other| other.stride == scale.stride) else { continue };
-            let other_scale = &teacher.scales()[other];
             let (s, t) = (read(&of_student, config, index)?, read(&of_teacher, config, other)?);
             let (Some(s), Some(t)) = (s, t) else {
                 let which = if of_teacher.necks.is_empty() { "teacher" } else { "student" };
@@ -107,10 +111,7 @@ impl Distiller {
                 )));
             };
             let adapter = match config.loss.reads() {
-                Reads::Head => {
-                    check_heads(config.loss, scale, other_scale, [&s, &t], &classes)?;
-                    None
-                }
+                Reads::Head => None,
                 Reads::Features => {
                     let (from, to) = (s.size()[1], t.size()[1]);
                     let kernel = i64::from(config.adapter_kernel);
@@ -231,6 +232,11 @@ impl Distiller {
 
     pub fn loss(&self) -> Loss {
         self.loss
+    }
+
+    /// The classes that both models know.
+    pub fn classes(&self) -> &SharedClasses {
+        &self.classes
     }
 
     fn masks_by(
@@ -447,31 +453,6 @@ fn read_at(forward: &Forward, reads: Reads, tap: Tap, index: usize) -> Result<Op
 
 fn read(forward: &Forward, config: &ImitationConfig, index: usize) -> Result<Option<Tensor>, TchError> {
     read_at(forward, config.loss.reads(), config.tap, index)
-}
-
-/// That the heads of one scale mean the same, place by place. heads: student's, teacher's.
-fn check_heads(
-    loss: Loss,
-    student: &AnchorScale,
-    teacher: &AnchorScale,
-    heads: [&Tensor; 2],
-    classes: &SharedClasses,
-) -> Result<(), TrainError> {
-    let fails = |what: String| {
-        let advice = format!("use {} at the neck", Loss::FOR_OTHER_HEADS);
-        Err(TrainError::Config(format!("the imitation loss {loss} compares heads, but {what}; {advice}")))
-    };
-    if !same_anchors(student, teacher) {
-        return fails(format!("the anchors of teacher and student differ at {}", student.name()));
-    }
-    if classes.is_empty() {
-        return fails("teacher and student have no class in common".to_owned());
-    }
-    if loss.compares_channels() && !classes.are_aligned() {
-        let [of_student, of_teacher] = heads.map(|head| head.size().last().copied().unwrap_or(5) - 5);
-        return fails(format!("their classes differ in number or order ({of_teacher} and {of_student} classes)"));
-    }
-    Ok(())
 }
 
 /// Flat indices of at most `most` cells of a batch's maps, evenly spread: those in the mask, then others up to a quarter

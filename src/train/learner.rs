@@ -285,7 +285,8 @@ impl Learner {
         self.detection.terms(heads, targets)
     }
 
-    fn is_half(&self) -> bool {
+    /// Whether forward and backward run in float16.
+    pub fn is_half(&self) -> bool {
         self.plan.config.amp == Amp::Fp16 && self.plan.device.is_cuda()
     }
 
@@ -386,14 +387,18 @@ impl Learner {
         self.progress.lambda
     }
 
+    /// The largest norm of the imitation's gradient in a step, as a multiple of the detection's clipped one.
+    pub fn imitation_bound(&self) -> f64 {
+        match self.plan.config.imitation.lambda {
+            Lambda::Fixed(lambda) => IMITATION_BOUND.max(2.0 * lambda),
+            Lambda::GradientRatio(ratio) => IMITATION_BOUND.max(2.0 * ratio),
+        }
+    }
+
     /// A step of the optimizer with what is gathered. The norm of the detection's gradient before clipping; `None` where
     /// float16 overflowed. A norm that is not finite is an error, and nothing has changed by then.
     fn update(&mut self, step: u64, rates: &Rates) -> Result<Option<f64>, TrainError> {
-        let bound = match self.plan.config.imitation.lambda {
-            Lambda::Fixed(lambda) => IMITATION_BOUND.max(2.0 * lambda),
-            Lambda::GradientRatio(ratio) => IMITATION_BOUND.max(2.0 * ratio),
-        };
-        let (gradients, norms) = self.gathered.take(self.own_parameters(), bound)?;
+        let (gradients, norms) = self.gathered.take(self.own_parameters(), self.imitation_bound())?;
         self.progress.last_update = step as i64;
         let named = [
             ("gradient's norm", norms.detection),

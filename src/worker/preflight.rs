@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::engine::Desk;
 use super::protocol::{Job, Report};
-use crate::preflight::{Preflight, preflight};
+use crate::preflight::{Preflight, preflight_of};
 use crate::train::TrainError;
 use crate::train::config::RunConfig;
-use crate::train::learner::Learner;
 use crate::train::plan::RunPlan;
 
 pub(super) fn handle(job: Job, desk: &Desk) {
@@ -29,8 +28,7 @@ fn examine(config: &RunConfig, ratio: f64, desk: &Desk) -> Result<Option<Preflig
         go_on()
     })?;
     let Some(plan) = plan else { return Ok(None) };
-    let mut learner = Learner::new(plan)?;
-    preflight(&mut learner, ratio, &mut |what, fraction| {
+    preflight_of(plan, ratio, &mut |what, fraction| {
         desk.progress(what, Some(fraction));
         go_on()
     })

@@ -11,7 +11,7 @@ use distillscope::train::TrainError;
 use distillscope::train::campaign;
 use distillscope::train::comparison::Comparison;
 use distillscope::train::config::{
-    AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, RunConfig,
+    AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, Recipe, RunConfig,
 };
 use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::preflight::report::Preflight;
-use crate::train::config::RunConfig;
+use crate::train::config::{ImitationConfig, Lambda, RunConfig};
 
 /// The answers for one set-up.
 #[derive(Clone, Debug)]
@@ -28,10 +28,12 @@ impl Examined {
     }
 }
 
-/// Without what changes no answer: λ alone moves the balance, and the panel says how.
+/// Without what changes no answer: a λ above 0 moves the balance alone, and the panel says how.
 fn essence(config: &RunConfig) -> RunConfig {
     let mut config =
         RunConfig { snapshot: None, length: RunConfig::default().length, evaluate_every: 1, ..config.clone() };
-    config.imitation.lambda = crate::train::config::ImitationConfig::default().lambda;
+    if !matches!(config.imitation.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0)) {
+        config.imitation.lambda = ImitationConfig::default().lambda;
+    }
     config
 }

@@ -7,7 +7,7 @@ use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::Examined;
 use crate::format::significant;
-use crate::preflight::report::{Check, Images, LayerGradients, Preflight, Status, Timing};
+use crate::preflight::report::{Check, Images, LayerGradients, Looked, NotApplicable, Preflight, Status, Timing};
 use crate::train::config::GRADIENT_RATIO;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Explained, Panel, note};
@@ -55,12 +55,14 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut PreflightMemory) {
                 // What needs a person comes first.
                 checks.sort_by_key(|check| std::cmp::Reverse(check.status));
                 checks.into_iter().for_each(|check| line(ui, check));
+                not_applicable(ui, &examined.found.not_applicable);
             });
         });
         ui.separator();
         ui.vertical(|ui| {
             ui.set_width(SIDE);
             ScrollArea::vertical().id_salt("balance").auto_shrink([false, false]).show(ui, |ui| {
+                imitation(ui, &examined.found);
                 balance(ui, panel, examined, memory);
                 layers(ui, &examined.found.layers);
                 foot(ui, &examined.found);
@@ -156,6 +158,28 @@ fn line(ui: &mut Ui, check: &Check) {
     ui.add_space(4.0);
 }
 
+/// What cannot fail on this set-up, so that its absence is no riddle.
+fn not_applicable(ui: &mut Ui, left_out: &[NotApplicable]) {
+    if left_out.is_empty() {
+        return;
+    }
+    ui.add_space(4.0);
+    ui.label(widgets::strong(t!("Does not apply here")));
+    for NotApplicable { id, reason } in left_out {
+        note(ui, &format!("{id}: {}", tr(reason)));
+    }
+}
+
+/// Which imitation was looked at, and why not the usual one.
+fn imitation(ui: &mut Ui, found: &Preflight) {
+    let Some(Looked { loss, tap, mask_source, reason }) = &found.imitation else { return };
+    ui.label(t!("Imitation {loss} at the {tap}, mask source {source}.", loss, tap = tr(tap), source = mask_source));
+    if let Some(reason) = reason {
+        note(ui, &t!("Heads cannot be compared: {reason}.", reason));
+    }
+    ui.add_space(8.0);
+}
+
 /// λ for a ratio that a person chooses.
 fn balance(ui: &mut Ui, panel: &mut Panel<'_>, examined: &Examined, memory: &mut PreflightMemory) {
     ui.label(widgets::strong(t!("Balance of the two losses")));
@@ -184,6 +208,9 @@ fn balance(ui: &mut Ui, panel: &mut Panel<'_>, examined: &Examined, memory: &mut
 fn foot(ui: &mut Ui, found: &Preflight) {
     ui.add_space(8.0);
     let Images { batch, measured, fitted, fitted_by_run } = found.images;
+    if batch == 0 {
+        return;
+    }
     note(ui, &t!("Gradients are those of {measured} of the batch's {batch} images.", measured, batch));
     if fitted > 0 {
         note(
