@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn equal_heads_begin_with_answers() {
-        let base = RunConfig::default();
+        let mut base = RunConfig::default();
+        base.hyp.lr0 = 0.01;
         let (candidates, left_out) = found(&base, 10.0, ["a", "b"], false);
         assert!(left_out.is_empty());
         assert_eq!(names(&candidates)[..4], ["answers", "answers-lambda3", "answers-iou-lambda3", "correlation"]);
