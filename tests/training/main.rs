@@ -9,3 +9,4 @@ mod recipe;
 mod record;
 mod record_events;
 mod runs;
+mod search;
