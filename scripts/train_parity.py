@@ -66,8 +66,8 @@ small.write_text(yaml.safe_dump({"path": str(work), "train": "images", "val": "i
 def run(name, *options):
     out = work / name
     command = [args.program, "train", "--data", str(small), "--teacher", args.teacher, "--student", args.student,
-               "--imgsz", str(args.imgsz), "--batch", str(BATCH), "--steps", "1", "--no-augmentation", "--set",
-               "warmup_epochs=0", "--lambda", str(LAMBDA), "--psi", str(PSI), "--level-rule", args.level_rule,
+               "--imgsz", str(args.imgsz), "--batch", str(BATCH), "--steps", "1", "--recipe", "yolov5",
+               "--no-augmentation", "--set", "warmup_epochs=0", "--imitation", "features", "--lambda", str(LAMBDA), "--psi", str(PSI), "--level-rule", args.level_rule,
                "--tap", "neck", "--adapter-start", "random", "--channels-last", "false", "--device", "cpu", "--out", str(out), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     header, row = (out / "steps.csv").read_text().splitlines()[:2]
@@ -158,19 +158,28 @@ for scale, (theirs, count) in enumerate(zip(of_imitation, cells)):
     assert int(record[f"mask_cells_P{scale + 3}"]) == count, f"cells of scale {scale}: {record}, {cells}"
 named = dict(model.named_parameters())
 for name, parameter in named.items():
-    compare("gradients of the student", state[f"gradient/{name}"], parameter.grad)
+    ours = state[f"gradient/{name}"]
+    compare("gradients of the student", ours + state.get(f"imitation/{name}", torch.zeros_like(ours)), parameter.grad)
 for name, parameter in adapters.items():
-    compare("gradients of the adapters", state[f"gradient/{name}"], parameter.grad)
+    compare("gradients of the adapters", state[f"imitation/{name}"], parameter.grad)
 
-# One step of SGD and of the moving average.
+# One step of SGD and of the moving average. The detection's gradient is clipped by its own norm, as upstream clips it; the
+# imitation's is bounded to five times that.
 _, state = run("stepped", "--nominal-batch", str(BATCH))
 model, seen = reference()
 average = ModelEMA(model)
 optimizer = smart_optimizer(model, "SGD", hyp["lr0"], hyp["momentum"], hyp["weight_decay"])
 loss, _ = ComputeLoss(model)(model(inputs), targets)
 of_imitation, _, _ = imitation(model, seen, {k: v for k, v in load_file(work / "gathered/weights/resume.safetensors").items()})
-(loss + sum(of_imitation) * len(inputs)).backward()
-torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=10.0)
+loss.backward(retain_graph=True)
+own = list(model.parameters())
+norm = torch.nn.utils.clip_grad_norm_(own, max_norm=10.0).item()
+added = torch.autograd.grad(sum(of_imitation) * len(inputs), own, allow_unused=True)
+length = torch.linalg.vector_norm(torch.stack([g.norm() for g in added if g is not None])).item()
+bound = min(1.0, 5 * min(norm, 10.0) / length) if length > 0 else 1.0
+for parameter, gradient in zip(own, added):
+    if gradient is not None:
+        parameter.grad += bound * gradient
 optimizer.step()
 average.update(model)
 floats = {k: v for k, v in model.state_dict().items() if v.dtype.is_floating_point and not k.endswith("anchors")}

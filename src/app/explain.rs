@@ -360,8 +360,8 @@ mod tests {
     use crate::app::state::{AnchorOwner, MaskAnchors};
     use crate::app::view::ChannelView;
     use crate::geometry::{BoundingBox, Letterbox, Size};
+    use crate::imitation::choice::Loss;
     use crate::imitation::difference::{DifferenceKind, FeatureStack};
-    use crate::imitation::loss::Loss;
     use crate::imitation::mask::{IouConvention, IouField};
     use crate::inspect::{Comparison, HeadMap, Scene, SceneLabel};
 

@@ -17,8 +17,8 @@ use crate::export::figure::inspection::{DetectionView, DifferenceView, Inspectio
 use crate::export::figure::shown::{self, Shown};
 use crate::export::figure::story;
 use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look, render_as};
+use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
-use crate::imitation::loss::{Loss, MaskSource};
 use crate::inspect::{Comparison, Focus, Inspection, MaskChoice, Role, Scene, StoryRequest, Tap, named};
 use crate::story::Step;
 use crate::train::config::Lambda;

@@ -214,7 +214,7 @@ pub fn cell_at(scale: &AnchorScale, mask: &ScaleMask, x: f32, y: f32) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imitation::loss::Loss;
+    use crate::imitation::choice::Loss;
     use crate::inspect::Tap;
 
     /// One scale of stride 32 with 1 × 2 cells and two channels.

@@ -7,7 +7,7 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use crate::app::command::{Command, PSI_STEP};
 use crate::app::run::Track;
 use crate::app::state::State;
-use crate::imitation::loss::MaskSource;
+use crate::imitation::choice::MaskSource;
 use crate::inspect::{MaskChoice, Tale, tellable};
 use crate::story::{Step, Told};
 

@@ -194,7 +194,7 @@ fn learner(
         imgsz: setup.imgsz,
         batch: setup.batch,
         // Every step is one of the optimizer.
-        nominal_batch: setup.batch,
+        nominal_batch: 0,
         // λ fades with a run; here every step is like the first.
         length: Length::Steps(1 << 40),
         device: setup.device.to_string(),

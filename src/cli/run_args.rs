@@ -10,9 +10,9 @@ use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Tap;
 use crate::train::config::{
-    AdapterStart, Amp, Decay, Lambda, Length, NonFinite, Norm, OptimizerKind, RunConfig, SnapshotConfig, names_its_loss,
+    AdapterStart, Amp, Decay, Lambda, Length, LrSchedule, NonFinite, Norm, OptimizerKind, Recipe, RunConfig,
+    SnapshotConfig, names_its_loss,
 };
-use crate::train::hyp::Hyperparameters;
 use crate::train::plan::usual_loss;
 
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(super) struct RunArgs {
     /// Images a step
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Gradients are gathered over about so many images before the optimizer steps
+    /// Gradients are gathered over about so many images before the optimizer steps; 0 steps after every batch
     #[arg(long, value_name = "N")]
     nominal_batch: Option<usize>,
     /// What is imitated [default: answers; correlation where the heads of both models cannot be compared]
@@ -103,18 +103,28 @@ pub(super) struct RunArgs {
     /// What every random draw follows from
     #[arg(long)]
     seed: Option<u64>,
+    /// Where the optimisation's values come from: short (AdamW, a cosine per step) or yolov5 (YOLOv5 v7.0 to the letter)
+    /// [default: short up to 50 epochs]
+    #[arg(long, value_enum)]
+    recipe: Option<Recipe>,
     /// The optimizer
     #[arg(long, value_enum)]
     optimizer: Option<OptimizerKind>,
-    /// The learning rate falls as a cosine instead of a line
-    #[arg(long)]
+    /// How the learning rate falls
+    #[arg(long, value_enum, value_name = "SCHEDULE")]
+    lr_schedule: Option<LrSchedule>,
+    /// The learning rate falls as YOLOv5's cosine, per epoch
+    #[arg(long, conflicts_with = "lr_schedule")]
     cos_lr: bool,
+    /// Warm-up as a share of the run's steps; 0 warms up as YOLOv5 does
+    #[arg(long, value_name = "SHARE")]
+    warmup_share: Option<f64>,
     /// Keep the raw weights instead of their moving average
     #[arg(long)]
     no_ema: bool,
-    /// Layers whose parameters stay as they are, as 0,1,2
-    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
-    freeze: Vec<usize>,
+    /// Layers whose parameters stay as they are: N for the first N layers (10 is the backbone), 0,1,2 for these
+    #[arg(long, value_name = "LAYERS", value_parser = parse_freeze)]
+    freeze: Option<Frozen>,
     /// Reduced precision on CUDA
     #[arg(long, value_enum)]
     amp: Option<Amp>,
@@ -162,6 +172,21 @@ fn parse_start(text: &str) -> Result<AdapterStart, String> {
         },
         _ => Err(format!("'{text}' is neither least-squares nor least-squares:IMAGES nor random")),
     }
+}
+
+/// Numbers of layers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Frozen(Vec<usize>);
+
+/// As YOLOv5 reads its `--freeze`: one number is how many of the first layers, several are the layers themselves.
+fn parse_freeze(text: &str) -> Result<Frozen, String> {
+    let number = |part: &str| part.trim().parse().map_err(|_| format!("'{part}' is no number of a layer"));
+    let numbers =
+        text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect::<Result<Vec<usize>, _>>()?;
+    Ok(Frozen(match (numbers.as_slice(), text.contains(',')) {
+        ([first], false) => (0..*first).collect(),
+        _ => numbers,
+    }))
 }
 
 /// A colon belongs to the path where no number follows it.
@@ -255,6 +280,11 @@ impl RunArgs {
         if let Some(steps) = self.length.steps {
             config.length = Length::Steps(steps);
         }
+        match self.recipe {
+            Some(recipe) => config = config.with_recipe(recipe),
+            None if self.config.is_none() => config = config.clone().with_recipe(Recipe::of_length(config.length)),
+            None => {}
+        }
         set(&mut config.imgsz, &self.imgsz);
         set(&mut config.batch, &self.batch);
         set(&mut config.nominal_batch, &self.nominal_batch);
@@ -268,15 +298,19 @@ impl RunArgs {
             config.snapshot.clone_from(&self.snapshot);
         }
         config.from_scratch |= self.from_scratch;
-        config.cos_lr |= self.cos_lr;
+        set(&mut config.lr_schedule, &self.lr_schedule);
+        set(&mut config.warmup_share, &self.warmup_share);
+        if self.cos_lr {
+            config.lr_schedule = LrSchedule::CosinePerEpoch;
+        }
         config.ema &= !self.no_ema;
         config.channels_last = self.channels_last.or(config.channels_last);
         config.threads = self.threads.or(config.threads);
         if let Some(device) = self.device {
             config.device = device.to_string();
         }
-        if !self.freeze.is_empty() {
-            config.freeze = self.freeze.clone();
+        if let Some(Frozen(layers)) = &self.freeze {
+            config.freeze.clone_from(layers);
         }
         self.imitation(&mut config)?;
         let imitation = &mut config.imitation;
@@ -300,7 +334,7 @@ impl RunArgs {
         set(&mut imitation.adapter_lr, &self.adapter_lr);
         set(&mut imitation.normalise, &self.normalise);
         if let Some(file) = &self.hyp {
-            let (hyp, unknown) = Hyperparameters::load(file)?;
+            let (hyp, unknown) = config.hyp.changed_by(file)?;
             for name in unknown {
                 eprintln!("distillscope: warning: {}: '{name}' is not used", file.display());
             }
@@ -313,7 +347,13 @@ impl RunArgs {
             let mut values = serde_json::to_value(&config.hyp)?;
             for (name, value) in &self.set {
                 match values.get_mut(name) {
-                    Some(slot) => *slot = (*value).into(),
+                    Some(slot) => {
+                        *slot = (*value).into();
+                        // Whoever counts in epochs means epochs.
+                        if name == "warmup_epochs" && self.warmup_share.is_none() {
+                            config.warmup_share = 0.0;
+                        }
+                    }
                     None => bail!("--set {name}: no hyperparameter has this name"),
                 }
             }
@@ -326,6 +366,16 @@ impl RunArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn layers_are_frozen_as_yolov5_freezes_them() {
+        let frozen = |text| parse_freeze(text).map(|Frozen(layers)| layers);
+        assert_eq!(frozen("3"), Ok(vec![0, 1, 2]));
+        assert_eq!(frozen("0"), Ok(vec![]));
+        assert_eq!(frozen("0,4, 7"), Ok(vec![0, 4, 7]));
+        assert_eq!(frozen("5,"), Ok(vec![5]));
+        assert!(frozen("model.3").is_err());
+    }
 
     #[test]
     fn a_snapshot_is_an_image_and_perhaps_a_number_of_steps() {

@@ -1,6 +1,8 @@
-//! Which imitation fits two models, before anything is run.
+//! What is imitated, in plain values: the losses by name, where their masks come from, what they say on plain grids, and which
+//! of them fits two models before anything is run. The window knows losses from here alone.
 
-use super::loss::{Loss, Reads, SharedClasses};
+use super::loss::SharedClasses;
+pub use super::loss::{CellTerms, Loss, LossOnScale, MaskSource, Reads};
 use crate::yolo::anchors::AnchorScale;
 
 /// What is known of a model from its file alone.

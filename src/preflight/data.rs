@@ -9,10 +9,8 @@ use crate::geometry::Letterbox;
 use crate::imitation::loss::Reads;
 use crate::imitation::mask::ANCHOR_T;
 use crate::train::TrainError;
-use crate::yolo::anchors::AnchorScale;
+use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
 
-/// Share of the ground truths that some anchor reaches below which YOLOv5's `autoanchor` makes new ones.
-const GOOD_RECALL: f64 = 0.98;
 /// Below this the anchors belong to another task.
 const POOR_RECALL: f64 = 0.5;
 /// By so much better must anchors fit in another unit to be told to be in it.
@@ -176,41 +174,6 @@ fn anchors(subject: &dyn Subject) -> Check {
     }
 }
 
-/// How anchors fit ground truths, as YOLOv5's `autoanchor` counts it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct AnchorFit {
-    /// Share of the ground truths whose sides are off by less than the factor 4 for some anchor.
-    pub recall: f64,
-    /// Anchors for which they are, a ground truth.
-    pub anchors_per_truth: f64,
-    /// Mean over the ground truths of the best IoU with an anchor about the same centre.
-    pub mean_iou: f64,
-}
-
-impl AnchorFit {
-    /// sizes: width and height of each ground truth in input px. All 0 without any.
-    pub fn of(sizes: &[[f64; 2]], scales: &[AnchorScale]) -> Self {
-        let anchors: Vec<[f64; 2]> = scales.iter().flat_map(|s| s.anchors.iter().map(|a| a.map(f64::from))).collect();
-        let (mut fit, mut count) = (Self::default(), 0.0_f64);
-        for &[w, h] in sizes {
-            let off = |[aw, ah]: [f64; 2]| {
-                [w / aw, h / ah].map(|ratio| ratio.max(1.0 / ratio)).into_iter().fold(0.0, f64::max)
-            };
-            let iou = |[aw, ah]: [f64; 2]| {
-                let inside = w.min(aw) * h.min(ah);
-                inside / (w * h + aw * ah - inside)
-            };
-            let near = anchors.iter().filter(|anchor| off(**anchor) < f64::from(ANCHOR_T)).count();
-            fit.recall += if near > 0 { 1.0 } else { 0.0 };
-            fit.anchors_per_truth += near as f64;
-            fit.mean_iou += anchors.iter().map(|anchor| iou(*anchor)).fold(0.0, f64::max);
-            count += 1.0;
-        }
-        let mean = |sum: f64| sum / count.max(1.0);
-        Self { recall: mean(fit.recall), anchors_per_truth: mean(fit.anchors_per_truth), mean_iou: mean(fit.mean_iou) }
-    }
-}
-
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
@@ -244,25 +207,4 @@ fn same_input(student: &tch::Tensor, teacher: &tch::Tensor) -> Result<Check, Tra
     }
     let in_range = low >= 0.0 && high <= 1.0 && high > 1.0 / 255.0 * 2.0;
     Ok(check.or_red(in_range, "YOLOv5 expects pixels from 0 to 1: divide bytes by 255, once."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fit_of_three_ground_truths_by_hand() {
-        let scales = [
-            AnchorScale { stride: 8, anchors: vec![[10.0, 10.0]] },
-            AnchorScale { stride: 16, anchors: vec![[40.0, 20.0]] },
-        ];
-        // 10 × 10: anchor 0 fits exactly, IoU 1; anchor 1 is off by 4, which is too much.
-        // 20 × 20: anchor 0 off by 2, IoU 100 / 400; anchor 1 off by 2, IoU 400 / 800.
-        // 200 × 10: neither; IoU 100 / 2000 and 400 / (2000 + 800 − 400).
-        let fit = AnchorFit::of(&[[10.0, 10.0], [20.0, 20.0], [200.0, 10.0]], &scales);
-        assert!((fit.recall - 2.0 / 3.0).abs() < 1e-12);
-        assert!((fit.anchors_per_truth - 1.0).abs() < 1e-12);
-        assert!((fit.mean_iou - (1.0 + 0.5 + 400.0 / 2400.0) / 3.0).abs() < 1e-12);
-        assert_eq!(AnchorFit::of(&[], &scales), AnchorFit::default());
-    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::verdict::Verdict;
+
 /// Mean of a difference over seeds, and its sample standard deviation where there are several.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lead {
@@ -51,6 +53,9 @@ pub struct Comparison {
     pub difference: Option<f64>,
     /// Its sample standard deviation; `None` below two pairs.
     pub spread: Option<f64>,
+    /// `None` before a pair is complete, and in files of version 0.1.0.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
 }
 
 impl Comparison {
@@ -65,7 +70,8 @@ impl Comparison {
             })
             .collect();
         let lead = Lead::of(&differences);
-        Self { runs, difference: lead.map(|lead| lead.mean), spread: lead.and_then(|lead| lead.spread) }
+        let verdict = Verdict::of("mAP50-95", "val", &differences);
+        Self { runs, difference: lead.map(|lead| lead.mean), spread: lead.and_then(|lead| lead.spread), verdict }
     }
 }
 
@@ -81,12 +87,9 @@ impl fmt::Display for Comparison {
             let minutes = run.seconds / 60.0;
             writeln!(f, "{seed:<5} {arm:<10} {map50:.4}  {map50_95:.4}    {best:.4}  {distance:<22}  {minutes:.1}")?;
         }
-        match (self.difference, self.spread) {
-            (Some(difference), Some(spread)) => {
-                write!(f, "imitation minus baseline, mAP50-95: {difference:+.4} ± {spread:.4}")
-            }
-            (Some(difference), None) => write!(f, "imitation minus baseline, mAP50-95: {difference:+.4} (one seed)"),
-            _ => Ok(()),
+        match &self.verdict {
+            Some(verdict) => f.write_str(&verdict.sentence()),
+            None => Ok(()),
         }
     }
 }

@@ -98,19 +98,33 @@ impl Default for Hyperparameters {
 }
 
 impl Hyperparameters {
-    /// Reads a `hyp.*.yaml`; keys that it lacks keep their defaults, keys that are not known here are given back.
+    /// Reads a `hyp.*.yaml`; keys that it lacks are YOLOv5's, keys that are not known here are given back.
     pub fn load(path: &Path) -> Result<(Self, Vec<String>), HypError> {
+        Self::default().changed_by(path)
+    }
+
+    /// Reads a `hyp.*.yaml`; keys that it lacks keep these values, keys that are not known here are given back.
+    pub fn changed_by(&self, path: &Path) -> Result<(Self, Vec<String>), HypError> {
         let name = || path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| HypError::Read { path: name(), cause })?;
         let yaml = |error: serde_saphyr::Error| HypError::Yaml {
             path: name(),
             cause: error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned(),
         };
-        let hyp: Self = serde_saphyr::from_str(&text).map_err(yaml)?;
+        // For what is wrong with a value: of the text, with its line.
+        let _: Self = serde_saphyr::from_str(&text).map_err(yaml)?;
         let keys: std::collections::BTreeMap<String, serde_json::Value> =
             serde_saphyr::from_str(&text).map_err(yaml)?;
-        let known = serde_json::to_value(&hyp).unwrap_or_default();
-        let unknown = keys.into_keys().filter(|key| known.get(key).is_none()).collect();
+        let mut values = serde_json::to_value(self).unwrap_or_default();
+        let mut unknown = Vec::new();
+        for (key, value) in keys {
+            match values.get_mut(&key) {
+                Some(known) => *known = value,
+                None => unknown.push(key),
+            }
+        }
+        let hyp: Self = serde_json::from_value(values)
+            .map_err(|error| HypError::Yaml { path: name(), cause: error.to_string() })?;
         hyp.check()?;
         Ok((hyp, unknown))
     }

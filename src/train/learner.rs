@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tch::{Device, Kind, TchError, Tensor};
+use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::TrainError;
 use super::average::Average;
@@ -211,14 +211,26 @@ impl Learner {
         rates: &Rates,
         record: &mut StepRecord,
     ) -> Result<Option<String>, TrainError> {
-        let step = record.step;
-        let backward = match self.backward(batch, step) {
-            Err(error @ TrainError::NonFinite { .. }) if self.plan.config.non_finite == NonFinite::Skip => {
-                record.total = f64::NAN;
-                return Ok(Some(format!("step left out: {error}")));
+        let statistics = Statistics::of(self.student())?;
+        let found = self.learn_from(batch, rates, record);
+        match found {
+            // The forward pass has moved the batch-norms' statistics: they go back to where they were.
+            Err(error @ TrainError::NonFinite { .. }) => {
+                statistics.restore()?;
+                if self.plan.config.non_finite == NonFinite::Skip {
+                    return Ok(Some(format!("step left out: {error}")));
+                }
+                Err(error)
             }
-            other => other?,
-        };
+            Err(error) => Err(error),
+            Ok(()) => Ok(None),
+        }
+    }
+
+    fn learn_from(&mut self, batch: &TrainBatch, rates: &Rates, record: &mut StepRecord) -> Result<(), TrainError> {
+        let step = record.step;
+        record.total = f64::NAN;
+        let backward = self.backward(batch, step)?;
         [record.box_loss, record.objectness, record.class] = backward.terms;
         record.lambda = backward.lambda;
         record.imitation = backward.distances.iter().map(|distance| distance * backward.lambda).collect();
@@ -231,17 +243,15 @@ impl Learner {
         record.total = backward.terms.iter().chain(&record.imitation).sum();
         self.gathered.add(backward.detection, backward.imitation)?;
         if step as i64 - self.progress.last_update < self.schedule.accumulate(step) as i64 {
-            return Ok(None);
+            return Ok(());
         }
-        match self.update(step, rates) {
-            Err(error @ TrainError::NonFinite { .. }) if self.plan.config.non_finite == NonFinite::Skip => {
-                Ok(Some(format!("step left out: {error}")))
-            }
-            norm => {
-                record.gradient_norm = norm?;
-                Ok(None)
-            }
-        }
+        record.gradient_norm = self.update(step, rates)?;
+        Ok(())
+    }
+
+    /// Forgets gradients that were gathered for a step that has not come: YOLOv5 begins every epoch without any.
+    pub fn forget_gathered(&mut self) {
+        self.gathered.clear();
     }
 
     /// The batch as the models take it, [B, 3, H, W] in 0..1.
@@ -260,7 +270,7 @@ impl Learner {
         let forward = tch::autocast(amp, || self.student().forward_t(&input, true))?;
         let terms = self.detection_terms(&forward.heads, &targets(batch))?;
         let losses = match (&self.distiller, &lesson) {
-            (Some(distiller), Some(lesson)) if !imitate => tch::no_grad(|| distiller.distances(&forward, lesson))?,
+            (Some(distiller), Some(lesson)) if !imitate => no_grad(|| distiller.distances(&forward, lesson))?,
             (Some(distiller), Some(lesson)) => distiller.distances(&forward, lesson)?,
             _ => Vec::new(),
         };
@@ -536,6 +546,35 @@ fn gains(plan: &RunPlan) -> LossGains {
         label_smoothing: hyp.label_smoothing,
     };
     gains.scaled(student.scales().len(), student.names().len(), plan.config.imgsz)
+}
+
+/// The running means and variances of a network's batch-norms, as they were.
+struct Statistics {
+    tensors: Vec<Tensor>,
+    /// All of them in one.
+    values: Tensor,
+}
+
+impl Statistics {
+    fn of(network: &Network) -> Result<Self, TchError> {
+        let variables = network.var_store().variables();
+        let running = |name: &str| name.ends_with(".running_mean") || name.ends_with(".running_var");
+        let tensors: Vec<Tensor> =
+            variables.into_iter().filter(|(name, _)| running(name)).map(|(_, tensor)| tensor).collect();
+        let flat: Vec<&Tensor> = tensors.iter().collect();
+        let values = if flat.is_empty() { Tensor::new() } else { no_grad(|| Tensor::f_cat(&flat, 0))? };
+        Ok(Self { tensors, values })
+    }
+
+    fn restore(self) -> Result<(), TchError> {
+        let mut at = 0;
+        for mut tensor in self.tensors {
+            let length = tensor.numel() as i64;
+            no_grad(|| tensor.f_copy_(&self.values.f_narrow(0, at, length)?.f_view_as(&tensor)?))?;
+            at += length;
+        }
+        Ok(())
+    }
 }
 
 fn freeze(student: &Network, layers: &[usize]) -> Result<(), TchError> {

@@ -5,7 +5,7 @@
 //! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side of a
 //! step ([`distil`]), the two losses' [`gradients`], [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
 //! ever says, [`record`] turns events into files, [`replay`] into one that others can open; [`snapshot`] makes the maps in
-//! it, `watch` says when the imitation stalls, [`evaluate`] turns a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side; [`preview`] shows the batches of a run before it is
+//! it, `watch` says when the imitation stalls, [`evaluate`] turns a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side, for a [`verdict`]; [`preview`] shows the batches of a run before it is
 //! started, and a [`trial`] makes a step and takes it back. The loop never learns who is listening.
 
 pub mod average;
@@ -30,6 +30,7 @@ pub mod schedule;
 pub mod snapshot;
 pub mod state;
 pub mod trial;
+pub mod verdict;
 mod watch;
 
 pub use error::TrainError;

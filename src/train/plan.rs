@@ -8,13 +8,13 @@ use tch::Device;
 
 use super::TrainError;
 use super::config::{Length, RunConfig};
-use crate::dataset::{Batches, DataYaml, Samples, Split};
+use crate::dataset::{Batches, DataYaml, Label, Sample, Samples, Split};
 use crate::device::{self, DeviceStatus};
-use crate::geometry::Size;
+use crate::geometry::{Letterbox, Size};
 use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
 use crate::imitation::loss::Loss;
 use crate::inspect::{Tap, input_multiple};
-use crate::yolo::anchors::AnchorScale;
+use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
 use crate::yolo::checkpoint::{self, Checkpoint, Format, ModelDescription};
 use crate::yolo::network::{Model, Network, Outline};
 use crate::yolo::spec::ModelSpec;
@@ -106,6 +106,7 @@ impl RunPlan {
         if side != config.imgsz {
             warnings.push(format!("image size {} is no multiple of {multiple}; using {side}", config.imgsz));
         }
+        warnings.extend(poor_anchors(&train, Size::square(side), student.network.scales()));
         let config = RunConfig { imgsz: side, ..config.clone() };
         let steps_per_epoch = Batches::per_epoch(train.samples.len(), config.batch) as u64;
         let steps = match config.length {
@@ -126,6 +127,24 @@ impl RunPlan {
             warnings,
         }))
     }
+}
+
+/// What YOLOv5's anchor check says of the data: a warning where anchors reach too few ground truths.
+fn poor_anchors(samples: &Samples, input: Size, scales: &[AnchorScale]) -> Option<String> {
+    let of_sample = |sample: &Sample| {
+        let scale = f64::from(Letterbox::fit(sample.size, input, true).scale);
+        let size = |label: &Label| [f64::from(label.bbox.width()) * scale, f64::from(label.bbox.height()) * scale];
+        sample.labels.iter().map(size).collect::<Vec<_>>()
+    };
+    let sizes: Vec<[f64; 2]> = samples.samples.iter().flat_map(of_sample).collect();
+    let fit = AnchorFit::of(&sizes, scales);
+    (!sizes.is_empty() && fit.recall < GOOD_RECALL).then(|| {
+        format!(
+            "the anchors reach {:.1} % of the ground truths (best possible recall; YOLOv5 makes new ones below 98 %): the \
+             others teach nothing. Another image size may help; preflight has the details",
+            100.0 * fit.recall
+        )
+    })
 }
 
 /// The loss that is used where a person names none: what fits the files of the two models. A student without a checkpoint
@@ -174,8 +193,11 @@ pub(super) fn outlined(config: &RunConfig, names: &[String]) -> Result<(Size, Ve
 pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
     config.hyp.check()?;
     let fails = |what: String| Err(TrainError::Config(what));
-    if config.batch == 0 || config.nominal_batch == 0 {
-        return fails("batch and nominal batch must be at least 1".to_owned());
+    if config.batch == 0 {
+        return fails("a batch has at least 1 image".to_owned());
+    }
+    if !(0.0..=1.0).contains(&config.warmup_share) {
+        return fails(format!("warmup_share is {}; a number from 0 to 1 is needed", config.warmup_share));
     }
     if !(32..=8192).contains(&config.imgsz) {
         return fails(format!("image size {} px; 32 to 8192 are possible", config.imgsz));

@@ -254,6 +254,7 @@ impl<'a> Run<'a> {
             self.take_snapshot(emit)?;
 
             if batch.last || step + 1 == steps {
+                self.learner.forget_gathered();
                 if self.end_epoch(batch.epoch, &rates, emit)?.is_break() {
                     return Ok(Outcome::Stopped);
                 }

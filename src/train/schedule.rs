@@ -1,6 +1,6 @@
 //! What depends on the step alone: learning rates, momentum, accumulation, and λ's envelope.
 
-use super::config::{Decay, ImitationConfig, RunConfig};
+use super::config::{Decay, ImitationConfig, LrSchedule, OptimizerKind, RunConfig};
 use super::hyp::Hyperparameters;
 use super::optimizer::Rates;
 
@@ -10,7 +10,9 @@ const SHORTEST_WARMUP: f64 = 100.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     hyp: Hyperparameters,
-    cosine: bool,
+    lr_schedule: LrSchedule,
+    /// SGD's momentum warms up; Adam's beta1, as in YOLOv5, does not.
+    warms_momentum: bool,
     steps: u64,
     steps_per_epoch: u64,
     warmup_steps: f64,
@@ -22,29 +24,38 @@ pub struct Schedule {
 
 impl Schedule {
     pub fn new(config: &RunConfig, steps: u64, steps_per_epoch: u64) -> Self {
-        // As YOLOv5 warms up, but never for more than half of a short run.
-        let warmup = (config.hyp.warmup_epochs * steps_per_epoch as f64).round().max(SHORTEST_WARMUP);
-        let warmup_steps = if config.hyp.warmup_epochs > 0.0 { warmup.min((steps / 2) as f64) } else { 0.0 };
+        let warmup_steps = if config.warmup_share > 0.0 {
+            (config.warmup_share * steps as f64).round()
+        } else if config.hyp.warmup_epochs > 0.0 {
+            // As YOLOv5 warms up, but never for more than half of a short run.
+            let warmup = (config.hyp.warmup_epochs * steps_per_epoch as f64).round().max(SHORTEST_WARMUP);
+            warmup.min((steps / 2) as f64)
+        } else {
+            0.0
+        };
         Self {
             hyp: config.hyp.clone(),
-            cosine: config.cos_lr,
+            lr_schedule: config.lr_schedule,
+            warms_momentum: config.optimizer == OptimizerKind::Sgd,
             steps,
             steps_per_epoch,
             warmup_steps,
             batch: config.batch as f64,
-            nominal_batch: config.nominal_batch as f64,
+            nominal_batch: config.nominal() as f64,
             adapter_lr: config.imitation.adapter_lr,
             imitation: config.imitation.clone(),
         }
     }
 
-    /// Share of the first learning rate in an epoch, 1 down to `lrf`.
-    fn decayed(&self, epoch: u64) -> f64 {
-        let done = epoch as f64 / (self.steps as f64 / self.steps_per_epoch as f64);
-        if self.cosine {
-            (1.0 - (std::f64::consts::PI * done).cos()) / 2.0 * (self.hyp.lrf - 1.0) + 1.0
-        } else {
-            (1.0 - done) * (1.0 - self.hyp.lrf) + self.hyp.lrf
+    /// Share of the first learning rate at a step, 1 down to `lrf`.
+    fn decayed(&self, step: u64) -> f64 {
+        let epoch = (step / self.steps_per_epoch) as f64;
+        let of_epochs = epoch / (self.steps as f64 / self.steps_per_epoch as f64);
+        let cosine = |done: f64| (1.0 - (std::f64::consts::PI * done).cos()) / 2.0 * (self.hyp.lrf - 1.0) + 1.0;
+        match self.lr_schedule {
+            LrSchedule::CosinePerStep => cosine(step as f64 / self.steps as f64),
+            LrSchedule::CosinePerEpoch => cosine(of_epochs),
+            LrSchedule::LinearPerEpoch => (1.0 - of_epochs) * (1.0 - self.hyp.lrf) + self.hyp.lrf,
         }
     }
 
@@ -53,13 +64,17 @@ impl Schedule {
     }
 
     pub fn rates(&self, step: u64) -> Rates {
-        let lr = self.hyp.lr0 * self.decayed(step / self.steps_per_epoch);
+        let lr = self.hyp.lr0 * self.decayed(step);
         let mix = |from: f64, to: f64, share: f64| from + (to - from) * share;
         let (bias, weight, momentum) = match self.warming(step) {
             Some(share) => (
                 mix(self.hyp.warmup_bias_lr, lr, share),
                 mix(0.0, lr, share),
-                mix(self.hyp.warmup_momentum, self.hyp.momentum, share),
+                if self.warms_momentum {
+                    mix(self.hyp.warmup_momentum, self.hyp.momentum, share)
+                } else {
+                    self.hyp.momentum
+                },
             ),
             None => (lr, lr, self.hyp.momentum),
         };
@@ -103,10 +118,10 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::config::Length;
+    use crate::train::config::{Length, Recipe};
 
     fn config() -> RunConfig {
-        RunConfig { batch: 16, nominal_batch: 64, length: Length::Epochs(20), ..RunConfig::default() }
+        RunConfig { batch: 16, length: Length::Epochs(20), ..RunConfig::default() }.with_recipe(Recipe::Yolov5)
     }
 
     #[test]
@@ -135,6 +150,24 @@ mod tests {
         assert!((schedule.rates(10).momentum - (0.8 + 0.937) / 2.0).abs() < 1e-12);
     }
 
+    /// 200 steps: 20 of warm-up from 0 for every group, then 0.003 (1 − 0.99 (1 − cos(π step / 200)) / 2).
+    #[test]
+    fn a_short_recipe_is_a_cosine_over_the_steps() {
+        let config = RunConfig { batch: 16, length: Length::Epochs(20), ..RunConfig::default() };
+        let schedule = Schedule::new(&config, 200, 10);
+        let start = schedule.rates(0);
+        assert_eq!((start.bias, start.weight, start.norm, start.adapter, start.momentum), (0.0, 0.0, 0.0, 0.0, 0.937));
+        let at = |step: u64| 0.003 * (1.0 - 0.99 * (1.0 - (std::f64::consts::PI * step as f64 / 200.0).cos()) / 2.0);
+        let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-15, "{found} and {wanted}");
+        close(schedule.rates(10).weight, at(10) / 2.0);
+        close(schedule.rates(10).bias, at(10) / 2.0);
+        close(schedule.rates(21).weight, at(21));
+        close(schedule.rates(100).weight, 0.003 * (1.0 - 0.99 / 2.0));
+        assert_eq!(schedule.rates(10).momentum, 0.937);
+        assert_eq!([0, 10, 150].map(|step| schedule.accumulate(step)), [1, 1, 1]);
+        assert_eq!(schedule.weight_decay(), 0.02);
+    }
+
     #[test]
     fn lambda_warms_up_decays_and_stops() {
         let with = |imitation: ImitationConfig| Schedule::new(&RunConfig { imitation, ..config() }, 100, 10);
@@ -149,9 +182,9 @@ mod tests {
 
     #[test]
     fn cosine_falls_from_one_to_lrf() {
-        let schedule = Schedule::new(&RunConfig { cos_lr: true, ..config() }, 260, 13);
+        let schedule = Schedule::new(&RunConfig { lr_schedule: LrSchedule::CosinePerEpoch, ..config() }, 260, 13);
         assert!((schedule.decayed(0) - 1.0).abs() < 1e-12);
-        assert!((schedule.decayed(10) - (1.0 + 0.01) / 2.0).abs() < 1e-12);
-        assert!((schedule.decayed(20) - 0.01).abs() < 1e-12);
+        assert!((schedule.decayed(130) - (1.0 + 0.01) / 2.0).abs() < 1e-12);
+        assert!((schedule.decayed(260) - 0.01).abs() < 1e-12);
     }
 }

@@ -6,6 +6,7 @@ mod checkpoint_write;
 mod detection_loss;
 mod difference_loss;
 mod evaluate;
+mod imitation_losses;
 mod network_common;
 mod network_golden;
 mod network_load;

@@ -6,12 +6,12 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use distillscope::inspect::Tap;
+use distillscope::imitation::loss::Loss;
 use distillscope::train::TrainError;
 use distillscope::train::campaign;
 use distillscope::train::comparison::Comparison;
 use distillscope::train::config::{
-    AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, RunConfig,
+    AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, Recipe, RunConfig,
 };
 use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;
@@ -20,7 +20,7 @@ use distillscope::train::record::RunHistory;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::Network;
 use image::{Rgb, RgbImage};
-use tch::Device;
+use tch::{Device, Tensor};
 
 const YAML: &str = "
 nc: 2
@@ -106,11 +106,10 @@ impl Place {
             imitation: ImitationConfig {
                 lambda: Lambda::GradientRatio(0.2),
                 decay: Decay::None,
-                tap: Tap::Neck,
                 adapter_start: AdapterStart::LeastSquares { images: 4 },
-                ..ImitationConfig::default()
+                ..ImitationConfig::of(Loss::FEATURES)
             },
-            ..RunConfig::default()
+            ..RunConfig::default().with_recipe(Recipe::Yolov5)
         }
     }
 
@@ -262,6 +261,13 @@ fn a_loss_that_is_not_finite_ends_the_run_and_spares_the_weights() {
     let config = RunConfig { hyp, teacher: None, nominal_batch: 2, ..place.config() };
     let error = place.run(config.clone(), "burst").expect_err("no loss is finite at such a rate").to_string();
     assert!(error.contains("step 1") && error.contains("loss is NaN"), "{error}");
+    // The forward pass of that step met infinite weights; the batch-norms' statistics are still those of the step before.
+    let state = Tensor::read_safetensors(place.at("burst/weights/resume.safetensors")).expect("a state");
+    let running: Vec<_> = state.iter().filter(|(name, _)| name.contains(".running_")).collect();
+    assert!(running.len() > 10);
+    for (name, tensor) in running {
+        assert!(bool::try_from(tensor.isfinite().all()).expect("a truth"), "{name}");
+    }
     let skipping = RunConfig { non_finite: NonFinite::Skip, ..config };
     let events = place.run(skipping, "skipping").expect("steps are left out");
     assert!(events.iter().any(|event| matches!(event, RunEvent::Warning(text) if text.contains("step left out"))));

@@ -285,7 +285,7 @@ fn the_small_print_says_what_the_picture_depends_on() {
         "student student.pt",
         "tap neck",
         "adapter least-squares",
-        "λ = 1 here, by gradient ratio 5 in the run",
+        "λ = 1",
     ] {
         assert!(figure.svg.contains(fact), "{fact}");
     }

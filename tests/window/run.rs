@@ -143,7 +143,7 @@ fn a_start_hands_over_what_the_form_says() {
     let config = &campaign.config;
     assert_eq!((&*config.data, &*config.student), (Path::new("d/data.yaml"), Path::new("s.pt")));
     assert_eq!((config.teacher.as_deref(), &*campaign.out), (Some(Path::new("l.pt")), Path::new("runs/run-7")));
-    assert_eq!((config.length, config.imitation.lambda), (Length::Steps(20), Lambda::Fixed(0.001)));
+    assert_eq!((config.length, config.imitation.lambda), (Length::Steps(20), Lambda::Fixed(1.0)));
     assert_eq!((campaign.paired, campaign.seeds, campaign.resume), (true, 3, false));
     assert_eq!(config.snapshot.as_ref().map(|s| (&*s.image, s.every)), Some((Path::new("a.jpg"), 25)));
     assert!(!control.is_paused() && !control.is_stopped());
@@ -186,10 +186,10 @@ fn a_preflight_is_asked_of_the_set_up_and_its_lambda_goes_back_into_it() {
     window.harness.get_by_label("red, imitation-gradient: there is none");
     window.harness.get_by_label("compute it with gradient");
     assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
-    window.click("Use λ = 0.00400");
-    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::Fixed(0.004));
+    window.click("Use λ = 0.000400");
+    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::Fixed(0.0004));
     window.click("Keep this ratio");
-    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::GradientRatio(5.0));
+    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::GradientRatio(0.5));
     // λ moves the balance alone; another ψ makes other masks.
     assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
     window.edit(|campaign| campaign.config.imitation.psi = 0.7);

@@ -147,7 +147,6 @@ impl Form {
             (Field::Imitation, (0.0..=1.0).contains(&imitation.psi), t!("ψ lies between 0 and 1.")),
             (Field::Imitation, matches!(imitation.adapter_kernel, 1 | 3), t!("The adapter's kernel is 1 or 3.")),
             (Field::Imitation, positive(imitation.adapter_lr), t!("The adapters' learning rate is above 0.")),
-            (Field::Optimisation, config.nominal_batch > 0, t!("The nominal batch is at least 1.")),
             (Field::Optimisation, config.evaluate_every > 0, t!("Evaluate every epoch or less often.")),
             (Field::Hyperparameters, config.hyp.check().is_ok(), t!("A hyperparameter is out of its range.")),
         ];

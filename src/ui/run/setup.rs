@@ -13,7 +13,9 @@ use crate::app::run::{Field, Problem};
 use crate::app::{Command, RunFile};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};
-use crate::train::config::{AdapterStart, Campaign, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig};
+use crate::train::config::{
+    AdapterStart, Campaign, ImitationConfig, Lambda, Length, Recipe, RunConfig, SnapshotConfig,
+};
 use crate::train::hyp::Hyperparameters;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Explained, Panel};
@@ -327,7 +329,7 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
     fold(ui, key!("Optimisation"), &summary, |ui| optimisation(ui, config, memory));
     why(ui, problems, Field::Optimisation);
     let summary = format!("lr0 {} · box {} · obj {}", config.hyp.lr0, config.hyp.box_gain, config.hyp.obj);
-    fold(ui, key!("Hyperparameters"), &summary, |ui| hyperparameters(ui, panel, &mut config.hyp));
+    fold(ui, key!("Hyperparameters"), &summary, |ui| hyperparameters(ui, panel, config.recipe, &mut config.hyp));
     let summary = format!("mosaic {} · scale {} · fliplr {}", config.hyp.mosaic, config.hyp.scale, config.hyp.fliplr);
     fold(ui, key!("Augmentation"), &summary, |ui| augmentation(ui, &mut config.hyp));
     why(ui, problems, Field::Hyperparameters);
@@ -401,6 +403,20 @@ fn imitation(ui: &mut Ui, config: &mut RunConfig) {
 }
 
 fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
+    option(
+        ui,
+        t!("Recipe"),
+        t!(
+            "short: AdamW, a cosine per step, for up to 50 epochs. yolov5: as YOLOv5 trains. A choice fills in what stands below."
+        ),
+        |ui| {
+            let mut recipe = config.recipe;
+            choice(ui, t!("Recipe"), &mut recipe);
+            if recipe != config.recipe {
+                *config = std::mem::take(config).with_recipe(recipe);
+            }
+        },
+    );
     option(ui, t!("Optimizer"), t!("SGD has Nesterov's momentum."), |ui| {
         choice(ui, t!("Optimizer"), &mut config.optimizer)
     });
@@ -411,11 +427,16 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
         ui.checkbox(&mut config.from_scratch, "");
     });
     option(ui, t!("Nominal batch"), tr(Term::NominalBatch.explanation()), |ui| {
-        number(ui, t!("Nominal batch"), &mut config.nominal_batch, 1..=4096, 0.5);
+        number(ui, t!("Nominal batch"), &mut config.nominal_batch, 0..=4096, 0.5);
     });
-    option(ui, t!("Cosine decay"), t!("The learning rate falls along a cosine, not a line."), |ui| {
-        ui.checkbox(&mut config.cos_lr, "");
-    });
+    option(
+        ui,
+        t!("Decay"),
+        t!("How the learning rate falls: along a cosine or a line, per step or per epoch."),
+        |ui| {
+            choice(ui, t!("Decay"), &mut config.lr_schedule);
+        },
+    );
     option(ui, t!("Averaged weights"), tr(Term::Averaged.explanation()), |ui| {
         ui.checkbox(&mut config.ema, "");
     });
@@ -447,12 +468,12 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
     });
 }
 
-fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, hyp: &mut Hyperparameters) {
+fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, recipe: Recipe, hyp: &mut Hyperparameters) {
     ui.horizontal(|ui| {
         let load = Command::BrowseForRun(RunFile::Hyp);
         panel.button(ui, load.clone(), load.label());
-        if ui.button(t!("Defaults")).on_hover_text(t!("The program's own values.")).clicked() {
-            *hyp = Hyperparameters::default();
+        if ui.button(t!("Defaults")).on_hover_text(t!("The recipe's values.")).clicked() {
+            *hyp = recipe.hyp();
         }
     });
     values(

@@ -1,0 +1,205 @@
+//! Whether imitation helps: a rule that is fixed before the first number is seen.
+//!
+//! d_i is a seed's mAP50-95 with imitation minus its baseline's. From two seeds on, the 95 % interval of their mean by
+//! Student's t with n − 1 degrees of freedom decides: above 0 it helps, below 0 it hurts, otherwise nobody can tell yet. One
+//! seed is never a verdict.
+
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Differences below this are nobody's aim: no more seeds are asked for to resolve them.
+const WORTHWHILE: f64 = 0.01;
+/// More seeds than this are not named.
+const MOST_SEEDS: usize = 1000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Says {
+    Helps,
+    Hurts,
+    CannotTell,
+}
+
+/// What a set of pairs says; `verdict` of `comparison.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// "mAP50-95"
+    pub metric: String,
+    /// Of the data: "test" or "val".
+    pub split: String,
+    /// Pairs.
+    pub n: usize,
+    pub mean: f64,
+    /// The 95 % interval of the mean; `None` for one pair.
+    pub low: Option<f64>,
+    pub high: Option<f64>,
+    pub says: Says,
+    /// Pairs at which half the interval would be no more than the mean, or than 0.01 where that is larger, at this spread;
+    /// `None` where there is a verdict, for one pair, and beyond 1000.
+    pub seeds_needed: Option<usize>,
+}
+
+impl Verdict {
+    /// differences: one a pair, with imitation minus without; those that are not finite are left out. `None` without any.
+    pub fn of(metric: &str, split: &str, differences: &[f64]) -> Option<Self> {
+        let differences: Vec<f64> = differences.iter().copied().filter(|d| d.is_finite()).collect();
+        let n = differences.len();
+        if n == 0 {
+            return None;
+        }
+        let mean = differences.iter().sum::<f64>() / n as f64;
+        let unsure = Self {
+            metric: metric.to_owned(),
+            split: split.to_owned(),
+            n,
+            mean,
+            low: None,
+            high: None,
+            says: Says::CannotTell,
+            seeds_needed: None,
+        };
+        if n == 1 {
+            return Some(unsure);
+        }
+        let squares: f64 = differences.iter().map(|d| (d - mean).powi(2)).sum();
+        let spread = (squares / (n - 1) as f64).sqrt();
+        let half = half_width(n, spread);
+        let (low, high) = (mean - half, mean + half);
+        let says = if low > 0.0 {
+            Says::Helps
+        } else if high < 0.0 {
+            Says::Hurts
+        } else {
+            Says::CannotTell
+        };
+        let seeds_needed = if says == Says::CannotTell { seeds_needed(n, mean, spread) } else { None };
+        Some(Self { low: Some(low), high: Some(high), says, seeds_needed, ..unsure })
+    }
+
+    /// In plain words, for a terminal and the window's log.
+    pub fn sentence(&self) -> String {
+        let Self { metric, split, n, mean, .. } = self;
+        let measured = match (self.low, self.high) {
+            (Some(low), Some(high)) => {
+                format!("{metric} on {split} {mean:+.3}, 95 % interval {low:+.3} to {high:+.3}, {n} seeds")
+            }
+            _ => format!("{metric} on {split} {mean:+.3} in one seed, which is no verdict"),
+        };
+        match (self.says, self.seeds_needed) {
+            (Says::Helps, _) => format!("imitation helps: {measured}"),
+            (Says::Hurts, _) => format!("imitation hurts: {measured}"),
+            (Says::CannotTell, Some(needed)) => {
+                format!("cannot tell yet: {measured}; about {needed} seeds would settle it at this spread")
+            }
+            (Says::CannotTell, None) if *n == 1 => format!("cannot tell yet: {measured}; run at least two"),
+            (Says::CannotTell, None) => format!("cannot tell: {measured}"),
+        }
+    }
+
+    /// Further seeds worth running: what the rule asks for, a few where it cannot know.
+    pub fn further_seeds(&self) -> Option<usize> {
+        match (self.says, self.seeds_needed) {
+            (Says::CannotTell, Some(needed)) => Some(needed.saturating_sub(self.n).max(1)),
+            (Says::CannotTell, None) if self.n == 1 => Some(4),
+            _ => None,
+        }
+    }
+}
+
+/// Half the 95 % interval of a mean of n.
+fn half_width(n: usize, spread: f64) -> f64 {
+    t_quantile(n - 1) * spread / (n as f64).sqrt()
+}
+
+/// The 97.5 % quantile of Student's t.
+fn t_quantile(freedom: usize) -> f64 {
+    StudentsT::new(0.0, 1.0, freedom as f64).map_or(f64::INFINITY, |t| t.inverse_cdf(0.975))
+}
+
+fn seeds_needed(n: usize, mean: f64, spread: f64) -> Option<usize> {
+    let aim = mean.abs().max(WORTHWHILE);
+    // No quantile of t is below the normal's.
+    let least = (1.959 * spread / aim).powi(2).floor();
+    let first = if least < MOST_SEEDS as f64 { (least as usize).max(n + 1) } else { return None };
+    (first..=MOST_SEEDS).find(|&more| half_width(more, spread) <= aim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draws::Draws;
+
+    fn of(differences: &[f64]) -> Verdict {
+        Verdict::of("mAP50-95", "val", differences).expect("a verdict")
+    }
+
+    /// Quantiles as tables print them.
+    #[test]
+    fn quantiles_are_those_of_the_tables() {
+        for (freedom, wanted) in [(1, 12.7062), (2, 4.3027), (4, 2.7764), (9, 2.2622), (30, 2.0423), (120, 1.9799)] {
+            let found = t_quantile(freedom);
+            assert!((found - wanted).abs() < 5e-5, "{freedom}: {found}");
+        }
+    }
+
+    /// 0.01, 0.02, 0.03: mean 0.02, deviation 0.01, half width 4.3027 · 0.01 / √3 = 0.02484.
+    #[test]
+    fn an_interval_by_hand() {
+        let found = of(&[0.01, 0.02, 0.03]);
+        assert_eq!((found.n, found.says), (3, Says::CannotTell));
+        let (low, high) = (found.low.expect("low"), found.high.expect("high"));
+        assert!((low - (0.02 - 0.024_841)).abs() < 1e-5 && (high - 0.044_841).abs() < 1e-5, "{low} {high}");
+        // With 4: 3.1824 · 0.01 / 2 = 0.0159, no more than 0.02.
+        assert_eq!((found.seeds_needed, found.further_seeds()), (Some(4), Some(1)));
+        assert!(found.sentence().starts_with("cannot tell yet: mAP50-95 on val +0.020"), "{}", found.sentence());
+        // A fourth of the mean settles it, and its mirror.
+        assert_eq!(of(&[0.01, 0.02, 0.03, 0.02]).says, Says::Helps);
+        let hurts = of(&[-0.01, -0.02, -0.03, -0.02]);
+        assert_eq!((hurts.says, hurts.seeds_needed, hurts.further_seeds()), (Says::Hurts, None, None));
+        assert!(hurts.sentence().starts_with("imitation hurts"));
+    }
+
+    #[test]
+    fn what_is_no_set_of_pairs_is_no_verdict() {
+        assert_eq!(Verdict::of("mAP50-95", "val", &[]), None);
+        assert_eq!(Verdict::of("mAP50-95", "val", &[f64::NAN]), None);
+        let one = of(&[0.3]);
+        assert_eq!((one.says, one.low, one.seeds_needed, one.further_seeds()), (Says::CannotTell, None, None, Some(4)));
+        assert_eq!(of(&[0.1, f64::INFINITY]).n, 1);
+        // Without a spread the mean is what it is; at 0 there is nothing to tell.
+        assert_eq!(of(&[0.02, 0.02]).says, Says::Helps);
+        assert_eq!((of(&[0.0, 0.0]).says, of(&[0.0, 0.0]).seeds_needed), (Says::CannotTell, Some(3)));
+        // A spread that no number of seeds would resolve.
+        assert_eq!(of(&[-5.0, 5.001]).seeds_needed, None);
+    }
+
+    fn normal(draws: &mut Draws) -> f64 {
+        let (u, v) = (draws.uniform(f64::MIN_POSITIVE, 1.0), draws.uniform(0.0, 1.0));
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    }
+
+    /// Two arms of one seed without any effect differ by noise: the rule may find one in twenty.
+    #[test]
+    fn without_an_effect_there_is_seldom_a_verdict() {
+        let mut draws = Draws::of(&[12]);
+        for n in 2..=10 {
+            let verdicts = (0..10_000).filter(|_| {
+                let pairs: Vec<f64> = (0..n).map(|_| 0.01 * (normal(&mut draws) - normal(&mut draws))).collect();
+                of(&pairs).says != Says::CannotTell
+            });
+            let share = verdicts.count() as f64 / 10_000.0;
+            assert!((0.04..=0.055).contains(&share), "{share} at n = {n}");
+        }
+    }
+
+    #[test]
+    fn an_effect_of_two_spreads_is_found_with_five_seeds() {
+        let mut draws = Draws::of(&[13]);
+        let found = (0..10_000).filter(|_| {
+            let pairs: Vec<f64> = (0..5).map(|_| 0.01 * (2.0 + normal(&mut draws))).collect();
+            of(&pairs).says == Says::Helps
+        });
+        let share = found.count() as f64 / 10_000.0;
+        assert!(share > 0.9, "{share}");
+    }
+}
