@@ -137,6 +137,9 @@ pub(super) struct RunArgs {
     /// Epochs from one evaluation to the next
     #[arg(long, value_name = "EPOCHS")]
     evaluate_every: Option<u32>,
+    /// Evaluate student and teacher before the first step [default: true]
+    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
+    evaluate_start: Option<bool>,
     /// Keep the difference maps of this image every 25 or EVERY steps, and record a replay with them
     #[arg(long, value_name = "IMAGE[:EVERY]", value_parser = parse_snapshot)]
     snapshot: Option<SnapshotConfig>,
@@ -293,6 +296,7 @@ impl RunArgs {
         set(&mut config.amp, &self.amp);
         set(&mut config.non_finite, &self.non_finite);
         set(&mut config.evaluate_every, &self.evaluate_every);
+        set(&mut config.evaluate_start, &self.evaluate_start);
         set(&mut config.workers, &self.workers);
         if self.snapshot.is_some() {
             config.snapshot.clone_from(&self.snapshot);

@@ -261,6 +261,9 @@ pub struct RunConfig {
     pub non_finite: NonFinite,
     /// Epochs from one evaluation to the next; the last epoch is always evaluated.
     pub evaluate_every: u32,
+    /// Whether student and teacher are evaluated before the first step. Without it nothing says where the student came from,
+    /// and a run that ends below its start is not told.
+    pub evaluate_start: bool,
     pub snapshot: Option<SnapshotConfig>,
     /// "auto", "cpu", "cuda" or "cuda:N".
     pub device: String,
@@ -294,6 +297,7 @@ impl Default for RunConfig {
             channels_last: None,
             non_finite: NonFinite::Stop,
             evaluate_every: 1,
+            evaluate_start: true,
             snapshot: None,
             device: "auto".to_owned(),
             threads: None,
@@ -440,7 +444,8 @@ pub struct Campaign {
     pub paired: bool,
     /// Seeds, from `config.seed` upward.
     pub seeds: u32,
-    /// Go on with what lies in `out`.
+    /// Go on with what lies in `out`: of what is asked for here, only more `seeds` than it has, and `paired` where it is not,
+    /// are added; 0 seeds are those that it has.
     pub resume: bool,
 }
 

@@ -112,6 +112,7 @@ pub struct Balance {
 struct Backward {
     terms: [f64; 3],
     distances: Vec<f64>,
+    counted: Vec<bool>,
     cells: Vec<u64>,
     shares: Vec<f64>,
     lambda: f64,
@@ -234,7 +235,8 @@ impl Learner {
         [record.box_loss, record.objectness, record.class] = backward.terms;
         record.lambda = backward.lambda;
         record.imitation = backward.distances.iter().map(|distance| distance * backward.lambda).collect();
-        record.distance = backward.distances;
+        let counted = backward.distances.iter().zip(backward.counted);
+        record.distance = counted.map(|(distance, counted)| counted.then_some(*distance)).collect();
         record.mask_cells = backward.cells;
         record.mask_share = backward.shares;
         record.gradient_ratio = backward.balance.map(|balance| balance.ratio);
@@ -331,8 +333,8 @@ impl Learner {
             self.check_effect(step, lambda * found.norm)?;
             imitation = found.gradients;
         }
-        let Objective { cells, shares, .. } = objective;
-        Ok(Backward { terms, distances, cells, shares, lambda, balance, detection, imitation })
+        let Objective { counted, cells, shares, .. } = objective;
+        Ok(Backward { terms, distances, counted, cells, shares, lambda, balance, detection, imitation })
     }
 
     fn loss_scale(&self) -> f64 {

@@ -1,5 +1,6 @@
 //! From what a person asks for to what can run: files read, models loaded, contradictions found, before anything starts.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use tch::Device;
 
 use super::TrainError;
 use super::config::{Length, RunConfig};
+use super::evaluate::Evaluation;
 use crate::dataset::{Batches, DataYaml, Label, Sample, Samples, Split};
 use crate::device::{self, DeviceStatus};
 use crate::geometry::{Letterbox, Size};
@@ -29,16 +31,29 @@ pub struct RunPlan {
     pub train: Arc<Samples>,
     /// The data's val split; its train split where it has no other.
     pub val: Arc<Samples>,
+    /// What [`RunPlan::read_test`] found.
+    pub test: Option<Arc<Samples>>,
     pub student: Student,
     /// None in a run without imitation.
     pub teacher: Option<Model>,
     pub steps_per_epoch: u64,
     pub steps: u64,
+    /// What another run of the same models measured on the same images before its first step.
+    pub known: KnownStart,
     pub warnings: Vec<String>,
+}
+
+/// What need not be evaluated again before the first step.
+#[derive(Clone, Debug, Default)]
+pub struct KnownStart {
+    pub student: Option<Evaluation>,
+    pub teacher: Option<Evaluation>,
 }
 
 /// The student as it starts.
 pub struct Student {
+    /// Whether some of its weights were drawn at random: then it starts as another one under another seed.
+    pub is_drawn: bool,
     pub network: Network,
     /// What a written checkpoint says of itself.
     pub description: ModelDescription,
@@ -120,12 +135,63 @@ impl RunPlan {
             status,
             train,
             val,
+            test: None,
             student,
             teacher,
             steps_per_epoch,
             steps,
+            known: KnownStart::default(),
             warnings,
         }))
+    }
+
+    /// Reads the data's test split, which a run evaluates once, at its end. One that says nothing new, because it cannot be
+    /// read, has no labels, or shares images with train or val, is left out with a warning. `Break` where `progress` broke it
+    /// off.
+    pub fn read_test(
+        &mut self,
+        progress: &mut dyn FnMut(&str, Option<f32>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
+        let file = &self.config.data;
+        let data = DataYaml::load(file)?;
+        if !data.has(Split::Test) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut stopped = false;
+        let read = Samples::load(&data, Split::Test, &mut |done, total| {
+            let flow = progress("reading test", Some(done as f32 / total.max(1) as f32));
+            stopped |= flow.is_break();
+            flow
+        });
+        if stopped {
+            return Ok(ControlFlow::Break(()));
+        }
+        let unused = |what: String| format!("{what}; test is not used, and a verdict stands on val");
+        match read {
+            Err(error) => self.warnings.push(unused(error.to_string())),
+            Ok(test) if test.labels() == 0 => {
+                self.warnings.push(unused(format!("{}: test has no labels", file.display())));
+            }
+            Ok(test) => {
+                // One file by whatever way it is named.
+                let place = |sample: &Sample| sample.image.canonicalize().unwrap_or_else(|_| sample.image.clone());
+                let known: HashSet<_> = self.train.samples.iter().chain(&self.val.samples).map(place).collect();
+                let shared: Vec<&Sample> =
+                    test.samples.iter().filter(|sample| known.contains(&place(sample))).collect();
+                if let Some(first) = shared.first() {
+                    let (count, all) = (shared.len(), test.samples.len());
+                    self.warnings.push(unused(format!(
+                        "{}: {count} of the {all} images of test are in train or val too ({} …)",
+                        file.display(),
+                        first.image.display()
+                    )));
+                } else {
+                    self.warnings.extend(test.warnings.iter().map(ToString::to_string));
+                    self.test = Some(Arc::new(test));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -237,7 +303,7 @@ impl Student {
             network.set_names_and_scales(names.to_vec(), scales);
             network.initialise(config.seed)?;
             let description = ModelDescription { yaml: Some(yaml), ..describe(&network, ModelDescription::default()) };
-            return Ok(Self { network, description, source: None });
+            return Ok(Self { is_drawn: true, network, description, source: None });
         }
         let source = checkpoint::open(path)?;
         if source.format == Format::TorchScript {
@@ -278,7 +344,8 @@ impl Student {
                 path.display()
             ));
         }
-        Ok(Self { network, description, source: (is_pt && same_classes).then_some(source) })
+        let is_drawn = config.from_scratch || !report.is_complete();
+        Ok(Self { is_drawn, network, description, source: (is_pt && same_classes).then_some(source) })
     }
 }
 
