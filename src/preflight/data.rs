@@ -42,7 +42,7 @@ fn names(subject: &dyn Subject) -> Check {
     let others: Vec<(&str, &[String])> = student.into_iter().chain(teacher).collect();
     let agree = match others.iter().map(|(role, _)| *role).collect::<Vec<_>>().join(" and ") {
         roles if roles.is_empty() => format!("the data have {} classes: {}", data.len(), data.join(", ")),
-        roles => format!("data, {roles} agree on {} classes: {}", data.len(), data.join(", ")),
+        roles => format!("data and {roles} agree on {} classes: {}", data.len(), data.join(", ")),
     };
     let check = Check::green("class-names", "Do data and models mean the same classes?", data.len() as f64, agree);
     for (role, names) in others {

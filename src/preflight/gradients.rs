@@ -36,18 +36,18 @@ pub(super) fn check(
         preflight.layers = measured.layers();
         probe = measured.probe;
     }
-    steps.at("a smaller batch", 0.71)?;
+    steps.at("a smaller batch", 0.58)?;
     let smaller = few.first(part.images.len().saturating_sub(1).max(1));
     let alone = parts(subject, &smaller, probe);
     if imitates {
-        steps.at("the same images twice", 0.78)?;
+        steps.at("the same images twice", 0.63)?;
         preflight.checks.push(batch_size(subject, &smaller, &alone, probe)?);
     }
     preflight.checks.push(part_of_a_batch(&smaller, &alone));
     if imitates {
-        steps.at("images without boxes", 0.86)?;
+        steps.at("images without boxes", 0.73)?;
         preflight.checks.push(without_boxes(subject, &smaller.first(1), &alone));
-        steps.at("a step with the imitation and one without", 0.9)?;
+        steps.at("a step with the imitation and one without", 0.78)?;
         preflight.checks.push(step::check(subject, few)?);
     }
     Ok(())
@@ -81,9 +81,9 @@ impl Measured {
         let parameters: Vec<&Tensor> = parameters.iter().collect();
         let gradients = |loss: &Tensor| gradients_of(loss, &parameters, true);
         let (detection_loss, imitation_loss) = (objective.detection()?, objective.imitation()?);
-        steps.at("the detection loss's gradient", 0.34)?;
+        steps.at("the detection loss's gradient", 0.28)?;
         let detection = gradients(&detection_loss)?;
-        steps.at("the imitation's gradient", 0.52)?;
+        steps.at("the imitation's gradient", 0.43)?;
         let imitation = match &imitation_loss {
             Some(loss) => gradients(loss)?,
             None => parameters.iter().map(|_| None).collect(),

@@ -53,7 +53,7 @@ type Group = fn(&mut dyn Subject, &Extents, &mut Preflight, &mut Steps<'_>) -> R
 const GROUPS: [(&str, Group, f32); 4] = [
     ("ground truths, classes and anchors", data::check, 0.04),
     ("masks", masks::check, 0.01),
-    ("losses and gradients", gradients::check, 0.5),
+    ("losses and gradients", gradients::check, 0.65),
     ("teacher and adapters", models::check, 0.32),
 ];
 /// The same for what comes before.

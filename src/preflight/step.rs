@@ -56,6 +56,7 @@ struct Expected {
     norms: [f64; 3],
     /// Largest norm of the imitation's part, as a multiple of the detection's clipped one.
     bound: f64,
+    images: usize,
 }
 
 impl Expected {
@@ -77,7 +78,7 @@ impl Expected {
             Lambda::GradientRatio(ratio) => ratio * norms[0] / norms[1].max(f64::MIN_POSITIVE),
         };
         let lambda = lambda * learner.schedule.lambda_share(strongest_step(learner));
-        Ok(Self { lambda, gradients, own, norms, bound: learner.imitation_bound() })
+        Ok(Self { lambda, gradients, own, norms, bound: learner.imitation_bound(), images: batch.images.len() })
     }
 
     /// What the bounds leave of the imitation's part on the student and on the adapters, 1 where they do not act.
@@ -107,6 +108,7 @@ struct Found {
     share: f64,
     is_bounded: bool,
     moves: bool,
+    images: usize,
 }
 
 impl Found {
@@ -146,6 +148,7 @@ impl Found {
             share: wanted / alone.max(f64::MIN_POSITIVE),
             is_bounded: bounded.iter().any(|share| *share < 1.0),
             moves: moved,
+            images: expected.images,
         })
     }
 
@@ -174,8 +177,9 @@ impl Found {
         if off <= tolerance * wanted + noise {
             let bounded = if self.is_bounded { ", within its bound" } else { "" };
             let message = format!(
-                "a step with the imitation minus one without is lambda {lambda} times the imitation's gradient{bounded}, to \
-                 {} %: {} times what a step without moves",
+                "with {} of the batch's images a step with the imitation minus one without is lambda {lambda} times the \
+                 imitation's gradient{bounded}, to {} %: {} times the step without",
+                self.images,
                 significant(100.0 * off / wanted),
                 significant(self.share)
             );
@@ -221,6 +225,7 @@ mod tests {
             own: 1,
             norms: [norm_of_detection, 5.0, 1.0],
             bound: 5.0,
+            images: 1,
         };
         let check = Check::green("step", "", None, "");
         Found::of(&expected, &trial(with), &trial([0.0, 1.0, 0.0]), 0, 1.0).expect("numbers").check(check)

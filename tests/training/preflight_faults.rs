@@ -255,6 +255,10 @@ fn a_healthy_set_up_of_every_loss_is_green() {
         let expected: &[&str] = if loss == Loss::LOGITS { &["gradient-balance"] } else { &[] };
         assert_eq!(unusual, expected, "{loss}: {:#?}", not_green(&found));
         assert_eq!(found.count(Status::Red), 0);
+        if let [balance] = not_green(&found).as_slice() {
+            assert!(balance.advice.contains("More is spent on imitation than on detection."), "{balance:#?}");
+            assert!(balance.advice.ends_with("gives a ratio of 0.5."), "{balance:#?}");
+        }
         assert!(found.lambda_for_ratio.is_some_and(|lambda| lambda > 0.0));
         let times = check(&found, "step").value.expect("a step");
         assert!((times - 1.0).abs() < 1e-3, "{loss}: {times}");
@@ -661,6 +665,14 @@ fn a_teacher_without_its_weights_and_one_that_is_the_student_are_told() {
     let untrained = RunConfig { teacher: Some(stem.with_extension("safetensors")), ..config() };
     let found = examined(learner(&untrained));
     assert_eq!(check(&found, "teacher-trained").status, Status::Red, "{:#?}", check(&found, "teacher-trained"));
+
+    // The two exchanged: the teacher knows less than its student.
+    let exchanged =
+        RunConfig { teacher: Some(sample("models/student.pt")), student: sample("models/teacher.pt"), ..config() };
+    let found = examined(learner(&exchanged));
+    let trained = check(&found, "teacher-trained");
+    assert!(trained.status == Status::Amber && trained.advice.contains("little to learn"), "{trained:#?}");
+    assert_eq!(check(&found, "teacher-differs").status, Status::Amber);
 
     let same = RunConfig { teacher: Some(sample("models/student.pt")), ..config() };
     let found = examined(learner(&same));

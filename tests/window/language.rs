@@ -54,6 +54,7 @@ const STAGES: &[&str] = &[
     "a smaller batch",
     "the same images twice",
     "images without boxes",
+    "a step with the imitation and one without",
     "the teacher's loss",
     "the losses of the student and of random weights",
     "the teacher's statistics",
