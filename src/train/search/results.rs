@@ -67,13 +67,14 @@ impl Results<'_> {
     }
 
     /// Who goes on from a rung, the best first; where the budget ended before it began, the first of those who came.
-    pub fn better_half(&self, rung: usize, entrants: Vec<String>) -> Vec<String> {
+    pub fn better_half(&self, rung: usize) -> Vec<String> {
         let mut scores = self.scores(rung);
+        let entrants = &self.search.rungs[rung].candidates;
         let any_ended = entrants
             .iter()
             .any(|name| self.runner.known(&rung_folder(name, Some(rung), self.search.base.seed)).is_some());
         if !any_ended {
-            return entrants.into_iter().take(FINALISTS).collect();
+            return entrants.iter().take(FINALISTS).cloned().collect();
         }
         scores.sort_by(|a, b| b.1.difference.total_cmp(&a.1.difference).then_with(|| a.0.cmp(&b.0)));
         // Half of those who came, so that failures do not thin out the rest.

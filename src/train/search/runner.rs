@@ -79,8 +79,10 @@ impl<'a> Trainer<'a> {
             let data = config_data(&campaign);
             return Err(TrainError::Config(format!("{data}: val has no labels, so nothing can be compared on it")));
         }
-        let counted = if steps.len() > 1 { &steps[1..] } else { &steps[..] };
-        cost.step = counted.iter().sum::<f64>() / counted.len().max(1) as f64;
+        // The middle one: a machine that is busy for a moment, or pictures that are decoded for the first time, count little.
+        let counted = if steps.len() > 1 { &mut steps[1..] } else { &mut steps[..] };
+        counted.sort_by(f64::total_cmp);
+        cost.step = counted.get(counted.len() / 2).copied().unwrap_or_default();
         Ok(Some((cost, steps_per_epoch)))
     }
 }
