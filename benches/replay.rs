@@ -52,7 +52,7 @@ fn step(step: u64) -> RunEvent {
         step,
         total: third,
         imitation: of_scales.clone(),
-        distance: of_scales,
+        distance: of_scales.into_iter().map(Some).collect(),
         mask_cells: vec![100; 3],
         images: 16,
         seconds: 0.5,

@@ -116,7 +116,7 @@ fn frames(criterion: &mut Criterion) {
                 objectness: value,
                 class: value,
                 imitation: vec![value; 3],
-                distance: vec![value; 3],
+                distance: vec![Some(value); 3],
                 ..StepRecord::default()
             }
         });

@@ -11,7 +11,7 @@ use clap::Args;
 use super::run_args::RunArgs;
 use crate::format::significant;
 use crate::train::campaign;
-use crate::train::comparison::Comparison;
+use crate::train::comparison::{Comparison, RunResult};
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord};
 
@@ -21,26 +21,28 @@ use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary,
     distillscope train --data data.yaml --teacher l.pt --student s.pt --epochs 10 --out runs/first\n  \
     distillscope train --data data.yaml --teacher l.pt --student s.pt --paired --seeds 3 --out runs/pairs\n  \
     distillscope train --data data.yaml --teacher none --student yolov5s --epochs 100 --out runs/teacher\n  \
-    distillscope train --resume runs/first\n\n\
+    distillscope train --resume runs/first\n  \
+    distillscope train --resume runs/pairs --seeds 5\n\n\
     The folder gets config.toml, results.csv, steps.csv, TensorBoard events, warnings.txt, weights/last and weights/best \
-    (.safetensors, and .pt where the student came from one), adapter.safetensors and, with --snapshot, \
-    replay.distillscope. Ctrl+C ends the run after the step \
-    in hand; --resume goes on.")]
+    (.safetensors, and .pt where the student came from one), adapter.safetensors, start.json (student and teacher before \
+    the first step), test.json (weights/last on the data's test split, where there is one), result.json and, with \
+    --snapshot, replay.distillscope; pairs get a comparison.json with a verdict on weights/last. Ctrl+C ends the run after \
+    the step in hand; --resume goes on.")]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     run: RunArgs,
     /// Where the run goes; must not hold one yet
     #[arg(long, value_name = "DIR", required_unless_present = "resume")]
     out: Option<PathBuf>,
-    /// Go on with the run or the pairs in this folder
+    /// Go on with the run or the pairs in this folder; with --seeds, until they have so many
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "data", "teacher", "student", "config"])]
     resume: Option<PathBuf>,
     /// Also run the same with lambda = 0, and compare
     #[arg(long)]
     paired: bool,
-    /// Seeds to run, from --seed upward
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    seeds: u32,
+    /// Seeds to run, from --seed upward [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    seeds: Option<u32>,
 }
 
 impl TrainArgs {
@@ -48,10 +50,18 @@ impl TrainArgs {
         if let Some(folder) = &self.resume {
             super::existing(folder)?;
             let (config, out) = (RunConfig::default(), folder.clone());
-            return Ok(Campaign { config, out, paired: false, seeds: 1, resume: true });
+            // 0: as many as there are.
+            let (paired, seeds) = (self.paired, self.seeds.unwrap_or(0));
+            return Ok(Campaign { config, out, paired, seeds, resume: true });
         }
         let out = self.out.clone().context("--out is missing")?;
-        Ok(Campaign { config: self.run.config()?, out, paired: self.paired, seeds: self.seeds, resume: false })
+        Ok(Campaign {
+            config: self.run.config()?,
+            out,
+            paired: self.paired,
+            seeds: self.seeds.unwrap_or(1),
+            resume: false,
+        })
     }
 }
 
@@ -90,14 +100,27 @@ struct ProgressLine {
     begin: Instant,
     first_step: u64,
     width: usize,
+    /// Of the run under way.
+    result: RunResult,
+    /// Of those that have ended.
+    results: Vec<RunResult>,
 }
 
 impl ProgressLine {
     fn new() -> Self {
-        Self { live: std::io::stderr().is_terminal(), summary: None, begin: Instant::now(), first_step: 0, width: 0 }
+        Self {
+            live: std::io::stderr().is_terminal(),
+            summary: None,
+            begin: Instant::now(),
+            first_step: 0,
+            width: 0,
+            result: RunResult::default(),
+            results: Vec::new(),
+        }
     }
 
     fn show(&mut self, id: RunId, event: &RunEvent) -> anyhow::Result<()> {
+        self.result.follow(id, event)?;
         match event {
             RunEvent::Started(summary) => {
                 let what = if id.arm == Arm::Imitation { "imitation" } else { "without imitation" };
@@ -118,6 +141,19 @@ impl ProgressLine {
                 let percent = fraction.map_or_else(String::new, |f| format!(" {:.0} %", 100.0 * f));
                 self.draw(&format!("{what}{percent}"));
             }
+            RunEvent::Start(start) => {
+                self.settle();
+                let mut text =
+                    format!("start      mAP50 {:.4}  mAP50-95 {:.4}", start.student.map50, start.student.map50_95);
+                if let Some(teacher) = &start.teacher {
+                    text += &format!("; the teacher {:.4}  {:.4}", teacher.map50, teacher.map50_95);
+                }
+                eprintln!("{text}");
+            }
+            RunEvent::Tested(test) => {
+                self.settle();
+                eprintln!("test       mAP50 {:.4}  mAP50-95 {:.4}, of weights/last", test.map50, test.map50_95);
+            }
             RunEvent::Step(step) => self.draw(&self.step_text(step)),
             RunEvent::Epoch(epoch) => {
                 let mean = &epoch.mean;
@@ -129,13 +165,9 @@ impl ProgressLine {
                     significant(mean.class)
                 );
                 if !mean.imitation.is_empty() {
-                    let (imitation, distance): (f64, f64) = (mean.imitation.iter().sum(), mean.distance.iter().sum());
-                    text += &format!(
-                        "  imitation {}  distance {}  lambda {}",
-                        significant(imitation),
-                        significant(distance),
-                        significant(mean.lambda)
-                    );
+                    let distance = mean.whole_distance().map_or_else(|| "-".to_owned(), significant);
+                    let (imitation, lambda) = (significant(mean.imitation.iter().sum()), significant(mean.lambda));
+                    text += &format!("  imitation {imitation}  distance {distance}  lambda {lambda}");
                 }
                 if let Some(evaluation) = &epoch.evaluation {
                     text += &format!("  mAP50 {:.4}  mAP50-95 {:.4}", evaluation.map50, evaluation.map50_95);
@@ -151,7 +183,11 @@ impl ProgressLine {
                 self.settle();
                 let folder = self.summary.as_ref().map(|s| s.folder.display().to_string()).unwrap_or_default();
                 match outcome {
-                    Outcome::Finished => super::print(&format!("{folder}: finished"))?,
+                    Outcome::Finished => {
+                        let other = self.results.iter().find(|other| other.seed == id.seed);
+                        super::print(&format!("{folder}: finished; {}", self.result.sentence(other)))?;
+                        self.results.push(self.result.clone());
+                    }
                     Outcome::Stopped => super::print(&format!("{folder}: stopped; go on with --resume"))?,
                     Outcome::Failed(_) => {}
                 }

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use super::TrainError;
 use super::comparison::{Comparison, RunResult};
 use super::config::{Campaign, RunConfig};
-use super::event::{Arm, Outcome, RunControl, RunEvent, RunId};
-use super::plan::RunPlan;
+use super::event::{Arm, Outcome, RunControl, RunEvent, RunId, StartRecord};
+use super::plan::{KnownStart, RunPlan};
+use super::record::start_of;
 use super::run::{RunFolder, run as run_one};
 use crate::export::atomic::{self, WriteError};
 
 /// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
 pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {
     let campaign = if campaign.resume { resumed(campaign)? } else { campaign.clone() };
+    let several = campaign.paired || campaign.seeds > 1;
     let runs = runs(&campaign);
     if !campaign.resume {
         for (_, folder) in &runs {
@@ -21,35 +23,46 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
             }
         }
     }
-    if runs.len() > 1 {
+    if several {
         std::fs::create_dir_all(&campaign.out).map_err(|cause| WriteError { path: campaign.out.clone(), cause })?;
         let text = toml::to_string(&campaign).map_err(|error| TrainError::Config(error.to_string()))?;
         atomic::write(&campaign.out.join(CAMPAIGN), text.as_bytes())?;
     }
-    let mut results: Vec<RunResult> = Vec::new();
-    for (id, folder) in &runs {
+    let mut results: Vec<Option<RunResult>> = match campaign.resume {
+        true => runs.iter().map(|(id, folder)| finished(*id, folder)).collect(),
+        false => vec![None; runs.len()],
+    };
+    let compare = |results: &[Option<RunResult>]| {
+        let results: Vec<RunResult> = results.iter().flatten().cloned().collect();
+        let file = campaign.out.join("comparison.json");
+        if several && !results.is_empty() { atomic::write_json(&file, &Comparison::of(results)) } else { Ok(()) }
+    };
+    compare(&results)?;
+    let mut starts: Vec<(RunId, StartRecord)> = Vec::new();
+    for (index, (id, folder)) in runs.iter().enumerate() {
         if control.is_stopped() {
             break;
         }
-        let result_file = folder.join("result.json");
-        if campaign.resume
-            && let Ok(text) = std::fs::read_to_string(&result_file)
-            && let Ok(result) = serde_json::from_str(&text)
-        {
-            results.push(result);
-            continue;
+        if results[index].is_none() {
+            let config = RunConfig { seed: id.seed, ..campaign.config.clone() };
+            let Some(result) = one(&config, *id, folder, campaign.resume, &starts, control, emit)? else { break };
+            atomic::write_json(&folder.join(RESULT), &result)?;
+            results[index] = Some(result);
+            compare(&results)?;
         }
-        let config = RunConfig { seed: id.seed, ..campaign.config.clone() };
-        let Some(result) = one(&config, *id, folder, campaign.resume, control, emit)? else { break };
-        atomic::write_json(&result_file, &result)?;
-        results.push(result);
-        if runs.len() > 1 {
-            atomic::write_json(&campaign.out.join("comparison.json"), &Comparison::of(results.clone()))?;
-        }
+        // What cannot be read is measured again.
+        starts.extend(start_of(folder).ok().flatten().map(|start| (*id, start)));
     }
     Ok(())
 }
 
+/// How a run of before ended; `None` where it did not.
+fn finished(id: RunId, folder: &Path) -> Option<RunResult> {
+    let result: RunResult = serde_json::from_str(&std::fs::read_to_string(folder.join(RESULT)).ok()?).ok()?;
+    Some(RunResult { arm: Some(id.arm), ..result })
+}
+
+const RESULT: &str = "result.json";
 const CAMPAIGN: &str = "campaign.toml";
 
 /// One run to its end; `None` where it was stopped.
@@ -58,6 +71,7 @@ fn one(
     id: RunId,
     folder: &Path,
     resume: bool,
+    starts: &[(RunId, StartRecord)],
     control: &RunControl,
     emit: &mut dyn FnMut(RunId, RunEvent),
 ) -> Result<Option<RunResult>, TrainError> {
@@ -67,7 +81,11 @@ fn one(
         emit(RunEvent::Stage { what: what.to_owned(), fraction });
         if control.is_stopped() { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
     };
-    let plan = match RunPlan::make(config, id.arm == Arm::Imitation, &mut progress) {
+    let made = RunPlan::make(config, id.arm == Arm::Imitation, &mut progress).and_then(|plan| {
+        let Some(mut plan) = plan else { return Ok(None) };
+        Ok(plan.read_test(&mut progress)?.is_continue().then_some(plan))
+    });
+    let mut plan = match made {
         Ok(Some(plan)) => plan,
         Ok(None) => {
             emit(RunEvent::Ended(Outcome::Stopped));
@@ -78,29 +96,21 @@ fn one(
             return Err(error);
         }
     };
-    let mut result = RunResult { seed: id.seed, ..RunResult::default() };
+    // The runs of a campaign start from one checkpoint, or from weights that the seed decides.
+    let same = |known: &RunId| !plan.student.is_drawn || known.seed == id.seed;
+    plan.known = KnownStart {
+        student: starts.iter().find(|(known, _)| same(known)).map(|(_, start)| start.student.clone()),
+        teacher: starts.iter().find_map(|(_, start)| start.teacher.clone()),
+    };
+    let (mut result, mut followed) = (RunResult::default(), Ok(()));
     let mut watch = |event: RunEvent| {
-        match &event {
-            RunEvent::Step(step) => {
-                result.lambda = step.lambda;
-                result.seconds += step.seconds;
-            }
-            RunEvent::Epoch(epoch) => {
-                if !epoch.mean.distance.is_empty() {
-                    let distance = epoch.mean.distance.iter().sum();
-                    result.imitation_first = result.imitation_first.or(Some(distance));
-                    result.imitation_last = Some(distance);
-                }
-                if let Some(evaluation) = &epoch.evaluation {
-                    (result.map50, result.map50_95) = (evaluation.map50, evaluation.map50_95);
-                    result.best_map50_95 = result.best_map50_95.max(evaluation.map50_95);
-                }
-            }
-            _ => {}
+        if followed.is_ok() {
+            followed = result.follow(id, &event);
         }
         emit(event);
     };
     let outcome = run_one(plan, &folder, resume && folder.state().exists(), control, &mut watch)?;
+    followed?;
     Ok((outcome == Outcome::Finished).then_some(result))
 }
 
@@ -115,9 +125,15 @@ fn runs(campaign: &Campaign) -> Vec<(RunId, PathBuf)> {
             (false, _) => &[Arm::Baseline],
         };
         for &arm in arms {
+            let of_one_seed = campaign.out.join(arm.name());
+            let is_first = seed == campaign.config.seed;
             let folder = match (many, campaign.seeds > 1) {
                 (false, _) => campaign.out.clone(),
-                (true, false) => campaign.out.join(arm.name()),
+                (true, false) => of_one_seed,
+                // It had one seed before it got more.
+                (true, true) if campaign.resume && is_first && RunFolder::new(&of_one_seed).config().exists() => {
+                    of_one_seed
+                }
                 (true, true) => campaign.out.join(format!("{}-{seed}", arm.name())),
             };
             runs.push((RunId { seed, arm }, folder));
@@ -126,18 +142,33 @@ fn runs(campaign: &Campaign) -> Vec<(RunId, PathBuf)> {
     runs
 }
 
-/// The campaign that lies in a folder: what it says of itself, not what is asked for now.
+/// The campaign that lies in a folder: what it says of itself, with further seeds and baselines where they are asked for.
 fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
     let file = campaign.out.join(CAMPAIGN);
+    let Campaign { out, paired, seeds, .. } = campaign;
     if file.exists() {
         let text = std::fs::read_to_string(&file)
             .map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
         let kept: Campaign =
             Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
-        return Ok(Campaign { out: campaign.out.clone(), resume: true, ..kept });
+        if (1..kept.seeds).contains(seeds) {
+            return Err(TrainError::Config(format!(
+                "{}: has {} seeds already; give more than that, or leave --seeds out to go on with them",
+                out.display(),
+                kept.seeds
+            )));
+        }
+        let (paired, seeds) = (kept.paired || *paired, kept.seeds.max(*seeds));
+        return Ok(Campaign { out: out.clone(), resume: true, paired, seeds, ..kept });
     }
-    let config = RunFolder::new(&campaign.out).read_config()?;
-    Ok(Campaign { config, paired: false, seeds: 1, ..campaign.clone() })
+    let config = RunFolder::new(out).read_config()?;
+    if *paired || *seeds > 1 {
+        return Err(TrainError::Config(format!(
+            "{}: holds a single run, which gets no pair; start pairs with --paired and a folder of their own as --out",
+            out.display()
+        )));
+    }
+    Ok(Campaign { config, out: out.clone(), paired: false, seeds: 1, resume: true })
 }
 
 #[cfg(test)]

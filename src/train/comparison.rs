@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::evaluate::Evaluation;
+use super::event::{Arm, EpochRecord, RunEvent, RunId, StepRecord};
+use super::record::{RecordError, RunHistory};
 use super::verdict::Verdict;
 
 /// Mean of a difference over seeds, and its sample standard deviation where there are several.
@@ -28,64 +31,197 @@ impl Lead {
     }
 }
 
-/// How one run of a campaign ended; the rows of `comparison.json`.
+/// mAP of a set of weights on a split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    pub map50: f64,
+    pub map50_95: f64,
+}
+
+impl From<&Evaluation> for Accuracy {
+    fn from(evaluation: &Evaluation) -> Self {
+        Self { map50: evaluation.map50, map50_95: evaluation.map50_95 }
+    }
+}
+
+/// The evaluation whose weights are `weights/best`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BestEpoch {
+    /// From 0.
+    pub epoch: u32,
+    #[serde(flatten)]
+    pub accuracy: Accuracy,
+}
+
+/// How one run of a campaign ended: `result.json` in its folder, a row of `comparison.json`. On val unless said otherwise.
+/// What version 0.1.0 did not keep is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunResult {
     pub seed: u64,
-    /// λ at the end; 0 for a twin.
+    pub arm: Option<Arm>,
+    /// λ at the end; 0 for a baseline.
     pub lambda: f64,
     /// Of the last epoch.
     pub map50: f64,
     pub map50_95: f64,
     /// The best of any epoch.
     pub best_map50_95: f64,
-    /// Distance of the features, summed over the scales: means of the first and the last epoch. `None` for a twin.
-    pub imitation_first: Option<f64>,
-    pub imitation_last: Option<f64>,
+    /// The imitation loss at λ = 1, summed over the scales that have one: means of the first and of the last epoch. `None`
+    /// for a baseline, and where no cell ever counted.
+    #[serde(rename = "imitation_first")]
+    pub distance_of_first_epoch: Option<f64>,
+    #[serde(rename = "imitation_last")]
+    pub distance_of_last_epoch: Option<f64>,
+    /// Wall time of its steps.
     pub seconds: f64,
+    /// The student before its first step.
+    pub before: Option<Accuracy>,
+    pub teacher: Option<Accuracy>,
+    /// The averaged weights after the last step, `weights/last`.
+    pub last: Option<Accuracy>,
+    pub best: Option<BestEpoch>,
+    /// The same weights as `last` on the test split, where the data have one: nothing was chosen on it.
+    pub test: Option<Accuracy>,
+}
+
+impl RunResult {
+    /// Takes in what a run says. One that is resumed begins with what its folder holds of its first part; an error is that
+    /// of reading it.
+    pub fn follow(&mut self, id: RunId, event: &RunEvent) -> Result<(), RecordError> {
+        match event {
+            RunEvent::Started(summary) => {
+                *self = Self { seed: id.seed, arm: Some(id.arm), ..Self::default() };
+                if summary.first_step > 0 {
+                    let history = RunHistory::read(&summary.folder)?;
+                    history.steps.iter().for_each(|step| self.step(step));
+                    history.epochs.iter().for_each(|epoch| self.epoch(epoch));
+                }
+            }
+            RunEvent::Start(start) => {
+                self.before = Some((&start.student).into());
+                self.teacher = start.teacher.as_ref().map(Accuracy::from);
+            }
+            RunEvent::Step(step) => self.step(step),
+            RunEvent::Epoch(epoch) => self.epoch(epoch),
+            RunEvent::Tested(test) => self.test = Some((&**test).into()),
+            RunEvent::Stage { .. }
+            | RunEvent::Snapshot(_)
+            | RunEvent::Warning(_)
+            | RunEvent::Saved { .. }
+            | RunEvent::Ended(_) => {}
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, step: &StepRecord) {
+        self.lambda = step.lambda;
+        self.seconds += step.seconds;
+    }
+
+    fn epoch(&mut self, epoch: &EpochRecord) {
+        if let Some(distance) = epoch.mean.whole_distance() {
+            self.distance_of_first_epoch = self.distance_of_first_epoch.or(Some(distance));
+            self.distance_of_last_epoch = Some(distance);
+        }
+        if let Some(evaluation) = &epoch.evaluation {
+            let accuracy = Accuracy::from(evaluation);
+            (self.map50, self.map50_95) = (accuracy.map50, accuracy.map50_95);
+            self.best_map50_95 = self.best_map50_95.max(accuracy.map50_95);
+            self.last = Some(accuracy);
+            if epoch.best {
+                self.best = Some(BestEpoch { epoch: epoch.epoch, accuracy });
+            }
+        }
+    }
+
+    fn imitates(&self) -> bool {
+        self.arm.map_or(self.distance_of_first_epoch.is_some(), |arm| arm == Arm::Imitation)
+    }
+
+    /// In plain words, for a terminal. `other`: the other run of its pair, where that has ended.
+    pub fn sentence(&self, other: Option<&Self>) -> String {
+        let mut text = "mAP50-95 on val:".to_owned();
+        if let Some(before) = self.before {
+            text += &format!(" {:.4} before ->", before.map50_95);
+        }
+        text += &format!(" {:.4} at the end", self.map50_95);
+        if let Some(best) = self.best {
+            text += &format!(" (best {:.4} at epoch {})", best.accuracy.map50_95, best.epoch);
+        }
+        if let Some(teacher) = self.teacher {
+            text += &format!("; teacher {:.4}", teacher.map50_95);
+        }
+        if let Some(other) = other {
+            let name = if other.imitates() { "with imitation" } else { "baseline" };
+            text += &format!("; {name} {:.4}", other.map50_95);
+        }
+        if let Some(test) = self.test {
+            text += &format!("; on test {:.4}", test.map50_95);
+        }
+        text
+    }
 }
 
 /// `comparison.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub runs: Vec<RunResult>,
-    /// mAP50-95 with imitation minus without, mean over the seeds; `None` before a pair is complete.
+    /// mAP50-95 on val with imitation minus without, mean over the seeds; `None` before a pair is complete.
     pub difference: Option<f64>,
     /// Its sample standard deviation; `None` below two pairs.
     pub spread: Option<f64>,
-    /// `None` before a pair is complete, and in files of version 0.1.0.
+    /// Of the weights after the last step, so that nothing is chosen by what it is measured on: on test where every pair has
+    /// been tested, else on val. `None` before a pair is complete, and in files of version 0.1.0.
     #[serde(default)]
     pub verdict: Option<Verdict>,
 }
 
 impl Comparison {
-    /// Pairs by seed; a run of λ = 0 is a twin.
+    /// Pairs by seed.
     pub fn of(runs: Vec<RunResult>) -> Self {
-        let differences: Vec<f64> = runs
+        let pairs: Vec<(&RunResult, &RunResult)> = runs
             .iter()
-            .filter(|run| run.imitation_first.is_some())
-            .filter_map(|run| {
-                let twin = runs.iter().find(|twin| twin.imitation_first.is_none() && twin.seed == run.seed)?;
-                Some(run.map50_95 - twin.map50_95)
-            })
+            .filter(|run| run.imitates())
+            .filter_map(|run| Some((run, runs.iter().find(|other| !other.imitates() && other.seed == run.seed)?)))
             .collect();
-        let lead = Lead::of(&differences);
-        let verdict = Verdict::of("mAP50-95", "val", &differences);
-        Self { runs, difference: lead.map(|lead| lead.mean), spread: lead.and_then(|lead| lead.spread), verdict }
+        let on_val: Vec<f64> = pairs.iter().map(|(run, baseline)| run.map50_95 - baseline.map50_95).collect();
+        let tested = |(run, baseline): &(&RunResult, &RunResult)| Some(run.test?.map50_95 - baseline.test?.map50_95);
+        let on_test: Option<Vec<f64>> = pairs.iter().map(tested).collect();
+        let verdict = match on_test {
+            Some(differences) => Verdict::of("mAP50-95", "test", &differences),
+            None => Verdict::of("mAP50-95", "val", &on_val),
+        };
+        let lead = Lead::of(&on_val);
+        Self { difference: lead.map(|lead| lead.mean), spread: lead.and_then(|lead| lead.spread), verdict, runs }
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed  run        mAP50   mAP50-95  best    distance first -> last  minutes")?;
+        let tested = self.runs.iter().filter(|run| run.test.is_some()).count();
+        let column = if tested > 0 { "  test  " } else { "" };
+        let rest = "teacher  distance, first -> last epoch  minutes";
+        writeln!(f, "seed  run        mAP50   mAP50-95  best    before{column}  {rest}")?;
         for run in &self.runs {
-            let (arm, distance) = match (run.imitation_first, run.imitation_last) {
-                (Some(first), Some(last)) => ("imitation", format!("{first:.4} -> {last:.4}")),
-                _ => ("baseline", "-".to_owned()),
+            let arm = if run.imitates() { Arm::Imitation } else { Arm::Baseline }.name();
+            let distance = match (run.distance_of_first_epoch, run.distance_of_last_epoch) {
+                (Some(first), Some(last)) => format!("{first:.4} -> {last:.4}"),
+                _ => "-".to_owned(),
+            };
+            let or_none = |accuracy: Option<Accuracy>| {
+                accuracy.map_or_else(|| "-".to_owned(), |accuracy| format!("{:.4}", accuracy.map50_95))
             };
             let RunResult { seed, map50, map50_95, best_map50_95: best, .. } = run;
-            let minutes = run.seconds / 60.0;
-            writeln!(f, "{seed:<5} {arm:<10} {map50:.4}  {map50_95:.4}    {best:.4}  {distance:<22}  {minutes:.1}")?;
+            let (before, teacher, minutes) = (or_none(run.before), or_none(run.teacher), run.seconds / 60.0);
+            write!(f, "{seed:<5} {arm:<10} {map50:.4}  {map50_95:.4}    {best:.4}  {before:<6}  ")?;
+            if tested > 0 {
+                write!(f, "{:<6}  ", or_none(run.test))?;
+            }
+            writeln!(f, "{teacher:<7}  {distance:<29}  {minutes:.1}")?;
+        }
+        if (1..self.runs.len()).contains(&tested) {
+            writeln!(f, "{tested} of {} runs have been tested, so they are compared on val", self.runs.len())?;
         }
         match &self.verdict {
             Some(verdict) => f.write_str(&verdict.sentence()),
@@ -96,26 +232,158 @@ impl fmt::Display for Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
+    use std::sync::Arc;
 
-    fn result(seed: u64, imitation: bool, map: f64) -> RunResult {
-        let first = imitation.then_some(1.0);
-        RunResult { seed, map50_95: map, imitation_first: first, imitation_last: first, ..RunResult::default() }
+    use super::*;
+    use crate::train::event::{RunSummary, StartRecord};
+    use crate::train::verdict::Says;
+
+    fn result(seed: u64, arm: Arm, map: f64, test: Option<f64>) -> RunResult {
+        let of = |map50_95| Accuracy { map50: 2.0 * map50_95, map50_95 };
+        RunResult {
+            seed,
+            arm: Some(arm),
+            map50_95: map,
+            last: Some(of(map)),
+            test: test.map(of),
+            ..RunResult::default()
+        }
     }
 
     #[test]
     fn pairs_are_compared_by_seed() {
         let runs = vec![
-            result(0, true, 0.50),
-            result(0, false, 0.48),
-            result(1, false, 0.47),
-            result(1, true, 0.53),
-            result(2, true, 0.9),
+            result(0, Arm::Imitation, 0.50, None),
+            result(0, Arm::Baseline, 0.48, None),
+            result(1, Arm::Baseline, 0.47, None),
+            result(1, Arm::Imitation, 0.53, None),
+            result(2, Arm::Imitation, 0.9, None),
         ];
         let comparison = Comparison::of(runs);
         // 0.02 and 0.06: mean 0.04, sample standard deviation 0.02 · √2.
         assert!((comparison.difference.unwrap() - 0.04).abs() < 1e-12);
         assert!((comparison.spread.unwrap() - 0.02 * 2.0_f64.sqrt()).abs() < 1e-12);
-        assert_eq!(Comparison::of(vec![result(0, true, 0.5)]).difference, None);
+        // 0.04 ± 12.7062 · 0.02 · √2 / √2.
+        let verdict = comparison.verdict.unwrap();
+        assert_eq!((verdict.split.as_str(), verdict.n, verdict.says), ("val", 2, Says::CannotTell));
+        assert!((verdict.low.unwrap() - (0.04 - 12.7062 * 0.02)).abs() < 1e-5);
+        let alone = Comparison::of(vec![result(0, Arm::Imitation, 0.5, None)]);
+        assert_eq!((alone.difference, alone.verdict), (None, None));
+    }
+
+    #[test]
+    fn a_verdict_stands_on_test_where_every_pair_has_been_tested() {
+        let mut runs = vec![
+            result(0, Arm::Imitation, 0.50, Some(0.43)),
+            result(0, Arm::Baseline, 0.55, Some(0.40)),
+            result(1, Arm::Imitation, 0.50, Some(0.44)),
+            result(1, Arm::Baseline, 0.55, Some(0.41)),
+            // Half a pair counts for nothing.
+            result(2, Arm::Imitation, 0.50, None),
+        ];
+        let comparison = Comparison::of(runs.clone());
+        let verdict = comparison.verdict.as_ref().unwrap();
+        assert_eq!((verdict.split.as_str(), verdict.n), ("test", 2));
+        assert!((verdict.mean - 0.03).abs() < 1e-12);
+        // What was there before stays what it was.
+        assert!((comparison.difference.unwrap() + 0.05).abs() < 1e-12);
+        runs[1].test = None;
+        let comparison = Comparison::of(runs);
+        let verdict = comparison.verdict.as_ref().unwrap();
+        assert_eq!(verdict.split, "val");
+        assert!((verdict.mean + 0.05).abs() < 1e-12);
+        let text = comparison.to_string();
+        assert!(text.contains("3 of 5 runs have been tested, so they are compared on val"), "{text}");
+        assert!(text.contains("mAP50-95 on val -0.050"), "{text}");
+    }
+
+    /// As version 0.1.0 wrote it.
+    #[test]
+    fn an_old_comparison_is_read() {
+        let text = r#"{"runs": [
+            {"seed": 0, "lambda": 0.02, "map50": 0.4, "map50_95": 0.2, "best_map50_95": 0.21,
+             "imitation_first": 3.0, "imitation_last": 2.0, "seconds": 60.0},
+            {"seed": 0, "lambda": 0.0, "map50": 0.3, "map50_95": 0.15, "best_map50_95": 0.15,
+             "imitation_first": null, "imitation_last": null, "seconds": 50.0}
+          ], "difference": 0.05, "spread": null}"#;
+        let old: Comparison = serde_json::from_str(text).unwrap();
+        assert_eq!((old.runs[0].distance_of_first_epoch, old.runs[0].before, &old.verdict), (Some(3.0), None, &None));
+        let again = Comparison::of(old.runs.clone());
+        assert!((again.difference.unwrap() - 0.05).abs() < 1e-12);
+        assert_eq!(again.verdict.unwrap().low, None);
+        assert!(old.to_string().contains("3.0000 -> 2.0000"));
+        // The names that others read are still there.
+        let json = serde_json::to_value(&old).unwrap();
+        assert_eq!((&json["runs"][0]["imitation_first"], &json["difference"]), (&3.0.into(), &0.05.into()));
+    }
+
+    #[test]
+    fn a_result_is_what_the_run_said() {
+        let id = RunId { seed: 7, arm: Arm::Imitation };
+        let evaluation = |map: f64| Evaluation { map50: 2.0 * map, map50_95: map, ..Evaluation::default() };
+        let epoch = |epoch: u32, map: f64, best: bool, distance: [Option<f64>; 2]| {
+            let mean = StepRecord { distance: distance.to_vec(), ..StepRecord::default() };
+            RunEvent::Epoch(Box::new(EpochRecord {
+                epoch,
+                mean,
+                evaluation: Some(evaluation(map)),
+                best,
+                ..EpochRecord::default()
+            }))
+        };
+        let summary = RunSummary {
+            folder: Path::new("/nowhere").to_owned(),
+            steps: 2,
+            steps_per_epoch: 1,
+            first_step: 0,
+            scales: Vec::new(),
+            images: 1,
+            labels: 1,
+            val_images: 1,
+            device: "CPU".to_owned(),
+        };
+        let start = StartRecord { student: evaluation(0.30), teacher: Some(evaluation(0.6)) };
+        let step = StepRecord { lambda: 0.5, seconds: 2.0, ..StepRecord::default() };
+        let mut result = RunResult::default();
+        for event in [
+            RunEvent::Started(Arc::new(summary)),
+            RunEvent::Start(Arc::new(start)),
+            RunEvent::Step(step.clone()),
+            epoch(0, 0.35, true, [Some(3.0), None]),
+            RunEvent::Step(step),
+            epoch(1, 0.25, false, [Some(1.0), Some(0.5)]),
+            RunEvent::Tested(Arc::new(evaluation(0.2))),
+        ] {
+            result.follow(id, &event).unwrap();
+        }
+        let of = |map50_95: f64| Accuracy { map50: 2.0 * map50_95, map50_95 };
+        let expected = RunResult {
+            seed: 7,
+            arm: Some(Arm::Imitation),
+            lambda: 0.5,
+            map50: 0.5,
+            map50_95: 0.25,
+            best_map50_95: 0.35,
+            distance_of_first_epoch: Some(3.0),
+            distance_of_last_epoch: Some(1.5),
+            seconds: 4.0,
+            before: Some(of(0.3)),
+            teacher: Some(of(0.6)),
+            last: Some(of(0.25)),
+            best: Some(BestEpoch { epoch: 0, accuracy: of(0.35) }),
+            test: Some(of(0.2)),
+        };
+        assert_eq!(result, expected);
+        let text = serde_json::to_string(&result).unwrap();
+        assert!(text.contains(r#""best":{"epoch":0,"map50":0.7,"map50_95":0.35}"#), "{text}");
+        assert_eq!(serde_json::from_str::<RunResult>(&text).unwrap(), expected);
+        let baseline = RunResult { map50_95: 0.24, arm: Some(Arm::Baseline), ..RunResult::default() };
+        assert_eq!(
+            result.sentence(Some(&baseline)),
+            "mAP50-95 on val: 0.3000 before -> 0.2500 at the end (best 0.3500 at epoch 0); teacher 0.6000; baseline \
+             0.2400; on test 0.2000"
+        );
+        assert_eq!(baseline.sentence(None), "mAP50-95 on val: 0.2400 at the end");
     }
 }

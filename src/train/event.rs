@@ -65,8 +65,10 @@ pub struct StepRecord {
     pub class: f64,
     /// Per scale, λ included; empty where no teacher is.
     pub imitation: Vec<f64>,
-    /// The same with λ = 1: how far student and teacher are apart.
-    pub distance: Vec<f64>,
+    /// The same with λ = 1: how far student and teacher are apart. `None` for a scale of which no cell counted: nothing was
+    /// compared there.
+    #[serde(with = "absent")]
+    pub distance: Vec<Option<f64>>,
     pub lambda: f64,
     /// Cells in the mask per scale, over the batch.
     pub mask_cells: Vec<u64>,
@@ -90,6 +92,35 @@ pub struct StepRecord {
     pub seconds: f64,
     /// Of which the model waited for its batch.
     pub waited: f64,
+}
+
+impl StepRecord {
+    /// Over the scales that have one; `None` where no scale has.
+    pub fn whole_distance(&self) -> Option<f64> {
+        self.distance.iter().flatten().copied().reduce(|sum, distance| sum + distance)
+    }
+}
+
+/// A number that is not there is NaN in a file: TOML has no other word for it within a list, and JSON makes it null.
+mod absent {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[Option<f64>], serializer: S) -> Result<S::Ok, S::Error> {
+        values.iter().map(|value| value.unwrap_or(f64::NAN)).collect::<Vec<f64>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Option<f64>>, D::Error> {
+        let values = Vec::<Option<f64>>::deserialize(deserializer)?;
+        Ok(values.into_iter().map(|value| value.filter(|value| !value.is_nan())).collect())
+    }
+}
+
+/// What both models find on val before the first step: where the student starts, and where the teacher is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartRecord {
+    pub student: Evaluation,
+    /// `None` without a teacher, and where it has other classes than the data.
+    pub teacher: Option<Evaluation>,
 }
 
 /// What stands at the end of an epoch.
@@ -150,8 +181,12 @@ pub enum RunEvent {
         what: String,
         fraction: Option<f32>,
     },
+    /// Said once, before the first step; a resumed run says it again.
+    Start(Arc<StartRecord>),
     Step(StepRecord),
     Epoch(Box<EpochRecord>),
+    /// What the last averaged weights, those of `weights/last`, find on the data's test split: nothing was chosen on it.
+    Tested(Arc<Evaluation>),
     Snapshot(Arc<Snapshot>),
     Warning(String),
     /// `last` is on disk with everything up to this step.
@@ -184,5 +219,23 @@ impl RunControl {
 
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_that_is_not_there_is_kept_as_that() {
+        let record = StepRecord { distance: vec![None, Some(0.5), Some(0.25)], ..StepRecord::default() };
+        assert_eq!((record.whole_distance(), StepRecord::default().whole_distance()), (Some(0.75), None));
+        let nothing = StepRecord { distance: vec![None; 2], ..StepRecord::default() };
+        assert_eq!(nothing.whole_distance(), None);
+        let toml = toml::to_string(&record).unwrap();
+        assert_eq!(toml::from_str::<StepRecord>(&toml).unwrap(), record);
+        let json = serde_json::to_string(&record).unwrap();
+        assert!(json.contains("\"distance\":[null,0.5,0.25]"), "{json}");
+        assert_eq!(serde_json::from_str::<StepRecord>(&json).unwrap(), record);
     }
 }

@@ -31,6 +31,7 @@ pub mod schedule;
 pub mod search;
 pub mod snapshot;
 pub mod state;
+mod statistics;
 pub mod trial;
 pub mod verdict;
 mod watch;

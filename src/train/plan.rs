@@ -1,5 +1,6 @@
 //! From what a person asks for to what can run: files read, models loaded, contradictions found, before anything starts.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use std::sync::Arc;
 use tch::Device;
 
 use super::TrainError;
-use super::config::{Length, RunConfig};
-use crate::dataset::{Batches, DataYaml, Label, Sample, Samples, Split};
+use super::config::{Length, Recipe, RunConfig};
+use super::evaluate::Evaluation;
+use crate::dataset::{Batches, DataYaml, Sample, Samples, Split, list_images};
 use crate::device::{self, DeviceStatus};
-use crate::geometry::{Letterbox, Size};
+use crate::geometry::Size;
 use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
 use crate::imitation::loss::Loss;
 use crate::inspect::{Tap, input_multiple};
@@ -29,16 +31,29 @@ pub struct RunPlan {
     pub train: Arc<Samples>,
     /// The data's val split; its train split where it has no other.
     pub val: Arc<Samples>,
+    /// What [`RunPlan::read_test`] found.
+    pub test: Option<Arc<Samples>>,
     pub student: Student,
     /// None in a run without imitation.
     pub teacher: Option<Model>,
     pub steps_per_epoch: u64,
     pub steps: u64,
+    /// What another run of the same models measured on the same images before its first step.
+    pub known: KnownStart,
     pub warnings: Vec<String>,
+}
+
+/// What need not be evaluated again before the first step.
+#[derive(Clone, Debug, Default)]
+pub struct KnownStart {
+    pub student: Option<Evaluation>,
+    pub teacher: Option<Evaluation>,
 }
 
 /// The student as it starts.
 pub struct Student {
+    /// Whether some of its weights were drawn at random: then it starts as another one under another seed.
+    pub is_drawn: bool,
     pub network: Network,
     /// What a written checkpoint says of itself.
     pub description: ModelDescription,
@@ -106,8 +121,8 @@ impl RunPlan {
         if side != config.imgsz {
             warnings.push(format!("image size {} is no multiple of {multiple}; using {side}", config.imgsz));
         }
-        warnings.extend(poor_anchors(&train, Size::square(side), student.network.scales()));
         let config = RunConfig { imgsz: side, ..config.clone() };
+        warnings.extend(poor_anchors(&train, student.network.scales(), &config));
         let steps_per_epoch = Batches::per_epoch(train.samples.len(), config.batch) as u64;
         let steps = match config.length {
             Length::Epochs(epochs) => u64::from(epochs) * steps_per_epoch,
@@ -120,31 +135,93 @@ impl RunPlan {
             status,
             train,
             val,
+            test: None,
             student,
             teacher,
             steps_per_epoch,
             steps,
+            known: KnownStart::default(),
             warnings,
         }))
     }
+
+    /// Reads the data's test split, which a run evaluates once, at its end. One that says nothing new, because it cannot be
+    /// read, has no labels, or shares images with train or val, is left out with a warning. `Break` where `progress` broke it
+    /// off.
+    pub fn read_test(
+        &mut self,
+        progress: &mut dyn FnMut(&str, Option<f32>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, TrainError> {
+        let file = &self.config.data;
+        let data = DataYaml::load(file)?;
+        if !data.has(Split::Test) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut stopped = false;
+        let read = Samples::load(&data, Split::Test, &mut |done, total| {
+            let flow = progress("reading test", Some(done as f32 / total.max(1) as f32));
+            stopped |= flow.is_break();
+            flow
+        });
+        if stopped {
+            return Ok(ControlFlow::Break(()));
+        }
+        let unused = |what: String| format!("{what}; test is not used, and a verdict stands on val");
+        match read {
+            Err(error) => self.warnings.push(unused(error.to_string())),
+            Ok(test) if test.labels() == 0 => {
+                self.warnings.push(unused(format!("{}: test has no labels", file.display())));
+            }
+            Ok(test) => {
+                // One file by whatever way it is named.
+                let place = |sample: &Sample| sample.image.canonicalize().unwrap_or_else(|_| sample.image.clone());
+                let known: HashSet<_> = self.train.samples.iter().chain(&self.val.samples).map(place).collect();
+                let shared: Vec<&Sample> =
+                    test.samples.iter().filter(|sample| known.contains(&place(sample))).collect();
+                if let Some(first) = shared.first() {
+                    let (count, all) = (shared.len(), test.samples.len());
+                    self.warnings.push(unused(format!(
+                        "{}: {count} of the {all} images of test are in train or val too ({} …)",
+                        file.display(),
+                        first.image.display()
+                    )));
+                } else {
+                    self.warnings.extend(test.warnings.iter().map(ToString::to_string));
+                    self.test = Some(Arc::new(test));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
 }
 
-/// What YOLOv5's anchor check says of the data: a warning where anchors reach too few ground truths.
-fn poor_anchors(samples: &Samples, input: Size, scales: &[AnchorScale]) -> Option<String> {
-    let of_sample = |sample: &Sample| {
-        let scale = f64::from(Letterbox::fit(sample.size, input, true).scale);
-        let size = |label: &Label| [f64::from(label.bbox.width()) * scale, f64::from(label.bbox.height()) * scale];
-        sample.labels.iter().map(size).collect::<Vec<_>>()
-    };
-    let sizes: Vec<[f64; 2]> = samples.samples.iter().flat_map(of_sample).collect();
-    let fit = AnchorFit::of(&sizes, scales);
-    (!sizes.is_empty() && fit.recall < GOOD_RECALL).then(|| {
+/// A warning where the student's anchors fit the training data badly: YOLOv5 would make new ones, which a student that goes on
+/// from a checkpoint cannot use.
+fn poor_anchors(train: &Samples, scales: &[AnchorScale], config: &RunConfig) -> Option<String> {
+    let sizes = train.sizes_in(Size::square(config.imgsz));
+    let fit = AnchorFit::of(&sizes, scales, config.hyp.anchor_t);
+    (!sizes.is_empty() && !fit.is_good()).then(|| {
         format!(
-            "the anchors reach {:.1} % of the ground truths (best possible recall; YOLOv5 makes new ones below 98 %): the \
-             others teach nothing. Another image size may help; preflight has the details",
-            100.0 * fit.recall
+            "the student's anchors fit badly: at {} px {} of {} ground truths are more than a factor of {} from every anchor and \
+             teach nothing (best possible recall {:.3}, YOLOv5 asks for more than {GOOD_RECALL}); another image size or a \
+             student with other anchors helps",
+            config.imgsz,
+            ((1.0 - fit.recall) * sizes.len() as f64).round(),
+            sizes.len(),
+            config.hyp.anchor_t,
+            fit.recall
         )
     })
+}
+
+/// The recipe that is used where a person names none: by the run's length in epochs, for which a length in steps needs the
+/// number of training images.
+pub fn usual_recipe(length: Length, data: &Path, batch: usize) -> Result<Recipe, TrainError> {
+    let Length::Steps(steps) = length else { return Ok(Recipe::of_length(length)) };
+    let sources = DataYaml::load(data)?.sources(Split::Train)?;
+    let images = list_images(&sources, &mut |_| ControlFlow::Continue(()))?.images;
+    let per_epoch = Batches::per_epoch(images, batch).max(1) as u64;
+    Ok(Recipe::of_length(Length::Epochs(u32::try_from(steps.div_ceil(per_epoch)).unwrap_or(u32::MAX))))
 }
 
 /// The loss that is used where a person names none: what fits the files of the two models. A student without a checkpoint
@@ -237,7 +314,7 @@ impl Student {
             network.set_names_and_scales(names.to_vec(), scales);
             network.initialise(config.seed)?;
             let description = ModelDescription { yaml: Some(yaml), ..describe(&network, ModelDescription::default()) };
-            return Ok(Self { network, description, source: None });
+            return Ok(Self { is_drawn: true, network, description, source: None });
         }
         let source = checkpoint::open(path)?;
         if source.format == Format::TorchScript {
@@ -278,7 +355,8 @@ impl Student {
                 path.display()
             ));
         }
-        Ok(Self { network, description, source: (is_pt && same_classes).then_some(source) })
+        let is_drawn = config.from_scratch || !report.is_complete();
+        Ok(Self { is_drawn, network, description, source: (is_pt && same_classes).then_some(source) })
     }
 }
 

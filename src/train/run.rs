@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use super::TrainError;
 use super::config::RunConfig;
 use super::distil::Distiller;
-use super::evaluate::Evaluation;
-use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord};
+use super::evaluate::{Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
+use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord};
 use super::learner::Learner;
 use super::optimizer::Rates;
 use super::output;
@@ -22,6 +22,7 @@ use super::record::Recorder;
 use super::replay::{self, Recording, Subject};
 use super::snapshot::{SnapshotInput, scene_of};
 use super::watch::Watch;
+use crate::dataset::Samples;
 use crate::export::atomic::{self, WriteError};
 use crate::inspect::Scene;
 
@@ -92,6 +93,7 @@ pub fn run(
     if let Some(recording) = run.recording(resume) {
         recorder.keep_replay(folder.path(), recording);
     }
+    (run.start, run.test) = (recorder.start().cloned(), recorder.test().cloned());
     let mut emit = |event: RunEvent| -> Result<(), TrainError> {
         recorder.take(&event)?;
         emit(event);
@@ -117,6 +119,23 @@ pub fn run(
     }
 }
 
+/// What is said of a student whose mAP50-95 fell from before its first step to after its last one, as far as three digits
+/// show it.
+fn below(before: f64, last: f64) -> Option<String> {
+    let [before_text, last_text] = [before, last].map(|map| format!("{map:.3}"));
+    let fell = last < before && before_text != last_text;
+    fell.then(|| format!("the student ended below its start: mAP50-95 {before_text} before, {last_text} after"))
+}
+
+/// Which weights are evaluated.
+#[derive(Clone, Copy)]
+enum Measured {
+    Student,
+    Teacher,
+    /// The student's moving average.
+    Average,
+}
+
 type Emit<'a> = dyn FnMut(RunEvent) -> Result<(), TrainError> + 'a;
 
 struct Run<'a> {
@@ -128,6 +147,9 @@ struct Run<'a> {
     snapshot: Option<SnapshotInput>,
     /// Whether the adapters' start is still to be found.
     fresh: bool,
+    /// What was evaluated before the first step, and after the last one on test.
+    start: Option<Arc<StartRecord>>,
+    test: Option<Arc<Evaluation>>,
     watch: Watch,
     /// What was warned of already; said once a run.
     warned: HashSet<String>,
@@ -145,7 +167,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         let (watch, warned) = (Watch::default(), HashSet::new());
-        Ok(Self { learner, folder, control, scene, snapshot, fresh: true, watch, warned })
+        Ok(Self { learner, folder, control, scene, snapshot, fresh: true, start: None, test: None, watch, warned })
     }
 
     fn summary(&self) -> RunSummary {
@@ -209,7 +231,7 @@ impl<'a> Run<'a> {
     }
 
     fn go(&mut self, emit: &mut Emit<'_>) -> Result<Outcome, TrainError> {
-        if self.fresh && self.start(emit)?.is_break() {
+        if self.measure_start(emit)?.is_break() || self.fresh && self.start(emit)?.is_break() {
             return Ok(Outcome::Stopped);
         }
         let RunPlan { steps, steps_per_epoch, .. } = self.learner.plan;
@@ -229,6 +251,9 @@ impl<'a> Run<'a> {
                 emit(RunEvent::Warning(warning.to_string()))?;
             }
 
+            if step.is_multiple_of(steps_per_epoch) {
+                self.learner.begin_epoch();
+            }
             let rates = self.learner.schedule.rates(step);
             let mut record = StepRecord {
                 step,
@@ -254,14 +279,105 @@ impl<'a> Run<'a> {
             self.take_snapshot(emit)?;
 
             if batch.last || step + 1 == steps {
-                self.learner.forget_gathered();
                 if self.end_epoch(batch.epoch, &rates, emit)?.is_break() {
                     return Ok(Outcome::Stopped);
                 }
                 self.save(emit)?;
             }
         }
-        Ok(Outcome::Finished)
+        Ok(if self.measure_test(emit)?.is_break() { Outcome::Stopped } else { Outcome::Finished })
+    }
+
+    /// Student and teacher on val before the first step, as far as nobody knows it yet. Says what it is.
+    fn measure_start(&mut self, emit: &mut Emit<'_>) -> Result<ControlFlow<()>, TrainError> {
+        if self.start.is_none() && self.learner.plan.config.evaluate_start && self.learner.progress.step == 0 {
+            let val = Arc::clone(&self.learner.plan.val);
+            let known = std::mem::take(&mut self.learner.plan.known);
+            let student = match known.student {
+                Some(student) => student,
+                None => match self.measure("evaluating the student as it starts", Measured::Student, &val, emit)? {
+                    Some(student) => student,
+                    None => return Ok(ControlFlow::Break(())),
+                },
+            };
+            let teacher = match (self.learner.distiller().is_some(), known.teacher) {
+                (false, _) => None,
+                (true, Some(teacher)) => Some(teacher),
+                (true, None) => match self.measure("evaluating the teacher", Measured::Teacher, &val, emit) {
+                    // The run can do without.
+                    Err(TrainError::Evaluate(error)) => {
+                        self.warn_once(format!("the teacher is not evaluated: {error}"), emit)?;
+                        None
+                    }
+                    other => match other? {
+                        Some(teacher) => Some(teacher),
+                        None => return Ok(ControlFlow::Break(())),
+                    },
+                },
+            };
+            self.start = Some(Arc::new(StartRecord { student, teacher }));
+        }
+        if let Some(start) = &self.start {
+            emit(RunEvent::Start(Arc::clone(start)))?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The last averaged weights on test, where there is one: those of `weights/last`, and not the best on val, so that
+    /// nothing is chosen on what a verdict stands on.
+    fn measure_test(&mut self, emit: &mut Emit<'_>) -> Result<ControlFlow<()>, TrainError> {
+        if let (None, Some(test)) = (&self.test, self.learner.plan.test.clone()) {
+            match self.measure("evaluating on test", Measured::Average, &test, emit) {
+                // What was trained is there all the same.
+                Err(TrainError::Evaluate(error)) => {
+                    let warning = format!("test is not evaluated: {error}; a verdict stands on val");
+                    self.warn_once(warning, emit)?;
+                }
+                other => match other? {
+                    Some(evaluation) => self.test = Some(Arc::new(evaluation)),
+                    None => return Ok(ControlFlow::Break(())),
+                },
+            }
+        }
+        if let Some(test) = &self.test {
+            emit(RunEvent::Tested(Arc::clone(test)))?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// mAP of a model on a split; `None` when stopped.
+    fn measure(
+        &mut self,
+        stage: &str,
+        which: Measured,
+        samples: &Samples,
+        emit: &mut Emit<'_>,
+    ) -> Result<Option<Evaluation>, TrainError> {
+        let config = &self.learner.plan.config;
+        let options = EvaluateOptions { imgsz: config.imgsz, batch: 2 * config.batch, losses: None };
+        let (mut told, control) = (Ok(()), self.control);
+        let mut progress = |done: usize, total: usize| {
+            let fraction = Some(done as f32 / total.max(1) as f32);
+            if told.is_ok() {
+                told = emit(RunEvent::Stage { what: stage.to_owned(), fraction });
+            }
+            if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let (model, names): (&dyn Detector, _) = match (which, self.learner.distiller()) {
+            (Measured::Teacher, Some(distiller)) => (distiller.teacher(), distiller.teacher().names()),
+            (Measured::Average, _) => (&self.learner.average.network, samples.names.as_slice()),
+            (Measured::Student | Measured::Teacher, _) => (self.learner.student(), samples.names.as_slice()),
+        };
+        let Some(classes) = class_places(names, &samples.names) else {
+            let (model, data) = (names.len(), samples.names.len());
+            return Err(EvaluateError::Classes { model, data }.into());
+        };
+        let found = evaluate_as(model, &classes, samples, &options, &mut progress)?;
+        told?;
+        for warning in found.iter().flat_map(|evaluation| &evaluation.warnings) {
+            self.warn_once(warning.to_string(), emit)?;
+        }
+        Ok(found)
     }
 
     /// Adapters from their least-squares fit, before the first step.
@@ -315,7 +431,13 @@ impl<'a> Run<'a> {
             evaluation,
             best,
         };
+        let last = record.evaluation.as_ref().filter(|_| ends).map(|evaluation| evaluation.map50_95);
         emit(RunEvent::Epoch(Box::new(record)))?;
+        if let Some(warning) =
+            self.start.as_ref().zip(last).and_then(|(start, last)| below(start.student.map50_95, last))
+        {
+            emit(RunEvent::Warning(warning))?;
+        }
         Ok(ControlFlow::Continue(()))
     }
 
@@ -357,7 +479,8 @@ impl<'a> Run<'a> {
     fn restore(&mut self) -> Result<(), TrainError> {
         let state = self.folder.state();
         self.learner.progress = self.learner.moving().read(&state)?;
-        self.fresh = false;
+        // One that was stopped before its first step may not have come to its adapters.
+        self.fresh = self.learner.progress.step == 0;
         Ok(())
     }
 
@@ -378,5 +501,17 @@ impl<'a> Run<'a> {
         }
         let moment = snapshot.moment(self.learner.student(), distiller, step)?;
         emit(RunEvent::Snapshot(Arc::new(moment)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_student_that_fell_is_told_so() {
+        let said = below(0.3031, 0.0884).unwrap();
+        assert_eq!(said, "the student ended below its start: mAP50-95 0.303 before, 0.088 after");
+        assert_eq!((below(0.3031, 0.3031), below(0.3031, 0.3029), below(0.1, 0.2)), (None, None, None));
     }
 }

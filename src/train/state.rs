@@ -43,7 +43,11 @@ pub struct Progress {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochSums {
     pub steps: u64,
+    /// `distance`: over the steps in which a scale had one.
     pub sum: StepRecord,
+    /// Per scale, how many steps those were.
+    #[serde(default)]
+    pub compared: Vec<u64>,
     /// Sums of the gradients' ratio and cosine, and how many were measured.
     pub balance: (f64, f64, u64),
 }
@@ -53,6 +57,8 @@ impl EpochSums {
         let sum = &mut self.sum;
         // An epoch that began before shares were kept goes on without: half of it has no mean.
         let keeps_shares = self.steps == 0 || !sum.mask_share.is_empty();
+        // And one that began before steps without a distance were told apart counts all of them.
+        self.compared.resize(sum.distance.len(), self.steps);
         self.steps += 1;
         sum.total += step.total;
         sum.box_loss += step.box_loss;
@@ -63,15 +69,22 @@ impl EpochSums {
         sum.seconds += step.seconds;
         sum.waited += step.waited;
         let grown = |sums: &mut Vec<f64>, values: &[f64]| {
-            sums.resize(values.len(), 0.0);
+            sums.resize(values.len().max(sums.len()), 0.0);
             sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         };
         grown(&mut sum.imitation, &step.imitation);
-        grown(&mut sum.distance, &step.distance);
+        sum.distance.resize(step.distance.len().max(sum.distance.len()), None);
+        self.compared.resize(sum.distance.len(), 0);
+        for ((sum, count), distance) in sum.distance.iter_mut().zip(&mut self.compared).zip(&step.distance) {
+            if let Some(distance) = distance {
+                *sum = Some(sum.unwrap_or(0.0) + distance);
+                *count += 1;
+            }
+        }
         if keeps_shares {
             grown(&mut sum.mask_share, &step.mask_share);
         }
-        sum.mask_cells.resize(step.mask_cells.len(), 0);
+        sum.mask_cells.resize(step.mask_cells.len().max(sum.mask_cells.len()), 0);
         sum.mask_cells.iter_mut().zip(&step.mask_cells).for_each(|(sum, cells)| *sum += cells);
         if let (Some(ratio), Some(cosine)) = (step.gradient_ratio, step.gradient_cosine) {
             let (ratios, cosines, count) = self.balance;
@@ -81,15 +94,18 @@ impl EpochSums {
             (step.step, step.epoch, step.learning_rate, step.momentum);
     }
 
-    /// Means over the epoch; images and seconds stay sums, the rest of the last step stays as it was.
+    /// Means over the epoch, of a scale's distance over the steps that have one; images and seconds stay sums, the rest of the last step stays as it was.
     pub fn mean(&self) -> StepRecord {
         let n = self.steps.max(1) as f64;
         let mut mean = self.sum.clone();
         for value in [&mut mean.total, &mut mean.box_loss, &mut mean.objectness, &mut mean.class, &mut mean.lambda] {
             *value /= n;
         }
-        for values in [&mut mean.imitation, &mut mean.distance, &mut mean.mask_share] {
+        for values in [&mut mean.imitation, &mut mean.mask_share] {
             values.iter_mut().for_each(|value| *value /= n);
+        }
+        for (sum, count) in mean.distance.iter_mut().zip(&self.compared) {
+            *sum = sum.map(|sum| sum / (*count).max(1) as f64);
         }
         mean.mask_cells.iter_mut().for_each(|cells| *cells = (*cells as f64 / n).round() as u64);
         let (ratios, cosines, count) = self.balance;
@@ -210,5 +226,32 @@ mod tests {
         let mut sums = EpochSums { steps: 2, sum: step(&[]), ..EpochSums::default() };
         sums.add(&step(&[0.75, 0.5]));
         assert_eq!((sums.mean().mask_share, sums.steps), (Vec::new(), 3));
+    }
+
+    #[test]
+    fn an_epochs_distance_is_the_mean_of_the_steps_that_have_one() {
+        let step = |distance: [Option<f64>; 3]| StepRecord {
+            distance: distance.to_vec(),
+            imitation: distance.iter().map(|d| d.unwrap_or(0.0)).collect(),
+            ..StepRecord::default()
+        };
+        let mut sums = EpochSums::default();
+        sums.add(&step([Some(1.0), None, None]));
+        sums.add(&step([Some(2.0), Some(4.0), None]));
+        // As a run that is resumed here reads it.
+        let mut sums: EpochSums = toml::from_str(&toml::to_string(&sums).unwrap()).unwrap();
+        sums.add(&step([Some(6.0), Some(5.0), None]));
+        let mean = sums.mean();
+        assert_eq!(mean.distance, [Some(3.0), Some(4.5), None]);
+        // What a scale adds to the loss is 0 where it has no cell.
+        assert_eq!(mean.imitation, [3.0, 3.0, 0.0]);
+        assert_eq!(EpochSums::default().mean().distance, []);
+        // A step that was left out has no scales at all.
+        sums.add(&StepRecord::default());
+        assert_eq!(sums.mean().distance, [Some(3.0), Some(4.5), None]);
+        // Two steps of a version that wrote 0 for nothing: 3 of 3 steps count.
+        let mut sums = EpochSums { steps: 2, sum: step([Some(1.0), Some(0.0), Some(3.0)]), ..EpochSums::default() };
+        sums.add(&step([Some(2.0), Some(3.0), None]));
+        assert_eq!(sums.mean().distance, [Some(1.0), Some(1.0), Some(1.5)]);
     }
 }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Differences below this are nobody's aim: no more seeds are asked for to resolve them.
+/// Half an interval need not be narrower than this: no more seeds are asked for to resolve a smaller difference.
 const WORTHWHILE: f64 = 0.01;
 /// More seeds than this are not named.
 const MOST_SEEDS: usize = 1000;
@@ -34,8 +34,9 @@ pub struct Verdict {
     pub low: Option<f64>,
     pub high: Option<f64>,
     pub says: Says,
-    /// Pairs at which half the interval would be no more than the mean, or than 0.01 where that is larger, at this spread;
-    /// `None` where there is a verdict, for one pair, and beyond 1000.
+    /// Pairs at which half the interval would be no more than the mean, or than 0.01 where that is larger, at this spread:
+    /// the least n > `n` with t(n − 1) · s / √n ≤ max(|mean|, 0.01). `None` where there is a verdict, for one pair, where
+    /// half the interval is no more than 0.01 already, and beyond 1000.
     pub seeds_needed: Option<usize>,
 }
 
@@ -92,8 +93,19 @@ impl Verdict {
                 format!("cannot tell yet: {measured}; about {needed} seeds would settle it at this spread")
             }
             (Says::CannotTell, None) if *n == 1 => format!("cannot tell yet: {measured}; run at least two"),
-            (Says::CannotTell, None) => format!("cannot tell: {measured}"),
+            (Says::CannotTell, None) if self.is_narrow() => {
+                let most = self.low.into_iter().chain(self.high).map(f64::abs).fold(0.0, f64::max);
+                format!("cannot tell: {measured}; a difference, if there is one, is no larger than about {most:.3}")
+            }
+            (Says::CannotTell, None) => {
+                format!("cannot tell: {measured}; more than {MOST_SEEDS} seeds would be needed at this spread")
+            }
         }
+    }
+
+    /// Whether half the interval is as narrow as it need be.
+    fn is_narrow(&self) -> bool {
+        self.low.zip(self.high).is_some_and(|(low, high)| (high - low) / 2.0 <= WORTHWHILE)
     }
 
     /// Further seeds worth running: what the rule asks for, a few where it cannot know.
@@ -117,6 +129,9 @@ fn t_quantile(freedom: usize) -> f64 {
 }
 
 fn seeds_needed(n: usize, mean: f64, spread: f64) -> Option<usize> {
+    if half_width(n, spread) <= WORTHWHILE {
+        return None;
+    }
     let aim = mean.abs().max(WORTHWHILE);
     // No quantile of t is below the normal's.
     let least = (1.959 * spread / aim).powi(2).floor();
@@ -133,12 +148,22 @@ mod tests {
         Verdict::of("mAP50-95", "val", differences).expect("a verdict")
     }
 
-    /// Quantiles as tables print them.
+    /// `scipy.stats.t.ppf(0.975, n)` of scipy 1.17.1; tables print the first digits.
     #[test]
     fn quantiles_are_those_of_the_tables() {
-        for (freedom, wanted) in [(1, 12.7062), (2, 4.3027), (4, 2.7764), (9, 2.2622), (30, 2.0423), (120, 1.9799)] {
+        for (freedom, wanted) in [
+            (1, 12.706_204_736_174_694),
+            (2, 4.302_652_729_749_462),
+            (3, 3.182_446_305_283_708),
+            (4, 2.776_445_105_197_793),
+            (5, 2.570_581_835_636_315),
+            (9, 2.262_157_162_798_205),
+            (29, 2.045_229_642_132_703),
+            (120, 1.979_930_405_082_44),
+            (999, 1.962_341_461_133_449),
+        ] {
             let found = t_quantile(freedom);
-            assert!((found - wanted).abs() < 5e-5, "{freedom}: {found}");
+            assert!((found - wanted).abs() < 1e-9 * wanted, "{freedom}: {found}");
         }
     }
 
@@ -168,14 +193,30 @@ mod tests {
         assert_eq!(of(&[0.1, f64::INFINITY]).n, 1);
         // Without a spread the mean is what it is; at 0 there is nothing to tell.
         assert_eq!(of(&[0.02, 0.02]).says, Says::Helps);
-        assert_eq!((of(&[0.0, 0.0]).says, of(&[0.0, 0.0]).seeds_needed), (Says::CannotTell, Some(3)));
+        let level = of(&[0.0, 0.0]);
+        assert_eq!((level.says, level.low, level.seeds_needed), (Says::CannotTell, Some(0.0), None));
         // A spread that no number of seeds would resolve.
-        assert_eq!(of(&[-5.0, 5.001]).seeds_needed, None);
+        let wide = of(&[-5.0, 5.001]);
+        assert_eq!(wide.seeds_needed, None);
+        assert!(
+            wide.sentence().ends_with("more than 1000 seeds would be needed at this spread"),
+            "{}",
+            wide.sentence()
+        );
     }
 
-    fn normal(draws: &mut Draws) -> f64 {
-        let (u, v) = (draws.uniform(f64::MIN_POSITIVE, 1.0), draws.uniform(0.0, 1.0));
-        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    /// Four differ by 0.005 from their mean 0.002, so the deviation is √(4 · 0.005² / 4): half the interval is 2.7764 · 0.005 / √5 = 0.00621, which is
+    /// narrow enough: no seeds are asked for, and what is known is said.
+    #[test]
+    fn an_interval_that_is_narrow_asks_for_no_more_seeds() {
+        let narrow = of(&[0.007, -0.003, 0.002, 0.007, -0.003]);
+        assert!((narrow.high.unwrap() - 0.008_208).abs() < 1e-6, "{narrow:?}");
+        assert_eq!((narrow.says, narrow.seeds_needed, narrow.further_seeds()), (Says::CannotTell, None, None));
+        assert!(narrow.sentence().ends_with("if there is one, is no larger than about 0.008"), "{}", narrow.sentence());
+        // Three times as far apart it is 0.0186: 9 seeds leave 2.3060 · 0.015 / 3 = 0.0115, 11 leave 2.2281 · 0.015 / √11 =
+        // 0.01008, 12 leave 2.2010 · 0.015 / √12 = 0.00953.
+        let wide = of(&[0.017, -0.013, 0.002, 0.017, -0.013]);
+        assert_eq!((wide.seeds_needed, wide.further_seeds()), (Some(12), Some(7)));
     }
 
     /// Two arms of one seed without any effect differ by noise: the rule may find one in twenty.
@@ -184,7 +225,7 @@ mod tests {
         let mut draws = Draws::of(&[12]);
         for n in 2..=10 {
             let verdicts = (0..10_000).filter(|_| {
-                let pairs: Vec<f64> = (0..n).map(|_| 0.01 * (normal(&mut draws) - normal(&mut draws))).collect();
+                let pairs: Vec<f64> = (0..n).map(|_| 0.01 * (draws.normal() - draws.normal())).collect();
                 of(&pairs).says != Says::CannotTell
             });
             let share = verdicts.count() as f64 / 10_000.0;
@@ -196,7 +237,7 @@ mod tests {
     fn an_effect_of_two_spreads_is_found_with_five_seeds() {
         let mut draws = Draws::of(&[13]);
         let found = (0..10_000).filter(|_| {
-            let pairs: Vec<f64> = (0..5).map(|_| 0.01 * (2.0 + normal(&mut draws))).collect();
+            let pairs: Vec<f64> = (0..5).map(|_| 0.01 * (2.0 + draws.normal())).collect();
             of(&pairs).says == Says::Helps
         });
         let share = found.count() as f64 / 10_000.0;

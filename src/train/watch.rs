@@ -46,11 +46,12 @@ impl Watch {
                 ));
             }
         }
-        self.empty = if step.mask_cells.iter().all(|cells| *cells == 0) { self.empty + 1 } else { 0 };
+        let distance = step.whole_distance();
+        self.empty = if distance.is_none() { self.empty + 1 } else { 0 };
         if self.empty == EMPTY && !std::mem::replace(&mut self.said_empty, true) {
             notes.push(format!("no cell was imitated for {EMPTY} steps: lower psi, or look at the labels"));
         }
-        let distance: f64 = step.distance.iter().sum();
+        let Some(distance) = distance else { return notes };
         self.imitated += 1;
         if self.imitated <= WINDOW as u64 {
             self.first += distance / WINDOW as f64;
@@ -82,7 +83,7 @@ mod tests {
     fn step(index: u64, distance: f64, ratio: Option<f64>, cells: u64) -> StepRecord {
         StepRecord {
             step: index,
-            distance: vec![distance / 2.0, distance / 2.0],
+            distance: vec![None, (cells > 0).then_some(distance)],
             mask_cells: vec![0, cells],
             gradient_ratio: ratio,
             lambda: 0.01,

@@ -15,7 +15,8 @@ use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::config::{Campaign, RunConfig, Start};
-use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StepRecord};
+use crate::train::evaluate::Evaluation;
+use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StartRecord, StepRecord};
 pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
 use crate::train::replay::Replay;
 use crate::yolo::anchors::AnchorScale;
@@ -290,6 +291,9 @@ pub struct EarlierRun {
     pub scales: Vec<String>,
     pub steps: Vec<StepRecord>,
     pub epochs: Vec<EpochRecord>,
+    /// What both models found before the first step, and the last weights on test; `None` where the folder does not say.
+    pub start: Option<Arc<StartRecord>>,
+    pub test: Option<Arc<Evaluation>>,
 }
 
 /// What a checkpoint says of itself, known before its weights are read.

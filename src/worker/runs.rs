@@ -65,6 +65,8 @@ fn earlier(folder: &Path) -> Result<EarlierRun, String> {
         scales: history.scales,
         steps: history.steps,
         epochs: history.epochs,
+        start: history.start.map(Arc::new),
+        test: history.test.map(Arc::new),
     })
 }
 

@@ -7,6 +7,7 @@ use super::anchors::AnchorScale;
 use super::checkpoint::{Checkpoint, LoadReport};
 use super::decode::undecode;
 use super::network::{Forward, NetworkError};
+use crate::geometry::Size;
 
 #[derive(Debug)]
 pub struct TorchScriptModel {
@@ -53,6 +54,11 @@ impl TorchScriptModel {
 
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The input that it was traced for, px, where the file says so.
+    pub fn traced_size(&self) -> Option<Size> {
+        self.traced_size.map(|[rows, cols]| Size::new(cols as u32, rows as u32))
     }
 
     pub fn device(&self) -> Device {

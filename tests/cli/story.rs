@@ -110,7 +110,7 @@ fn run(folder: &Path) -> String {
     };
     let mut recorder = Recorder::create(folder, &summary, "").expect("its files");
     for step in 0..2_u64 {
-        let record = StepRecord { step, total: 4.0 - step as f64, distance: vec![1.0], ..StepRecord::default() };
+        let record = StepRecord { step, total: 4.0 - step as f64, distance: vec![Some(1.0)], ..StepRecord::default() };
         recorder.take(&RunEvent::Step(record)).expect("a row");
         let evaluation = Evaluation { map50: 0.5, map50_95: 0.25, ..Evaluation::default() };
         let epoch =

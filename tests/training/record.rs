@@ -4,10 +4,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{EpochRecord, Outcome, RunEvent, RunSummary, StepRecord};
-use distillscope::train::record::{RESULTS, RecordError, Recorder, RunHistory, STEPS, WARNINGS};
+use distillscope::train::event::{EpochRecord, Outcome, RunEvent, RunSummary, StartRecord, StepRecord};
+use distillscope::train::record::{RESULTS, RecordError, Recorder, RunHistory, START, STEPS, TEST, WARNINGS};
 
 fn summary(folder: &Path, first_step: u64) -> RunSummary {
     RunSummary {
@@ -34,7 +35,7 @@ fn step(step: u64) -> StepRecord {
         objectness: x * 1e-9,
         class: 0.0,
         imitation: vec![x * 1e12, f64::MIN_POSITIVE],
-        distance: vec![0.1, 1.0 / 3.0],
+        distance: vec![Some(0.1), Some(1.0 / 3.0)],
         lambda: 0.01,
         mask_cells: vec![123_456_789 + step, 0],
         mask_share: vec![x / 30.0, 0.0],
@@ -60,7 +61,7 @@ fn epoch(epoch: u32, step: u64, evaluated: bool) -> EpochRecord {
         objectness: 0.25,
         class: 0.125,
         imitation: vec![1.0, 2.0],
-        distance: vec![100.0, 12.346],
+        distance: vec![Some(100.0), Some(12.346)],
         lambda: 0.01,
         mask_cells: vec![1_234_567, 8],
         mask_share: vec![0.12346, 0.0625],
@@ -233,6 +234,85 @@ fn a_resumed_run_drops_what_comes_again() {
     let other = RunSummary { scales: vec!["P5".to_owned()], ..summary(folder.path(), 4) };
     let error = Recorder::resume(folder.path(), &other).unwrap_err();
     assert!(error.to_string().contains("is of scales P3 P4, this run has P5"), "{error}");
+}
+
+#[test]
+fn what_is_evaluated_outside_the_epochs_is_kept_and_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let of =
+        |map50_95: f64| Evaluation { map50: 2.0 * map50_95, map50_95, images: 4, labels: 9, ..Evaluation::default() };
+    let start = StartRecord { student: of(0.25), teacher: Some(of(0.375)) };
+    // From a run that was killed: another one's.
+    fs::write(folder.path().join(START), "{}").unwrap();
+    fs::write(folder.path().join(TEST), "{}").unwrap();
+    let mut recorder = Recorder::create(folder.path(), &summary(folder.path(), 0), "").unwrap();
+    let empty = RunHistory::read(folder.path()).unwrap();
+    assert_eq!((empty.start, empty.test, recorder.start()), (None, None, None));
+    recorder.take(&RunEvent::Start(Arc::new(start.clone()))).unwrap();
+    assert_eq!(RunHistory::read(folder.path()).unwrap().start.as_ref(), Some(&start));
+    take_steps(&mut recorder, 0..3);
+    take_epoch(&mut recorder, epoch(0, 3, true));
+    let rows = read(folder.path(), RESULTS).lines().count();
+    assert_eq!(rows, 2, "the start is no epoch");
+    drop(recorder);
+
+    // What is known is not written again: it was measured once.
+    let mut recorder = Recorder::resume(folder.path(), &summary(folder.path(), 3)).unwrap();
+    assert_eq!(recorder.start().map(|start| &**start), Some(&start));
+    let other = StartRecord { student: of(0.125), teacher: None };
+    recorder.take(&RunEvent::Start(Arc::new(other))).unwrap();
+    recorder.take(&RunEvent::Tested(Arc::new(of(0.5)))).unwrap();
+    let history = RunHistory::read(folder.path()).unwrap();
+    assert_eq!((history.start.as_ref(), history.test.as_ref()), (Some(&start), Some(&of(0.5))));
+
+    // TensorBoard's tag of each, once.
+    let mut events = Vec::new();
+    for entry in fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.file_name().unwrap().to_string_lossy().starts_with("events.out.tfevents.") {
+            events.extend(fs::read(entry).unwrap());
+        }
+    }
+    for tag in ["start/mAP_0.5:0.95", "teacher/mAP_0.5:0.95", "test/mAP_0.5:0.95"] {
+        assert_eq!(events.windows(tag.len()).filter(|part| *part == tag.as_bytes()).count(), 1, "{tag}");
+    }
+
+    fs::write(folder.path().join(START), "{\"student\": 3}").unwrap();
+    let error = RunHistory::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("start.json: ") && error.contains("remove it"), "{error}");
+}
+
+/// Scales of which no cell counted: an empty field, also where it is the last one or every one; in files of version 0.1.0
+/// 0 over 0 cells.
+#[test]
+fn a_scale_without_cells_has_no_distance_in_the_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::create(folder.path(), &summary(folder.path(), 0), "").unwrap();
+    let with = |index: u64, distance: [Option<f64>; 2]| StepRecord {
+        distance: distance.to_vec(),
+        imitation: distance.iter().map(|distance| 0.01 * distance.unwrap_or(0.0)).collect(),
+        mask_cells: distance.iter().map(|distance| u64::from(distance.is_some())).collect(),
+        ..step(index)
+    };
+    let steps = [with(0, [Some(0.5), None]), with(1, [None, Some(0.25)]), with(2, [None, None])];
+    for step in &steps {
+        recorder.take(&RunEvent::Step(step.clone())).unwrap();
+    }
+    let mut of_epoch = epoch(0, 3, true);
+    (of_epoch.mean.distance[1], of_epoch.mean.mask_cells[1]) = (None, 0);
+    take_epoch(&mut recorder, of_epoch.clone());
+    let history = RunHistory::read(folder.path()).unwrap();
+    assert_eq!(history.steps, steps);
+    assert_eq!(history.epochs, [of_epoch]);
+    let text = read(folder.path(), STEPS);
+    assert!(text.lines().nth(1).unwrap().contains(",0.005,0.0,0.5,,0.01,1,0,"), "{text}");
+
+    let old = text.replace(",0.005,0.0,0.5,,", ",0.005,0.0,0.5,0.0,").replace(",0.0,0.0,,,", ",0.0,0.0,0.0,0.0,");
+    assert_ne!(old, text);
+    fs::write(folder.path().join(STEPS), old).unwrap();
+    assert_eq!(RunHistory::read(folder.path()).unwrap().steps, steps);
+    // Cells that are alike in both models are another matter.
+    fs::write(folder.path().join(STEPS), text.replace(",0.005,0.0,0.5,,", ",0.0,0.0,0.0,,")).unwrap();
+    assert_eq!(RunHistory::read(folder.path()).unwrap().steps[0].distance, [Some(0.0), None]);
 }
 
 /// A table as it was before shares were kept.

@@ -6,17 +6,20 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use distillscope::dataset::{DataYaml, Samples, Split};
 use distillscope::imitation::loss::Loss;
 use distillscope::train::TrainError;
 use distillscope::train::campaign;
-use distillscope::train::comparison::Comparison;
+use distillscope::train::comparison::{Comparison, RunResult};
 use distillscope::train::config::{
     AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, Recipe, RunConfig,
 };
-use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord};
+use distillscope::train::evaluate::{EvaluateOptions, evaluate};
+use distillscope::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;
 use distillscope::train::preview::{BatchRequest, Previews};
 use distillscope::train::record::RunHistory;
+use distillscope::train::verdict::Says;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::Network;
 use image::{Rgb, RgbImage};
@@ -48,35 +51,8 @@ pub struct Place {
 impl Place {
     pub fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().expect("a folder") };
-        for (split, count) in [("train", 5_u32), ("val", 2)] {
-            let (images, labels) =
-                (place.at(&format!("data/images/{split}")), place.at(&format!("data/labels/{split}")));
-            fs::create_dir_all(&images).expect("a folder");
-            fs::create_dir_all(&labels).expect("a folder");
-            for i in 0..count {
-                // A light square on a dark ground, wider than high pictures among them; the last has no object.
-                let (width, height) = if i % 2 == 0 { (64, 64) } else { (80, 48) };
-                let mut picture = RgbImage::from_pixel(width, height, Rgb([40, 60, (30 * i) as u8]));
-                let (x, y, side) = (8 + 4 * i, 6 + 3 * i, 20 + 2 * i);
-                for py in y..(y + side).min(height) {
-                    for px in x..(x + side).min(width) {
-                        picture.put_pixel(px, py, Rgb([220, (40 * i) as u8, 90]));
-                    }
-                }
-                picture.save(images.join(format!("{i}.png"))).expect("a picture");
-                let bottom = (y + side).min(height);
-                let row = format!(
-                    "{} {} {} {} {}\n",
-                    i % 2,
-                    (f64::from(x) + f64::from(side) / 2.0) / f64::from(width),
-                    (f64::from(y) + f64::from(bottom - y) / 2.0) / f64::from(height),
-                    f64::from(side) / f64::from(width),
-                    f64::from(bottom - y) / f64::from(height)
-                );
-                let text = if i + 1 == count && split == "train" { String::new() } else { row };
-                fs::write(labels.join(format!("{i}.txt")), text).expect("labels");
-            }
-        }
+        place.pictures("train", 5);
+        place.pictures("val", 2);
         let data = "path: .\ntrain: images/train\nval: images/val\nnames: [even, odd]\n";
         fs::write(place.at("data/data.yaml"), data).expect("data.yaml");
         fs::write(place.at("student.yaml"), YAML.replace("WIDTH", "0.125")).expect("a yaml");
@@ -84,6 +60,36 @@ impl Place {
         let config = RunConfig { student: place.at("teacher.yaml"), teacher: None, ..place.config() };
         place.run(config, "teacher").expect("a teacher");
         place
+    }
+
+    /// Pictures of a split with their labels.
+    pub fn pictures(&self, split: &str, count: u32) {
+        let (images, labels) = (self.at(&format!("data/images/{split}")), self.at(&format!("data/labels/{split}")));
+        fs::create_dir_all(&images).expect("a folder");
+        fs::create_dir_all(&labels).expect("a folder");
+        for i in 0..count {
+            // A light square on a dark ground, wider than high pictures among them; the last has no object.
+            let (width, height) = if i % 2 == 0 { (64, 64) } else { (80, 48) };
+            let mut picture = RgbImage::from_pixel(width, height, Rgb([40, 60, (30 * i) as u8]));
+            let (x, y, side) = (8 + 4 * i, 6 + 3 * i, 20 + 2 * i);
+            for py in y..(y + side).min(height) {
+                for px in x..(x + side).min(width) {
+                    picture.put_pixel(px, py, Rgb([220, (40 * i) as u8, 90]));
+                }
+            }
+            picture.save(images.join(format!("{i}.png"))).expect("a picture");
+            let bottom = (y + side).min(height);
+            let row = format!(
+                "{} {} {} {} {}\n",
+                i % 2,
+                (f64::from(x) + f64::from(side) / 2.0) / f64::from(width),
+                (f64::from(y) + f64::from(bottom - y) / 2.0) / f64::from(height),
+                f64::from(side) / f64::from(width),
+                f64::from(bottom - y) / f64::from(height)
+            );
+            let text = if i + 1 == count && split == "train" { String::new() } else { row };
+            fs::write(labels.join(format!("{i}.txt")), text).expect("labels");
+        }
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
@@ -133,7 +139,7 @@ fn go(campaign: &Campaign, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Res
     Ok(events)
 }
 
-fn steps(events: &[RunEvent]) -> Vec<StepRecord> {
+pub fn steps(events: &[RunEvent]) -> Vec<StepRecord> {
     let step = |event: &RunEvent| match event {
         RunEvent::Step(step) => Some(StepRecord { seconds: 0.0, waited: 0.0, measuring: None, ..step.clone() }),
         _ => None,
@@ -191,9 +197,12 @@ fn what_is_not_weighed_changes_no_weight() {
     let looked = steps(&place.run(RunConfig { imitation, ..place.config() }, "looked").expect("a run"));
     let alone = steps(&place.run(RunConfig { teacher: None, ..place.config() }, "alone").expect("a run"));
     for step in &looked {
-        assert_eq!(step.mask_cells.iter().sum::<u64>() > 0, step.distance.iter().sum::<f64>() > 0.0);
+        // A scale without a cell has no distance.
+        for (cells, distance) in step.mask_cells.iter().zip(&step.distance) {
+            assert_eq!(*cells > 0, distance.is_some_and(|distance| distance > 0.0));
+        }
     }
-    assert!(looked[0].distance[0] > 0.0);
+    assert!(looked[0].distance[0].expect("cells") > 0.0);
     let totals = |steps: &[StepRecord]| steps.iter().map(|step| step.total).collect::<Vec<_>>();
     assert_eq!(totals(&looked), totals(&alone));
     assert_eq!(weights(&place.at("looked")), weights(&place.at("alone")));
@@ -209,7 +218,7 @@ fn imitation_moves_the_student_and_trains_its_adapters() {
     assert_ne!(weights(&place.at("with")), weights(&place.at("without")));
     for step in &run {
         for (weighed, distance) in step.imitation.iter().zip(&step.distance) {
-            assert!((weighed - 0.1 * distance).abs() < 1e-12);
+            assert!((weighed - 0.1 * distance.unwrap_or(0.0)).abs() < 1e-12);
         }
         let parts = step.box_loss + step.objectness + step.class + step.imitation.iter().sum::<f64>();
         assert!((step.total - parts).abs() < 1e-9);
@@ -428,4 +437,307 @@ fn a_damaged_picture_is_left_out_of_the_evaluation_and_named_once() {
     });
     // Only the other picture, with its one ground truth, is counted.
     assert!(evaluated.map(|e| (e.images, e.labels)).all(|counted| counted == (1, 1)));
+}
+
+/// The stages that were announced, each run's in order and once.
+fn stages(campaign: &Campaign) -> (Vec<(RunId, String)>, Vec<RunId>) {
+    let (mut stages, mut stepping) = (Vec::new(), Vec::new());
+    campaign::run(campaign, &RunControl::default(), &mut |id, event| match event {
+        RunEvent::Stage { what, .. } if !stages.contains(&(id, what.clone())) => stages.push((id, what)),
+        RunEvent::Step(_) if !stepping.contains(&id) => stepping.push(id),
+        _ => {}
+    })
+    .expect("its runs");
+    (stages, stepping)
+}
+
+fn comparison(folder: &Path) -> Comparison {
+    let text = fs::read_to_string(folder.join("comparison.json")).expect("a comparison");
+    serde_json::from_str(&text).expect("its json")
+}
+
+const IMITATION: RunId = RunId { seed: 3, arm: Arm::Imitation };
+const BASELINE: RunId = RunId { seed: 3, arm: Arm::Baseline };
+
+/// mAP of a checkpoint, as `val` would find it.
+fn accuracy(weights: &Path, data: &Path, split: Split) -> (f64, f64) {
+    let (network, _) =
+        Network::load(&checkpoint::open(weights).expect("a checkpoint"), Device::Cpu).expect("a network");
+    let data = DataYaml::load(data).expect("data");
+    let samples = Samples::load(&data, split, &mut |_, _| ControlFlow::Continue(())).expect("samples");
+    let options = EvaluateOptions { imgsz: 64, batch: 4, losses: None };
+    let found = evaluate(&network, &samples, &options, &mut |_, _| ControlFlow::Continue(())).expect("figures");
+    let found = found.expect("nobody breaks it off");
+    (found.map50, found.map50_95)
+}
+
+#[test]
+fn the_start_is_measured_once_and_handed_to_the_other_runs() {
+    let place = Place::new();
+    let measured = |stages: &[(RunId, String)], what: &str| -> Vec<RunId> {
+        stages.iter().filter(|(_, stage)| stage == what).map(|(id, _)| *id).collect()
+    };
+    let config = RunConfig { length: Length::Steps(1), ..place.config() };
+    let pairs = |config, out| Campaign { paired: true, seeds: 2, ..place.campaign(config, out) };
+    // From a checkpoint every run starts alike.
+    let checkpoint = place.at("teacher/weights/last.safetensors");
+    let same = RunConfig { student: checkpoint.clone(), ..config.clone() };
+    let (found, _) = stages(&pairs(same, "same"));
+    assert_eq!(measured(&found, "evaluating the student as it starts"), [IMITATION]);
+    assert_eq!(measured(&found, "evaluating the teacher"), [IMITATION]);
+    let expected = accuracy(&checkpoint, &place.at("data/data.yaml"), Split::Val);
+    for run in ["imitation-3", "baseline-3", "imitation-4", "baseline-4"] {
+        let start = RunHistory::read(&place.at("same").join(run)).expect("a history").start.expect("a start");
+        assert_eq!((start.student.map50, start.student.map50_95), expected, "{run}");
+        assert_eq!((start.student.images, start.student.labels), (2, 2));
+        assert_eq!(start.teacher.is_some(), run.starts_with("imitation"), "{run}");
+    }
+    let results = comparison(&place.at("same")).runs;
+    for result in &results {
+        let before = result.before.expect("a start");
+        assert_eq!((before.map50, before.map50_95), expected);
+        assert_eq!(
+            result.teacher,
+            (result.arm == Some(Arm::Imitation)).then_some(before),
+            "the teacher is the student"
+        );
+        assert_eq!(result.last.map(|last| last.map50), Some(result.map50));
+    }
+    // Weights that are drawn are those of the seed.
+    let (found, _) = stages(&pairs(config.clone(), "drawn"));
+    let fourth = RunId { seed: 4, arm: Arm::Imitation };
+    assert_eq!(measured(&found, "evaluating the student as it starts"), [IMITATION, fourth]);
+    assert_eq!(measured(&found, "evaluating the teacher"), [IMITATION]);
+    // And nothing where nobody wants to know.
+    let (found, _) = stages(&place.campaign(RunConfig { evaluate_start: false, ..config }, "silent"));
+    assert_eq!(measured(&found, "evaluating the student as it starts"), []);
+    assert_eq!(RunHistory::read(&place.at("silent")).expect("a history").start, None);
+}
+
+#[test]
+fn a_run_that_is_stopped_before_its_first_step_goes_on_as_if_it_had_not_been() {
+    let place = Place::new();
+    let whole = steps(&place.run(place.config(), "whole").expect("a run"));
+    for (index, stage) in ["evaluating the teacher", "fitting the adapters"].into_iter().enumerate() {
+        let campaign = place.campaign(place.config(), &format!("parts-{index}"));
+        let stopped = go(&campaign, |event, control| {
+            if matches!(event, RunEvent::Stage { what, .. } if what == stage) {
+                control.stop();
+            }
+        });
+        let stopped = stopped.expect("a run");
+        assert!(matches!(stopped.last(), Some(RunEvent::Ended(Outcome::Stopped))), "{stage}");
+        assert_eq!(campaign.out.join("start.json").exists(), stage == "fitting the adapters");
+        let measured = std::cell::Cell::new(false);
+        let rest = go(&Campaign { resume: true, ..campaign.clone() }, |event, _| {
+            measured.set(
+                measured.get() || matches!(event, RunEvent::Stage { what, .. } if what == "evaluating the teacher"),
+            );
+        });
+        assert_eq!(steps(&rest.expect("the rest")), whole, "{stage}");
+        assert_eq!(measured.get(), stage == "evaluating the teacher", "what is on disk is not measured again");
+        assert_eq!(weights(&campaign.out), weights(&place.at("whole")));
+        assert!(RunHistory::read(&campaign.out).expect("a history").start.is_some());
+    }
+}
+
+#[test]
+fn a_result_is_whole_although_its_run_was_interrupted() {
+    let place = Place::new();
+    place.run(place.config(), "whole").expect("a run");
+    let campaign = place.campaign(place.config(), "parts");
+    // After the first epoch, and again within the second.
+    for stop_at in [2, 3] {
+        let resume = campaign.out.join("config.toml").exists();
+        let stopped = go(&Campaign { resume, ..campaign.clone() }, |event, control| {
+            if matches!(event, RunEvent::Step(step) if step.step == stop_at) {
+                control.stop();
+            }
+        });
+        assert!(matches!(stopped.expect("a run").last(), Some(RunEvent::Ended(Outcome::Stopped))));
+    }
+    go(&Campaign { resume: true, ..campaign.clone() }, |_, _| {}).expect("the rest");
+    let result = |folder: &Path| -> RunResult {
+        serde_json::from_str(&fs::read_to_string(folder.join("result.json")).expect("a result")).expect("its json")
+    };
+    let (whole, parts) = (result(&place.at("whole")), result(&campaign.out));
+    assert!(parts.seconds > 0.0 && parts.before.is_some() && parts.before == whole.before);
+    // The table of epochs keeps five digits.
+    let first = whole.distance_of_first_epoch.expect("a distance");
+    assert!((parts.distance_of_first_epoch.expect("a distance") - first).abs() < 1e-4 * first);
+    let rounded = |result: &RunResult| RunResult {
+        seconds: 0.0,
+        distance_of_first_epoch: None,
+        best_map50_95: 0.0,
+        best: None,
+        ..result.clone()
+    };
+    assert_eq!(rounded(&parts), rounded(&whole));
+    assert_eq!(parts.best.map(|best| best.epoch), whole.best.map(|best| best.epoch));
+}
+
+/// Of one picture a batch: the one without an object has no cell at any scale.
+#[test]
+fn a_scale_without_cells_has_no_distance() {
+    let place = Place::new();
+    let hyp = Hyperparameters::default().without_augmentation();
+    let imitation = ImitationConfig { lambda: Lambda::Fixed(0.1), ..place.config().imitation };
+    let config = RunConfig { hyp, imitation, batch: 1, length: Length::Epochs(1), ..place.config() };
+    let events = place.run(config, "run").expect("a run");
+    let run = steps(&events);
+    let empty: Vec<&StepRecord> = run.iter().filter(|step| step.mask_cells.iter().all(|cells| *cells == 0)).collect();
+    assert_eq!((run.len(), empty.len()), (5, 1));
+    assert_eq!((&empty[0].distance, &empty[0].imitation), (&vec![None; 3], &vec![0.0; 3]));
+    assert!((empty[0].total - (empty[0].box_loss + empty[0].objectness + empty[0].class)).abs() < 1e-12);
+    let epoch = events.iter().find_map(|event| match event {
+        RunEvent::Epoch(epoch) => Some(&epoch.mean),
+        _ => None,
+    });
+    for (scale, mean) in epoch.expect("an epoch").distance.iter().enumerate() {
+        let there: Vec<f64> = run.iter().filter_map(|step| step.distance[scale]).collect();
+        let expected = (!there.is_empty()).then(|| there.iter().sum::<f64>() / there.len() as f64);
+        assert_eq!(mean.is_some(), expected.is_some());
+        assert!((mean.unwrap_or(0.0) - expected.unwrap_or(0.0)).abs() < 1e-12);
+    }
+    let history = RunHistory::read(&place.at("run")).expect("a history");
+    assert_eq!(
+        history.steps.iter().map(|step| &step.distance).collect::<Vec<_>>(),
+        run.iter().map(|step| &step.distance).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn the_last_weights_are_measured_on_test_and_the_verdict_stands_on_it() {
+    let place = Place::new();
+    place.pictures("test", 3);
+    let with_test = |entry: &str| {
+        let data = format!("path: .\ntrain: images/train\nval: images/val\ntest: {entry}\nnames: [even, odd]\n");
+        fs::write(place.at("data/data.yaml"), data).expect("data.yaml");
+    };
+    let short = RunConfig { length: Length::Steps(3), ..place.config() };
+    with_test("images/test");
+    let campaign = Campaign { paired: true, ..place.campaign(short.clone(), "tested") };
+    let (found, _) = stages(&campaign);
+    let tested: Vec<RunId> = found.iter().filter(|(_, what)| what == "evaluating on test").map(|(id, _)| *id).collect();
+    assert_eq!(tested, [IMITATION, BASELINE]);
+    for run in ["imitation", "baseline"] {
+        let folder = campaign.out.join(run);
+        let test = RunHistory::read(&folder).expect("a history").test.expect("a test");
+        let last = folder.join("weights/last.safetensors");
+        assert_eq!((test.map50, test.map50_95), accuracy(&last, &place.at("data/data.yaml"), Split::Test), "{run}");
+        assert_eq!((test.images, test.labels), (3, 3));
+    }
+    let verdict = comparison(&campaign.out).verdict.expect("a pair");
+    assert_eq!((verdict.split.as_str(), verdict.n, verdict.says), ("test", 1, Says::CannotTell));
+
+    // Stopped on the way: the run has all its steps, and its test still to come.
+    let alone = place.campaign(RunConfig { teacher: None, ..short.clone() }, "alone");
+    let stop = |event: &RunEvent, control: &RunControl| {
+        if matches!(event, RunEvent::Stage { what, .. } if what == "evaluating on test") {
+            control.stop();
+        }
+    };
+    let events = go(&alone, stop).expect("a run");
+    assert!(
+        matches!(events.last(), Some(RunEvent::Ended(Outcome::Stopped))) && !alone.out.join("result.json").exists()
+    );
+    let events = go(&Campaign { resume: true, ..alone.clone() }, |_, _| {}).expect("the rest");
+    assert!(events.iter().any(|event| matches!(event, RunEvent::Tested(_))) && steps(&events).is_empty());
+    assert!(matches!(events.last(), Some(RunEvent::Ended(Outcome::Finished))));
+
+    // What says nothing new is left out, with a word.
+    fs::create_dir_all(place.at("data/images/empty")).expect("a folder");
+    for (index, (entry, why)) in [
+        ("images/val", "2 of the 2 images of test are in train or val too"),
+        ("[images/test, images/../images/train]", "5 of the 8 images of test are in train or val too"),
+        ("images/empty", "'test' has no image that can be used"),
+        ("images/nowhere", "'test: images/nowhere' was not found"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        with_test(entry);
+        let config = RunConfig { teacher: None, length: Length::Steps(1), ..place.config() };
+        let events = place.run(config, &format!("without-{index}")).expect("a run");
+        let said = |event: &&RunEvent| {
+            matches!(event, RunEvent::Warning(text)
+                if text.contains(why) && text.ends_with("test is not used, and a verdict stands on val"))
+        };
+        assert_eq!(events.iter().filter(said).count(), 1, "{entry}: {events:?}");
+        assert!(!events.iter().any(|event| matches!(event, RunEvent::Tested(_))), "{entry}");
+    }
+}
+
+#[test]
+fn pairs_get_more_seeds_and_keep_what_is_done() {
+    let place = Place::new();
+    let short = RunConfig { length: Length::Steps(2), ..place.config() };
+    let campaign = Campaign { paired: true, ..place.campaign(short.clone(), "pairs") };
+    let (_, run) = stages(&campaign);
+    assert_eq!(run, [IMITATION, BASELINE]);
+    let first = comparison(&campaign.out);
+    assert_eq!((first.runs.len(), first.verdict.as_ref().map(|verdict| verdict.n)), (2, Some(1)));
+
+    // What else is asked for on resuming is what the folder says.
+    let resume =
+        |seeds, paired| Campaign { config: RunConfig::default(), seeds, paired, resume: true, ..campaign.clone() };
+    let (found, run) = stages(&resume(3, false));
+    let more = [(4, Arm::Imitation), (4, Arm::Baseline), (5, Arm::Imitation), (5, Arm::Baseline)];
+    assert_eq!(run, more.map(|(seed, arm)| RunId { seed, arm }));
+    assert!(!found.iter().any(|(_, what)| what == "evaluating the teacher"), "it is known from the first pair");
+    let all = comparison(&campaign.out);
+    assert_eq!(all.runs[..2], first.runs);
+    assert_eq!(all.verdict.as_ref().map(|verdict| (verdict.n, verdict.split.as_str())), Some((3, "val")));
+    let folders = ["imitation", "baseline", "imitation-4", "baseline-4", "imitation-5", "baseline-5"];
+    assert!(folders.iter().all(|folder| campaign.out.join(folder).join("result.json").exists()));
+    assert!(!campaign.out.join("imitation-3").exists());
+
+    // Nothing more, then fewer.
+    assert_eq!(stages(&resume(0, false)).1, []);
+    assert_eq!(stages(&resume(3, true)).1, []);
+    assert_eq!(comparison(&campaign.out), all);
+    let error = go(&resume(2, true), |_, _| {}).expect_err("three are there").to_string();
+    assert!(error.contains("pairs: has 3 seeds already; give more than that"), "{error}");
+
+    // Seeds without baselines get them.
+    let alone = Campaign { seeds: 2, ..place.campaign(short.clone(), "alone") };
+    assert_eq!(stages(&alone).1.len(), 2);
+    let (_, run) = stages(&Campaign { paired: true, resume: true, seeds: 0, ..alone });
+    assert_eq!(run, [BASELINE, RunId { seed: 4, arm: Arm::Baseline }]);
+    // A single run has no place for them.
+    let single = place.campaign(short, "single");
+    go(&single, |_, _| {}).expect("a run");
+    let error = go(&Campaign { paired: true, resume: true, ..single }, |_, _| {}).expect_err("no pairs").to_string();
+    assert!(error.contains("single: holds a single run"), "{error}");
+}
+
+/// The sample session's student knows something; a learning rate a thousand times too high makes it forget.
+#[test]
+fn a_student_that_ends_below_its_start_is_told_so() {
+    let place = Place::new();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
+    let config = RunConfig {
+        data: sample.join("data.yaml"),
+        student: sample.join("models/student.pt"),
+        teacher: None,
+        length: Length::Steps(2),
+        imgsz: 160,
+        batch: 4,
+        device: "cpu".to_owned(),
+        hyp: Hyperparameters { lr0: 3.0, ..Recipe::Short.hyp() },
+        ..RunConfig::default()
+    };
+    let events = place.run(config.clone(), "ruined").expect("a run");
+    let result: RunResult =
+        serde_json::from_str(&fs::read_to_string(place.at("ruined/result.json")).expect("a result")).expect("its json");
+    let (before, after) = (result.before.expect("a start").map50_95, result.map50_95);
+    assert!(before > 0.02 && after < before / 2.0, "{before} and {after}");
+    let said = format!("the student ended below its start: mAP50-95 {before:.3} before, {after:.3} after");
+    assert!(events.contains(&RunEvent::Warning(said.clone())), "{said}");
+    assert!(fs::read_to_string(place.at("ruined/warnings.txt")).expect("warnings").contains(&said));
+    // One that learns hardly anything stays where it was.
+    let quiet = RunConfig { hyp: Hyperparameters { lr0: 1e-9, ..Recipe::Short.hyp() }, ..config };
+    let events = place.run(quiet, "quiet").expect("a run");
+    let below = |event: &RunEvent| matches!(event, RunEvent::Warning(text) if text.contains("below its start"));
+    assert!(!events.iter().any(below));
 }

@@ -356,7 +356,8 @@ fn every_layer_has_its_figure() {
 #[test]
 fn a_moment_of_a_run_is_named_with_its_run_its_step_and_its_weight() {
     let mut window = Window::on_scene();
-    let steps = (0..3).map(|step| StepRecord { step, lambda: 0.25, distance: vec![1.0], ..StepRecord::default() });
+    let steps =
+        (0..3).map(|step| StepRecord { step, lambda: 0.25, distance: vec![Some(1.0)], ..StepRecord::default() });
     window.report(Report::EarlierRun(Box::new(EarlierRun {
         folder: "runs/run-1".into(),
         scales: vec!["P3".into()],

@@ -16,7 +16,7 @@ use distillscope::inspect::{LabelSource, Scene, SceneRequest};
 use distillscope::train::config::{RunConfig, SnapshotConfig};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
-    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
+    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
 };
 use distillscope::train::record::Recorder;
 use distillscope::train::replay::{FILE_NAME, Recording, Replay, ReplayReport, Subject};
@@ -71,7 +71,7 @@ fn step(arm: Arm, step: u64) -> StepRecord {
         // A run that diverges says so.
         total: if step == 3 { f64::NAN } else { third },
         imitation: of_scales([third, 0.5]),
-        distance: of_scales([2.0 * third, 1.0]),
+        distance: of_scales([2.0 * third, 1.0]).into_iter().map(Some).collect(),
         mask_cells: if arm == Arm::Imitation { vec![9, 4] } else { Vec::new() },
         mask_share: if arm == Arm::Imitation { vec![0.75, 0.25] } else { Vec::new() },
         images: 4,
@@ -95,6 +95,12 @@ fn snapshot(step: u64) -> Arc<Snapshot> {
     });
     let truths = vec![if step == 4 { f64::INFINITY } else { 0.125 * step as f64 }];
     Arc::new(Snapshot { step, image: "elsewhere/bird.png".into(), scales: scales.to_vec(), truths, seconds: 0.25 })
+}
+
+/// With more than a replay keeps.
+fn start(arm: Arm) -> StartRecord {
+    let of = |map50_95: f64| Evaluation { map50: 2.0 * map50_95, map50_95, images: 5, ..Evaluation::default() };
+    StartRecord { student: of(0.0625), teacher: (arm == Arm::Imitation).then(|| of(0.375)) }
 }
 
 fn recording(folder: &Path, summary: &RunSummary, arm: Arm) -> Recording {
@@ -125,6 +131,7 @@ fn record(parent: &Path, arm: Arm) -> PathBuf {
         }
     };
     take(RunEvent::Started(Arc::new(summary)));
+    take(RunEvent::Start(Arc::new(start(arm))));
     moment(&mut take, 0);
     for epoch in 0..2_u32 {
         for index in [0, 1] {
@@ -159,6 +166,9 @@ fn what_a_run_said_is_read_back() {
     assert!(replay.steps[3].total.is_nan(), "what diverged stays visible");
     let maps: Vec<f64> = replay.epochs.iter().map(|epoch| epoch.evaluation.as_ref().unwrap().map50).collect();
     assert_eq!(maps, [0.25, 0.5]);
+    let start = replay.start.as_ref().unwrap();
+    let of = |evaluation: &Evaluation| (evaluation.map50, evaluation.map50_95);
+    assert_eq!((of(&start.student), start.teacher.as_ref().map(of)), ((0.125, 0.0625), Some((0.75, 0.375))));
 
     let moments: Vec<u64> = replay.snapshots.iter().map(|snapshot| snapshot.step).collect();
     assert_eq!(moments, [0, 2, 4]);

@@ -122,12 +122,12 @@ fn started(steps: u64) -> RunEvent {
 }
 
 fn step(step: u64, total: f64) -> RunEvent {
-    RunEvent::Step(StepRecord { step, total, seconds: 0.5, distance: vec![2.0, 1.0], ..Default::default() })
+    RunEvent::Step(StepRecord { step, total, seconds: 0.5, distance: vec![Some(2.0), Some(1.0)], ..Default::default() })
 }
 
 fn epoch(step: u64, map50: f64) -> RunEvent {
     let evaluation = Evaluation { map50, map50_95: map50 / 2.0, seconds: 4.0, ..Default::default() };
-    let mean = StepRecord { distance: vec![2.0, 1.0], ..Default::default() };
+    let mean = StepRecord { distance: vec![Some(2.0), Some(1.0)], ..Default::default() };
     RunEvent::Epoch(Box::new(EpochRecord { step, mean, evaluation: Some(evaluation), ..Default::default() }))
 }
 

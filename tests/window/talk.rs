@@ -216,7 +216,7 @@ fn comparison() -> Arc<Comparison> {
 }
 
 fn step(step: u64, total: f64) -> StepRecord {
-    StepRecord { step, total, distance: vec![total / 2.0], ..StepRecord::default() }
+    StepRecord { step, total, distance: vec![Some(total / 2.0)], ..StepRecord::default() }
 }
 
 fn epoch(epoch: u32, map: f64) -> EpochRecord {
@@ -236,6 +236,7 @@ fn earlier(folder: &str) -> EarlierRun {
         scales: vec!["P3".into()],
         steps: vec![step(0, 4.0), step(1, 3.0)],
         epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
+        ..EarlierRun::default()
     }
 }
 
@@ -434,6 +435,7 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
         scene: scene(),
         mask,
         scales: default_anchors(),
+        start: None,
         steps: vec![step(0, 4.0), step(1, 3.0)],
         epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
         snapshots: Vec::new(),

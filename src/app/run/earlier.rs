@@ -48,7 +48,8 @@ mod tests {
     fn arm_and_seed_from_the_folder_the_config_and_the_records() {
         let of = |folder: &str, seed: Option<u64>, distance: &[f64]| {
             let config = seed.map(|seed| Box::new(RunConfig { seed, ..RunConfig::default() }));
-            let steps = vec![StepRecord { distance: distance.to_vec(), ..StepRecord::default() }];
+            let steps =
+                vec![StepRecord { distance: distance.iter().copied().map(Some).collect(), ..StepRecord::default() }];
             let RunId { seed, arm } = id(&EarlierRun { folder: folder.into(), config, steps, ..EarlierRun::default() });
             (seed, arm)
         };

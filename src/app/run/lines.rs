@@ -212,7 +212,7 @@ mod tests {
         let mut track = Track::new(key, 1, RunId { seed: 0, arm }, format!("a, {}", arm.name()));
         track.scales = vec!["P3".into(), "P4".into()];
         for (step, &total) in totals.iter().enumerate() {
-            let distance = vec![total, total];
+            let distance = vec![Some(total), Some(total)];
             track.step(&StepRecord { step: step as u64, total, distance, ..Default::default() });
         }
         Arc::new(track)

@@ -225,7 +225,11 @@ impl Runs {
             match &event {
                 RunEvent::Stage { what, fraction } => live.stage = Some((what.clone(), *fraction)),
                 RunEvent::Started(_) => live.begun += 1,
-                RunEvent::Step(_) | RunEvent::Epoch(_) | RunEvent::Ended(_) => live.stage = None,
+                RunEvent::Start(_)
+                | RunEvent::Step(_)
+                | RunEvent::Epoch(_)
+                | RunEvent::Tested(_)
+                | RunEvent::Ended(_) => live.stage = None,
                 RunEvent::Snapshot(_) | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
             }
             let name = run_name(&live.campaign, id, several);

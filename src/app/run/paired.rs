@@ -67,12 +67,7 @@ fn row(track: &Track) -> Row {
     let evaluations: Vec<&Evaluation> = track.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).collect();
     let pair = |evaluation: &Evaluation| [evaluation.map50, evaluation.map50_95];
     let best = evaluations.iter().map(|e| pair(e)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]);
-    let distances: Vec<f64> = track
-        .epochs
-        .iter()
-        .filter(|epoch| !epoch.mean.distance.is_empty())
-        .map(|epoch| epoch.mean.distance.iter().sum())
-        .collect();
+    let distances: Vec<f64> = track.epochs.iter().filter_map(|epoch| epoch.mean.whole_distance()).collect();
     Row {
         seed: track.id.seed,
         arm: track.id.arm,
@@ -92,7 +87,7 @@ mod tests {
         let mut track = Track::new(seed, 0, RunId { seed, arm }, String::new());
         for (epoch, &map50) in map50.iter().enumerate() {
             let evaluation = Evaluation { map50, map50_95: map50 / 2.0, ..Default::default() };
-            let distance = vec![8.0 / (epoch + 1) as f64, 2.0];
+            let distance = vec![Some(8.0 / (epoch + 1) as f64), Some(2.0)];
             track.receive(RunEvent::Epoch(Box::new(EpochRecord {
                 epoch: epoch as u32,
                 step: 10 * (epoch as u64 + 1),

@@ -35,7 +35,7 @@ mod tests {
         let mut track = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, "run-1".into());
         assert_eq!(track.told(), RunTold { name: "run-1".into(), ..RunTold::default() });
         for (step, total) in [5.0, 4.0, 3.0].into_iter().enumerate() {
-            let distance = vec![total / 4.0, total / 2.0];
+            let distance = vec![Some(total / 4.0), Some(total / 2.0)];
             let record = StepRecord { step: step as u64, total, distance, ..StepRecord::default() };
             track.receive(RunEvent::Step(record));
         }

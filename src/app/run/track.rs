@@ -226,7 +226,11 @@ impl Track {
             RunEvent::Epoch(epoch) => self.epoch(*epoch),
             RunEvent::Snapshot(snapshot) => self.snapshot(snapshot),
             RunEvent::Ended(outcome) => self.outcome = Some(outcome),
-            RunEvent::Stage { .. } | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
+            RunEvent::Start(_)
+            | RunEvent::Tested(_)
+            | RunEvent::Stage { .. }
+            | RunEvent::Warning(_)
+            | RunEvent::Saved { .. } => {}
         }
     }
 
@@ -258,7 +262,9 @@ impl Track {
             self.put(Plot::Imitation, scale, step, value);
         }
         for (scale, &value) in record.distance.iter().enumerate() {
-            self.put(Plot::Distance, scale, step, value);
+            if let Some(value) = value {
+                self.put(Plot::Distance, scale, step, value);
+            }
         }
         self.put(Plot::Lambda, 0, step, record.lambda);
         if let Some(ratio) = record.gradient_ratio {
@@ -396,7 +402,13 @@ mod tests {
     }
 
     fn step(step: u64, total: f64, seconds: f64) -> RunEvent {
-        RunEvent::Step(StepRecord { step, total, seconds, distance: vec![total, 2.0 * total], ..Default::default() })
+        RunEvent::Step(StepRecord {
+            step,
+            total,
+            seconds,
+            distance: vec![Some(total), Some(2.0 * total)],
+            ..Default::default()
+        })
     }
 
     #[test]

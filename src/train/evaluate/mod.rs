@@ -1,9 +1,10 @@
-//! A network on a split → precision, recall, mAP, with the numbers and the geometry of YOLOv5's `val.py`.
+//! A model on a split → precision, recall, mAP, with the numbers and the geometry of YOLOv5's `val.py`.
 //!
 //! [`rect`] says which images share an input and where they lie in it, [`loader`] makes its pixels, [`matching`] and
-//! [`average_precision`] are the mathematics; here the network runs.
+//! [`average_precision`] are the mathematics, [`detector`] is what of a model it takes; here the model runs.
 
 pub mod average_precision;
+mod detector;
 mod loader;
 pub mod matching;
 mod rect;
@@ -15,7 +16,7 @@ use std::thread;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
@@ -23,14 +24,15 @@ use self::average_precision::{Scored, figures_by_class};
 use self::loader::LoadedBatch;
 use self::rect::Placement;
 use crate::dataset::{DatasetError, Label, Sample, Samples, Warning};
-use crate::inspect::input_multiple;
 use crate::yolo::assign::Target;
 use crate::yolo::decode::rows_above;
 use crate::yolo::detection::{Detection, NmsOptions, non_max_suppression};
-use crate::yolo::network::{Network, NetworkError};
+use crate::yolo::network::NetworkError;
+
+pub use detector::{Detector, class_places, input_stride};
 
 /// One class.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassResult {
     pub class: usize,
     pub name: String,
@@ -43,7 +45,7 @@ pub struct ClassResult {
 }
 
 /// What an evaluation says.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Means over the classes that have ground truths, at the confidence of the best F1.
     pub precision: f64,
@@ -102,28 +104,42 @@ impl From<TchError> for EvaluateError {
     }
 }
 
-/// The sides of an evaluation's inputs are multiples of this.
-pub fn input_stride(network: &Network) -> Result<u32, NetworkError> {
-    Ok(network.spec().input_multiple()?.max(input_multiple(network.scales())))
+/// Runs the model, its statistics frozen and in float32, over every image. `progress` hears how many images of how many are
+/// done, and may break it off: `None` then. The same inputs give the same numbers.
+pub fn evaluate(
+    model: &dyn Detector,
+    samples: &Samples,
+    options: &EvaluateOptions,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Option<Evaluation>, EvaluateError> {
+    if samples.names.len() != model.classes() {
+        return Err(EvaluateError::Classes { model: model.classes(), data: samples.names.len() });
+    }
+    evaluate_as(model, &(0..model.classes()).map(Some).collect::<Vec<_>>(), samples, options, progress)
 }
 
-/// Runs the network, its statistics frozen and in float32, over every image. `progress` hears how many images of how
-/// many are done, and may break it off: `None` then. The same inputs give the same numbers.
-pub fn evaluate(
-    network: &Network,
+/// The same of a model with classes of its own. `classes`: for each of them its place among the data's, as
+/// [`class_places`] finds it; what it detects of a class without one is passed over.
+pub fn evaluate_as(
+    model: &dyn Detector,
+    classes: &[Option<usize>],
     samples: &Samples,
     options: &EvaluateOptions,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Option<Evaluation>, EvaluateError> {
     let start = Instant::now();
     let Samples { names, samples, .. } = samples;
-    if names.len() != network.spec().nc {
-        return Err(EvaluateError::Classes { model: network.spec().nc, data: names.len() });
-    }
-    let stride = input_stride(network)?;
-    let imgsz = options.imgsz.next_multiple_of(stride);
+    let stride = model.stride()?;
+    let only = model.only_input(options.imgsz);
+    let imgsz = match only {
+        Some(input) => input.width.min(input.height),
+        None => options.imgsz.next_multiple_of(stride),
+    };
     let sizes: Vec<_> = samples.iter().map(|sample| sample.size).collect();
-    let batches = rect::rect_batches(&sizes, imgsz, options.batch, stride);
+    let batches = match only {
+        Some(input) => rect::fixed_batches(sizes.len(), input, options.batch),
+        None => rect::rect_batches(&sizes, imgsz, options.batch, stride),
+    };
 
     let mut scored = Vec::new();
     let mut unreadable = Vec::new();
@@ -150,7 +166,7 @@ pub fn evaluate(
             if batch.images.is_empty() {
                 continue;
             }
-            let (found, of_batch) = tch::no_grad(|| run(network, samples, &batch, options.losses))?;
+            let (found, of_batch) = tch::no_grad(|| run(model, classes, samples, &batch, options.losses))?;
             scored.extend(found);
             for (sum, loss) in losses.iter_mut().flatten().zip(of_batch.into_iter().flatten()) {
                 *sum += loss / batches.len() as f64;
@@ -175,31 +191,35 @@ pub fn evaluate(
     }))
 }
 
-/// What the network finds in a batch, set against its ground truths.
+/// What the model finds in a batch, set against its ground truths.
 fn run(
-    network: &Network,
+    model: &dyn Detector,
+    classes: &[Option<usize>],
     samples: &[Sample],
     batch: &LoadedBatch,
     losses: Option<BatchLosses>,
 ) -> Result<(Vec<Scored>, Option<[f64; 3]>), EvaluateError> {
     let shape = [batch.images.len() as i64, i64::from(batch.input.height), i64::from(batch.input.width), 3];
-    let pixels = Tensor::f_from_slice(&batch.pixels)?.f_view(shape)?.f_to_device(network.device())?;
+    let pixels = Tensor::f_from_slice(&batch.pixels)?.f_view(shape)?.f_to_device(model.device())?;
     let pixels = pixels.f_permute([0, 3, 1, 2])?;
     // The CPU's convolutions are a third faster on channels that come last, which is how they lie.
-    let pixels = if network.device() == Device::Cpu { pixels } else { pixels.f_contiguous()? };
+    let pixels = if model.device() == Device::Cpu { pixels } else { pixels.f_contiguous()? };
     let input = pixels.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
-    let heads = network.forward_t(&input, false)?.heads;
+    let heads = model.heads(&input)?;
     let losses = match losses {
         Some(losses) => Some(losses(&heads, &targets(samples, batch))?),
         None => None,
     };
-    let (nms, nc) = (NmsOptions::for_evaluation(), network.spec().nc);
-    let rows = rows_above(&heads, network.scales(), nms.confidence)?;
+    let (nms, nc) = (NmsOptions::for_evaluation(), model.classes());
+    let rows = rows_above(&heads, model.scales(), nms.confidence)?;
     let scored = rows.par_iter().zip(&batch.images).flat_map_iter(|(rows, (index, placement))| {
         let mut detections = non_max_suppression(rows, nc, &nms);
-        for detection in &mut detections {
+        detections.retain_mut(|detection| {
             detection.bbox = placement.to_image(&detection.bbox);
-        }
+            let place = classes.get(detection.class).copied().flatten();
+            detection.class = place.unwrap_or(detection.class);
+            place.is_some()
+        });
         let there_and_back =
             |label: &Label| Label { bbox: placement.to_image(&placement.to_input(&label.bbox)), ..*label };
         let labels: Vec<Label> = samples[*index].labels.iter().map(there_and_back).collect();

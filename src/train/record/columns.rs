@@ -80,6 +80,12 @@ fn put(values: &mut Vec<f64>, scale: usize, value: f64) {
     values[scale] = value;
 }
 
+/// One that is missing in a file is a scale without a cell.
+fn put_distance(values: &mut Vec<Option<f64>>, scale: usize, value: f64) {
+    values.resize(values.len().max(scale + 1), None);
+    values[scale] = Some(value);
+}
+
 fn put_cells(values: &mut Vec<u64>, scale: usize, value: f64) {
     values.resize(values.len().max(scale + 1), 0);
     values[scale] = value as u64;
@@ -106,8 +112,8 @@ pub(super) fn of_steps(scales: &[String]) -> Vec<Column<StepRecord>> {
         "distance",
         scales,
         false,
-        |r: &StepRecord, scale| r.distance.get(scale).copied(),
-        |r, scale, value| put(&mut r.distance, scale, value),
+        |r: &StepRecord, scale| r.distance.get(scale).copied().flatten(),
+        |r, scale, value| put_distance(&mut r.distance, scale, value),
     ));
     columns.push(column!("lambda", real, r => r.lambda));
     columns.extend(per_scale(
@@ -192,8 +198,8 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
         "train/distance",
         scales,
         false,
-        |r: &EpochRecord, scale| r.mean.distance.get(scale).copied(),
-        |r, scale, value| put(&mut r.mean.distance, scale, value),
+        |r: &EpochRecord, scale| r.mean.distance.get(scale).copied().flatten(),
+        |r, scale, value| put_distance(&mut r.mean.distance, scale, value),
     ));
     columns.push(column!("train/lambda", real, r => r.mean.lambda));
     columns.extend(per_scale(

@@ -1,5 +1,6 @@
 //! What a run leaves behind: `results.csv`, `steps.csv`, TensorBoard event files, `warnings.txt`, a replay where maps are
-//! kept; and reading it back.
+//! kept, `start.json` and `test.json` for what is evaluated outside its epochs; and reading it back. `results.csv` keeps to
+//! one row an epoch, as its readers expect, so the start is no row of it.
 //!
 //! [`Recorder`] turns events into files, [`RunHistory`] files into records. Tables are written whole at the end of an
 //! epoch and with every checkpoint, so that a run that is killed leaves whole files that reach at least to its
@@ -10,14 +11,18 @@ mod history;
 mod table;
 mod warnings;
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::event::{EpochRecord, RunEvent, RunSummary, StepRecord};
+use super::evaluate::Evaluation;
+use super::event::{EpochRecord, RunEvent, RunSummary, StartRecord, StepRecord};
 use super::replay::{self, Recording, ReplayError};
-use crate::export::atomic::WriteError;
+use crate::export::atomic::{self, WriteError};
 use crate::export::tensorboard::{Content, EventFile};
 use table::Table;
 use warnings::Warnings;
@@ -29,6 +34,10 @@ pub const RESULTS: &str = "results.csv";
 /// One row a step.
 pub const STEPS: &str = "steps.csv";
 pub const WARNINGS: &str = "warnings.txt";
+/// What both models find on val before the first step: a [`StartRecord`].
+pub const START: &str = "start.json";
+/// What the last weights find on the test split: an [`Evaluation`].
+pub const TEST: &str = "test.json";
 
 #[derive(Debug, Error)]
 pub enum RecordError {
@@ -40,6 +49,8 @@ pub enum RecordError {
     Read { path: PathBuf, cause: io::Error },
     #[error("{}:{line}: {what}; repair or remove that line", path.display())]
     Row { path: PathBuf, line: usize, what: String },
+    #[error("{}: {what}; remove it, and it is made again where the run goes on", path.display())]
+    Json { path: PathBuf, what: String },
     #[error("{}: has no column '{name}': not a table of a distillscope run", path.display())]
     Column { path: PathBuf, name: String },
     #[error(
@@ -52,26 +63,43 @@ pub enum RecordError {
 /// Writes a run's files as it speaks.
 #[derive(Debug)]
 pub struct Recorder {
+    folder: PathBuf,
     steps: Table<StepRecord>,
     results: Table<EpochRecord>,
     warnings: Warnings,
     events: EventFile,
     /// The file that is written at the end, and what goes into it.
     replay: Option<(PathBuf, Recording)>,
+    start: Option<Arc<StartRecord>>,
+    test: Option<Arc<Evaluation>>,
+    /// Epochs that are done.
+    epochs: u64,
 }
 
 impl Recorder {
     /// Starts the files of a new run in a folder that exists. `config` is the text of the run's `config.toml`.
     pub fn create(folder: &Path, summary: &RunSummary, config: &str) -> Result<Self, RecordError> {
+        for name in [START, TEST] {
+            // Left by a run that was killed before its first checkpoint.
+            let path = folder.join(name);
+            match fs::remove_file(&path) {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(WriteError { path, cause }.into()),
+                _ => {}
+            }
+        }
         let mut events = EventFile::create(folder)?;
         let text = format!("```toml\n{config}\n```\n");
         events.add(0, Content::Text { tag: "config/text_summary", text: &text })?;
         let mut recorder = Self {
+            folder: folder.to_owned(),
             steps: Table::steps(folder, &summary.scales),
             results: Table::results(folder, &summary.scales),
             warnings: Warnings::new(folder),
             events,
             replay: None,
+            start: None,
+            test: None,
+            epochs: 0,
         };
         recorder.save()?;
         Ok(recorder)
@@ -89,16 +117,33 @@ impl Recorder {
         let mut events = EventFile::create(folder)?;
         events.add(first, Content::Restart)?;
         let mut recorder = Self {
+            folder: folder.to_owned(),
             steps: Table::steps(folder, &summary.scales),
             results: Table::results(folder, &summary.scales),
             warnings: Warnings::read(folder)?,
             events,
             replay: None,
+            start: history.start.map(Arc::new),
+            test: history.test.map(Arc::new),
+            epochs: 0,
         };
         history.steps.iter().filter(|step| step.step < first).for_each(|step| recorder.steps.push(step));
-        history.epochs.iter().filter(|epoch| epoch.step <= first).for_each(|epoch| recorder.results.push(epoch));
+        for epoch in history.epochs.iter().filter(|epoch| epoch.step <= first) {
+            recorder.results.push(epoch);
+            recorder.epochs = u64::from(epoch.epoch) + 1;
+        }
         recorder.save()?;
         Ok(recorder)
+    }
+
+    /// What is known of the start, from this run or from before it was resumed.
+    pub fn start(&self) -> Option<&Arc<StartRecord>> {
+        self.start.as_ref()
+    }
+
+    /// The same of the test split.
+    pub fn test(&self) -> Option<&Arc<Evaluation>> {
+        self.test.as_ref()
     }
 
     /// Also records a replay, which is written into the folder when the run ends, however it ends.
@@ -110,6 +155,23 @@ impl Recorder {
     /// what was taken is kept for the next try.
     pub fn take(&mut self, event: &RunEvent) -> Result<(), RecordError> {
         match event {
+            // A resumed run says again what is on disk.
+            RunEvent::Start(_) if self.start.is_some() => {}
+            RunEvent::Start(start) => {
+                atomic::write_json(&self.folder.join(START), &**start)?;
+                let mut scalars = accuracy("start", &start.student);
+                scalars.extend(start.teacher.iter().flat_map(|teacher| accuracy("teacher", teacher)));
+                self.events.add(0, Content::Scalars(&scalars))?;
+                self.start = Some(Arc::clone(start));
+                self.save()?;
+            }
+            RunEvent::Tested(_) if self.test.is_some() => {}
+            RunEvent::Tested(test) => {
+                atomic::write_json(&self.folder.join(TEST), &**test)?;
+                self.events.add(self.epochs.saturating_sub(1), Content::Scalars(&accuracy("test", test)))?;
+                self.test = Some(Arc::clone(test));
+                self.save()?;
+            }
             RunEvent::Step(step) => {
                 self.steps.push(step);
                 let scalars = self.steps.scalars(step, "step/", &["step", "epoch"]);
@@ -119,6 +181,7 @@ impl Recorder {
                 self.results.push(epoch);
                 let scalars = self.results.scalars(epoch, "", &["epoch", "step", "best"]);
                 self.events.add(epoch.epoch.into(), Content::Scalars(&scalars))?;
+                self.epochs = u64::from(epoch.epoch) + 1;
                 self.save()?;
             }
             RunEvent::Warning(text) => self.warnings.add(text),
@@ -131,6 +194,9 @@ impl Recorder {
             RunEvent::Ended(outcome) => {
                 self.save()?;
                 if let Some((path, recording)) = &mut self.replay {
+                    if let Some(start) = &self.start {
+                        recording.start_at(start);
+                    }
                     recording.write(path, outcome, self.steps.text(), self.results.text())?;
                 }
             }
@@ -145,4 +211,31 @@ impl Recorder {
         self.warnings.save()?;
         Ok(self.events.flush()?)
     }
+}
+
+/// Tags and values of an evaluation outside the epochs. The names are those of the epochs' metrics, the prefix its own:
+/// TensorBoard counts epochs from 0, which is the end of the first one.
+fn accuracy(prefix: &str, evaluation: &Evaluation) -> Vec<(String, f32)> {
+    [("mAP_0.5", evaluation.map50), ("mAP_0.5:0.95", evaluation.map50_95)]
+        .map(|(name, value)| (format!("{prefix}/{name}"), value as f32))
+        .to_vec()
+}
+
+/// What a file in a run's folder says; `None` where it is not there.
+fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, RecordError> {
+    let path = folder.join(name);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(RecordError::Read { path, cause }),
+    };
+    match serde_json::from_str(&text) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => Err(RecordError::Json { path, what: error.to_string() }),
+    }
+}
+
+/// What is known of the start of the run in a folder; `None` where nothing is.
+pub fn start_of(folder: &Path) -> Result<Option<StartRecord>, RecordError> {
+    read_json(folder, START)
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::limits;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+use crate::train::evaluate::Evaluation;
 use crate::train::event::{Arm, Outcome};
 use crate::yolo::anchors::AnchorScale;
 
@@ -33,6 +34,34 @@ pub struct Header {
     pub mask: MaskFigures,
     pub scales: Vec<ScaleFigures>,
     pub moments: Vec<MomentFigures>,
+    /// On val before the first step. Came later: without it nothing is known of the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartFigures>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct StartFigures {
+    pub student: Figures,
+    pub teacher: Option<Figures>,
+}
+
+/// Of an evaluation; each 0 to 1.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Figures {
+    pub map50: f64,
+    pub map50_95: f64,
+}
+
+impl From<&Evaluation> for Figures {
+    fn from(evaluation: &Evaluation) -> Self {
+        Self { map50: evaluation.map50, map50_95: evaluation.map50_95 }
+    }
+}
+
+impl From<Figures> for Evaluation {
+    fn from(Figures { map50, map50_95 }: Figures) -> Self {
+        Self { map50, map50_95, ..Self::default() }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,6 +174,11 @@ impl Header {
         for (index, LabelFigures { xyxy: [x1, y1, x2, y2], .. }) in self.labels.iter().enumerate() {
             let within = [x1, y1, x2, y2].into_iter().all(|value| value.abs() <= MAX_COORDINATE);
             ensure(within && x1 <= x2 && y1 <= y2, &|| format!("label {index} is no box: [{x1}, {y1}, {x2}, {y2}]"))?;
+        }
+        for Figures { map50, map50_95 } in self.start.iter().flat_map(|s| [Some(s.student), s.teacher]).flatten() {
+            ensure([map50, map50_95].iter().all(|value| (0.0..=1.0).contains(value)), &|| {
+                format!("the start has a mAP of {map50} and {map50_95}; 0 to 1 are possible")
+            })?;
         }
         ensure(Psi::new(self.mask.psi).is_ok(), &|| format!("psi is {}; 0 to 1 are possible", self.mask.psi))?;
         self.check_scales()?;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, StepRecord};
+use super::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, StartRecord, StepRecord};
 use crate::export::atomic::WriteError;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Scene;
@@ -92,6 +92,8 @@ pub struct Replay {
     pub mask: MaskChoice,
     /// Every scale of the student.
     pub scales: Vec<AnchorScale>,
+    /// What both models found on val before the first step: mAP alone; `None` in files from before it was kept.
+    pub start: Option<Arc<StartRecord>>,
     /// Ascending; a long run has every n-th alone.
     pub steps: Vec<StepRecord>,
     /// As [`super::record::RunHistory::epochs`].

@@ -14,7 +14,7 @@ use crate::geometry::{BoundingBox, Letterbox, Size};
 use crate::grid::Grid;
 use crate::imitation::mask::Psi;
 use crate::inspect::{Scene, SceneLabel};
-use crate::train::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord};
+use crate::train::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord};
 use crate::train::record::{RecordError, RunHistory};
 use crate::yolo::anchors::AnchorScale;
 
@@ -58,6 +58,9 @@ impl Replay {
             scene: Arc::new(scene),
             mask: MaskChoice { psi, rule: header.mask.level_rule, convention: header.mask.iou },
             scales,
+            start: header.start.map(|start| {
+                Arc::new(StartRecord { student: start.student.into(), teacher: start.teacher.map(Into::into) })
+            }),
             steps,
             epochs,
             snapshots,

@@ -29,6 +29,8 @@ pub struct ReplayReport {
     pub steps_planned: u64,
     pub steps: usize,
     pub last: Option<LastStep>,
+    /// On val before the first step; none where the file does not know it.
+    pub start: Option<StartReport>,
     pub epochs: Vec<EpochReport>,
     pub moments: Vec<MomentReport>,
     /// Wall time that the maps cost the run, s; the same spread over its steps, s a step; its share of the steps' time.
@@ -45,6 +47,14 @@ pub struct LastStep {
     /// Over the scales, λ included, and at λ = 1; none without a teacher.
     pub imitation: Option<f64>,
     pub distance: Option<f64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StartReport {
+    pub map50: f64,
+    pub map50_95: f64,
+    pub teacher_map50: Option<f64>,
+    pub teacher_map50_95: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -94,7 +104,13 @@ impl From<&Replay> for ReplayReport {
                 step: step.step,
                 total: step.total,
                 imitation: sum(&step.imitation),
-                distance: sum(&step.distance),
+                distance: step.whole_distance(),
+            }),
+            start: replay.start.as_ref().map(|start| StartReport {
+                map50: start.student.map50,
+                map50_95: start.student.map50_95,
+                teacher_map50: start.teacher.as_ref().map(|teacher| teacher.map50),
+                teacher_map50_95: start.teacher.as_ref().map(|teacher| teacher.map50_95),
             }),
             epochs: replay
                 .epochs
@@ -139,6 +155,12 @@ impl fmt::Display for ReplayReport {
             write!(f, "; at the last: loss {}", significant(last.total))?;
             if let Some(distance) = last.distance {
                 write!(f, ", distance {}", significant(distance))?;
+            }
+        }
+        if let Some(start) = &self.start {
+            write!(f, "\nbefore the first step: mAP50 {:.4}, mAP50-95 {:.4}", start.map50, start.map50_95)?;
+            if let (Some(map50), Some(map50_95)) = (start.teacher_map50, start.teacher_map50_95) {
+                write!(f, "; the teacher: {map50:.4}, {map50_95:.4}")?;
             }
         }
         if let Some([map50, map50_95]) =

@@ -9,13 +9,14 @@ use image::{ImageFormat, RgbImage};
 use super::entries::{self, pack};
 use super::header::{
     FORMAT, Header, ImageFigures, LabelFigures, MaskFigures, MomentFigures, OutcomeText, RunFigures, ScaleFigures,
+    StartFigures,
 };
 use super::{Replay, ReplayError, VERSION, limits, one_line};
 use crate::export::atomic;
 use crate::geometry::Size;
 use crate::inspect::{Scene, SceneLabel};
 use crate::train::config::{RunConfig, SnapshotConfig};
-use crate::train::event::{Arm, Outcome, RunId, RunSummary, Snapshot, SnapshotScale};
+use crate::train::event::{Arm, Outcome, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord};
 use crate::yolo::anchors::AnchorScale;
 
 /// What a recording is of.
@@ -79,6 +80,7 @@ impl Recording {
             },
             scales: scales.iter().map(|scale| scale_figures(scale, input, compared)).collect(),
             moments: Vec::new(),
+            start: None,
         };
         header.check()?;
         let most = usize::try_from(limits::MAPS / header.moment_bytes().max(1)).unwrap_or(usize::MAX);
@@ -102,6 +104,12 @@ impl Recording {
         };
         self.snapshots = before.snapshots.into_iter().filter(fits).collect();
         Ok(())
+    }
+
+    /// What both models found before the first step.
+    pub fn start_at(&mut self, start: &StartRecord) {
+        let StartRecord { student, teacher } = start;
+        self.header.start = Some(StartFigures { student: student.into(), teacher: teacher.as_ref().map(Into::into) });
     }
 
     /// Keeps a moment: the reference alone, until the file is written.

@@ -18,7 +18,7 @@ const NOTE_EVERY: f64 = 5.0;
 
 /// mAP50-95 at the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Accuracy {
+pub struct Found {
     pub val: f64,
     /// Where the data has that split.
     pub test: Option<f64>,
@@ -27,7 +27,7 @@ pub struct Accuracy {
 /// How one run of a search ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrialEnd {
-    Finished(Accuracy),
+    Finished(Found),
     /// The imitation itself cannot run, with its reason.
     Failed(String),
     /// By a person.
@@ -495,7 +495,7 @@ mod tests {
     }
 
     fn on_val(val: f64) -> TrialEnd {
-        TrialEnd::Finished(Accuracy { val, test: None })
+        TrialEnd::Finished(Found { val, test: None })
     }
 
     /// 0.4 without imitation; each candidate its own gain; 0.001 a seed on top.
@@ -554,7 +554,7 @@ mod tests {
         // Better on val, worse on test by a steady 0.01.
         let end = |arm: &str, _: u32, seed: u64| {
             let (val, test) = if arm == "baseline" { (0.4, 0.5) } else { (0.42, 0.49) };
-            TrialEnd::Finished(Accuracy { val, test: Some(test + 0.01 * seed as f64) })
+            TrialEnd::Finished(Found { val, test: Some(test + 0.01 * seed as f64) })
         };
         let play = Play { folder: folder.path(), disk: &disk, step: 1.0, end: &end };
         let table = play.to_the_end(&mut search(&["a"], 1e4, 3));
