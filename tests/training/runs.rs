@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// Pictures of a split with their labels.
-    fn pictures(&self, split: &str, count: u32) {
+    pub fn pictures(&self, split: &str, count: u32) {
         let (images, labels) = (self.at(&format!("data/images/{split}")), self.at(&format!("data/labels/{split}")));
         fs::create_dir_all(&images).expect("a folder");
         fs::create_dir_all(&labels).expect("a folder");

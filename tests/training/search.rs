@@ -99,6 +99,28 @@ fn a_search_ends_with_a_table_and_a_run_to_take() {
     assert!(again.expect_err("taken").to_string().contains("already holds"));
 }
 
+/// One candidate, five seeds, data with a test split.
+#[test]
+fn the_verdict_is_on_test_where_the_data_have_one() {
+    let place = Place::new();
+    place.pictures("test", 2);
+    let data = place.at("data/with-test.yaml");
+    let yaml = "path: .\ntrain: images/train\nval: images/val\ntest: images/test\nnames: [even, odd]\n";
+    fs::write(&data, yaml).expect("data");
+    let mut one = prepare(&RunConfig { data, ..base(&place) }, 30.0).expect("a search");
+    one.candidates.truncate(1);
+    let out = place.at("search");
+    let table = finished(begin(one, &out, &RunControl::default(), &mut |_| {}));
+    let test = |run: &str| result(&out, run).test.expect("a test split").map50_95;
+    for run in &table.finalists[0].runs {
+        let pair = [test(&format!("answers-final-{}", run.seed)), test(&format!("baseline-final-{}", run.seed))];
+        assert_eq!(run.test_difference, Some(pair[0] - pair[1]));
+    }
+    let verdict = table.verdict.expect("a verdict");
+    assert_eq!((verdict.split.as_str(), verdict.n), ("test", 5));
+    assert!(table.conclusion.contains("on test"), "{}", table.conclusion);
+}
+
 #[test]
 fn what_was_stopped_goes_on() {
     let place = Place::new();

@@ -18,7 +18,7 @@ const NOTE_EVERY: f64 = 5.0;
 
 /// mAP50-95 at the end of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Accuracy {
+pub struct Found {
     pub val: f64,
     /// Where the data has that split.
     pub test: Option<f64>,
@@ -27,7 +27,7 @@ pub struct Accuracy {
 /// How one run of a search ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrialEnd {
-    Finished(Accuracy),
+    Finished(Found),
     /// The imitation itself cannot run, with its reason.
     Failed(String),
     /// By a person.
@@ -107,7 +107,10 @@ pub fn go(
     let spent_before = search.spent;
     let mut halving = Halving { search, folder, runner, emit, spent_before };
     let ended = halving.go();
-    halving.note()?;
+    let noted = halving.note();
+    if ended.is_ok() {
+        noted?;
+    }
     ended
 }
 
@@ -129,24 +132,32 @@ struct Trial {
 
 impl Halving<'_> {
     fn go(&mut self) -> Result<Ending, TrainError> {
-        let Some(ladder) = self.plan()? else { return Ok(Ending::Stopped) };
+        let Some(mut ladder) = self.plan()? else { return Ok(Ending::Stopped) };
         (self.emit)(SearchEvent::Planned(Arc::new(self.search.clone())));
         let names = self.search.candidates.iter().map(|candidate| candidate.name.clone());
         let mut entrants: Vec<String> = names.take(ladder.candidates).collect();
-        for (rung, &epochs) in ladder.rungs.iter().enumerate() {
-            if entrants.len() <= FINALISTS {
-                break;
-            }
+        let mut rung = 0;
+        while let Some(&epochs) = ladder.rungs.get(rung)
+            && entrants.len() > FINALISTS
+        {
             if rung == self.search.rungs.len() {
-                self.search.rungs.push(Rung { epochs, candidates: entrants.clone() });
+                self.search.rungs.push(Rung { epochs, candidates: entrants });
                 self.note()?;
             }
             // A rung from which others went on is closed, whatever time there is now.
-            let is_last = self.search.finals.is_none() && rung + 1 == self.search.rungs.len();
-            if is_last && self.rung(rung)?.is_break() {
-                return Ok(Ending::Stopped);
+            if self.search.finals.is_none() && rung + 1 == self.search.rungs.len() {
+                loop {
+                    if self.rung(rung)?.is_break() {
+                        return Ok(Ending::Stopped);
+                    }
+                    match self.widened(&ladder).filter(|_| rung == 0) {
+                        Some(wider) => self.widen(&mut ladder, wider)?,
+                        None => break,
+                    }
+                }
             }
-            entrants = self.results().better_half(rung, entrants);
+            entrants = self.results().better_half(rung);
+            rung += 1;
         }
         if self.finals(entrants, ladder.finals)?.is_break() {
             return Ok(Ending::Stopped);
@@ -198,19 +209,7 @@ impl Halving<'_> {
         };
         self.note()?;
         let lr0s: Vec<f64> = self.search.candidates.iter().map(|candidate| candidate.lr0).collect();
-        let longest = match self.search.base.length {
-            Length::Epochs(epochs) => epochs,
-            Length::Steps(steps) => steps.div_ceil(pace.steps_per_epoch.max(1)).min(u64::from(u32::MAX)) as u32,
-        };
-        let terms = Terms {
-            seconds: self.left(),
-            cost: pace.cost,
-            steps_per_epoch: pace.steps_per_epoch,
-            longest: longest.max(1),
-            lr0: self.search.base.hyp.lr0,
-            lr0s: &lr0s,
-        };
-        let ladder = Ladder::of(&terms).map_err(|least| {
+        let ladder = Ladder::of(&self.terms(&pace, &lr0s)).map_err(|least| {
             let minutes = ((least + self.spent()) / 60.0 * 10.0).ceil() / 10.0;
             TrainError::Config(format!(
                 "a budget of {} min is too short: one candidate beside its baseline on two seeds needs about {minutes} min \
@@ -223,6 +222,42 @@ impl Halving<'_> {
         self.search.ladder = Some(ladder.clone());
         self.note()?;
         Ok(Some(ladder))
+    }
+
+    fn terms<'t>(&self, pace: &Pace, lr0s: &'t [f64]) -> Terms<'t> {
+        let longest = match self.search.base.length {
+            Length::Epochs(epochs) => epochs,
+            Length::Steps(steps) => steps.div_ceil(pace.steps_per_epoch.max(1)).min(u64::from(u32::MAX)) as u32,
+        };
+        Terms {
+            seconds: self.left(),
+            cost: pace.corrected(),
+            steps_per_epoch: pace.steps_per_epoch,
+            longest: longest.max(1),
+            lr0: self.search.base.hyp.lr0,
+            lr0s,
+        }
+    }
+
+    /// The ladder with one candidate more, where runs are so much faster than measured that what is left is enough for it.
+    fn widened(&self, ladder: &Ladder) -> Option<Ladder> {
+        let pace = self.search.pace?;
+        let lr0s: Vec<f64> = self.search.candidates.iter().map(|candidate| candidate.lr0).collect();
+        let terms = self.terms(&pace, &lr0s);
+        let wider = ladder.with_one_more(&terms)?;
+        let done = ladder.first_rung(&terms);
+        (wider.seconds(&terms, *SEEDS.start()) - done <= terms.seconds).then_some(wider)
+    }
+
+    /// Takes the next candidate into the first rung.
+    fn widen(&mut self, ladder: &mut Ladder, wider: Ladder) -> Result<(), TrainError> {
+        let next = self.search.candidates.get(wider.candidates - 1).map(|candidate| candidate.name.clone());
+        if let Some(rung) = self.search.rungs.first_mut() {
+            rung.candidates.extend(next);
+        }
+        self.search.ladder = Some(wider.clone());
+        *ladder = wider;
+        self.note()
     }
 
     fn baseline(&self, lr0: f64) -> Trial {
@@ -284,6 +319,7 @@ impl Halving<'_> {
                     None => baseline_config(&self.search.base, trial.lr0, epochs, seed),
                 };
                 (self.emit)(SearchEvent::Running(running.clone()));
+                let is_whole = !self.folder.run(folder).exists();
                 let begin = self.runner.clock();
                 let Self { search, folder: files, runner, emit, spent_before } = self;
                 let mut noted = (begin, Ok(()));
@@ -300,7 +336,7 @@ impl Halving<'_> {
                 })?;
                 noted.1?;
                 let taken = self.runner.clock() - begin;
-                if let (TrialEnd::Finished(_), Some(pace)) = (&end, &mut self.search.pace) {
+                if let (TrialEnd::Finished(_), true, Some(pace)) = (&end, is_whole, &mut self.search.pace) {
                     pace.expected += pace.cost.run(epochs, pace.steps_per_epoch);
                     pace.taken += taken;
                 }
@@ -381,11 +417,11 @@ mod tests {
         runs: Vec<String>,
     }
 
-    /// Runs in no time, by a made-up clock: ten steps of a second each an epoch.
+    /// Runs in no time, by a made-up clock: ten seconds an epoch, times `step`.
     struct Fake<'a> {
         disk: &'a RefCell<Disk>,
         clock: f64,
-        /// Seconds of a step; it was measured as 1.
+        /// How much longer a step takes than was measured.
         step: f64,
         /// What comes of a candidate (or a baseline) at so many epochs on a seed.
         end: &'a dyn Fn(&str, u32, u64) -> TrialEnd,
@@ -395,8 +431,8 @@ mod tests {
 
     impl Runner for Fake<'_> {
         fn measure(&mut self, _: &[RunConfig], _: &mut dyn FnMut(&str)) -> Result<Option<Pace>, TrainError> {
-            let cost = Cost { step: 1.0, ..Cost::default() };
-            Ok(Some(Pace { cost, steps_per_epoch: 10, ..Pace::default() }))
+            let cost = Cost { step: 0.5, ..Cost::default() };
+            Ok(Some(Pace { cost, steps_per_epoch: 20, ..Pace::default() }))
         }
 
         fn run(&mut self, name: &str, config: &RunConfig, tell: &mut dyn FnMut(Told)) -> Result<TrialEnd, TrainError> {
@@ -459,7 +495,7 @@ mod tests {
     }
 
     fn on_val(val: f64) -> TrialEnd {
-        TrialEnd::Finished(Accuracy { val, test: None })
+        TrialEnd::Finished(Found { val, test: None })
     }
 
     /// 0.4 without imitation; each candidate its own gain; 0.001 a seed on top.
@@ -518,7 +554,7 @@ mod tests {
         // Better on val, worse on test by a steady 0.01.
         let end = |arm: &str, _: u32, seed: u64| {
             let (val, test) = if arm == "baseline" { (0.4, 0.5) } else { (0.42, 0.49) };
-            TrialEnd::Finished(Accuracy { val, test: Some(test + 0.01 * seed as f64) })
+            TrialEnd::Finished(Found { val, test: Some(test + 0.01 * seed as f64) })
         };
         let play = Play { folder: folder.path(), disk: &disk, step: 1.0, end: &end };
         let table = play.to_the_end(&mut search(&["a"], 1e4, 3));
@@ -576,6 +612,23 @@ mod tests {
         let play = Play { folder: other.path(), disk: &disk, step: 1.0, end: &end };
         let error = play.go(&mut search(&["a", "b"], 1e4, 3), None).expect_err("nothing to compare with").to_string();
         assert!(error.contains("the run without imitation fails: the loss is NaN"), "{error}");
+    }
+
+    #[test]
+    fn more_candidates_come_in_where_runs_are_faster_than_measured() {
+        let (folder, disk) = (tempfile::tempdir().unwrap(), RefCell::default());
+        let end = with_gains(&[("a", 0.01), ("d", 0.02), ("e", 0.5)]);
+        let play = Play { folder: folder.path(), disk: &disk, step: 0.5, end: &end };
+        // As measured, three candidates: 4 · 30 + 2 · 3 · 30 = 300 s; four would be 330 s. They really take half as long:
+        // after 60 s, a fourth with two seeds is 15 + 90 s. A fifth brings a rung of 6 epochs: 15 + 4 · 30 + 6 · 30 = 315 s,
+        // of which 245 s are left; they are five seeds of 45 s.
+        let mut asked = search(&["a", "b", "c", "d", "e"], 320.0 / 60.0, 20);
+        let table = play.to_the_end(&mut asked);
+        let names = ["baseline", "a", "b", "c", "d"].map(|arm| format!("{arm}-1-0"));
+        assert_eq!(disk.borrow().runs[..6], [&names[..], &["baseline-final-1".to_owned()]].concat());
+        assert_eq!((table.finalists[0].name.as_str(), table.finalists[0].runs.len()), ("d", 5));
+        assert_eq!(asked.ladder, Some(Ladder { candidates: 4, rungs: vec![3], finals: 3 }));
+        assert!(near(asked.spent, 300.0), "{}", asked.spent);
     }
 
     #[test]

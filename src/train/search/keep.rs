@@ -30,10 +30,16 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Seconds of a run, corrected by those that were run.
-    pub fn run(&self, epochs: u32) -> f64 {
+    /// The cost, corrected by the runs that were made.
+    pub fn corrected(&self) -> Cost {
         let correction = if self.expected > 0.0 { self.taken / self.expected } else { 1.0 };
-        correction * self.cost.run(epochs, self.steps_per_epoch)
+        let Cost { start, step, save, end } = self.cost;
+        Cost { start: correction * start, step: correction * step, save: correction * save, end: correction * end }
+    }
+
+    /// Seconds of a run at that cost.
+    pub fn run(&self, epochs: u32) -> f64 {
+        self.corrected().run(epochs, self.steps_per_epoch)
     }
 }
 

@@ -7,7 +7,7 @@ pub const FINALISTS: usize = 2;
 /// Fresh seeds: at least, since one is never a verdict, and at most.
 pub const SEEDS: std::ops::RangeInclusive<u64> = 2..=5;
 /// A rung's runs have at least about so many steps, or are as long as the run that is searched for: shorter ones say nothing.
-const LEAST_STEPS: u64 = 30;
+const LEAST_STEPS: u64 = 60;
 
 /// What a run takes, s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,21 +106,38 @@ impl Ladder {
 
     /// What it takes with so many fresh seeds, at most: every learning rate's baseline is counted in every rung.
     pub fn seconds(&self, terms: &Terms<'_>, seeds: u64) -> f64 {
-        let tried = &terms.lr0s[..self.candidates.min(terms.lr0s.len())];
-        let mut rates: Vec<f64> = vec![terms.lr0];
-        for rate in tried {
+        let rates = self.rates(terms);
+        let run = |epochs| terms.cost.run(epochs, terms.steps_per_epoch);
+        let (mut sum, mut entrants) = (0.0, self.candidates);
+        for &epochs in &self.rungs {
+            sum += (entrants + rates) as f64 * run(epochs);
+            entrants = kept(entrants);
+        }
+        let finalists = entrants.min(FINALISTS);
+        sum + seeds as f64 * (finalists + rates.min(1 + finalists)) as f64 * run(self.finals)
+    }
+
+    /// Of them, those of the first rung.
+    pub fn first_rung(&self, terms: &Terms<'_>) -> f64 {
+        let run = |epochs: &u32| terms.cost.run(*epochs, terms.steps_per_epoch);
+        (self.candidates + self.rates(terms)) as f64 * self.rungs.first().map_or(0.0, run)
+    }
+
+    /// With the next candidate, its first rung as it is; `None` where there is no other, or no rung.
+    pub fn with_one_more(&self, terms: &Terms<'_>) -> Option<Self> {
+        let first = *self.rungs.first()?;
+        (self.candidates < terms.lr0s.len()).then(|| Self::from_first(self.candidates + 1, first, terms.longest))
+    }
+
+    /// Learning rates among its candidates, the base's included.
+    fn rates(&self, terms: &Terms<'_>) -> usize {
+        let mut rates = vec![terms.lr0];
+        for rate in &terms.lr0s[..self.candidates.min(terms.lr0s.len())] {
             if !rates.contains(rate) {
                 rates.push(*rate);
             }
         }
-        let run = |epochs| terms.cost.run(epochs, terms.steps_per_epoch);
-        let (mut sum, mut entrants) = (0.0, self.candidates);
-        for &epochs in &self.rungs {
-            sum += (entrants + rates.len()) as f64 * run(epochs);
-            entrants = kept(entrants);
-        }
-        let finalists = entrants.min(FINALISTS);
-        sum + seeds as f64 * (finalists + rates.len().min(1 + finalists)) as f64 * run(self.finals)
+        rates.len()
     }
 }
 
@@ -128,10 +145,10 @@ impl Ladder {
 mod tests {
     use super::*;
 
-    /// A run of e epochs takes 10·e s: no overhead, ten steps of a second.
+    /// A run of e epochs takes 10·e s: no overhead, twenty steps of half a second.
     fn terms(minutes: f64, longest: u32, lr0s: &[f64]) -> Terms<'_> {
-        let cost = Cost { step: 1.0, ..Cost::default() };
-        Terms { seconds: 60.0 * minutes, cost, steps_per_epoch: 10, longest, lr0: 1.0, lr0s }
+        let cost = Cost { step: 0.5, ..Cost::default() };
+        Terms { seconds: 60.0 * minutes, cost, steps_per_epoch: 20, longest, lr0: 1.0, lr0s }
     }
 
     #[test]
@@ -146,7 +163,7 @@ mod tests {
         let lr0s = [1.0; 12];
         let ladder = |minutes| Ladder::of(&terms(minutes, 20, &lr0s));
         // By hand, in seconds: twelve at e, six at 2e, three at 4e, each with a baseline, then two seeds of two and a
-        // baseline at 4e: 130e + 7·20e + 4·40e + 6·40e = 670e; e is at least 3 (30 steps), 2010 s.
+        // baseline at 4e: 130e + 7·20e + 4·40e + 6·40e = 670e; e is at least 3 (60 steps), 2010 s.
         let plan = |first: u32| Ladder { candidates: 12, rungs: vec![first, 2 * first, 4 * first], finals: 4 * first };
         assert_eq!(ladder(2010.0 / 60.0), Ok(plan(3)));
         assert_eq!(ladder(2679.0 / 60.0), Ok(plan(3)));

@@ -11,6 +11,10 @@
 //! twice as long; ties go by name. The last two are run on seeds that nothing was chosen on, beside their baselines, at
 //! least two and at most five seeds: they give the verdict.
 //!
+//! The plan follows from a few measured steps; where runs turn out faster, the first rung takes more candidates in, where
+//! they turn out slower, a rung ends early, so that fresh seeds are left. Which of the two finalists is named first is itself
+//! decided on those seeds: other seeds, or a test split, would say it without that.
+//!
 //! A run has its own folder and its result lies there, decisions lie in `search.toml` before anything follows from them:
 //! a search that is killed anywhere goes on to the same table.
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::candidates::Candidate;
-use super::halving::{Accuracy, Runner, TrialEnd};
+use super::halving::{Found, Runner, TrialEnd};
 use super::keep::{Rung, Search};
 use super::ladder::{FINALISTS, SEEDS, kept};
 use super::table::{CandidateRow, Finalist, SCHEMA, Score, SearchTable, Settings};
@@ -42,7 +42,7 @@ pub struct Results<'a> {
 }
 
 impl Results<'_> {
-    fn finished(&self, folder: &str) -> Option<Accuracy> {
+    fn finished(&self, folder: &str) -> Option<Found> {
         match self.runner.known(folder) {
             Some(TrialEnd::Finished(accuracy)) => Some(accuracy),
             _ => None,
@@ -67,13 +67,14 @@ impl Results<'_> {
     }
 
     /// Who goes on from a rung, the best first; where the budget ended before it began, the first of those who came.
-    pub fn better_half(&self, rung: usize, entrants: Vec<String>) -> Vec<String> {
+    pub fn better_half(&self, rung: usize) -> Vec<String> {
         let mut scores = self.scores(rung);
+        let entrants = &self.search.rungs[rung].candidates;
         let any_ended = entrants
             .iter()
             .any(|name| self.runner.known(&rung_folder(name, Some(rung), self.search.base.seed)).is_some());
         if !any_ended {
-            return entrants.into_iter().take(FINALISTS).collect();
+            return entrants.iter().take(FINALISTS).cloned().collect();
         }
         scores.sort_by(|a, b| b.1.difference.total_cmp(&a.1.difference).then_with(|| a.0.cmp(&b.0)));
         // Half of those who came, so that failures do not thin out the rest.
@@ -84,12 +85,11 @@ impl Results<'_> {
     fn finalists(&self) -> (Vec<Finalist>, Option<(f64, f64)>) {
         let Some(Rung { epochs, candidates }) = &self.search.finals else { return (Vec::new(), None) };
         let base = &self.search.base;
-        let found = |name: &str| -> Vec<(u64, Accuracy)> {
+        let found = |name: &str| -> Vec<(u64, Found)> {
             let of = |seed| Some((seed, self.finished(&rung_folder(name, None, seed))?));
             fresh_seeds(base).filter_map(of).collect()
         };
-        let mean =
-            |found: &[(u64, Accuracy)]| found.iter().map(|(_, found)| found.val).sum::<f64>() / found.len() as f64;
+        let mean = |found: &[(u64, Found)]| found.iter().map(|(_, found)| found.val).sum::<f64>() / found.len() as f64;
         let own = found("baseline");
         // One whose learning rate spoils some of its seeds is no baseline.
         let baselines = self.search.rates(candidates).into_iter().map(|lr0| (lr0, found(&baseline_name(base, lr0))));
@@ -98,7 +98,7 @@ impl Results<'_> {
             .max_by(|a, b| mean(&a.1).total_cmp(&mean(&b.1)));
         let Some((lr0, baseline)) = best else { return (Vec::new(), None) };
         let finalist = |name: &String| {
-            let score = |(seed, own): (u64, Accuracy)| {
+            let score = |(seed, own): (u64, Found)| {
                 let twin = baseline.iter().find(|(other, _)| *other == seed)?.1;
                 Some(Score {
                     epochs: *epochs,

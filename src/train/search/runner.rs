@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use super::halving::{Accuracy, Runner, Told, TrialEnd};
+use super::halving::{Found, Runner, Told, TrialEnd};
 use super::keep::{Pace, SearchFolder};
 use super::ladder::Cost;
 use crate::export::atomic;
@@ -44,7 +44,7 @@ impl<'a> Trainer<'a> {
         let campaign = Campaign { config, out: out.clone(), paired: false, seeds: 1, resume: false };
         let begin = Instant::now();
         let (mut cost, mut steps, mut steps_per_epoch, mut labels) = (Cost::default(), Vec::new(), 0, None);
-        let mut last = begin;
+        let (mut last, mut last_step) = (begin, begin);
         campaign::run(&campaign, self.control, &mut |_, event| {
             let since = last.elapsed().as_secs_f64();
             match event {
@@ -54,23 +54,20 @@ impl<'a> Trainer<'a> {
                         cost.start = (begin.elapsed().as_secs_f64() - step.seconds).max(0.0);
                     }
                     steps.push(step.seconds);
-                    last = Instant::now();
+                    last_step = Instant::now();
                 }
                 RunEvent::Epoch(epoch) => {
-                    // The last epoch is the one that is evaluated.
-                    if let Some(evaluation) = epoch.evaluation {
-                        cost.end = since;
-                        labels = Some(evaluation.labels);
-                    }
+                    labels = epoch.evaluation.map(|evaluation| evaluation.labels).or(labels);
                     last = Instant::now();
                 }
                 RunEvent::Saved { .. } => {
                     cost.save = cost.save.max(since);
-                    last = Instant::now();
                 }
                 _ => {}
             }
         })?;
+        // The evaluation, on test too where there is one, less the checkpoint that every epoch has.
+        cost.end = (last_step.elapsed().as_secs_f64() - cost.save).max(0.0);
         clear(&out)?;
         if self.control.is_stopped() {
             return Ok(None);
@@ -79,8 +76,10 @@ impl<'a> Trainer<'a> {
             let data = config_data(&campaign);
             return Err(TrainError::Config(format!("{data}: val has no labels, so nothing can be compared on it")));
         }
-        let counted = if steps.len() > 1 { &steps[1..] } else { &steps[..] };
-        cost.step = counted.iter().sum::<f64>() / counted.len().max(1) as f64;
+        // The middle one: a machine that is busy for a moment, or pictures that are decoded for the first time, count little.
+        let counted = if steps.len() > 1 { &mut steps[1..] } else { &mut steps[..] };
+        counted.sort_by(f64::total_cmp);
+        cost.step = counted.get(counted.len() / 2).copied().unwrap_or_default();
         Ok(Some((cost, steps_per_epoch)))
     }
 }
@@ -155,8 +154,8 @@ impl Runner for Trainer<'_> {
             return Some(TrialEnd::Failed(text));
         }
         let text = fs::read_to_string(out.join("result.json")).ok()?;
-        let RunResult { map50_95, .. } = serde_json::from_str(&text).ok()?;
-        Some(TrialEnd::Finished(Accuracy { val: map50_95, test: None }))
+        let RunResult { map50_95, test, .. } = serde_json::from_str(&text).ok()?;
+        Some(TrialEnd::Finished(Found { val: map50_95, test: test.map(|test| test.map50_95) }))
     }
 
     fn clock(&self) -> f64 {
