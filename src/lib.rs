@@ -20,7 +20,7 @@
 //! - [`device`]: CUDA or CPU, and why.
 //! - [`survey`]: what every ψ and level rule mark over a whole dataset.
 //! - [`inspect`]: one image and two models → plain grids and tables.
-//! - [`train`]: a distillation run: configuration, loop, events, records, replays, evaluation.
+//! - [`train`]: a distillation run: configuration, loop, events, records, replays, evaluation; the search for a setting.
 //! - [`preflight`]: the checks that a distillation distils.
 //! - [`bench`]: how fast this machine is at all of that.
 //!

@@ -125,6 +125,8 @@ const RULES: &[Rule] = &[
 
 /// Files of yolo, imitation and train that the window and a survey may name: plain numbers, no tensor.
 const PLAIN: &[&str] = &[
+    "imitation::choice",
+    "imitation::lambda",
     "yolo::anchors",
     "yolo::assign",
     "yolo::detection",

@@ -17,7 +17,7 @@ use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
-use crate::train::hyp::Hyperparameters;
+use crate::train::hyp::{HypFile, Hyperparameters};
 use crate::train::record;
 use crate::train::replay;
 
@@ -155,7 +155,8 @@ pub enum Errand {
     FindFreeFolder,
     /// Finds where figures go unless told otherwise.
     FindFigureFolder,
-    ReadHyp(PathBuf),
+    /// Of a file, over these values.
+    ReadHyp(PathBuf, Box<Hyperparameters>),
     /// Asks for a file name and writes the values of curves there.
     SaveCurves(Box<CurveExport>),
     /// The same for the counts of a survey.
@@ -168,7 +169,7 @@ pub enum Answer {
     Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
     FreeFolder(PathBuf),
     FigureFolder(PathBuf),
-    Hyp { path: PathBuf, hyp: Box<Hyperparameters>, unknown: Vec<String> },
+    Hyp { path: PathBuf, file: Box<HypFile> },
     Session { session: Box<Session>, missing: Vec<(Wanted, PathBuf)> },
     Saved(PathBuf),
     Failed { what: String, message: String },
@@ -250,9 +251,9 @@ impl Desk {
             }
             Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&own_folder().join("runs"))))),
             Errand::FindFigureFolder => self.spawn(|| Some(Answer::FigureFolder(own_folder().join("figures")))),
-            Errand::ReadHyp(path) => self.spawn(move || {
-                Some(match Hyperparameters::load(&path) {
-                    Ok((hyp, unknown)) => Answer::Hyp { path, hyp: Box::new(hyp), unknown },
+            Errand::ReadHyp(path, before) => self.spawn(move || {
+                Some(match before.changed_by(&path) {
+                    Ok(file) => Answer::Hyp { path, file: Box::new(file) },
                     Err(error) => {
                         Answer::Failed { what: key!("the hyperparameters").into(), message: error.to_string() }
                     }

@@ -67,9 +67,10 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
                 *folder = path;
             }
         }
-        Answer::Hyp { path, hyp, unknown } => {
+        Answer::Hyp { path, file } => {
+            let unknown = file.unknown.clone();
             let mut campaign = state.runs.form.campaign.clone();
-            campaign.config.hyp = *hyp;
+            campaign.config.take_hyp(*file);
             state.runs.form.edit(campaign);
             if !unknown.is_empty() {
                 let text = t!("names that are not known here were left out: {names}", names = unknown.join(", "));
@@ -528,7 +529,10 @@ fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, effects: &mut
         RunFile::Teacher => campaign.config.teacher = Some(path),
         RunFile::Student => campaign.config.student = path,
         RunFile::Out => campaign.out = path,
-        RunFile::Hyp => return effects.push(Effect::Ask(Errand::ReadHyp(path))),
+        RunFile::Hyp => {
+            let errand = Errand::ReadHyp(path, Box::new(campaign.config.hyp));
+            return effects.push(Effect::Ask(errand));
+        }
         RunFile::Earlier => return state.runs.to_open.push_back(path),
     }
     state.runs.form.edit(campaign);

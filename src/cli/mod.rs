@@ -8,6 +8,7 @@ mod line;
 mod preflight;
 mod replay;
 mod run_args;
+mod search;
 mod story;
 mod subject_args;
 mod survey;
@@ -18,6 +19,7 @@ mod window;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
@@ -26,6 +28,7 @@ use crate::dataset::Split;
 use crate::device::{self, DeviceChoice, DeviceStatus};
 use crate::geometry::Size;
 use crate::imitation::loss::Loss;
+use crate::train::event::RunControl;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -55,6 +58,7 @@ enum Command {
     Convert(convert::ConvertArgs),
     Preflight(Box<preflight::PreflightArgs>),
     Train(Box<train::TrainArgs>),
+    Search(Box<search::SearchArgs>),
     Val(val::ValArgs),
     Survey(survey::SurveyArgs),
     Replay(replay::ReplayArgs),
@@ -98,6 +102,7 @@ pub fn main() -> ExitCode {
         Some(Command::Story(args)) => story::run(&args),
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Train(args)) => train::run(&args),
+        Some(Command::Search(args)) => search::run(&args),
         Some(Command::Val(args)) => val::run(&args),
         Some(Command::Survey(args)) => survey::run(&args),
         Some(Command::Replay(args)) => replay::run(args),
@@ -165,6 +170,18 @@ fn existing(path: &Path) -> anyhow::Result<()> {
         anyhow::bail!("{}: no such file or folder", path.display());
     }
     Ok(())
+}
+
+/// Ctrl+C ends a run after the step in hand, with a checkpoint; once more ends at once.
+fn stop_on_interrupt(control: &Arc<RunControl>) -> anyhow::Result<()> {
+    let stop = Arc::clone(control);
+    Ok(ctrlc::set_handler(move || {
+        if stop.is_stopped() {
+            leave(130);
+        }
+        eprintln!("\ndistillscope: stopping after this step; once more ends at once");
+        stop.stop();
+    })?)
 }
 
 /// Ends the process at once. A thread may still be inside libtorch, whose destructors must not run under it; every file has

@@ -11,9 +11,9 @@ use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Tap;
 use crate::train::config::{
     AdapterStart, Amp, Decay, Lambda, Length, LrSchedule, NonFinite, Norm, OptimizerKind, Recipe, RunConfig,
-    SnapshotConfig, names_its_loss,
+    SnapshotConfig, WARMUP_EPOCHS, frozen_layers, names_its_loss,
 };
-use crate::train::plan::usual_loss;
+use crate::train::plan::{usual_loss, usual_recipe};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -103,8 +103,8 @@ pub(super) struct RunArgs {
     /// What every random draw follows from
     #[arg(long)]
     seed: Option<u64>,
-    /// Where the optimisation's values come from: short (AdamW, a cosine per step) or yolov5 (YOLOv5 v7.0 to the letter)
-    /// [default: short up to 50 epochs]
+    /// Where the optimisation's values come from: short (AdamW, a cosine per step) or yolov5 (YOLOv5 v7.0 to the letter:
+    /// SGD, a nominal batch of 64). --hyp, --set and other options win [default: short up to 50 epochs, yolov5 beyond]
     #[arg(long, value_enum)]
     recipe: Option<Recipe>,
     /// The optimizer
@@ -116,7 +116,7 @@ pub(super) struct RunArgs {
     /// The learning rate falls as YOLOv5's cosine, per epoch
     #[arg(long, conflicts_with = "lr_schedule")]
     cos_lr: bool,
-    /// Warm-up as a share of the run's steps; 0 warms up as YOLOv5 does
+    /// Warm-up as a share of the run's steps; 0 counts warmup_epochs
     #[arg(long, value_name = "SHARE")]
     warmup_share: Option<f64>,
     /// Keep the raw weights instead of their moving average
@@ -181,15 +181,8 @@ fn parse_start(text: &str) -> Result<AdapterStart, String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Frozen(Vec<usize>);
 
-/// As YOLOv5 reads its `--freeze`: one number is how many of the first layers, several are the layers themselves.
 fn parse_freeze(text: &str) -> Result<Frozen, String> {
-    let number = |part: &str| part.trim().parse().map_err(|_| format!("'{part}' is no number of a layer"));
-    let numbers =
-        text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect::<Result<Vec<usize>, _>>()?;
-    Ok(Frozen(match (numbers.as_slice(), text.contains(',')) {
-        ([first], false) => (0..*first).collect(),
-        _ => numbers,
-    }))
+    frozen_layers(text).map(Frozen)
 }
 
 /// A colon belongs to the path where no number follows it.
@@ -283,13 +276,16 @@ impl RunArgs {
         if let Some(steps) = self.length.steps {
             config.length = Length::Steps(steps);
         }
+        set(&mut config.batch, &self.batch);
         match self.recipe {
             Some(recipe) => config = config.with_recipe(recipe),
-            None if self.config.is_none() => config = config.clone().with_recipe(Recipe::of_length(config.length)),
+            None if self.config.is_none() => {
+                let usual = usual_recipe(config.length, &config.data, config.batch)?;
+                config = config.with_recipe(usual);
+            }
             None => {}
         }
         set(&mut config.imgsz, &self.imgsz);
-        set(&mut config.batch, &self.batch);
         set(&mut config.nominal_batch, &self.nominal_batch);
         set(&mut config.seed, &self.seed);
         set(&mut config.optimizer, &self.optimizer);
@@ -303,7 +299,6 @@ impl RunArgs {
         }
         config.from_scratch |= self.from_scratch;
         set(&mut config.lr_schedule, &self.lr_schedule);
-        set(&mut config.warmup_share, &self.warmup_share);
         if self.cos_lr {
             config.lr_schedule = LrSchedule::CosinePerEpoch;
         }
@@ -338,11 +333,11 @@ impl RunArgs {
         set(&mut imitation.adapter_lr, &self.adapter_lr);
         set(&mut imitation.normalise, &self.normalise);
         if let Some(file) = &self.hyp {
-            let (hyp, unknown) = config.hyp.changed_by(file)?;
-            for name in unknown {
+            let found = config.hyp.changed_by(file)?;
+            for name in &found.unknown {
                 eprintln!("distillscope: warning: {}: '{name}' is not used", file.display());
             }
-            config.hyp = hyp;
+            config.take_hyp(found);
         }
         if self.no_augmentation {
             config.hyp = config.hyp.without_augmentation();
@@ -353,8 +348,7 @@ impl RunArgs {
                 match values.get_mut(name) {
                     Some(slot) => {
                         *slot = (*value).into();
-                        // Whoever counts in epochs means epochs.
-                        if name == "warmup_epochs" && self.warmup_share.is_none() {
+                        if name == WARMUP_EPOCHS {
                             config.warmup_share = 0.0;
                         }
                     }
@@ -363,6 +357,7 @@ impl RunArgs {
             }
             config.hyp = serde_json::from_value(values)?;
         }
+        set(&mut config.warmup_share, &self.warmup_share);
         Ok(config)
     }
 }
@@ -371,14 +366,55 @@ impl RunArgs {
 mod tests {
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn configured(options: &[&str]) -> RunConfig {
+        use clap::Parser;
+        let named = ["train", "--data", "d.yaml", "--teacher", "none", "--student", "yolov5n"];
+        let command = Command::try_parse_from(named.iter().chain(options)).expect("options");
+        command.run.config().expect("a config")
+    }
+
     #[test]
-    fn layers_are_frozen_as_yolov5_freezes_them() {
-        let frozen = |text| parse_freeze(text).map(|Frozen(layers)| layers);
-        assert_eq!(frozen("3"), Ok(vec![0, 1, 2]));
-        assert_eq!(frozen("0"), Ok(vec![]));
-        assert_eq!(frozen("0,4, 7"), Ok(vec![0, 4, 7]));
-        assert_eq!(frozen("5,"), Ok(vec![5]));
-        assert!(frozen("model.3").is_err());
+    fn a_recipe_gives_way_to_the_hyp_file_and_that_to_options() {
+        let short = configured(&[]);
+        assert_eq!((short.recipe, short.optimizer, short.hyp.lr0), (Recipe::Short, OptimizerKind::AdamW, 0.003));
+        let long = configured(&["--epochs", "51"]);
+        assert_eq!((long.recipe, long.optimizer, long.nominal_batch), (Recipe::Yolov5, OptimizerKind::Sgd, 64));
+        let asked = configured(&["--epochs", "51", "--recipe", "short", "--optimizer", "adam", "--cos-lr"]);
+        assert_eq!((asked.recipe, asked.optimizer), (Recipe::Short, OptimizerKind::Adam));
+        assert_eq!((asked.lr_schedule, asked.hyp.weight_decay), (LrSchedule::CosinePerEpoch, 0.02));
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("hyp.yaml");
+        std::fs::write(&file, "lr0: 0.02\nbox: 0.1\nwarmup_epochs: 3.0\n").expect("a file");
+        let file = file.to_str().expect("a name");
+        let hyp = configured(&["--hyp", file]);
+        assert_eq!((hyp.hyp.lr0, hyp.hyp.box_gain, hyp.hyp.weight_decay), (0.02, 0.1, 0.02));
+        // Its warm-up is counted in epochs, and wins over the recipe's share of the steps too.
+        assert_eq!((hyp.hyp.warmup_epochs, hyp.warmup_share), (3.0, 0.0));
+        let both = configured(&["--hyp", file, "--set", "lr0=0.004", "--warmup-share", "0.2"]);
+        assert_eq!((both.hyp.lr0, both.hyp.box_gain, both.warmup_share), (0.004, 0.1, 0.2));
+        assert_eq!(configured(&["--set", "warmup_epochs=1"]).warmup_share, 0.0);
+
+        // A file's own values stand, whatever the length; an option changes them.
+        let written = folder.path().join("config.toml");
+        std::fs::write(&written, toml::to_string(&both).expect("a text")).expect("a file");
+        let written = written.to_str().expect("a name");
+        let again = configured(&["--config", written, "--epochs", "90"]);
+        assert_eq!((again.recipe, again.hyp), (Recipe::Short, both.hyp));
+        let other = configured(&["--config", written, "--recipe", "yolov5"]);
+        assert_eq!((other.optimizer, other.hyp.lr0, other.hyp.weight_decay), (OptimizerKind::Sgd, 0.004, 0.0005));
+    }
+
+    #[test]
+    fn one_frozen_number_means_the_first_layers() {
+        assert_eq!(configured(&["--freeze", "3"]).freeze, [0, 1, 2]);
+        assert_eq!(configured(&["--freeze", "0,2,5"]).freeze, [0, 2, 5]);
     }
 
     #[test]

@@ -68,14 +68,7 @@ impl TrainArgs {
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let campaign = args.campaign()?;
     let control = Arc::new(RunControl::default());
-    let stop = Arc::clone(&control);
-    ctrlc::set_handler(move || {
-        if stop.is_stopped() {
-            super::leave(130);
-        }
-        eprintln!("\ndistillscope: stopping after this step; once more ends at once");
-        stop.stop();
-    })?;
+    super::stop_on_interrupt(&control)?;
     let mut line = ProgressLine::new();
     let mut said = Ok(());
     let ended = campaign::run(&campaign, &control, &mut |id, event| {

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::{
     DataYaml, DatasetError, Label, Split, Warning, image_size, images_beside, is_image, labels_for_image, list_images,
 };
-use crate::geometry::Size;
+use crate::geometry::{Letterbox, Size};
 
 /// Images between two reports of progress.
 const CHUNK: usize = 256;
@@ -104,6 +104,16 @@ impl Samples {
     /// Ground truths over all images.
     pub fn labels(&self) -> usize {
         self.samples.iter().map(|sample| sample.labels.len()).sum()
+    }
+
+    /// Width and height of every ground truth in px of an input that its image is letterboxed to.
+    pub fn sizes_in(&self, input: Size) -> Vec<[f64; 2]> {
+        let sizes = self.samples.iter().flat_map(|sample| {
+            let scale = f64::from(Letterbox::fit(sample.size, input, true).scale);
+            let side = move |side: f32| f64::from(side) * scale;
+            sample.labels.iter().map(move |label| [side(label.bbox.width()), side(label.bbox.height())])
+        });
+        sizes.collect()
     }
 }
 

@@ -5,11 +5,9 @@ use tch::Kind;
 use super::{Check, Extents, Preflight, Steps, Stop, Subject};
 use crate::dataset::{Label, TrainBatch};
 use crate::format::significant;
-use crate::geometry::Letterbox;
 use crate::imitation::loss::Reads;
-use crate::imitation::mask::ANCHOR_T;
 use crate::train::TrainError;
-use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
+use crate::yolo::anchors::{AnchorFit, AnchorScale};
 
 /// Below this the anchors belong to another task.
 const POOR_RECALL: f64 = 0.5;
@@ -128,29 +126,24 @@ fn targets_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
 
 fn anchors(subject: &dyn Subject) -> Check {
     let learner = subject.learner();
-    let input = learner.plan.input;
-    let sizes = learner.plan.train.samples.iter().flat_map(|sample| {
-        let scale = f64::from(Letterbox::fit(sample.size, input, true).scale);
-        let size = move |label: &Label| [f64::from(label.bbox.width()) * scale, f64::from(label.bbox.height()) * scale];
-        sample.labels.iter().map(size)
-    });
-    let sizes: Vec<[f64; 2]> = sizes.collect();
+    let sizes = learner.plan.train.sizes_in(learner.plan.input);
     let anchors = subject.anchors();
-    let fit = AnchorFit::of(&sizes, &anchors);
+    let factor = learner.plan.config.hyp.anchor_t;
+    let fit = AnchorFit::of(&sizes, &anchors, factor);
     let message = format!(
-        "{} of the ground truths lie within a factor of {ANCHOR_T} of an anchor (best possible recall); the mean best IoU \
+        "{} of the ground truths lie within a factor of {factor} of an anchor (best possible recall); the mean best IoU \
          is {}, {} anchors a ground truth",
         percent(fit.recall),
         significant(fit.mean_iou),
         significant(fit.anchors_per_truth)
     );
     let check = Check::green("anchors", "Do the anchors fit the objects?", fit.recall, message);
-    let in_unit = |factor: fn(f32) -> f32| {
+    let in_unit = |unit: fn(f32) -> f32| {
         let side = |scale: &AnchorScale| AnchorScale {
-            anchors: scale.anchors.iter().map(|anchor| anchor.map(|side| side * factor(scale.stride as f32))).collect(),
+            anchors: scale.anchors.iter().map(|anchor| anchor.map(|side| side * unit(scale.stride as f32))).collect(),
             ..*scale
         };
-        AnchorFit::of(&sizes, &anchors.iter().map(side).collect::<Vec<_>>()).mean_iou > CLEARLY * fit.mean_iou
+        AnchorFit::of(&sizes, &anchors.iter().map(side).collect::<Vec<_>>(), factor).mean_iou > CLEARLY * fit.mean_iou
     };
     // No anchor of any scale as large as a cell: nobody builds such a model.
     let below_a_cell = |scale: &AnchorScale| scale.anchors.iter().flatten().all(|side| *side < scale.stride as f32);
@@ -167,7 +160,7 @@ fn anchors(subject: &dyn Subject) -> Check {
     }
     if fit.recall < POOR_RECALL {
         check.red("The anchors belong to another task or another image size: look at the layer Anchors.")
-    } else if fit.recall < GOOD_RECALL {
+    } else if !fit.is_good() {
         check.amber("YOLOv5's autoanchor would make new ones; the objects that no anchor reaches teach nothing.")
     } else {
         check

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::hyp::Hyperparameters;
+use super::hyp::{HypFile, Hyperparameters};
 use crate::dataset::BatchOptions;
 use crate::geometry::Size;
 pub use crate::imitation::lambda::{Decay, Lambda, Norm};
@@ -138,8 +138,8 @@ pub enum Recipe {
     /// step. Measured on three data sets, it leaves a student 0.05 to 0.10 mAP50-95 ahead of YOLOv5's in 20 epochs.
     #[default]
     Short,
-    /// YOLOv5 v7.0's own: SGD from lr0 0.01, gradients gathered over 64 images, warm-up over 3 epochs or 100 steps, a line per
-    /// epoch.
+    /// YOLOv5 v7.0's own: SGD from lr0 0.01, gradients gathered over 64 images, warm-up over 3 epochs and at least 100 steps, a
+    /// line per epoch.
     Yolov5,
 }
 
@@ -156,11 +156,29 @@ impl Recipe {
         }
     }
 
-    /// The one for a run of this length.
+    /// The one for a run of this length; a length in steps counts as short as long as nobody knows the data (see
+    /// [`super::plan::usual_recipe`]).
     pub const fn of_length(length: Length) -> Self {
         match length {
             Length::Epochs(epochs) if epochs > SHORT_EPOCHS => Self::Yolov5,
             Length::Epochs(_) | Length::Steps(_) => Self::Short,
+        }
+    }
+
+    const fn values(self) -> RecipeValues {
+        match self {
+            Self::Short => RecipeValues {
+                optimizer: OptimizerKind::AdamW,
+                nominal_batch: 0,
+                lr_schedule: LrSchedule::CosinePerStep,
+                warmup_share: 0.1,
+            },
+            Self::Yolov5 => RecipeValues {
+                optimizer: OptimizerKind::Sgd,
+                nominal_batch: 64,
+                lr_schedule: LrSchedule::LinearPerEpoch,
+                warmup_share: 0.0,
+            },
         }
     }
 
@@ -178,6 +196,17 @@ impl Recipe {
         }
     }
 }
+
+/// What a recipe says beside its hyperparameters; the fields of [`RunConfig`] explain them.
+struct RecipeValues {
+    optimizer: OptimizerKind,
+    nominal_batch: usize,
+    lr_schedule: LrSchedule,
+    warmup_share: f64,
+}
+
+/// Whoever gives this hyperparameter means epochs, and no share of the run's steps.
+pub const WARMUP_EPOCHS: &str = "warmup_epochs";
 
 /// How the learning rate falls from `lr0` to `lr0 · lrf`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -250,10 +279,10 @@ pub struct RunConfig {
     pub recipe: Recipe,
     pub optimizer: OptimizerKind,
     pub lr_schedule: LrSchedule,
-    /// Warm-up as a share of the run's steps; 0 takes YOLOv5's way with `hyp.warmup_epochs`.
+    /// Warm-up as a share of the run's steps; 0 counts `hyp.warmup_epochs`, with the recipe yolov5 at least 100 steps.
     pub warmup_share: f64,
     pub ema: bool,
-    /// Layers whose parameters stay as they are ("model.0" freezes `model.0.*`).
+    /// Layers whose parameters stay as they are (0 freezes `model.0.*`).
     pub freeze: Vec<usize>,
     pub amp: Amp,
     /// Tensors in the order [B, H, W, C]; `None` takes what is faster on the device.
@@ -277,6 +306,8 @@ pub struct RunConfig {
 
 impl Default for RunConfig {
     fn default() -> Self {
+        let recipe = Recipe::Short;
+        let RecipeValues { optimizer, nominal_batch, lr_schedule, warmup_share } = recipe.values();
         Self {
             data: PathBuf::new(),
             teacher: None,
@@ -285,12 +316,12 @@ impl Default for RunConfig {
             length: Length::Epochs(20),
             imgsz: 640,
             batch: 16,
-            nominal_batch: 0,
+            nominal_batch,
             seed: 0,
-            recipe: Recipe::Short,
-            optimizer: OptimizerKind::AdamW,
-            lr_schedule: LrSchedule::CosinePerStep,
-            warmup_share: WARMUP_SHARE,
+            recipe,
+            optimizer,
+            lr_schedule,
+            warmup_share,
             ema: true,
             freeze: Vec::new(),
             amp: Amp::Off,
@@ -303,13 +334,33 @@ impl Default for RunConfig {
             threads: None,
             workers: 2,
             imitation: ImitationConfig::default(),
-            hyp: Recipe::Short.hyp(),
+            hyp: recipe.hyp(),
         }
     }
 }
 
-/// Of the steps of a short run.
-const WARMUP_SHARE: f64 = 0.1;
+/// Layers that are named as YOLOv5's `--freeze` names them: one number N means the first N layers, several mean those layers,
+/// and `5,` means layer 5 alone. Fails with a sentence on what is no number.
+pub fn frozen_layers(text: &str) -> Result<Vec<usize>, String> {
+    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+    let number = |part: &str| part.parse().map_err(|_| format!("'{part}' is no number of a layer"));
+    let numbers = parts.map(number).collect::<Result<Vec<usize>, _>>()?;
+    Ok(match numbers.as_slice() {
+        [first] if !text.contains(',') => (0..*first).collect(),
+        _ => numbers,
+    })
+}
+
+/// The inverse of [`frozen_layers`].
+pub fn frozen_text(layers: &[usize]) -> String {
+    match layers {
+        [only] if *only > 0 => format!("{only},"),
+        _ if layers.iter().enumerate().all(|(at, layer)| at == *layer) && !layers.is_empty() => {
+            layers.len().to_string()
+        }
+        _ => layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    }
+}
 
 /// What a run's student is before its first step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,6 +376,7 @@ impl Campaign {
         let mut table: toml::Table = toml::from_str(text)?;
         if let Some(config) = table.get_mut("config").and_then(toml::Value::as_table_mut) {
             upgrade(config);
+            fill(config)?;
         }
         table.try_into()
     }
@@ -342,37 +394,50 @@ impl RunConfig {
         }
     }
 
-    /// Reads a `config.toml`. One of version 0.1.0 did not name its loss, which is the one of its tap, raw heads or features;
-    /// nor its recipe, which was YOLOv5's.
+    /// Reads a `config.toml`; what it leaves open is its recipe's or, where it names none, that of its length. One of version
+    /// 0.1.0 did not name its loss, which is the one of its tap, raw heads or features; nor its recipe, which was YOLOv5's.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let mut table: toml::Table = toml::from_str(text)?;
-        // As it is, from text: an error then names its line.
         if is_current(&table) {
-            return toml::from_str(text);
+            // As it is, from text: an error then names its line.
+            let _: Self = toml::from_str(text)?;
         }
         upgrade(&mut table);
+        fill(&mut table)?;
         table.try_into()
     }
 
-    /// The optimisation as a recipe has it; everything else stays.
+    /// The optimisation as another recipe has it. What differs from the present recipe is somebody's choice and stays.
     #[must_use]
-    pub fn with_recipe(self, recipe: Recipe) -> Self {
-        let hyp = recipe.hyp();
-        match recipe {
-            Recipe::Short => {
-                let Self { nominal_batch, optimizer, lr_schedule, warmup_share, .. } = Self::default();
-                Self { recipe, nominal_batch, optimizer, lr_schedule, warmup_share, hyp, ..self }
+    pub fn with_recipe(mut self, recipe: Recipe) -> Self {
+        fn follow<T: PartialEq>(value: &mut T, from: T, to: T) {
+            if *value == from {
+                *value = to;
             }
-            Recipe::Yolov5 => Self {
-                recipe,
-                nominal_batch: 64,
-                optimizer: OptimizerKind::Sgd,
-                lr_schedule: LrSchedule::LinearPerEpoch,
-                warmup_share: 0.0,
-                hyp,
-                ..self
-            },
         }
+        let (from, to) = (self.recipe.values(), recipe.values());
+        follow(&mut self.optimizer, from.optimizer, to.optimizer);
+        follow(&mut self.nominal_batch, from.nominal_batch, to.nominal_batch);
+        follow(&mut self.lr_schedule, from.lr_schedule, to.lr_schedule);
+        follow(&mut self.warmup_share, from.warmup_share, to.warmup_share);
+        let (hyp, from, to) = (&mut self.hyp, self.recipe.hyp(), recipe.hyp());
+        follow(&mut hyp.lr0, from.lr0, to.lr0);
+        follow(&mut hyp.lrf, from.lrf, to.lrf);
+        follow(&mut hyp.momentum, from.momentum, to.momentum);
+        follow(&mut hyp.weight_decay, from.weight_decay, to.weight_decay);
+        follow(&mut hyp.warmup_epochs, from.warmup_epochs, to.warmup_epochs);
+        follow(&mut hyp.warmup_momentum, from.warmup_momentum, to.warmup_momentum);
+        follow(&mut hyp.warmup_bias_lr, from.warmup_bias_lr, to.warmup_bias_lr);
+        self.recipe = recipe;
+        self
+    }
+
+    /// Takes the values of a `hyp.*.yaml` over.
+    pub fn take_hyp(&mut self, file: HypFile) {
+        if file.names.iter().any(|name| name == WARMUP_EPOCHS) {
+            self.warmup_share = 0.0;
+        }
+        self.hyp = file.hyp;
     }
 
     /// Images over which gradients are gathered.
@@ -422,6 +487,8 @@ fn upgrade(config: &mut toml::Table) {
         config.insert("recipe".to_owned(), Recipe::Yolov5.name().into());
         config.insert("lr_schedule".to_owned(), schedule.into());
         config.insert("warmup_share".to_owned(), 0.0.into());
+        config.entry("optimizer").or_insert_with(|| "sgd".into());
+        config.entry("nominal_batch").or_insert(16.into());
     }
 
     let Some(imitation) = config.get_mut("imitation").and_then(toml::Value::as_table_mut) else { return };
@@ -432,6 +499,34 @@ fn upgrade(config: &mut toml::Table) {
     imitation.insert("loss".to_owned(), Loss::usual_at(head).name().into());
     imitation.entry("mask_source").or_insert_with(|| MaskSource::Iou.name().into());
     imitation.entry("tap").or_insert_with(|| Tap::Head.name().into());
+}
+
+/// Writes down what a file leaves to its recipe or, where it names none, to that of its length.
+fn fill(config: &mut toml::Table) -> Result<(), toml::de::Error> {
+    let recipe = match (config.get("recipe"), config.get("length")) {
+        (Some(recipe), _) => recipe.clone().try_into()?,
+        (None, Some(length)) => Recipe::of_length(length.clone().try_into()?),
+        (None, None) => Recipe::of_length(RunConfig::default().length),
+    };
+    let in_epochs = config.get("hyp").is_some_and(|hyp| hyp.get(WARMUP_EPOCHS).is_some());
+    let filled = RunConfig::default().with_recipe(recipe);
+    let filled = toml::Table::try_from(filled).map_err(<toml::de::Error as serde::de::Error>::custom)?;
+    if in_epochs {
+        config.entry("warmup_share").or_insert(0.0.into());
+    }
+    for (name, value) in filled {
+        match (config.get_mut(&name).and_then(toml::Value::as_table_mut), value) {
+            (Some(own), toml::Value::Table(values)) if name == "hyp" => {
+                for (name, value) in values {
+                    own.entry(name).or_insert(value);
+                }
+            }
+            // A loss of its own has defaults of its own.
+            (None, value) if name != "imitation" => drop(config.entry(name).or_insert(value)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A run and its twins: for each seed the imitation and, beside it, the same without (λ = 0).
@@ -487,9 +582,56 @@ mod tests {
         let long = RunConfig { batch: 8, seed: 4, ..short }.with_recipe(Recipe::Yolov5);
         assert_eq!((long.optimizer, long.nominal_batch, long.batch, long.seed), (OptimizerKind::Sgd, 64, 8, 4));
         assert_eq!((long.hyp.lr0, long.hyp.weight_decay, long.hyp.warmup_bias_lr), (0.01, 0.0005, 0.1));
+        assert_eq!((long.lr_schedule, long.warmup_share), (LrSchedule::LinearPerEpoch, 0.0));
+        assert_eq!(long.hyp, Hyperparameters::default());
+        assert_eq!(long.clone().with_recipe(Recipe::Short), RunConfig { batch: 8, seed: 4, ..RunConfig::default() });
+        // Chosen values stay, among them those that no recipe speaks of.
+        let mut chosen = RunConfig { optimizer: OptimizerKind::Adam, nominal_batch: 32, ..RunConfig::default() };
+        (chosen.hyp.lr0, chosen.hyp.mosaic) = (0.002, 0.5);
+        let chosen = chosen.with_recipe(Recipe::Yolov5);
+        assert_eq!((chosen.optimizer, chosen.nominal_batch), (OptimizerKind::Adam, 32));
+        assert_eq!((chosen.hyp.lr0, chosen.hyp.mosaic, chosen.hyp.weight_decay), (0.002, 0.5, 0.0005));
         let of = Recipe::of_length;
         assert_eq!([of(Length::Epochs(50)), of(Length::Epochs(51))], Recipe::ALL);
         assert_eq!(of(Length::Steps(100_000)), Recipe::Short);
+    }
+
+    #[test]
+    fn what_a_file_leaves_open_is_its_recipes() {
+        let read = |text: &str| RunConfig::parse(text).expect("a config");
+        let of = |recipe| RunConfig::default().with_recipe(recipe);
+        assert_eq!(read("recipe = \"yolov5\""), of(Recipe::Yolov5));
+        assert_eq!(read("recipe = \"short\"\n[hyp]\nmosaic = 0.5").hyp.lr0, 0.003);
+        assert_eq!(read("[length]\nepochs = 51").recipe, Recipe::Yolov5);
+        assert_eq!(read("[length]\nepochs = 51").hyp, of(Recipe::Yolov5).hyp);
+        assert_eq!(read(""), RunConfig::default());
+        // Explicit values win, and whoever counts in epochs means epochs.
+        let own = read("recipe = \"short\"\nnominal_batch = 32\n[hyp]\nlr0 = 0.001\nwarmup_epochs = 2.0\n");
+        assert_eq!((own.nominal_batch, own.hyp.lr0, own.hyp.weight_decay), (32, 0.001, 0.02));
+        assert_eq!((own.warmup_share, own.optimizer), (0.0, OptimizerKind::AdamW));
+        // What version 0.1.0 had where a file of its own did not say.
+        let first = read("cos_lr = false\n");
+        assert_eq!((first.optimizer, first.nominal_batch), (OptimizerKind::Sgd, 16));
+        assert_eq!((first.hyp, first.recipe), (Hyperparameters::default(), Recipe::Yolov5));
+        let campaign =
+            Campaign { config: of(Recipe::Yolov5), out: "out".into(), paired: true, seeds: 2, resume: false };
+        let text = toml::to_string(&campaign).expect("a text");
+        assert_eq!(Campaign::parse(&text).expect("a campaign"), campaign);
+        let error = RunConfig::parse("seed = 1\nrecipe = \"quick\"\n").expect_err("no such recipe").to_string();
+        assert!(error.contains("line 2") && error.contains("quick"), "{error}");
+    }
+
+    #[test]
+    fn layers_are_frozen_as_yolov5_freezes_them() {
+        assert_eq!(frozen_layers("3"), Ok(vec![0, 1, 2]));
+        assert_eq!((frozen_layers("0"), frozen_layers("")), (Ok(vec![]), Ok(vec![])));
+        assert_eq!((frozen_layers("0,4, 7"), frozen_layers("0 4 7")), (Ok(vec![0, 4, 7]), Ok(vec![0, 4, 7])));
+        assert_eq!(frozen_layers("5,"), Ok(vec![5]));
+        assert!(frozen_layers("model.3").is_err() && frozen_layers("-1").is_err());
+        for (layers, text) in [(vec![], ""), (vec![0], "1"), (vec![0, 1, 2], "3"), (vec![5], "5,"), (vec![0, 4], "0 4")]
+        {
+            assert_eq!((frozen_text(&layers).as_str(), frozen_layers(text)), (text, Ok(layers)));
+        }
     }
 
     #[test]

@@ -97,14 +97,19 @@ impl Default for Hyperparameters {
     }
 }
 
-impl Hyperparameters {
-    /// Reads a `hyp.*.yaml`; keys that it lacks are YOLOv5's, keys that are not known here are given back.
-    pub fn load(path: &Path) -> Result<(Self, Vec<String>), HypError> {
-        Self::default().changed_by(path)
-    }
+/// What a `hyp.*.yaml` makes of the values before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HypFile {
+    pub hyp: Hyperparameters,
+    /// The hyperparameters that it names.
+    pub names: Vec<String>,
+    /// Its keys that are not known here.
+    pub unknown: Vec<String>,
+}
 
-    /// Reads a `hyp.*.yaml`; keys that it lacks keep these values, keys that are not known here are given back.
-    pub fn changed_by(&self, path: &Path) -> Result<(Self, Vec<String>), HypError> {
+impl Hyperparameters {
+    /// Reads a `hyp.*.yaml`; keys that it lacks keep these values.
+    pub fn changed_by(&self, path: &Path) -> Result<HypFile, HypError> {
         let name = || path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|cause| HypError::Read { path: name(), cause })?;
         let yaml = |error: serde_saphyr::Error| HypError::Yaml {
@@ -116,17 +121,20 @@ impl Hyperparameters {
         let keys: std::collections::BTreeMap<String, serde_json::Value> =
             serde_saphyr::from_str(&text).map_err(yaml)?;
         let mut values = serde_json::to_value(self).unwrap_or_default();
-        let mut unknown = Vec::new();
+        let (mut names, mut unknown) = (Vec::new(), Vec::new());
         for (key, value) in keys {
             match values.get_mut(&key) {
-                Some(known) => *known = value,
+                Some(known) => {
+                    *known = value;
+                    names.push(key);
+                }
                 None => unknown.push(key),
             }
         }
         let hyp: Self = serde_json::from_value(values)
             .map_err(|error| HypError::Yaml { path: name(), cause: error.to_string() })?;
         hyp.check()?;
-        Ok((hyp, unknown))
+        Ok(HypFile { hyp, names, unknown })
     }
 
     /// That every value means something.

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tch::{Device, Kind, TchError, Tensor, no_grad};
+use tch::{Device, Kind, TchError, Tensor};
 
 use super::TrainError;
 use super::average::Average;
@@ -19,6 +19,7 @@ use super::optimizer::{Group, Optimizer, Parameter, Rates, norm};
 use super::plan::RunPlan;
 use super::schedule::Schedule;
 use super::state::{Moving, Progress};
+use super::statistics::Statistics;
 use crate::dataset::{BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::geometry::Size;
 use crate::yolo::assign::Target;
@@ -48,6 +49,7 @@ pub struct Learner {
     optimizer: Optimizer,
     distiller: Option<Distiller>,
     gathered: Gathered,
+    statistics: Statistics,
     /// Steps in a row in which the imitation was asked for, had cells, and would have moved nothing.
     without_effect: u32,
 }
@@ -150,6 +152,7 @@ impl Learner {
             optimizer: Optimizer::new(config.optimizer, 0.0, Vec::new()),
             distiller,
             gathered: Gathered::default(),
+            statistics: Statistics::of(&plan.student.network),
             without_effect: 0,
             progress: Progress { last_update: -1, best_fitness: -1.0, ..Progress::default() },
             plan,
@@ -204,31 +207,36 @@ impl Learner {
             .map_err(|cause| TrainError::Read { path: "a thread for batches".to_owned(), cause })
     }
 
+    /// Drops the gradients that wait for a step of the optimizer, as YOLOv5 does when an epoch begins.
+    pub fn begin_epoch(&mut self) {
+        self.gathered.clear();
+    }
+
     /// One batch: forward, backward and, when enough is gathered, a step of the optimizer. Fills `record`; gives back a
-    /// warning where the step had to be left out.
+    /// warning where the step had to be left out. What fails leaves weights, running statistics and average as they were.
     pub fn learn(
         &mut self,
         batch: &TrainBatch,
         rates: &Rates,
         record: &mut StepRecord,
     ) -> Result<Option<String>, TrainError> {
-        let statistics = Statistics::of(self.student())?;
-        let found = self.learn_from(batch, rates, record);
-        match found {
-            // The forward pass has moved the batch-norms' statistics: they go back to where they were.
-            Err(error @ TrainError::NonFinite { .. }) => {
-                statistics.restore()?;
-                if self.plan.config.non_finite == NonFinite::Skip {
-                    return Ok(Some(format!("step left out: {error}")));
-                }
-                Err(error)
+        let before = self.statistics.copied()?;
+        let error = match self.attempt(batch, rates, record) {
+            Ok(()) => return Ok(None),
+            Err(error) => error,
+        };
+        // The forward pass in train mode has moved them by the batch that failed.
+        let restored = self.statistics.restore(&before);
+        match error {
+            TrainError::NonFinite { .. } if self.plan.config.non_finite == NonFinite::Skip => {
+                restored?;
+                Ok(Some(format!("step left out: {error}")))
             }
-            Err(error) => Err(error),
-            Ok(()) => Ok(None),
+            error => Err(error),
         }
     }
 
-    fn learn_from(&mut self, batch: &TrainBatch, rates: &Rates, record: &mut StepRecord) -> Result<(), TrainError> {
+    fn attempt(&mut self, batch: &TrainBatch, rates: &Rates, record: &mut StepRecord) -> Result<(), TrainError> {
         let step = record.step;
         record.total = f64::NAN;
         let backward = self.backward(batch, step)?;
@@ -251,11 +259,6 @@ impl Learner {
         Ok(())
     }
 
-    /// Forgets gradients that were gathered for a step that has not come: YOLOv5 begins every epoch without any.
-    pub fn forget_gathered(&mut self) {
-        self.gathered.clear();
-    }
-
     /// The batch as the models take it, [B, 3, H, W] in 0..1.
     pub fn input(&self, batch: &TrainBatch) -> Result<Tensor, TchError> {
         batch_tensor(batch, self.plan.device, self.plan.config.channels_last.unwrap_or(true))
@@ -272,7 +275,7 @@ impl Learner {
         let forward = tch::autocast(amp, || self.student().forward_t(&input, true))?;
         let terms = self.detection_terms(&forward.heads, &targets(batch))?;
         let losses = match (&self.distiller, &lesson) {
-            (Some(distiller), Some(lesson)) if !imitate => no_grad(|| distiller.distances(&forward, lesson))?,
+            (Some(distiller), Some(lesson)) if !imitate => tch::no_grad(|| distiller.distances(&forward, lesson))?,
             (Some(distiller), Some(lesson)) => distiller.distances(&forward, lesson)?,
             _ => Vec::new(),
         };
@@ -550,42 +553,26 @@ fn gains(plan: &RunPlan) -> LossGains {
     gains.scaled(student.scales().len(), student.names().len(), plan.config.imgsz)
 }
 
-/// The running means and variances of a network's batch-norms, as they were.
-struct Statistics {
-    tensors: Vec<Tensor>,
-    /// All of them in one.
-    values: Tensor,
-}
-
-impl Statistics {
-    fn of(network: &Network) -> Result<Self, TchError> {
-        let variables = network.var_store().variables();
-        let running = |name: &str| name.ends_with(".running_mean") || name.ends_with(".running_var");
-        let tensors: Vec<Tensor> =
-            variables.into_iter().filter(|(name, _)| running(name)).map(|(_, tensor)| tensor).collect();
-        let flat: Vec<&Tensor> = tensors.iter().collect();
-        let values = if flat.is_empty() { Tensor::new() } else { no_grad(|| Tensor::f_cat(&flat, 0))? };
-        Ok(Self { tensors, values })
+fn freeze(student: &Network, layers: &[usize]) -> Result<(), TrainError> {
+    let count = student.spec().layers.len();
+    if let Some(layer) = layers.iter().find(|layer| **layer >= count) {
+        return Err(TrainError::Config(format!(
+            "freeze: there is no layer {layer}; the student has layers 0 to {}",
+            count - 1
+        )));
     }
-
-    fn restore(self) -> Result<(), TchError> {
-        let mut at = 0;
-        for mut tensor in self.tensors {
-            let length = tensor.numel() as i64;
-            no_grad(|| tensor.f_copy_(&self.values.f_narrow(0, at, length)?.f_view_as(&tensor)?))?;
-            at += length;
-        }
-        Ok(())
-    }
-}
-
-fn freeze(student: &Network, layers: &[usize]) -> Result<(), TchError> {
+    let mut trains = false;
     for (name, tensor) in student.var_store().variables() {
         if layers.iter().any(|layer| name.starts_with(&format!("model.{layer}."))) {
             let _ = tensor.f_set_requires_grad(false)?;
         }
+        trains |= tensor.requires_grad();
     }
-    Ok(())
+    if trains {
+        Ok(())
+    } else {
+        Err(TrainError::Config("freeze: every layer is frozen, nothing would train".to_owned()))
+    }
 }
 
 /// [B, 3, H, W] in 0..1; the bytes are [B, H, W, 3], and stay so in memory where that is wanted.

@@ -7,6 +7,7 @@
 //! ever says, [`record`] turns events into files, [`replay`] into one that others can open; [`snapshot`] makes the maps in
 //! it, `watch` says when the imitation stalls, [`evaluate`] turns a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side, for a [`verdict`]; [`preview`] shows the batches of a run before it is
 //! started, and a [`trial`] makes a step and takes it back. The loop never learns who is listening.
+//! Above them all, a [`search`] tries which imitation helps.
 
 pub mod average;
 pub mod campaign;
@@ -27,8 +28,10 @@ pub mod record;
 pub mod replay;
 pub mod run;
 pub mod schedule;
+pub mod search;
 pub mod snapshot;
 pub mod state;
+mod statistics;
 pub mod trial;
 pub mod verdict;
 mod watch;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use tch::Device;
 
 use super::TrainError;
-use super::config::{Length, RunConfig};
+use super::config::{Length, Recipe, RunConfig};
 use super::evaluate::Evaluation;
-use crate::dataset::{Batches, DataYaml, Label, Sample, Samples, Split};
+use crate::dataset::{Batches, DataYaml, Sample, Samples, Split, list_images};
 use crate::device::{self, DeviceStatus};
-use crate::geometry::{Letterbox, Size};
+use crate::geometry::Size;
 use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
 use crate::imitation::loss::Loss;
 use crate::inspect::{Tap, input_multiple};
@@ -121,8 +121,8 @@ impl RunPlan {
         if side != config.imgsz {
             warnings.push(format!("image size {} is no multiple of {multiple}; using {side}", config.imgsz));
         }
-        warnings.extend(poor_anchors(&train, Size::square(side), student.network.scales()));
         let config = RunConfig { imgsz: side, ..config.clone() };
+        warnings.extend(poor_anchors(&train, student.network.scales(), &config));
         let steps_per_epoch = Batches::per_epoch(train.samples.len(), config.batch) as u64;
         let steps = match config.length {
             Length::Epochs(epochs) => u64::from(epochs) * steps_per_epoch,
@@ -195,22 +195,33 @@ impl RunPlan {
     }
 }
 
-/// What YOLOv5's anchor check says of the data: a warning where anchors reach too few ground truths.
-fn poor_anchors(samples: &Samples, input: Size, scales: &[AnchorScale]) -> Option<String> {
-    let of_sample = |sample: &Sample| {
-        let scale = f64::from(Letterbox::fit(sample.size, input, true).scale);
-        let size = |label: &Label| [f64::from(label.bbox.width()) * scale, f64::from(label.bbox.height()) * scale];
-        sample.labels.iter().map(size).collect::<Vec<_>>()
-    };
-    let sizes: Vec<[f64; 2]> = samples.samples.iter().flat_map(of_sample).collect();
-    let fit = AnchorFit::of(&sizes, scales);
-    (!sizes.is_empty() && fit.recall < GOOD_RECALL).then(|| {
+/// A warning where the student's anchors fit the training data badly: YOLOv5 would make new ones, which a student that goes on
+/// from a checkpoint cannot use.
+fn poor_anchors(train: &Samples, scales: &[AnchorScale], config: &RunConfig) -> Option<String> {
+    let sizes = train.sizes_in(Size::square(config.imgsz));
+    let fit = AnchorFit::of(&sizes, scales, config.hyp.anchor_t);
+    (!sizes.is_empty() && !fit.is_good()).then(|| {
         format!(
-            "the anchors reach {:.1} % of the ground truths (best possible recall; YOLOv5 makes new ones below 98 %): the \
-             others teach nothing. Another image size may help; preflight has the details",
-            100.0 * fit.recall
+            "the student's anchors fit badly: at {} px {} of {} ground truths are more than a factor of {} from every anchor and \
+             teach nothing (best possible recall {:.3}, YOLOv5 asks for more than {GOOD_RECALL}); another image size or a \
+             student with other anchors helps",
+            config.imgsz,
+            ((1.0 - fit.recall) * sizes.len() as f64).round(),
+            sizes.len(),
+            config.hyp.anchor_t,
+            fit.recall
         )
     })
+}
+
+/// The recipe that is used where a person names none: by the run's length in epochs, for which a length in steps needs the
+/// number of training images.
+pub fn usual_recipe(length: Length, data: &Path, batch: usize) -> Result<Recipe, TrainError> {
+    let Length::Steps(steps) = length else { return Ok(Recipe::of_length(length)) };
+    let sources = DataYaml::load(data)?.sources(Split::Train)?;
+    let images = list_images(&sources, &mut |_| ControlFlow::Continue(()))?.images;
+    let per_epoch = Batches::per_epoch(images, batch).max(1) as u64;
+    Ok(Recipe::of_length(Length::Epochs(u32::try_from(steps.div_ceil(per_epoch)).unwrap_or(u32::MAX))))
 }
 
 /// The loss that is used where a person names none: what fits the files of the two models. A student without a checkpoint

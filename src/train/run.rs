@@ -260,6 +260,9 @@ impl<'a> Run<'a> {
                 emit(RunEvent::Warning(warning.to_string()))?;
             }
 
+            if step.is_multiple_of(steps_per_epoch) {
+                self.learner.begin_epoch();
+            }
             let rates = self.learner.schedule.rates(step);
             let mut record = StepRecord {
                 step,
@@ -285,7 +288,6 @@ impl<'a> Run<'a> {
             self.take_snapshot(emit)?;
 
             if batch.last || step + 1 == steps {
-                self.learner.forget_gathered();
                 if self.end_epoch(batch.epoch, &rates, emit)?.is_break() {
                     return Ok(Outcome::Stopped);
                 }

@@ -1,10 +1,10 @@
 //! What depends on the step alone: learning rates, momentum, accumulation, and λ's envelope.
 
-use super::config::{Decay, ImitationConfig, LrSchedule, OptimizerKind, RunConfig};
+use super::config::{Decay, ImitationConfig, LrSchedule, OptimizerKind, Recipe, RunConfig};
 use super::hyp::Hyperparameters;
 use super::optimizer::Rates;
 
-/// YOLOv5's shortest warm-up, steps.
+/// YOLOv5's shortest warm-up, steps; however short the run is.
 const SHORTEST_WARMUP: f64 = 100.0;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -27,9 +27,8 @@ impl Schedule {
         let warmup_steps = if config.warmup_share > 0.0 {
             (config.warmup_share * steps as f64).round()
         } else if config.hyp.warmup_epochs > 0.0 {
-            // As YOLOv5 warms up, but never for more than half of a short run.
-            let warmup = (config.hyp.warmup_epochs * steps_per_epoch as f64).round().max(SHORTEST_WARMUP);
-            warmup.min((steps / 2) as f64)
+            let shortest = if config.recipe == Recipe::Yolov5 { SHORTEST_WARMUP } else { 0.0 };
+            (config.hyp.warmup_epochs * steps_per_epoch as f64).round_ties_even().max(shortest)
         } else {
             0.0
         };
@@ -118,7 +117,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::config::{Length, Recipe};
+    use crate::train::config::Length;
 
     fn config() -> RunConfig {
         RunConfig { batch: 16, length: Length::Epochs(20), ..RunConfig::default() }.with_recipe(Recipe::Yolov5)
@@ -143,11 +142,34 @@ mod tests {
         assert!((schedule.weight_decay() - 0.0005).abs() < 1e-15);
     }
 
+    /// nw = max(round(3 · 10), 100), although the run has 40 steps.
     #[test]
-    fn a_short_run_warms_up_for_half_of_it() {
+    fn yolov5_warms_up_for_a_hundred_steps_at_least() {
         let schedule = Schedule::new(&config(), 40, 10);
-        assert!((schedule.rates(20).momentum - 0.937).abs() < 1e-12);
-        assert!((schedule.rates(10).momentum - (0.8 + 0.937) / 2.0).abs() < 1e-12);
+        assert!((schedule.rates(20).momentum - (0.8 + 0.2 * 0.137)).abs() < 1e-12);
+        // Epoch 3 of 4: lr = 0.01 (0.25 · 0.99 + 0.01), of which 39 of 100.
+        assert!((schedule.rates(39).weight - 0.39 * 0.01 * (0.25 * 0.99 + 0.01)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn epochs_of_warm_up_that_are_asked_for_are_what_a_short_run_does() {
+        let mut config = RunConfig { warmup_share: 0.0, ..RunConfig::default() };
+        config.hyp.warmup_epochs = 2.0;
+        let schedule = Schedule::new(&config, 40, 10);
+        let at = |step: u64| 0.003 * (1.0 - 0.99 * (1.0 - (std::f64::consts::PI * step as f64 / 40.0).cos()) / 2.0);
+        assert!((schedule.rates(5).weight - at(5) / 4.0).abs() < 1e-15);
+        assert!((schedule.rates(21).weight - at(21)).abs() < 1e-15);
+        config.hyp.warmup_epochs = 0.0;
+        assert!((Schedule::new(&config, 40, 10).rates(0).weight - 0.003).abs() < 1e-15);
+    }
+
+    /// As in YOLOv5, whose Adam groups have no momentum that could warm up.
+    #[test]
+    fn beta1_does_not_warm_up() {
+        for optimizer in [OptimizerKind::Adam, OptimizerKind::AdamW] {
+            let schedule = Schedule::new(&RunConfig { optimizer, ..config() }, 260, 13);
+            assert_eq!([0, 50, 200].map(|step| schedule.rates(step).momentum), [0.937; 3]);
+        }
     }
 
     /// 200 steps: 20 of warm-up from 0 for every group, then 0.003 (1 − 0.99 (1 − cos(π step / 200)) / 2).

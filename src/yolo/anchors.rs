@@ -27,15 +27,10 @@ impl AnchorScale {
     }
 }
 
-/// Share of the ground truths that some anchor reaches below which YOLOv5's `autoanchor` makes new ones.
-pub const GOOD_RECALL: f64 = 0.98;
-/// Largest ratio of a ground truth's side to an anchor's.
-const ANCHOR_T: f64 = 4.0;
-
 /// How anchors fit ground truths, as YOLOv5's `autoanchor` counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AnchorFit {
-    /// Share of the ground truths whose sides are off by less than the factor 4 for some anchor.
+    /// Best possible recall: share of the ground truths whose sides are off by less than the factor for some anchor.
     pub recall: f64,
     /// Anchors for which they are, a ground truth.
     pub anchors_per_truth: f64,
@@ -44,8 +39,8 @@ pub struct AnchorFit {
 }
 
 impl AnchorFit {
-    /// sizes: width and height of each ground truth in input px. All 0 without any.
-    pub fn of(sizes: &[[f64; 2]], scales: &[AnchorScale]) -> Self {
+    /// sizes: width and height of each ground truth in input px; factor: the hyperparameter `anchor_t`. All 0 without any.
+    pub fn of(sizes: &[[f64; 2]], scales: &[AnchorScale], factor: f64) -> Self {
         let anchors: Vec<[f64; 2]> = scales.iter().flat_map(|s| s.anchors.iter().map(|a| a.map(f64::from))).collect();
         let (mut fit, mut count) = (Self::default(), 0.0_f64);
         for &[w, h] in sizes {
@@ -56,7 +51,7 @@ impl AnchorFit {
                 let inside = w.min(aw) * h.min(ah);
                 inside / (w * h + aw * ah - inside)
             };
-            let near = anchors.iter().filter(|anchor| off(**anchor) < ANCHOR_T).count();
+            let near = anchors.iter().filter(|anchor| off(**anchor) < factor).count();
             fit.recall += if near > 0 { 1.0 } else { 0.0 };
             fit.anchors_per_truth += near as f64;
             fit.mean_iou += anchors.iter().map(|anchor| iou(*anchor)).fold(0.0, f64::max);
@@ -65,7 +60,15 @@ impl AnchorFit {
         let mean = |sum: f64| sum / count.max(1.0);
         Self { recall: mean(fit.recall), anchors_per_truth: mean(fit.anchors_per_truth), mean_iou: mean(fit.mean_iou) }
     }
+
+    /// Whether YOLOv5's `autoanchor` would leave the anchors as they are.
+    pub fn is_good(&self) -> bool {
+        self.recall > GOOD_RECALL
+    }
 }
+
+/// YOLOv5's `autoanchor` makes new anchors where the best possible recall is not above this.
+pub const GOOD_RECALL: f64 = 0.98;
 
 #[cfg(test)]
 mod tests {
@@ -93,10 +96,15 @@ mod tests {
         // 10 × 10: anchor 0 fits exactly, IoU 1; anchor 1 is off by 4, which is too much.
         // 20 × 20: anchor 0 off by 2, IoU 100 / 400; anchor 1 off by 2, IoU 400 / 800.
         // 200 × 10: neither; IoU 100 / 2000 and 400 / (2000 + 800 − 400).
-        let fit = AnchorFit::of(&[[10.0, 10.0], [20.0, 20.0], [200.0, 10.0]], &scales);
+        let sizes = [[10.0, 10.0], [20.0, 20.0], [200.0, 10.0]];
+        let fit = AnchorFit::of(&sizes, &scales, 4.0);
         assert!((fit.recall - 2.0 / 3.0).abs() < 1e-12);
         assert!((fit.anchors_per_truth - 1.0).abs() < 1e-12);
         assert!((fit.mean_iou - (1.0 + 0.5 + 400.0 / 2400.0) / 3.0).abs() < 1e-12);
-        assert_eq!(AnchorFit::of(&[], &scales), AnchorFit::default());
+        assert_eq!(AnchorFit::of(&[], &scales, 4.0), AnchorFit::default());
+        // A factor above 4 lets 10 × 10 have both; above 5, 200 × 10 its 40 × 20.
+        assert!((AnchorFit::of(&sizes, &scales, 4.5).anchors_per_truth - 4.0 / 3.0).abs() < 1e-12);
+        assert!(AnchorFit::of(&sizes, &scales, 5.5).is_good() && !fit.is_good());
+        assert!(!AnchorFit { recall: GOOD_RECALL, ..fit }.is_good());
     }
 }

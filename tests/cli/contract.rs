@@ -44,7 +44,7 @@ fn sample_image() -> PathBuf {
 
 #[test]
 fn every_subcommand_has_help_with_an_example() {
-    for command in ["inspect", "convert", "survey", "story", "bench"] {
+    for command in ["inspect", "convert", "survey", "story", "bench", "search"] {
         let output = distillscope(&[command, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{command}");

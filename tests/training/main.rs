@@ -3,7 +3,10 @@
 //! Every run here takes one of libtorch's threads, because their number belongs to the whole process.
 
 mod batch_preview;
+mod optimizer;
 mod preflight_faults;
+mod recipe;
 mod record;
 mod record_events;
 mod runs;
+mod search;

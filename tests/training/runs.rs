@@ -44,12 +44,12 @@ head:
 ";
 
 /// A folder with data, a student's yaml and a trained teacher.
-struct Place {
+pub struct Place {
     folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let place = Self { folder: tempfile::tempdir().expect("a folder") };
         place.pictures("train", 5);
         place.pictures("val", 2);
@@ -92,11 +92,11 @@ impl Place {
         }
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn config(&self) -> RunConfig {
+    pub fn config(&self) -> RunConfig {
         RunConfig {
             data: self.at("data/data.yaml"),
             teacher: Some(self.at("teacher/weights/last.safetensors")),
@@ -123,7 +123,7 @@ impl Place {
         Campaign { config, out: self.at(out), paired: false, seeds: 1, resume: false }
     }
 
-    fn run(&self, config: RunConfig, out: &str) -> Result<Vec<RunEvent>, TrainError> {
+    pub fn run(&self, config: RunConfig, out: &str) -> Result<Vec<RunEvent>, TrainError> {
         go(&self.campaign(config, out), |_, _| {})
     }
 }
@@ -139,7 +139,7 @@ fn go(campaign: &Campaign, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Res
     Ok(events)
 }
 
-fn steps(events: &[RunEvent]) -> Vec<StepRecord> {
+pub fn steps(events: &[RunEvent]) -> Vec<StepRecord> {
     let step = |event: &RunEvent| match event {
         RunEvent::Step(step) => Some(StepRecord { seconds: 0.0, waited: 0.0, measuring: None, ..step.clone() }),
         _ => None,

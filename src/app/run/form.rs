@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::language::t;
-use crate::train::config::{Campaign, Lambda, Length, RunConfig, SnapshotConfig};
+use crate::train::config::{Campaign, Lambda, Length, Recipe, RunConfig, SnapshotConfig};
 
 const SEEDS: u32 = 3;
 
@@ -30,6 +30,7 @@ struct Own {
     iou: bool,
     tap: bool,
     snapshot: bool,
+    recipe: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -103,7 +104,22 @@ impl Form {
         own.iou |= was.imitation.iou != is.imitation.iou;
         own.tap |= was.imitation.tap != is.imitation.tap;
         own.snapshot |= was.snapshot != is.snapshot;
+        own.recipe |= was.recipe != is.recipe;
+        let follows_length = !own.recipe && was.length != is.length;
+        // Whoever sets epochs of warm-up means epochs, and no share of the steps.
+        let in_epochs = was.recipe == is.recipe
+            && was.hyp.warmup_epochs != is.hyp.warmup_epochs
+            && was.warmup_share == is.warmup_share;
         let was_paired = std::mem::replace(&mut self.campaign, campaign).paired;
+        let config = &mut self.campaign.config;
+        if in_epochs {
+            config.warmup_share = 0.0;
+        }
+        // How many epochs so many steps are is known once the data are read; until then they change no recipe.
+        if let (true, Length::Epochs(_)) = (follows_length, config.length) {
+            let recipe = Recipe::of_length(config.length);
+            *config = std::mem::take(config).with_recipe(recipe);
+        }
         // One pair says little: a difference needs a spread.
         if self.campaign.paired && !was_paired && self.campaign.seeds == 1 {
             self.campaign.seeds = SEEDS;
@@ -206,6 +222,29 @@ mod tests {
         form.follow(&OpenThings { student: "other.pt".into(), ..open() });
         let config = &form.campaign.config;
         assert_eq!((config.imgsz, &config.teacher, &*config.student), (640, &None, Path::new("other.pt")));
+    }
+
+    #[test]
+    fn the_recipe_follows_the_length_until_a_person_chooses_one() {
+        let mut form = Form::default();
+        let edit = |form: &mut Form, change: &dyn Fn(&mut RunConfig)| {
+            let mut campaign = form.campaign.clone();
+            change(&mut campaign.config);
+            form.edit(campaign);
+            let config = &form.campaign.config;
+            (config.recipe, config.hyp.lr0, config.hyp.weight_decay)
+        };
+        assert_eq!(edit(&mut form, &|c| c.hyp.lr0 = 0.002), (Recipe::Short, 0.002, 0.02));
+        // What a person changed stays.
+        assert_eq!(edit(&mut form, &|c| c.length = Length::Epochs(51)), (Recipe::Yolov5, 0.002, 0.0005));
+        assert_eq!(edit(&mut form, &|c| c.length = Length::Steps(9)), (Recipe::Yolov5, 0.002, 0.0005));
+        assert_eq!(edit(&mut form, &|c| c.length = Length::Epochs(20)), (Recipe::Short, 0.002, 0.02));
+        assert_eq!(edit(&mut form, &|c| *c = c.clone().with_recipe(Recipe::Yolov5)), (Recipe::Yolov5, 0.002, 0.0005));
+        assert_eq!(edit(&mut form, &|c| c.length = Length::Epochs(10)), (Recipe::Yolov5, 0.002, 0.0005));
+        edit(&mut form, &|c| *c = c.clone().with_recipe(Recipe::Short));
+        assert_eq!(form.campaign.config.warmup_share, 0.1);
+        edit(&mut form, &|c| c.hyp.warmup_epochs = 1.0);
+        assert_eq!(form.campaign.config.warmup_share, 0.0);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::app::{Command, RunFile};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};
 use crate::train::config::{
-    AdapterStart, Campaign, ImitationConfig, Lambda, Length, Recipe, RunConfig, SnapshotConfig,
+    AdapterStart, Campaign, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig, frozen_layers, frozen_text,
 };
 use crate::train::hyp::Hyperparameters;
 use crate::ui::palette::{self, Palette};
@@ -324,12 +324,17 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
     why(ui, problems, Field::Imitation);
     let name = config.optimizer.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
     let every = widgets::counted(config.evaluate_every as usize, "epoch", "epochs");
-    let summary =
-        t!("{optimizer} · seed {seed} · evaluated every {every}", optimizer = name, seed = config.seed, every);
+    let summary = t!(
+        "{recipe} · {optimizer} · seed {seed} · evaluated every {every}",
+        recipe = config.recipe.name(),
+        optimizer = name,
+        seed = config.seed,
+        every
+    );
     fold(ui, key!("Optimisation"), &summary, |ui| optimisation(ui, config, memory));
     why(ui, problems, Field::Optimisation);
     let summary = format!("lr0 {} · box {} · obj {}", config.hyp.lr0, config.hyp.box_gain, config.hyp.obj);
-    fold(ui, key!("Hyperparameters"), &summary, |ui| hyperparameters(ui, panel, config.recipe, &mut config.hyp));
+    fold(ui, key!("Hyperparameters"), &summary, |ui| hyperparameters(ui, panel, config));
     let summary = format!("mosaic {} · scale {} · fliplr {}", config.hyp.mosaic, config.hyp.scale, config.hyp.fliplr);
     fold(ui, key!("Augmentation"), &summary, |ui| augmentation(ui, &mut config.hyp));
     why(ui, problems, Field::Hyperparameters);
@@ -407,7 +412,7 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
         ui,
         t!("Recipe"),
         t!(
-            "short: AdamW, a cosine per step, for up to 50 epochs. yolov5: as YOLOv5 trains. A choice fills in what stands below."
+            "short: AdamW, a cosine per step, for up to 50 epochs. yolov5: as YOLOv5 trains. A choice fills in what nobody has changed below."
         ),
         |ui| {
             let mut recipe = config.recipe;
@@ -437,14 +442,24 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
             choice(ui, t!("Decay"), &mut config.lr_schedule);
         },
     );
+    option(
+        ui,
+        t!("Warm-up"),
+        t!("Over this share of the run's steps the learning rate rises; 0 counts warmup_epochs."),
+        |ui| {
+            number(ui, t!("Warm-up"), &mut config.warmup_share, 0.0..=1.0, 0.005);
+        },
+    );
     option(ui, t!("Averaged weights"), tr(Term::Averaged.explanation()), |ui| {
         ui.checkbox(&mut config.ema, "");
     });
-    option(ui, t!("Freeze"), t!("Layers that stay as they are, by number: 0 1 2."), |ui| {
-        let now = config.freeze.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    option(ui, t!("Freeze"), t!("Layers that stay as they are: 10 for the first ten, 0 1 4 for those."), |ui| {
+        let now = frozen_text(&config.freeze);
         text(ui, memory, t!("Frozen layers"), 120.0, now, |typed| {
-            let numbers = typed.split([' ', ',']).filter_map(|part| part.parse().ok());
-            config.freeze = numbers.collect();
+            // What is no number changes nothing: the field shows what holds.
+            if let Ok(layers) = frozen_layers(typed) {
+                config.freeze = layers;
+            }
         });
     });
     option(
@@ -468,14 +483,16 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
     });
 }
 
-fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, recipe: Recipe, hyp: &mut Hyperparameters) {
+fn hyperparameters(ui: &mut Ui, panel: &mut Panel<'_>, config: &mut RunConfig) {
     ui.horizontal(|ui| {
         let load = Command::BrowseForRun(RunFile::Hyp);
         panel.button(ui, load.clone(), load.label());
         if ui.button(t!("Defaults")).on_hover_text(t!("The recipe's values.")).clicked() {
-            *hyp = recipe.hyp();
+            config.hyp = config.recipe.hyp();
+            config.warmup_share = RunConfig::default().with_recipe(config.recipe).warmup_share;
         }
     });
+    let hyp = &mut config.hyp;
     values(
         ui,
         [

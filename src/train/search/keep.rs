@@ -1,0 +1,122 @@
+//! What a search keeps in `search.toml`: what was asked for, the plan, and every decision that later ones follow from.
+//! Results lie with their runs.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::candidates::{Candidate, LeftOut};
+use super::ladder::{Cost, Ladder};
+use crate::export::atomic;
+use crate::train::TrainError;
+use crate::train::config::RunConfig;
+
+/// Candidates that train together, each for the whole of its short schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rung {
+    pub epochs: u32,
+    /// By name, the most promising first.
+    pub candidates: Vec<String>,
+}
+
+/// How long a run takes here, from a few steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pace {
+    pub cost: Cost,
+    pub steps_per_epoch: u64,
+    /// Seconds that finished runs were thought to take, and took.
+    pub expected: f64,
+    pub taken: f64,
+}
+
+impl Pace {
+    /// Seconds of a run, corrected by those that were run.
+    pub fn run(&self, epochs: u32) -> f64 {
+        let correction = if self.expected > 0.0 { self.taken / self.expected } else { 1.0 };
+        correction * self.cost.run(epochs, self.steps_per_epoch)
+    }
+}
+
+/// `search.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Search {
+    /// The budget.
+    pub minutes: f64,
+    /// Of it, s.
+    pub spent: f64,
+    /// Runs of the rungs are on its seed, fresh seeds follow it; its length is the longest of a run.
+    pub base: RunConfig,
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+    /// The most promising first.
+    pub candidates: Vec<Candidate>,
+    pub pace: Option<Pace>,
+    pub ladder: Option<Ladder>,
+    /// Those that were begun.
+    #[serde(default)]
+    pub rungs: Vec<Rung>,
+    /// Runs on fresh seeds; `None` before they are begun.
+    pub finals: Option<Rung>,
+}
+
+impl Search {
+    pub fn candidate(&self, name: &str) -> Option<Candidate> {
+        self.candidates.iter().find(|candidate| candidate.name == name).cloned()
+    }
+
+    /// The base's learning rate, then those of the candidates.
+    pub fn rates(&self, names: &[String]) -> Vec<f64> {
+        let mut rates = vec![self.base.hyp.lr0];
+        for candidate in names.iter().filter_map(|name| self.candidate(name)) {
+            if !rates.contains(&candidate.lr0) {
+                rates.push(candidate.lr0);
+            }
+        }
+        rates
+    }
+}
+
+/// Files of a search's folder.
+#[derive(Clone, Debug)]
+pub struct SearchFolder(PathBuf);
+
+impl SearchFolder {
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn search(&self) -> PathBuf {
+        self.0.join("search.toml")
+    }
+
+    /// The table of results, schema `distillscope.search/1`.
+    pub fn table(&self) -> PathBuf {
+        self.0.join("search.json")
+    }
+
+    /// The run that came out best, for `train --config`.
+    pub fn best(&self) -> PathBuf {
+        self.0.join("best.toml")
+    }
+
+    pub fn run(&self, name: &str) -> PathBuf {
+        self.0.join("runs").join(name)
+    }
+
+    pub fn read(&self) -> Result<Search, TrainError> {
+        let path = self.search();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
+        toml::from_str(&text)
+            .map_err(|error| TrainError::Config(format!("{}: not a search: {}", path.display(), error.message())))
+    }
+
+    pub fn write(&self, search: &Search) -> Result<(), TrainError> {
+        let text = toml::to_string(search).map_err(|error| TrainError::Config(error.to_string()))?;
+        Ok(atomic::write(&self.search(), text.as_bytes())?)
+    }
+}

@@ -1,0 +1,123 @@
+//! Which imitation helps on a person's own data, within a budget of minutes: successive halving, then fresh seeds.
+//!
+//! [`candidates`] says what is tried, [`ladder`] how many candidates fit the budget and how long their runs are,
+//! [`halving`] is the loop, `results` reads what has ended, [`runner`] runs, [`keep`] is what `search.toml` holds and [`table`] what comes of it.
+//!
+//! Every rung trains each candidate that is left for the whole of a short schedule: learning rate and λ follow a run's own
+//! length, so a longer rung is a complete run and no continuation of a shorter one. All runs of a rung have one seed and
+//! share one baseline (λ = 0, same seed, length and learning rate). A candidate's score is its mAP50-95 on val at the last
+//! epoch minus the baseline's; a candidate with another learning rate is held against the better one of both rates'
+//! baselines, because a gain over a baseline that was itself trained worse says nothing. The better half goes on to runs
+//! twice as long; ties go by name. The last two are run on seeds that nothing was chosen on, beside their baselines, at
+//! least two and at most five seeds: they give the verdict.
+//!
+//! A run has its own folder and its result lies there, decisions lie in `search.toml` before anything follows from them:
+//! a search that is killed anywhere goes on to the same table.
+
+pub mod candidates;
+pub mod halving;
+pub mod keep;
+pub mod ladder;
+mod results;
+pub mod runner;
+pub mod table;
+
+use std::path::Path;
+
+use candidates::{Pairing, candidates};
+use halving::{Ending, SearchEvent};
+use keep::{Search, SearchFolder};
+use runner::Trainer;
+
+use super::TrainError;
+use super::config::RunConfig;
+use super::event::RunControl;
+use super::plan;
+use crate::dataset::{DataYaml, Split};
+use crate::export::atomic::WriteError;
+use crate::imitation::choice::ModelFacts;
+use crate::yolo::checkpoint::{self, Format};
+
+/// A search before its first run, from what a run would be otherwise; contradictions are found here.
+pub fn prepare(base: &RunConfig, minutes: f64) -> Result<Search, TrainError> {
+    plan::check(base)?;
+    check_minutes(minutes)?;
+    let fails = |what: String| Err(TrainError::Config(what));
+    let Some(teacher) = &base.teacher else {
+        return fails("a search needs a teacher: it asks which imitation helps".to_owned());
+    };
+    let data = DataYaml::load(&base.data)?;
+    if !data.has(Split::Val) {
+        return fails(format!("{}: no val split; a search compares on val, so name one there", base.data.display()));
+    }
+    let file = checkpoint::open(teacher)?;
+    let (input, scales) = plan::outlined(base, &data.names)?;
+    let of_teacher = file.scales();
+    let pairing = Pairing {
+        teacher: ModelFacts { scales: &of_teacher, names: &file.model.names },
+        student: ModelFacts { scales: &scales, names: &data.names },
+        heads_only: file.format == Format::TorchScript,
+    };
+    // As a run rounds it: a baseline knows no teacher whose strides count.
+    let base = RunConfig { imgsz: input.width, ..base.clone() };
+    let (candidates, left_out) = candidates(&base, &pairing);
+    if candidates.is_empty() {
+        let mut reasons: Vec<&str> = left_out.iter().map(|left| left.reason.as_str()).collect();
+        reasons.dedup();
+        return fails(format!(
+            "no imitation fits these two models ({}); a teacher that was trained as this student's data and anchors ask, or \
+             its .pt, is needed",
+            reasons.join("; ")
+        ));
+    }
+    Ok(Search { minutes, base, left_out, candidates, ..Search::default() })
+}
+
+fn check_minutes(minutes: f64) -> Result<(), TrainError> {
+    if minutes > 0.0 && minutes.is_finite() {
+        return Ok(());
+    }
+    Err(TrainError::Config(format!("a budget of {minutes} min; a number greater than 0 is needed")))
+}
+
+/// Begins a search in a folder that holds none.
+pub fn begin(
+    search: Search,
+    out: &Path,
+    control: &RunControl,
+    emit: &mut dyn FnMut(SearchEvent),
+) -> Result<Ending, TrainError> {
+    let folder = SearchFolder::new(out);
+    if folder.search().exists() {
+        return Err(TrainError::Exists(out.to_owned()));
+    }
+    std::fs::create_dir_all(out).map_err(|cause| WriteError { path: out.to_owned(), cause })?;
+    folder.write(&search)?;
+    go(search, &folder, control, emit)
+}
+
+/// Goes on with the search in a folder, with another budget where one is given.
+pub fn resume(
+    out: &Path,
+    minutes: Option<f64>,
+    control: &RunControl,
+    emit: &mut dyn FnMut(SearchEvent),
+) -> Result<Ending, TrainError> {
+    let folder = SearchFolder::new(out);
+    let mut search = folder.read()?;
+    if let Some(minutes) = minutes {
+        check_minutes(minutes)?;
+        search.minutes = minutes;
+    }
+    go(search, &folder, control, emit)
+}
+
+fn go(
+    mut search: Search,
+    folder: &SearchFolder,
+    control: &RunControl,
+    emit: &mut dyn FnMut(SearchEvent),
+) -> Result<Ending, TrainError> {
+    let mut trainer = Trainer::new(folder, control);
+    halving::go(&mut search, folder, &mut trainer, emit)
+}
