@@ -236,6 +236,15 @@ impl<'a> Run<'a> {
         }
         let RunPlan { steps, steps_per_epoch, .. } = self.learner.plan;
         let first = self.learner.progress.step;
+        // Where a run was stopped while an epoch's end was evaluated, that end is still to come.
+        let ends = first.is_multiple_of(steps_per_epoch) || first == steps;
+        if first > 0 && ends && self.learner.progress.epoch.steps > 0 {
+            let rates = self.learner.schedule.rates(first - 1);
+            if self.end_epoch(((first - 1) / steps_per_epoch) as u32, &rates, emit)?.is_break() {
+                return Ok(Outcome::Stopped);
+            }
+            self.save(emit)?;
+        }
         let (epoch, index) = (first / steps_per_epoch, first % steps_per_epoch);
         let batch = self.learner.plan.config.batch;
         let mut batches = self.learner.batches(batch, CACHE_BYTES, epoch as u32, index as usize)?;

@@ -546,8 +546,8 @@ fn a_result_is_whole_although_its_run_was_interrupted() {
     let place = Place::new();
     place.run(place.config(), "whole").expect("a run");
     let campaign = place.campaign(place.config(), "parts");
-    // After the first epoch, and again within the second.
-    for stop_at in [2, 3] {
+    // While the first epoch's end is evaluated, within the second, and while that one's end is.
+    for stop_at in [2, 3, 5] {
         let resume = campaign.out.join("config.toml").exists();
         let stopped = go(&Campaign { resume, ..campaign.clone() }, |event, control| {
             if matches!(event, RunEvent::Step(step) if step.step == stop_at) {
@@ -561,6 +561,11 @@ fn a_result_is_whole_although_its_run_was_interrupted() {
         serde_json::from_str(&fs::read_to_string(folder.join("result.json")).expect("a result")).expect("its json")
     };
     let (whole, parts) = (result(&place.at("whole")), result(&campaign.out));
+    let epochs = |folder: &Path| -> Vec<(u64, u64)> {
+        let history = RunHistory::read(folder).expect("a history");
+        history.epochs.iter().map(|epoch| (epoch.step, epoch.mean.mask_cells.iter().sum())).collect()
+    };
+    assert_eq!((epochs(&campaign.out), epochs(&place.at("whole")).len()), (epochs(&place.at("whole")), 2));
     assert!(parts.seconds > 0.0 && parts.before.is_some() && parts.before == whole.before);
     // The table of epochs keeps five digits.
     let first = whole.distance_of_first_epoch.expect("a distance");
@@ -711,7 +716,7 @@ fn pairs_get_more_seeds_and_keep_what_is_done() {
     assert!(error.contains("single: holds a single run"), "{error}");
 }
 
-/// The sample session's student knows something; a learning rate a thousand times too high makes it forget.
+/// The sample session's student knows something; a learning rate far too high makes it forget.
 #[test]
 fn a_student_that_ends_below_its_start_is_told_so() {
     let place = Place::new();
@@ -724,7 +729,7 @@ fn a_student_that_ends_below_its_start_is_told_so() {
         imgsz: 160,
         batch: 4,
         device: "cpu".to_owned(),
-        hyp: Hyperparameters { lr0: 3.0, ..Recipe::Short.hyp() },
+        hyp: Hyperparameters { lr0: 0.1, ..Recipe::Short.hyp() },
         ..RunConfig::default()
     };
     let events = place.run(config.clone(), "ruined").expect("a run");
