@@ -15,6 +15,7 @@ use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey,
 use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
+use crate::imitation::choice::Reads;
 use crate::imitation::mask::LevelRule;
 use crate::inspect::{Role, SceneRequest, Tap, input_multiple, mask_anchors};
 use crate::worker::{BatchRequest, Job};
@@ -210,9 +211,12 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     if state.rule != LevelRule::default() {
         config.imitation.level_rule = state.rule;
     }
-    if state.tap != Tap::default() {
-        config.imitation.tap = state.tap;
-    }
+    // Where features are looked at matters to a loss of features alone.
+    config.imitation.tap = match (state.runs.form.campaign.config.imitation.loss.reads(), state.tap) {
+        (Reads::Head, _) => Tap::Head,
+        (Reads::Features, Tap::Head) => Tap::Neck,
+        (Reads::Features, tap) => tap,
+    };
     state.runs.form.follow(&open);
     let campaign = &state.runs.form.campaign;
     let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();

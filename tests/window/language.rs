@@ -10,6 +10,7 @@ use distillscope::app::language::{self, Language, LanguageChoice};
 use distillscope::app::{Command, Options, Settings, apply};
 use distillscope::export::colormap::ColorMap;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::imitation::choice::{Loss, MaskSource};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule};
 use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
@@ -184,6 +185,8 @@ fn keys() -> BTreeMap<String, String> {
     plain.extend(Role::ALL.map(Role::name));
     plain.extend(Tap::ALL.iter().flat_map(|tap| [tap.name(), tap.explanation()]));
     plain.extend(LevelRule::ALL.iter().flat_map(|rule| [rule.name(), rule.explanation()]));
+    plain.extend(Loss::ALL.iter().map(|loss| loss.explanation()));
+    plain.extend(MaskSource::ALL.iter().map(|source| source.explanation()));
     plain.extend(IouConvention::ALL.iter().map(|convention| convention.explanation()));
     plain.extend(DifferenceKind::ALL.iter().flat_map(|kind| [kind.label(), kind.explanation()]));
     plain.extend(ColorMap::ALL.iter().map(|map| map.name()));

@@ -161,6 +161,11 @@ impl Form {
             (Field::Pairs, *seeds > 0, t!("At least one seed is needed.")),
             (Field::Out, !empty(out), t!("Choose a folder for the results.")),
             (Field::Imitation, (0.0..=1.0).contains(&imitation.psi), t!("ψ lies between 0 and 1.")),
+            (
+                Field::Imitation,
+                imitation.contradiction().is_none(),
+                t!("The imitation does not compare what this tap gives."),
+            ),
             (Field::Imitation, matches!(imitation.adapter_kernel, 1 | 3), t!("The adapter's kernel is 1 or 3.")),
             (Field::Imitation, positive(imitation.adapter_lr), t!("The adapters' learning rate is above 0.")),
             (Field::Optimisation, config.evaluate_every > 0, t!("Evaluate every epoch or less often.")),

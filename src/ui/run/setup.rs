@@ -11,10 +11,12 @@ use crate::app::glossary::Term;
 use crate::app::language::{key, t, tr};
 use crate::app::run::{Field, Problem};
 use crate::app::{Command, RunFile};
+use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};
 use crate::train::config::{
-    AdapterStart, Campaign, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig, frozen_layers, frozen_text,
+    AdapterStart, Campaign, GRADIENT_RATIO, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig, frozen_layers,
+    frozen_text,
 };
 use crate::train::hyp::Hyperparameters;
 use crate::ui::palette::{self, Palette};
@@ -178,7 +180,7 @@ fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, probl
     why(ui, problems, Field::ImageSize);
     why(ui, problems, Field::Batch);
     row(ui, t!("Weight"), t!("How much the imitation counts beside the detection loss."), |ui| {
-        ui.add_enabled_ui(config.teacher.is_some(), |ui| weight(ui, &mut config.imitation.lambda));
+        ui.add_enabled_ui(config.teacher.is_some(), |ui| weight(ui, &mut config.imitation));
     });
     why(ui, problems, Field::Weight);
     row(ui, t!("Compare"), t!("The same run with and without imitation, for several seeds."), |ui| {
@@ -220,17 +222,22 @@ fn length(ui: &mut Ui, length: &mut Length) {
     *length = if steps { Length::Steps(value) } else { Length::Epochs(u32::try_from(value).unwrap_or(u32::MAX)) };
 }
 
-fn weight(ui: &mut Ui, lambda: &mut Lambda) {
+fn weight(ui: &mut Ui, imitation: &mut ImitationConfig) {
+    let (loss, lambda) = (imitation.loss, &mut imitation.lambda);
     // What cannot be set without a teacher still says what it is.
     let chosen = |ui: &mut Ui, on: bool, name: &str, help: &str| {
         ui.selectable_label(on, name).on_hover_text(help).on_disabled_hover_text(help).clicked() && !on
     };
     let help = t!("The share of the detection's gradient that the imitation's has; λ is measured and kept there.");
     if chosen(ui, matches!(lambda, Lambda::GradientRatio(_)), t!("gradient ratio"), help) {
-        *lambda = ImitationConfig::default().lambda;
+        *lambda = Lambda::GradientRatio(GRADIENT_RATIO);
     }
     if chosen(ui, matches!(lambda, Lambda::Fixed(_)), "λ", tr(Term::Lambda.explanation())) {
-        *lambda = Lambda::Fixed(0.001);
+        // A loss that comes with a ratio is far larger than the detection's.
+        *lambda = match loss.defaults().lambda {
+            fixed @ Lambda::Fixed(_) => fixed,
+            Lambda::GradientRatio(_) => Lambda::Fixed(0.001),
+        };
     }
     match lambda {
         Lambda::Fixed(value) => number(ui, t!("Weight"), value, 0.0..=1e6, 0.0001),
@@ -347,6 +354,19 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
 
 fn imitation(ui: &mut Ui, config: &mut RunConfig) {
     let imitation = &mut config.imitation;
+    let help = t!("What the student imitates; tap, mask and λ become those that belong to it.");
+    option(ui, t!("Imitation"), help, |ui| {
+        let all = Loss::ALL.map(|loss| (loss, loss.name(), tr(loss.explanation())));
+        let mut loss = imitation.loss;
+        one_of(ui, t!("Imitation of the run"), &mut loss, &all);
+        if loss != imitation.loss {
+            *imitation = std::mem::take(imitation).with_loss(loss);
+        }
+    });
+    option(ui, t!("Mask source"), t!("Which cells count in the imitation, and how much."), |ui| {
+        let all = MaskSource::ALL.map(|source| (source, source.name(), tr(source.explanation())));
+        one_of(ui, t!("Mask source of the run"), &mut imitation.mask_source, &all);
+    });
     option(ui, "ψ", tr(Term::Psi.explanation()), |ui| {
         number(ui, t!("ψ of the run"), &mut imitation.psi, 0.0..=1.0, 0.01);
     });
@@ -359,7 +379,9 @@ fn imitation(ui: &mut Ui, config: &mut RunConfig) {
         one_of(ui, t!("IoU of the run"), &mut imitation.iou, &all);
     });
     option(ui, t!("Tap"), tr(Term::Tap.explanation()), |ui| {
-        let all = Tap::ALL.map(|tap| (tap, tr(tap.name()), tr(tap.explanation())));
+        let fits = |tap: &Tap| ImitationConfig { tap: *tap, ..imitation.clone() }.contradiction().is_none();
+        let all: Vec<_> =
+            Tap::ALL.into_iter().filter(fits).map(|tap| (tap, tr(tap.name()), tr(tap.explanation()))).collect();
         one_of(ui, t!("Tap of the run"), &mut imitation.tap, &all);
     });
     option(
