@@ -50,7 +50,7 @@ def ours():
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = [args.program, "train", "--data", args.data, "--teacher", "none", "--student", args.model, "--imgsz", str(args.imgsz),
-                   "--batch", str(args.batch), "--nominal-batch", str(args.batch), "--steps", str(args.steps), "--evaluate-every", "1000",
+                   "--batch", str(args.batch), "--recipe", "yolov5", "--nominal-batch", str(args.batch), "--steps", str(args.steps), "--evaluate-every", "1000",
                    "--no-augmentation", "--channels-last", args.channels_last, "--threads", str(args.threads), "--device", "cpu", "--out", str(out)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
