@@ -5,6 +5,7 @@ mod convert;
 mod figure_args;
 mod inspect;
 mod line;
+mod manual;
 mod preflight;
 mod replay;
 mod run_args;
@@ -63,6 +64,8 @@ enum Command {
     Survey(survey::SurveyArgs),
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
 }
 
 /// What every subcommand that runs a model takes.
@@ -107,6 +110,7 @@ pub fn main() -> ExitCode {
         Some(Command::Survey(args)) => survey::run(&args),
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Bench(args)) => bench::run(&args),
+        Some(Command::Manual(args)) => manual::run(&args),
         None => window::run(cli.window),
     };
     match outcome {

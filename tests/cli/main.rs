@@ -2,6 +2,7 @@
 
 mod bench;
 mod contract;
+mod manual;
 mod story;
 mod survey;
 mod val;

@@ -1,0 +1,5 @@
+"""python -m distillscope"""
+
+from distillscope import main
+
+main()
