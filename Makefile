@@ -1,5 +1,5 @@
 # Two commands do it all: `make run` opens the window, `make test` checks everything.
-.PHONY: run test setup setup-window bench clean
+.PHONY: run test setup setup-window bench wheel bundle release-check clean
 
 run: setup-window
 	@cargo run --release --
@@ -18,6 +18,17 @@ setup-window:
 
 bench: setup
 	cargo bench
+
+# For an environment with torch, and for a machine with nothing: docs/install.md. Both land in dist.
+wheel:
+	@bash scripts/wheel.sh
+
+bundle:
+	@bash scripts/bundle.sh
+
+# Both packages, each installed and used as a stranger would, the commands of the documents, the licences.
+release-check:
+	@bash scripts/release_check.sh
 
 clean:
 	cargo clean

@@ -6,7 +6,7 @@ set -euo pipefail
 stage=$(mkdir -p "$1" && cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 
-target=$(cargo metadata --format-version 1 --no-deps --locked | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+. packaging/facts.sh
 binary=${DISTILLSCOPE_BINARY:-}
 if [ -z "$binary" ]; then
   bash scripts/setup.sh

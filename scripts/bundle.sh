@@ -4,11 +4,8 @@
 # DISTILLSCOPE_BINARY: see packaging/stage.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-metadata=$(cargo metadata --format-version 1 --no-deps --locked)
-field() { python3 -c "import json, sys; print(json.load(sys.stdin)$1)" <<<"$metadata"; }
-target=$(field '["target_directory"]')
-name=distillscope-$(field '["packages"][0]["version"]')-linux-$(uname -m)
-stage=$target/package/$name
+. packaging/facts.sh
+stage=$target/package/$bundle
 
 bash packaging/stage.sh "$stage"
 install -m 755 packaging/install.sh "$stage"
@@ -22,7 +19,7 @@ gather() {
   local library found
   for library in $(needed "$1"); do
     [ -e "$stage/lib/$library" ] && continue
-    found=$(find "$libtorch/lib" "$site/nvidia" -name "$library" -print -quit 2>/dev/null)
+    found=$(find "$libtorch/lib" "$site/nvidia" -name "$library" -print -quit 2>/dev/null) || true
     [ -n "$found" ] || continue
     cp -L "$found" "$stage/lib/$library"
     gather "$stage/lib/$library"
@@ -43,6 +40,6 @@ done
 
 mkdir -p dist
 date=$(git log -1 --format=%ct 2>/dev/null || date +%s)
-tar -c -C "$target/package" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$date" "$name" | gzip -9n >"dist/$name.tar.gz.part"
-mv "dist/$name.tar.gz.part" "dist/$name.tar.gz"
-ls -l "$stage/lib" "dist/$name.tar.gz"
+tar -c -C "$target/package" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$date" "$bundle" | gzip -9n >"dist/$bundle.tar.gz.part"
+mv "dist/$bundle.tar.gz.part" "dist/$bundle.tar.gz"
+ls -l "$stage/lib" "dist/$bundle.tar.gz"

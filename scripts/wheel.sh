@@ -3,19 +3,15 @@
 # DISTILLSCOPE_BINARY: see packaging/stage.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-metadata=$(cargo metadata --format-version 1 --no-deps --locked)
-field() { python3 -c "import json, sys; print(json.load(sys.stdin)$1)" <<<"$metadata"; }
-target=$(field '["target_directory"]')
+. packaging/facts.sh
 project=$target/package/wheel
-WHEEL_VERSION=$(field '["packages"][0]["version"]')
-export WHEEL_VERSION
+export WHEEL_VERSION=$version
 
 bash packaging/stage.sh "$project"
 mv "$project/distillscope" "$project/program"
 cp -r packaging/wheel/. README.md "$project"
 mv "$project/program" "$project/distillscope/distillscope"
 mv "$project/sample_data" "$project/distillscope/sample_data"
-find "$project" -name __pycache__ -prune -exec rm -r {} +
 
 # The newest symbol of glibc that the binary asks for is the oldest glibc that it runs on.
 glibc=$(objdump -T "$project/distillscope/distillscope" | grep -o 'GLIBC_2\.[0-9]*' | sort -V | tail -1)

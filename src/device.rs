@@ -104,7 +104,10 @@ fn load_cuda() -> Result<(), String> {
         .map_err(|_| "no NVIDIA driver on this machine".to_owned())?;
     // SAFETY: opened once, before any CUDA call, and never closed.
     let library = unsafe { Library::open(Some("libtorch_cuda.so"), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| {
-        format!("an NVIDIA driver is installed, but libtorch's CUDA half cannot be opened ({error}); run `make setup`")
+        format!(
+            "an NVIDIA driver is installed, but libtorch's CUDA half cannot be opened ({error}); `make setup` gets it for a \
+             build from source, a torch with CUDA for the wheel; the bundle has none"
+        )
     })?;
     std::mem::forget(library);
     Ok(())
