@@ -5,14 +5,19 @@ use std::path::Path;
 use std::process::Command;
 
 fn manual(out: &Path) {
-    let status = Command::new(env!("CARGO_BIN_EXE_distillscope")).args(["manual", "--out"]).arg(out).status().unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_distillscope"))
+        .args(["manual", "--out"])
+        .arg(out)
+        .status()
+        .expect("the program runs");
     assert!(status.success());
 }
 
 /// The subcommands that `--help` lists.
 fn listed() -> Vec<String> {
-    let help = Command::new(env!("CARGO_BIN_EXE_distillscope")).arg("--help").output().unwrap().stdout;
-    let help = String::from_utf8(help).unwrap();
+    let help =
+        Command::new(env!("CARGO_BIN_EXE_distillscope")).arg("--help").output().expect("the program runs").stdout;
+    let help = String::from_utf8(help).expect("text");
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
     lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
