@@ -54,5 +54,5 @@ fn bash_completes_subcommands_and_options() {
     };
     assert_eq!(complete("distillscope tr", 1), "train");
     assert_eq!(complete("distillscope train --pair", 2), "--paired");
-    assert_eq!(complete("distillscope convert --to ", 3), "safetensors pt");
+    assert_eq!(complete("distillscope convert --to ''", 3), "safetensors pt");
 }
