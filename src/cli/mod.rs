@@ -1,5 +1,18 @@
 //! The command line: arguments in, the library's answers out. One file per subcommand, thin.
 
+/// As the standard ones, which panic where a line cannot be written: a terminal that is gone or a full disk behind standard
+/// error stops no work.
+macro_rules! eprint {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!($($text)*));
+    }};
+}
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
 mod bench;
 mod convert;
 mod figure_args;
@@ -94,6 +107,7 @@ pub fn main() -> ExitCode {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
         )
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
     let cli = Cli::parse();
     let outcome = match cli.command {
@@ -111,6 +125,7 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             // The whole chain on one line; causes that repeat their effect are said once.
             let mut line = error.to_string();
@@ -172,12 +187,20 @@ fn existing(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ctrl+C ends a run after the step in hand, with a checkpoint; once more ends at once.
+/// The exit code of what was broken off by a signal.
+const INTERRUPTED: u8 = 130;
+
+/// What ended as it was asked to, before its work was done; everything that is to be said of it has been said.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interrupted;
+
+/// Ctrl+C, a closed terminal (SIGHUP) and SIGTERM end a run after the step in hand, with a checkpoint; once more ends at once.
 fn stop_on_interrupt(control: &Arc<RunControl>) -> anyhow::Result<()> {
     let stop = Arc::clone(control);
     Ok(ctrlc::set_handler(move || {
         if stop.is_stopped() {
-            leave(130);
+            leave(INTERRUPTED.into());
         }
         eprintln!("\ndistillscope: stopping after this step; once more ends at once");
         stop.stop();

@@ -26,8 +26,8 @@ use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary,
     The folder gets config.toml, results.csv, steps.csv, TensorBoard events, warnings.txt, weights/last and weights/best \
     (.safetensors, and .pt where the student came from one), adapter.safetensors, start.json (student and teacher before \
     the first step), test.json (weights/last on the data's test split, where there is one), result.json and, with \
-    --snapshot, replay.distillscope; pairs get a comparison.json with a verdict on weights/last. Ctrl+C ends the run after \
-    the step in hand; --resume goes on.")]
+    --snapshot, replay.distillscope; pairs get a comparison.json with a verdict on weights/last. Ctrl+C, SIGTERM and a closed \
+    terminal end the run after the step in hand, with exit code 130; --resume goes on.")]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     run: RunArgs,
@@ -37,6 +37,9 @@ pub(super) struct TrainArgs {
     /// Go on with the run or the pairs in this folder; with --seeds, until they have so many
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "data", "teacher", "student", "config"])]
     resume: Option<PathBuf>,
+    /// Go on although data, models or settings were changed since the run began
+    #[arg(long, requires = "resume")]
+    accept_changes: bool,
     /// Also run the same with lambda = 0, and compare
     #[arg(long)]
     paired: bool,
@@ -67,9 +70,12 @@ impl TrainArgs {
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let campaign = args.campaign()?;
+    if args.accept_changes {
+        campaign::accept_changes(&campaign)?;
+    }
     let control = Arc::new(RunControl::default());
     super::stop_on_interrupt(&control)?;
-    let mut line = ProgressLine::new();
+    let mut line = ProgressLine::new(campaign.out.clone());
     let mut said = Ok(());
     let ended = campaign::run(&campaign, &control, &mut |id, event| {
         if said.is_ok() {
@@ -90,11 +96,13 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         let comparison: Comparison = serde_json::from_str(&text)?;
         super::print(&comparison.to_string())?;
     }
-    Ok(())
+    if line.is_stopped { Err(super::Interrupted.into()) } else { Ok(()) }
 }
 
 /// One line on a terminal, drawn over itself; elsewhere a line an epoch.
 struct ProgressLine {
+    /// What --resume goes on with.
+    out: PathBuf,
     live: bool,
     summary: Option<Arc<RunSummary>>,
     begin: Instant,
@@ -104,11 +112,14 @@ struct ProgressLine {
     result: RunResult,
     /// Of those that have ended.
     results: Vec<RunResult>,
+    /// Whether a run was broken off.
+    is_stopped: bool,
 }
 
 impl ProgressLine {
-    fn new() -> Self {
+    fn new(out: PathBuf) -> Self {
         Self {
+            out,
             live: std::io::stderr().is_terminal(),
             summary: None,
             begin: Instant::now(),
@@ -116,6 +127,7 @@ impl ProgressLine {
             width: 0,
             result: RunResult::default(),
             results: Vec::new(),
+            is_stopped: false,
         }
     }
 
@@ -188,7 +200,11 @@ impl ProgressLine {
                         super::print(&format!("{folder}: finished; {}", self.result.sentence(other)))?;
                         self.results.push(self.result.clone());
                     }
-                    Outcome::Stopped => super::print(&format!("{folder}: stopped; go on with --resume"))?,
+                    Outcome::Stopped => {
+                        self.is_stopped = true;
+                        let out = self.out.display();
+                        super::print(&format!("{out}: stopped; `distillscope train --resume {out}` goes on"))?;
+                    }
                     Outcome::Failed(_) => {}
                 }
             }

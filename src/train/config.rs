@@ -371,6 +371,21 @@ pub enum Start {
 }
 
 impl Campaign {
+    /// With paths that mean the same from every folder, so that what is written down can be gone on with from anywhere.
+    #[must_use]
+    pub fn with_whole_paths(mut self) -> Self {
+        let RunConfig { data, teacher, student, snapshot, .. } = &mut self.config;
+        let paths =
+            [data, student].into_iter().chain(teacher).chain(snapshot.as_mut().map(|snapshot| &mut snapshot.image));
+        // What is not there stays as it was given: for the error that names it, and since a student may be a model's name.
+        for path in paths.filter(|path| path.exists()) {
+            if let Ok(whole) = std::path::absolute(&*path) {
+                *path = whole;
+            }
+        }
+        self
+    }
+
     /// Reads a `campaign.toml`, as [`RunConfig::parse`] does.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let mut table: toml::Table = toml::from_str(text)?;

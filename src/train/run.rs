@@ -14,6 +14,7 @@ use super::config::RunConfig;
 use super::distil::Distiller;
 use super::evaluate::{Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
 use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord};
+use super::fingerprint::Fingerprint;
 use super::learner::Learner;
 use super::optimizer::Rates;
 use super::output;
@@ -73,6 +74,11 @@ impl RunFolder {
     pub fn adapter(&self) -> PathBuf {
         self.0.join("adapter.safetensors")
     }
+
+    /// What the run was made of when it began.
+    pub fn fingerprint(&self) -> PathBuf {
+        self.0.join("fingerprint.json")
+    }
 }
 
 /// Runs a plan to its end, a stop or a failure. Everything that it says goes to `emit` and into the folder.
@@ -86,9 +92,12 @@ pub fn run(
     let weights = folder.path().join("weights");
     fs::create_dir_all(&weights).map_err(|cause| WriteError { path: weights, cause })?;
     let mut run = Run::new(plan, folder, control)?;
+    let fingerprint = Fingerprint::of(&run.learner.plan)?;
     if resume {
+        fingerprint.check(folder)?;
         run.restore()?;
     }
+    fingerprint.write(folder)?;
     let mut recorder = run.recorder(resume)?;
     if let Some(recording) = run.recording(resume) {
         recorder.keep_replay(folder.path(), recording);
@@ -158,6 +167,12 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(plan: RunPlan, folder: &'a RunFolder, control: &'a RunControl) -> Result<Self, TrainError> {
         let learner = Learner::new(plan)?;
+        if learner.distiller().is_some() && learner.is_idle() {
+            return Err(TrainError::Config(
+                "lambda is 0 in every step, so nothing would be imitated; give a lambda above 0, or --teacher none"
+                    .to_owned(),
+            ));
+        }
         let scene =
             learner.plan.config.snapshot.as_ref().map(|snapshot| scene_of(snapshot, &learner.plan)).transpose()?;
         let snapshot = match (&scene, &learner.plan.config.snapshot, learner.distiller()) {
@@ -487,7 +502,13 @@ impl<'a> Run<'a> {
 
     fn restore(&mut self) -> Result<(), TrainError> {
         let state = self.folder.state();
-        self.learner.progress = self.learner.moving().read(&state)?;
+        let progress = self.learner.moving().read(&state)?;
+        if progress.step > self.learner.plan.steps {
+            let (done, steps) = (progress.step, self.learner.plan.steps);
+            let what = format!("it has done {done} steps, and the run now has {steps}: make it that long again");
+            return Err(TrainError::State { path: state, what });
+        }
+        self.learner.go_on_from(progress);
         // One that was stopped before its first step may not have come to its adapters.
         self.fresh = self.learner.progress.step == 0;
         Ok(())

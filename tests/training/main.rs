@@ -10,3 +10,4 @@ mod record;
 mod record_events;
 mod runs;
 mod search;
+mod two_gradients;
