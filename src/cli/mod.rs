@@ -109,7 +109,15 @@ pub fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
         .init();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            eprintln!("distillscope: {}", one_line(&error));
+            return ExitCode::from(MISUSED);
+        }
+        // What was asked for: help, or the version.
+        Err(error) => error.exit(),
+    };
     let outcome = match cli.command {
         Some(Command::Preflight(args)) => preflight::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
@@ -187,6 +195,17 @@ fn existing(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is wrong with the arguments, with the values that are possible, on one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let line = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    format!("{}; --help says more", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+/// The exit code of arguments that cannot be meant.
+const MISUSED: u8 = 2;
 /// The exit code of what was broken off by a signal.
 const INTERRUPTED: u8 = 130;
 
@@ -229,6 +248,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_arguments_are_one_line() {
+        let said = |arguments: &[&str]| {
+            let wrong =
+                Cli::try_parse_from([&["distillscope", "train"], arguments].concat()).expect_err("no such thing");
+            one_line(&wrong)
+        };
+        assert_eq!(
+            said(&["--out", "o", "--recipe", "fast"]),
+            "invalid value 'fast' for '--recipe <RECIPE>' [possible values: short, yolov5]; --help says more"
+        );
+        assert_eq!(said(&[]), "the following required arguments were not provided: --out <DIR>; --help says more");
+        assert!(said(&["--out", "o", "--lamda", "1"]).starts_with("unexpected argument '--lamda' found"));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) struct TrainArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "data", "teacher", "student", "config"])]
     resume: Option<PathBuf>,
     /// Go on although data, models or settings were changed since the run began
-    #[arg(long, requires = "resume")]
+    #[arg(long)]
     accept_changes: bool,
     /// Also run the same with lambda = 0, and compare
     #[arg(long)]
@@ -50,6 +50,9 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     fn campaign(&self) -> anyhow::Result<Campaign> {
+        if self.accept_changes && self.resume.is_none() {
+            bail!("--accept-changes goes with --resume: a new run has nothing that could have changed");
+        }
         if let Some(folder) = &self.resume {
             super::existing(folder)?;
             let (config, out) = (RunConfig::default(), folder.clone());

@@ -174,6 +174,9 @@ fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
         let (paired, seeds) = (kept.paired || *paired, kept.seeds.max(*seeds));
         return Ok(Campaign { out: out.clone(), resume: true, paired, seeds, ..kept });
     }
+    if !RunFolder::new(out).config().exists() {
+        return Err(TrainError::Config(format!("{}: holds no run that could be gone on with", out.display())));
+    }
     let config = RunFolder::new(out).read_config()?;
     if *paired || *seeds > 1 {
         return Err(TrainError::Config(format!(

@@ -24,6 +24,9 @@ impl FolderLock {
     /// Makes the folder where it is not there. What writes cut short left in it and in `weights` is removed: nobody else
     /// writes there now.
     pub fn take(path: &Path) -> Result<Self, TrainError> {
+        if path.exists() && !path.is_dir() {
+            return Err(TrainError::Config(format!("{}: is no folder; a run needs one", path.display())));
+        }
         let is_new = !path.exists();
         fs::create_dir_all(path).map_err(|cause| WriteError { path: path.to_owned(), cause })?;
         let held = match File::open(path).map(|folder| (folder.try_lock(), folder)) {

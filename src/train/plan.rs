@@ -280,7 +280,7 @@ pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
         return fails(format!("image size {} px; 32 to 8192 are possible", config.imgsz));
     }
     if matches!(config.length, Length::Epochs(0) | Length::Steps(0)) {
-        return fails("a run has at least one step".to_owned());
+        return fails("a run of 0 epochs or steps does nothing; give at least 1".to_owned());
     }
     if !matches!(config.imitation.adapter_kernel, 1 | 3) {
         return fails(format!("an adapter's kernel is 1 or 3, not {}", config.imitation.adapter_kernel));
@@ -315,6 +315,10 @@ impl Student {
             network.initialise(config.seed)?;
             let description = ModelDescription { yaml: Some(yaml), ..describe(&network, ModelDescription::default()) };
             return Ok(Self { is_drawn: true, network, description, source: None });
+        }
+        if !path.exists() {
+            let what = "no such file, and no model that YOLOv5 published (yolov5n, s, m, l, x, yolov5n6 …)";
+            return Err(TrainError::Config(format!("{}: {what}", path.display())));
         }
         let source = checkpoint::open(path)?;
         if source.format == Format::TorchScript {

@@ -89,9 +89,9 @@ pub fn run(
     control: &RunControl,
     emit: &mut dyn FnMut(RunEvent),
 ) -> Result<Outcome, TrainError> {
+    let mut run = Run::new(plan, folder, control)?;
     let weights = folder.path().join("weights");
     fs::create_dir_all(&weights).map_err(|cause| WriteError { path: weights, cause })?;
-    let mut run = Run::new(plan, folder, control)?;
     let fingerprint = Fingerprint::of(&run.learner.plan)?;
     if resume {
         fingerprint.check(folder)?;

@@ -121,7 +121,7 @@ impl Place {
         }
     }
 
-    fn campaign(&self, config: RunConfig, out: &str) -> Campaign {
+    pub fn campaign(&self, config: RunConfig, out: &str) -> Campaign {
         Campaign { config, out: self.at(out), paired: false, seeds: 1, resume: false }
     }
 
@@ -131,7 +131,7 @@ impl Place {
 }
 
 /// Runs a campaign; `watch` sees every event and may reach for the control.
-fn go(campaign: &Campaign, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Result<Vec<RunEvent>, TrainError> {
+pub fn go(campaign: &Campaign, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Result<Vec<RunEvent>, TrainError> {
     let control = RunControl::default();
     let mut events = Vec::new();
     campaign::run(campaign, &control, &mut |_: RunId, event| {
