@@ -61,13 +61,11 @@ impl TrainArgs {
             return Ok(Campaign { config, out, paired, seeds, resume: true });
         }
         let out = self.out.clone().context("--out is missing")?;
-        Ok(Campaign {
-            config: self.run.config()?,
-            out,
-            paired: self.paired,
-            seeds: self.seeds.unwrap_or(1),
-            resume: false,
-        })
+        let config = self.run.config()?;
+        if self.paired && config.teacher.is_none() {
+            bail!("--paired sets a run with a teacher against one without; --teacher none leaves nothing to compare");
+        }
+        Ok(Campaign { config, out, paired: self.paired, seeds: self.seeds.unwrap_or(1), resume: false })
     }
 }
 

@@ -267,11 +267,26 @@ pub(super) fn outlined(config: &RunConfig, names: &[String]) -> Result<(Size, Ve
     Ok((Size::square(config.imgsz.next_multiple_of(multiple)), scales))
 }
 
+/// More images a step, or threads of a kind, are a slip that would take the memory of the machine.
+const MOST_IMAGES: usize = 4096;
+const MOST_THREADS: usize = 256;
+
 pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
     config.hyp.check()?;
     let fails = |what: String| Err(TrainError::Config(what));
     if config.batch == 0 {
         return fails("a batch has at least 1 image".to_owned());
+    }
+    if config.batch > MOST_IMAGES
+        || config.workers > MOST_THREADS
+        || config.threads.is_some_and(|n| usize::from(n) > MOST_THREADS)
+    {
+        return fails(format!(
+            "batch {}, workers {} and threads {} are more than {MOST_IMAGES}, {MOST_THREADS} and {MOST_THREADS} can be of use",
+            config.batch,
+            config.workers,
+            config.threads.unwrap_or(0)
+        ));
     }
     if !(0.0..=1.0).contains(&config.warmup_share) {
         return fails(format!("warmup_share is {}; a number from 0 to 1 is needed", config.warmup_share));

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
+use super::comparison::fell;
 use super::config::RunConfig;
 use super::distil::Distiller;
 use super::evaluate::{Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
@@ -128,12 +129,10 @@ pub fn run(
     }
 }
 
-/// What is said of a student whose mAP50-95 fell from before its first step to after its last one, as far as three digits
-/// show it.
+/// What is said of a student whose mAP50-95 fell from before its first step to after its last one.
 fn below(before: f64, last: f64) -> Option<String> {
-    let [before_text, last_text] = [before, last].map(|map| format!("{map:.3}"));
-    let fell = last < before && before_text != last_text;
-    fell.then(|| format!("the student ended below its start: mAP50-95 {before_text} before, {last_text} after"))
+    let said = || format!("the student ended below its start: mAP50-95 {before:.3} before, {last:.3} after");
+    fell(before, last).then(said)
 }
 
 /// Which weights are evaluated.
