@@ -23,11 +23,12 @@ use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary,
     distillscope train --data data.yaml --teacher none --student yolov5s --epochs 100 --out runs/teacher\n  \
     distillscope train --resume runs/first\n  \
     distillscope train --resume runs/pairs --seeds 5\n\n\
-    The folder gets config.toml, results.csv, steps.csv, TensorBoard events, warnings.txt, weights/last and weights/best \
-    (.safetensors, and .pt where the student came from one), adapter.safetensors, start.json (student and teacher before \
-    the first step), test.json (weights/last on the data's test split, where there is one), result.json and, with \
-    --snapshot, replay.distillscope; pairs get a comparison.json with a verdict on weights/last. Ctrl+C, SIGTERM and a closed \
-    terminal end the run after the step in hand, with exit code 130; --resume goes on.")]
+    The folder gets config.toml, fingerprint.json (what it was made of, so that --resume notices what was changed), \
+    results.csv, steps.csv, TensorBoard events, warnings.txt, weights/last and weights/best (.safetensors, and .pt where the \
+    student came from one), adapter.safetensors, start.json (student and teacher before the first step), test.json \
+    (weights/last on the data's test split, where there is one), result.json and, with --snapshot, replay.distillscope; pairs \
+    get a comparison.json with a verdict on weights/last. Ctrl+C, SIGTERM and a closed terminal end the run after the step in \
+    hand, with exit code 130; --resume goes on.")]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     run: RunArgs,
@@ -76,7 +77,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     let control = Arc::new(RunControl::default());
     super::stop_on_interrupt(&control)?;
-    let mut line = ProgressLine::new(campaign.out.clone());
+    let mut line = ProgressLine::new();
     let mut said = Ok(());
     let ended = campaign::run(&campaign, &control, &mut |id, event| {
         if said.is_ok() {
@@ -96,14 +97,20 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if let Ok(text) = std::fs::read_to_string(&comparison) {
         let comparison: Comparison = serde_json::from_str(&text)?;
         super::print(&comparison.to_string())?;
+    } else if args.resume.is_some() && line.summary.is_none() && !control.is_stopped() {
+        let out = campaign.out.display();
+        super::print(&format!("{out}: finished already; result.json says how it ended"))?;
     }
-    if line.is_stopped { Err(super::Interrupted.into()) } else { Ok(()) }
+    if !control.is_stopped() {
+        return Ok(());
+    }
+    let out = campaign.out.display();
+    super::print(&format!("{out}: stopped; `distillscope train --resume {out}` does what is left to do"))?;
+    Err(super::Interrupted.into())
 }
 
 /// One line on a terminal, drawn over itself; elsewhere a line an epoch.
 struct ProgressLine {
-    /// What --resume goes on with.
-    out: PathBuf,
     live: bool,
     summary: Option<Arc<RunSummary>>,
     begin: Instant,
@@ -113,14 +120,11 @@ struct ProgressLine {
     result: RunResult,
     /// Of those that have ended.
     results: Vec<RunResult>,
-    /// Whether a run was broken off.
-    is_stopped: bool,
 }
 
 impl ProgressLine {
-    fn new(out: PathBuf) -> Self {
+    fn new() -> Self {
         Self {
-            out,
             live: std::io::stderr().is_terminal(),
             summary: None,
             begin: Instant::now(),
@@ -128,7 +132,6 @@ impl ProgressLine {
             width: 0,
             result: RunResult::default(),
             results: Vec::new(),
-            is_stopped: false,
         }
     }
 
@@ -201,12 +204,7 @@ impl ProgressLine {
                         super::print(&format!("{folder}: finished; {}", self.result.sentence(other)))?;
                         self.results.push(self.result.clone());
                     }
-                    Outcome::Stopped => {
-                        self.is_stopped = true;
-                        let out = self.out.display();
-                        super::print(&format!("{out}: stopped; `distillscope train --resume {out}` goes on"))?;
-                    }
-                    Outcome::Failed(_) => {}
+                    Outcome::Stopped | Outcome::Failed(_) => {}
                 }
             }
             RunEvent::Snapshot(_) | RunEvent::Saved { .. } => {}

@@ -43,11 +43,10 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
     compare(&results)?;
     let mut starts: Vec<(RunId, StartRecord)> = Vec::new();
     for (index, (id, folder)) in runs.iter().enumerate() {
+        if control.is_stopped() {
+            break;
+        }
         if results[index].is_none() {
-            if control.is_stopped() {
-                emit(*id, RunEvent::Ended(Outcome::Stopped));
-                break;
-            }
             // A run of several may also be gone on with by itself.
             let _alone = if *folder == campaign.out { None } else { Some(FolderLock::take(folder)?) };
             let config = RunConfig { seed: id.seed, ..campaign.config.clone() };

@@ -23,14 +23,14 @@ pub fn gradients_of(loss: &Tensor, parameters: &[&Tensor], keep_graph: bool) -> 
 }
 
 /// The same where the backward pass may overflow float16: with a loss scale that is lowered until it does not, and taken out
-/// again. They are not finite where no scale helps. Of a `loss_scale` that is `None` nothing is scaled, and the graph is gone
-/// afterwards.
+/// again. They are not finite where no scale helps. Of a `loss_scale` that is `None` nothing is scaled.
 pub fn unscaled_gradients(
     loss: &Tensor,
     parameters: &[&Tensor],
     loss_scale: Option<f64>,
+    keep_graph: bool,
 ) -> Result<Vec<Option<Tensor>>, TchError> {
-    let Some(mut loss_scale) = loss_scale else { return gradients_of(loss, parameters, false) };
+    let Some(mut loss_scale) = loss_scale else { return gradients_of(loss, parameters, keep_graph) };
     loop {
         let mut gradients = gradients_of(&loss.f_mul_scalar(loss_scale)?, parameters, true)?;
         scale(&mut gradients, 1.0 / loss_scale)?;
@@ -186,14 +186,17 @@ mod tests {
         let loss = (half * 3.0).sum(Kind::Float);
         let overflown = gradients_of(&(&loss * 65536.0), &[&weights], true).expect("gradients");
         assert_eq!(norm(&overflown).expect("a norm"), f64::INFINITY);
-        let found = unscaled_gradients(&loss, &[&weights], Some(65536.0)).expect("gradients");
+        let found = unscaled_gradients(&loss, &[&weights], Some(65536.0), false).expect("gradients");
         assert_eq!(values(&found[0]), [3.0, 3.0]);
         // What no scale carries is not hidden.
         let loss = (weights.to_kind(Kind::Half).to_kind(Kind::Float) * 1e6).sum(Kind::Float);
-        let lost = unscaled_gradients(&loss, &[&weights], Some(65536.0)).expect("gradients");
+        let lost = unscaled_gradients(&loss, &[&weights], Some(65536.0), false).expect("gradients");
         assert!(!norm(&lost).expect("a norm").is_finite());
         assert_eq!(
-            values(&unscaled_gradients(&(&weights * 2.0).sum(Kind::Float), &[&weights], None).expect("gradients")[0]),
+            values(
+                &unscaled_gradients(&(&weights * 2.0).sum(Kind::Float), &[&weights], None, false).expect("gradients")
+                    [0]
+            ),
             [2.0, 2.0]
         );
     }

@@ -329,7 +329,7 @@ impl Learner {
             // One that is larger than the detection's takes a smaller scale, so that it overflows no earlier.
             let larger = (loss.f_double_value(&[])? / detection_loss.f_double_value(&[])?).abs().max(1.0);
             let scaled = scaled.map(|scale| scale / larger.log2().ceil().exp2().min(scale));
-            let mut found = unscaled_gradients(&loss, &parameters, scaled)?;
+            let mut found = unscaled_gradients(&loss, &parameters, scaled, false)?;
             let imitation_norm = norm(&found[..own])?;
             let measures = step.is_multiple_of(MEASURE_EVERY) || self.progress.lambda.is_none();
             if measures {

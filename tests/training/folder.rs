@@ -6,10 +6,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use distillscope::imitation::loss::Loss;
 use distillscope::train::TrainError;
 use distillscope::train::campaign;
-use distillscope::train::config::{Campaign, Length, RunConfig};
+use distillscope::train::config::{Campaign, Length, Recipe, RunConfig};
 use distillscope::train::event::{Outcome, RunControl, RunEvent};
+use distillscope::train::record::RunHistory;
+use distillscope::train::run::RunFolder;
 
 use crate::runs::{Place, go, steps};
 
@@ -152,8 +155,7 @@ fn a_signal_ends_a_run_with_a_checkpoint() {
         let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("a signal");
         assert!(sent.success());
         assert_eq!(child.wait().expect("its end").code(), Some(130), "{signal}");
-        let done =
-            |folder: &Path| distillscope::train::record::RunHistory::read(folder).expect("a history").steps.len();
+        let done = |folder: &Path| RunHistory::read(folder).expect("a history").steps.len();
         let rows = done(&place.at(signal));
         assert!(rows > 0, "{signal}");
         // Another process goes on with it from another folder: paths in config.toml are whole.
@@ -206,4 +208,38 @@ fn a_standard_error_that_takes_nothing_stops_no_run() {
     }
     child.kill().expect("a kill");
     child.wait().expect("its end");
+}
+
+/// As version 0.1.0 left it: no loss, no recipe, no start, no fingerprint, and λ's first value not kept.
+#[test]
+fn a_run_of_version_0_1_0_opens_under_its_loss_and_goes_on() {
+    let place = Place::new();
+    let campaign = place.campaign(place.config(), "old");
+    let whole = steps(&place.run(place.config(), "whole").expect("a run"));
+    begun(&campaign);
+    let file = campaign.out.join("config.toml");
+    let mut table: toml::Table = fs::read_to_string(&file).expect("a config").parse().expect("toml");
+    for name in ["recipe", "lr_schedule", "warmup_share", "evaluate_start"] {
+        table.remove(name).unwrap_or_else(|| panic!("no {name}"));
+    }
+    table.insert("cos_lr".to_owned(), false.into());
+    let imitation = table["imitation"].as_table_mut().expect("an imitation");
+    assert!(imitation.remove("loss").is_some() && imitation.remove("mask_source").is_some());
+    fs::write(&file, toml::to_string(&table).expect("toml")).expect("a config");
+    for name in ["fingerprint.json", "start.json"] {
+        fs::remove_file(campaign.out.join(name)).expect("a file");
+    }
+
+    let history = RunHistory::read(&campaign.out).expect("a history");
+    assert_eq!((history.steps.len(), history.start), (1, None));
+    let config = RunFolder::new(&campaign.out).read_config().expect("a config");
+    assert_eq!((config.imitation.loss, config.recipe, config.hyp.lr0), (Loss::FEATURES, Recipe::Yolov5, 0.01));
+    let rest = resumed(&campaign).expect("the rest");
+    assert_eq!(steps(&rest), whole[1..]);
+    // To begin anew with what it was asked for, its loss must be named: what it means has changed.
+    let text = "written by version 0.1.0, which did not name its loss";
+    let output = train(&place, &["--out", "new", "--config"]).arg(&file).output().expect("the program");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains(text) && said.lines().count() == 1, "{said}");
+    assert!(!place.at("new").exists());
 }
