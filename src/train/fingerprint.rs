@@ -75,7 +75,7 @@ impl Fingerprint {
         };
         let before: Self = serde_json::from_str(&text)
             .map_err(|error| TrainError::State { path, what: error.to_string().replace('\n', " ") })?;
-        let changes = before.changes(self);
+        let changes = before.changes(self)?;
         if changes.is_empty() {
             return Ok(());
         }
@@ -86,15 +86,19 @@ impl Fingerprint {
         Err(TrainError::Changed { path: folder.path().to_owned(), what })
     }
 
-    fn changes(&self, now: &Self) -> Vec<String> {
-        let (Self(before), Self(now)) = (self, now);
+    fn changes(&self, now: &Self) -> Result<Vec<String>, TrainError> {
+        let (mut before, Self(now)) = (self.0.clone(), now);
+        // A setting that an earlier version did not know was what it is by default.
+        for (name, value) in of_config(&RunConfig::default())? {
+            before.entry(name).or_insert(value);
+        }
         let names = before.keys().chain(now.keys().filter(|name| !before.contains_key(*name)));
         let none = "nothing".to_owned();
         let change = |name: &String| {
-            let [old, new] = [before, now].map(|parts| parts.get(name).unwrap_or(&none));
+            let [old, new] = [&before, now].map(|parts| parts.get(name).unwrap_or(&none));
             (old != new).then(|| format!("{name} was {old}, is {new}"))
         };
-        names.filter_map(change).collect()
+        Ok(names.filter_map(change).collect())
     }
 }
 
@@ -161,11 +165,20 @@ mod tests {
         let of = |config: &RunConfig| Fingerprint(of_config(config).expect("parts"));
         let config = RunConfig { data: "a.yaml".into(), ..RunConfig::default() };
         let mut other = RunConfig { data: "b.yaml".into(), workers: 7, threads: Some(2), ..config.clone() };
-        assert_eq!(of(&config).changes(&of(&other)), Vec::<String>::new());
+        let changes = |before: &Fingerprint, now: &Fingerprint| before.changes(now).expect("changes");
+        assert_eq!(changes(&of(&config), &of(&other)), Vec::<String>::new());
         other.imgsz = 320;
         other.hyp.lr0 = 0.5;
-        let changes = of(&config).changes(&of(&other));
-        assert_eq!(changes, ["hyp.lr0 was 0.003, is 0.5", "imgsz was 640, is 320"]);
+        assert_eq!(changes(&of(&config), &of(&other)), ["hyp.lr0 was 0.003, is 0.5", "imgsz was 640, is 320"]);
+        other.imitation.stop_step = Some(9);
+        assert!(changes(&of(&config), &of(&other)).contains(&"imitation.stop_step was nothing, is 9".to_owned()));
+        // As of a version that knew no recipes; and data that there were not.
+        let mut old = of(&config);
+        old.0.remove("recipe").expect("a setting");
+        assert_eq!(changes(&old, &of(&config)), Vec::<String>::new());
+        let mut tested = of(&config);
+        tested.0.insert("test".to_owned(), "3 images".to_owned());
+        assert_eq!(changes(&old, &tested), ["test was nothing, is 3 images"]);
     }
 
     #[test]

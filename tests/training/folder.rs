@@ -120,7 +120,7 @@ fn a_run_that_is_now_shorter_than_what_is_done_says_so() {
 
 fn train(place: &Place, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_distillscope"));
-    command.current_dir(place.at("")).arg("train").args(arguments).args(["--threads", "1"]);
+    command.current_dir(place.at("")).arg("train").args(["--threads", "1"]).args(arguments);
     command
 }
 
