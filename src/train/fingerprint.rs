@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use super::config::RunConfig;
-use super::plan::RunPlan;
+use super::learner::Learner;
 use super::run::RunFolder;
 use crate::dataset::Samples;
 use crate::export::atomic;
@@ -41,7 +41,8 @@ const NAMED: usize = 4;
 pub struct Fingerprint(BTreeMap<String, String>);
 
 impl Fingerprint {
-    pub fn of(plan: &RunPlan) -> Result<Self, TrainError> {
+    pub fn of(learner: &Learner) -> Result<Self, TrainError> {
+        let plan = &learner.plan;
         let mut parts = BTreeMap::new();
         let splits = [("train", Some(&plan.train)), ("val", Some(&plan.val)), ("test", plan.test.as_ref())];
         for (name, samples) in splits {
@@ -50,7 +51,7 @@ impl Fingerprint {
             }
         }
         // A baseline has no teacher.
-        let teacher = plan.teacher.as_ref().and(plan.config.teacher.as_deref());
+        let teacher = learner.distiller().and(plan.config.teacher.as_deref());
         for (name, path) in [("teacher", teacher), ("student", Some(plan.config.student.as_path()))] {
             // A published model has a name and no file.
             if let Some(path) = path.filter(|path| path.is_file()) {

@@ -93,7 +93,7 @@ pub fn run(
     let mut run = Run::new(plan, folder, control)?;
     let weights = folder.path().join("weights");
     fs::create_dir_all(&weights).map_err(|cause| WriteError { path: weights, cause })?;
-    let fingerprint = Fingerprint::of(&run.learner.plan)?;
+    let fingerprint = Fingerprint::of(&run.learner)?;
     if resume {
         fingerprint.check(folder)?;
         run.restore()?;
