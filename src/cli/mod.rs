@@ -1,5 +1,18 @@
 //! The command line: arguments in, the library's answers out. One file per subcommand, thin.
 
+/// As the standard ones, which panic where a line cannot be written: a terminal that is gone or a full disk behind standard
+/// error stops no work.
+macro_rules! eprint {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!($($text)*));
+    }};
+}
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
+    }};
+}
+
 mod bench;
 mod convert;
 mod figure_args;
@@ -97,8 +110,17 @@ pub fn main() -> ExitCode {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error")),
         )
         .with_writer(std::io::stderr)
+        .log_internal_errors(false)
         .init();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            eprintln!("distillscope: {}", one_line(&error));
+            return ExitCode::from(MISUSED);
+        }
+        // What was asked for: help, or the version.
+        Err(error) => error.exit(),
+    };
     let outcome = match cli.command {
         Some(Command::Preflight(args)) => preflight::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
@@ -115,6 +137,7 @@ pub fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
         Err(error) => {
             // The whole chain on one line; causes that repeat their effect are said once.
             let mut line = error.to_string();
@@ -176,12 +199,31 @@ fn existing(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ctrl+C ends a run after the step in hand, with a checkpoint; once more ends at once.
+/// What is wrong with the arguments, with the values that are possible, on one line.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines =
+        text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"));
+    let line = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    format!("{}; --help says more", line.strip_prefix("error: ").unwrap_or(&line))
+}
+
+/// The exit code of arguments that cannot be meant.
+const MISUSED: u8 = 2;
+/// The exit code of what was broken off by a signal.
+const INTERRUPTED: u8 = 130;
+
+/// What ended as it was asked to, before its work was done; everything that is to be said of it has been said.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interrupted;
+
+/// Ctrl+C, a closed terminal (SIGHUP) and SIGTERM end a run after the step in hand, with a checkpoint; once more ends at once.
 fn stop_on_interrupt(control: &Arc<RunControl>) -> anyhow::Result<()> {
     let stop = Arc::clone(control);
     Ok(ctrlc::set_handler(move || {
         if stop.is_stopped() {
-            leave(130);
+            leave(INTERRUPTED.into());
         }
         eprintln!("\ndistillscope: stopping after this step; once more ends at once");
         stop.stop();
@@ -210,6 +252,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_arguments_are_one_line() {
+        let said = |arguments: &[&str]| {
+            let wrong =
+                Cli::try_parse_from([&["distillscope", "train"], arguments].concat()).expect_err("no such thing");
+            one_line(&wrong)
+        };
+        assert_eq!(
+            said(&["--out", "o", "--recipe", "fast"]),
+            "invalid value 'fast' for '--recipe <RECIPE>' [possible values: short, yolov5]; --help says more"
+        );
+        assert_eq!(said(&[]), "the following required arguments were not provided: --out <DIR>; --help says more");
+        assert!(said(&["--out", "o", "--lamda", "1"]).starts_with("unexpected argument '--lamda' found"));
     }
 
     #[test]

@@ -47,10 +47,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, value_name = "SOURCE")]
     mask_source: Option<MaskSource>,
     /// Weight of the imitation loss [default: the loss's own; 1 for answers]
-    #[arg(long, value_name = "LAMBDA", conflicts_with = "lambda_ratio")]
+    #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, conflicts_with = "lambda_ratio")]
     lambda: Option<f64>,
     /// Set lambda so that the imitation's gradient has this share of the detection's norm; it never rises above its first value
-    #[arg(long, value_name = "RATIO")]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
     lambda_ratio: Option<f64>,
     /// lambda grows from 0 over so many steps
     #[arg(long, value_name = "STEPS")]
@@ -83,7 +83,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SIDE")]
     adapter_kernel: Option<u32>,
     /// The adapters' learning rate as a multiple of the student's
-    #[arg(long, value_name = "FACTOR")]
+    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
     adapter_lr: Option<f64>,
     /// Divide features by the teacher's standard deviation per channel
     #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
@@ -202,7 +202,8 @@ fn parse_snapshot(text: &str) -> Result<SnapshotConfig, String> {
 
 fn parse_assignment(text: &str) -> Result<(String, f64), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
-    Ok((name.trim().to_owned(), value.trim().parse().map_err(|_| format!("'{value}' is not a number"))?))
+    let number: Option<f64> = value.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    Ok((name.trim().to_owned(), number.ok_or_else(|| format!("'{value}' is not a number"))?))
 }
 
 impl RunArgs {

@@ -23,11 +23,12 @@ use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary,
     distillscope train --data data.yaml --teacher none --student yolov5s --epochs 100 --out runs/teacher\n  \
     distillscope train --resume runs/first\n  \
     distillscope train --resume runs/pairs --seeds 5\n\n\
-    The folder gets config.toml, results.csv, steps.csv, TensorBoard events, warnings.txt, weights/last and weights/best \
-    (.safetensors, and .pt where the student came from one), adapter.safetensors, start.json (student and teacher before \
-    the first step), test.json (weights/last on the data's test split, where there is one), result.json and, with \
-    --snapshot, replay.distillscope; pairs get a comparison.json with a verdict on weights/last. Ctrl+C ends the run after \
-    the step in hand; --resume goes on.")]
+    The folder gets config.toml, fingerprint.json (what it was made of, so that --resume notices what was changed), \
+    results.csv, steps.csv, TensorBoard events, warnings.txt, weights/last and weights/best (.safetensors, and .pt where the \
+    student came from one), adapter.safetensors, start.json (student and teacher before the first step), test.json \
+    (weights/last on the data's test split, where there is one), result.json and, with --snapshot, replay.distillscope; pairs \
+    get a comparison.json with a verdict on weights/last. Ctrl+C, SIGTERM and a closed terminal end the run after the step in \
+    hand, with exit code 130; --resume goes on.")]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     run: RunArgs,
@@ -37,6 +38,9 @@ pub(super) struct TrainArgs {
     /// Go on with the run or the pairs in this folder; with --seeds, until they have so many
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "data", "teacher", "student", "config"])]
     resume: Option<PathBuf>,
+    /// Go on although data, models or settings were changed since the run began
+    #[arg(long)]
+    accept_changes: bool,
     /// Also run the same with lambda = 0, and compare
     #[arg(long)]
     paired: bool,
@@ -47,6 +51,9 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     fn campaign(&self) -> anyhow::Result<Campaign> {
+        if self.accept_changes && self.resume.is_none() {
+            bail!("--accept-changes goes with --resume: a new run has nothing that could have changed");
+        }
         if let Some(folder) = &self.resume {
             super::existing(folder)?;
             let (config, out) = (RunConfig::default(), folder.clone());
@@ -55,18 +62,19 @@ impl TrainArgs {
             return Ok(Campaign { config, out, paired, seeds, resume: true });
         }
         let out = self.out.clone().context("--out is missing")?;
-        Ok(Campaign {
-            config: self.run.config()?,
-            out,
-            paired: self.paired,
-            seeds: self.seeds.unwrap_or(1),
-            resume: false,
-        })
+        let config = self.run.config()?;
+        if self.paired && config.teacher.is_none() {
+            bail!("--paired sets a run with a teacher against one without; --teacher none leaves nothing to compare");
+        }
+        Ok(Campaign { config, out, paired: self.paired, seeds: self.seeds.unwrap_or(1), resume: false })
     }
 }
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let campaign = args.campaign()?;
+    if args.accept_changes {
+        campaign::accept_changes(&campaign)?;
+    }
     let control = Arc::new(RunControl::default());
     super::stop_on_interrupt(&control)?;
     let mut line = ProgressLine::new();
@@ -89,8 +97,16 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     if let Ok(text) = std::fs::read_to_string(&comparison) {
         let comparison: Comparison = serde_json::from_str(&text)?;
         super::print(&comparison.to_string())?;
+    } else if args.resume.is_some() && line.summary.is_none() && !control.is_stopped() {
+        let out = campaign.out.display();
+        super::print(&format!("{out}: finished already; result.json says how it ended"))?;
     }
-    Ok(())
+    if !control.is_stopped() {
+        return Ok(());
+    }
+    let out = campaign.out.display();
+    super::print(&format!("{out}: stopped; `distillscope train --resume {out}` does what is left to do"))?;
+    Err(super::Interrupted.into())
 }
 
 /// One line on a terminal, drawn over itself; elsewhere a line an epoch.
@@ -188,8 +204,7 @@ impl ProgressLine {
                         super::print(&format!("{folder}: finished; {}", self.result.sentence(other)))?;
                         self.results.push(self.result.clone());
                     }
-                    Outcome::Stopped => super::print(&format!("{folder}: stopped; go on with --resume"))?,
-                    Outcome::Failed(_) => {}
+                    Outcome::Stopped | Outcome::Failed(_) => {}
                 }
             }
             RunEvent::Snapshot(_) | RunEvent::Saved { .. } => {}

@@ -10,7 +10,7 @@ use crate::format::significant;
 use crate::imitation::loss::MaskSource;
 use crate::train::TrainError;
 use crate::train::config::{GRADIENT_RATIO, Lambda};
-use crate::train::gradients::{dot, gradients_of};
+use crate::train::gradients::{dot, unscaled_gradients};
 use crate::train::optimizer::norm;
 
 /// Ratios of gradient norms: below the first the imitation is not felt, above the second it costs more than the detection,
@@ -79,7 +79,8 @@ impl Measured {
         let own = learner.own_parameters();
         let parameters: Vec<Tensor> = learner.parameters()[..own].iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
-        let gradients = |loss: &Tensor| gradients_of(loss, &parameters, true);
+        let scale = learner.progress.loss_scale.map(|(scale, _)| scale);
+        let gradients = |loss: &Tensor| unscaled_gradients(loss, &parameters, scale, true);
         let (detection_loss, imitation_loss) = (objective.detection()?, objective.imitation()?);
         steps.at("the detection loss's gradient", 0.28)?;
         let detection = gradients(&detection_loss)?;

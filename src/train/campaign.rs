@@ -6,14 +6,18 @@ use super::TrainError;
 use super::comparison::{Comparison, RunResult};
 use super::config::{Campaign, RunConfig};
 use super::event::{Arm, Outcome, RunControl, RunEvent, RunId, StartRecord};
+use super::fingerprint;
+use super::lock::FolderLock;
 use super::plan::{KnownStart, RunPlan};
 use super::record::start_of;
 use super::run::{RunFolder, run as run_one};
-use crate::export::atomic::{self, WriteError};
+use crate::export::atomic;
 
 /// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
 pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {
-    let campaign = if campaign.resume { resumed(campaign)? } else { campaign.clone() };
+    // Before anything is read: a run that is at work here may be about to write it.
+    let _alone = if campaign.out.exists() || !campaign.resume { Some(FolderLock::take(&campaign.out)?) } else { None };
+    let campaign = if campaign.resume { resumed(campaign)? } else { campaign.clone().with_whole_paths() };
     let several = campaign.paired || campaign.seeds > 1;
     let runs = runs(&campaign);
     if !campaign.resume {
@@ -24,7 +28,6 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
         }
     }
     if several {
-        std::fs::create_dir_all(&campaign.out).map_err(|cause| WriteError { path: campaign.out.clone(), cause })?;
         let text = toml::to_string(&campaign).map_err(|error| TrainError::Config(error.to_string()))?;
         atomic::write(&campaign.out.join(CAMPAIGN), text.as_bytes())?;
     }
@@ -44,6 +47,8 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
             break;
         }
         if results[index].is_none() {
+            // A run of several may also be gone on with by itself.
+            let _alone = if *folder == campaign.out { None } else { Some(FolderLock::take(folder)?) };
             let config = RunConfig { seed: id.seed, ..campaign.config.clone() };
             let Some(result) = one(&config, *id, folder, campaign.resume, &starts, control, emit)? else { break };
             atomic::write_json(&folder.join(RESULT), &result)?;
@@ -54,6 +59,13 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
         starts.extend(start_of(folder).ok().flatten().map(|start| (*id, start)));
     }
     Ok(())
+}
+
+/// Lets every run of a campaign go on with what was changed since it began.
+pub fn accept_changes(campaign: &Campaign) -> Result<(), TrainError> {
+    let _alone = FolderLock::take(&campaign.out)?;
+    let folders = runs(&resumed(campaign)?);
+    folders.iter().try_for_each(|(_, folder)| fingerprint::accept_changes(&RunFolder::new(folder)))
 }
 
 /// How a run of before ended; `None` where it did not.
@@ -160,6 +172,9 @@ fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
         }
         let (paired, seeds) = (kept.paired || *paired, kept.seeds.max(*seeds));
         return Ok(Campaign { out: out.clone(), resume: true, paired, seeds, ..kept });
+    }
+    if !RunFolder::new(out).config().exists() {
+        return Err(TrainError::Config(format!("{}: holds no run that could be gone on with", out.display())));
     }
     let config = RunFolder::new(out).read_config()?;
     if *paired || *seeds > 1 {

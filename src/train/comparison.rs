@@ -44,6 +44,11 @@ impl From<&Evaluation> for Accuracy {
     }
 }
 
+/// Whether mAP50-95 is lower after the last step than before the first one, as far as three digits show it.
+pub fn fell(before: f64, last: f64) -> bool {
+    last < before && format!("{before:.3}") != format!("{last:.3}")
+}
+
 /// The evaluation whose weights are `weights/best`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BestEpoch {
@@ -139,6 +144,11 @@ impl RunResult {
         self.arm.map_or(self.distance_of_first_epoch.is_some(), |arm| arm == Arm::Imitation)
     }
 
+    /// Whether the student ended below its start, as far as that is known.
+    fn fell(&self) -> bool {
+        self.before.zip(self.last).is_some_and(|(before, last)| fell(before.map50_95, last.map50_95))
+    }
+
     /// In plain words, for a terminal. `other`: the other run of its pair, where that has ended.
     pub fn sentence(&self, other: Option<&Self>) -> String {
         let mut text = "mAP50-95 on val:".to_owned();
@@ -223,6 +233,14 @@ impl fmt::Display for Comparison {
         if (1..self.runs.len()).contains(&tested) {
             writeln!(f, "{tested} of {} runs have been tested, so they are compared on val", self.runs.len())?;
         }
+        let below = self.runs.iter().filter(|run| run.fell()).count();
+        if below > 0 {
+            writeln!(
+                f,
+                "{below} of {} runs ended below their start: a lower lr0 or a longer warm-up comes before any comparison",
+                self.runs.len()
+            )?;
+        }
         match &self.verdict {
             Some(verdict) => f.write_str(&verdict.sentence()),
             None => Ok(()),
@@ -296,6 +314,27 @@ mod tests {
         let text = comparison.to_string();
         assert!(text.contains("3 of 5 runs have been tested, so they are compared on val"), "{text}");
         assert!(text.contains("mAP50-95 on val -0.050"), "{text}");
+    }
+
+    /// Two pairs that collapsed: what is left of them differs by nothing that means anything, and that is said first.
+    #[test]
+    fn runs_that_fell_are_told_before_their_verdict() {
+        let of = |map50_95| Some(Accuracy { map50: map50_95, map50_95 });
+        let run = |seed, arm, map| RunResult { before: of(0.3), ..result(seed, arm, map, None) };
+        let mut runs = vec![
+            run(0, Arm::Imitation, 0.0002),
+            run(0, Arm::Baseline, 0.0001),
+            run(1, Arm::Imitation, 0.0003),
+            run(1, Arm::Baseline, 0.0004),
+        ];
+        let said = |runs: &[RunResult]| Comparison::of(runs.to_vec()).to_string();
+        let text = said(&runs);
+        assert!(text.contains("4 of 4 runs ended below their start"), "{text}");
+        assert!(text.contains("mAP50-95 on val 0.000, 95 % interval -0.001 to +0.001, 2 seeds"), "{text}");
+        runs.iter_mut().take(3).for_each(|run| run.last = of(0.3));
+        assert!(said(&runs).contains("1 of 4 runs ended below their start"));
+        runs[3].before = None;
+        assert!(!said(&runs).contains("below their start"));
     }
 
     /// As version 0.1.0 wrote it.

@@ -339,11 +339,17 @@ impl Default for RunConfig {
     }
 }
 
+/// No model has so many.
+const MAX_LAYERS: usize = 10_000;
+
 /// Layers that are named as YOLOv5's `--freeze` names them: one number N means the first N layers, several mean those layers,
 /// and `5,` means layer 5 alone. Fails with a sentence on what is no number.
 pub fn frozen_layers(text: &str) -> Result<Vec<usize>, String> {
     let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
-    let number = |part: &str| part.parse().map_err(|_| format!("'{part}' is no number of a layer"));
+    let number = |part: &str| {
+        let layer = part.parse().ok().filter(|layer| *layer < MAX_LAYERS);
+        layer.ok_or_else(|| format!("'{part}' is no number of a layer"))
+    };
     let numbers = parts.map(number).collect::<Result<Vec<usize>, _>>()?;
     Ok(match numbers.as_slice() {
         [first] if !text.contains(',') => (0..*first).collect(),
@@ -371,6 +377,21 @@ pub enum Start {
 }
 
 impl Campaign {
+    /// With paths that mean the same from every folder, so that what is written down can be gone on with from anywhere.
+    #[must_use]
+    pub fn with_whole_paths(mut self) -> Self {
+        let RunConfig { data, teacher, student, snapshot, .. } = &mut self.config;
+        let paths =
+            [data, student].into_iter().chain(teacher).chain(snapshot.as_mut().map(|snapshot| &mut snapshot.image));
+        // What is not there stays as it was given: for the error that names it, and since a student may be a model's name.
+        for path in paths.filter(|path| path.exists()) {
+            if let Ok(whole) = std::path::absolute(&*path) {
+                *path = whole;
+            }
+        }
+        self
+    }
+
     /// Reads a `campaign.toml`, as [`RunConfig::parse`] does.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let mut table: toml::Table = toml::from_str(text)?;
@@ -627,7 +648,7 @@ mod tests {
         assert_eq!((frozen_layers("0"), frozen_layers("")), (Ok(vec![]), Ok(vec![])));
         assert_eq!((frozen_layers("0,4, 7"), frozen_layers("0 4 7")), (Ok(vec![0, 4, 7]), Ok(vec![0, 4, 7])));
         assert_eq!(frozen_layers("5,"), Ok(vec![5]));
-        assert!(frozen_layers("model.3").is_err() && frozen_layers("-1").is_err());
+        assert!(["model.3", "-1", "99999999999"].iter().all(|text| frozen_layers(text).is_err()));
         for (layers, text) in [(vec![], ""), (vec![0], "1"), (vec![0, 1, 2], "3"), (vec![5], "5,"), (vec![0, 4], "0 4")]
         {
             assert_eq!((frozen_text(&layers).as_str(), frozen_layers(text)), (text, Ok(layers)));

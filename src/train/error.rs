@@ -51,6 +51,13 @@ pub enum TrainError {
     State { path: PathBuf, what: String },
     #[error("{}: already holds a run; choose another folder, or resume it", .0.display())]
     Exists(PathBuf),
+    #[error("{}: another run is at work in this folder; wait for its end, or choose another folder", .0.display())]
+    Locked(PathBuf),
+    #[error(
+        "{}: changed since this run began: {what}; put it back, or go on with what is there now with --accept-changes",
+        path.display()
+    )]
+    Changed { path: PathBuf, what: String },
     #[error(
         "step {step}: the {term} is {value}; the run stopped, weights/last holds the weights before this step. A lower \
          lr0, a longer warm-up or a smaller lambda usually helps"

@@ -13,11 +13,32 @@ pub const CLIP_NORM: f64 = 10.0;
 /// The imitation's gradient is bounded to so many times the detection's clipped norm, for steps in which it stands out; twice
 /// the ratio where a larger one is asked for.
 pub const IMITATION_BOUND: f64 = 5.0;
+/// What float32 loses of a sum, as a share of it: 2⁻²⁴.
+const ROUNDING: f64 = 5.96e-8;
 
 /// Gradients of a scalar, one per parameter; `None` where it does not reach.
 pub fn gradients_of(loss: &Tensor, parameters: &[&Tensor], keep_graph: bool) -> Result<Vec<Option<Tensor>>, TchError> {
     let gradients = Tensor::f_run_backward(&[loss], parameters, keep_graph, false)?;
     Ok(gradients.into_iter().map(|gradient| gradient.defined().then_some(gradient)).collect())
+}
+
+/// The same where the backward pass may overflow float16: with a loss scale that is lowered until it does not, and taken out
+/// again. They are not finite where no scale helps. Of a `loss_scale` that is `None` nothing is scaled.
+pub fn unscaled_gradients(
+    loss: &Tensor,
+    parameters: &[&Tensor],
+    loss_scale: Option<f64>,
+    keep_graph: bool,
+) -> Result<Vec<Option<Tensor>>, TchError> {
+    let Some(mut loss_scale) = loss_scale else { return gradients_of(loss, parameters, keep_graph) };
+    loop {
+        let mut gradients = gradients_of(&loss.f_mul_scalar(loss_scale)?, parameters, true)?;
+        scale(&mut gradients, 1.0 / loss_scale)?;
+        if loss_scale <= 1.0 || norm(&gradients)?.is_finite() {
+            return Ok(gradients);
+        }
+        loss_scale = (loss_scale / 16.0).max(1.0);
+    }
 }
 
 /// Σ a·b over the parameters that both reach.
@@ -70,6 +91,8 @@ pub struct Norms {
     pub detection: f64,
     pub imitation: f64,
     pub adapters: f64,
+    /// Whether the imitation is more than what rounding takes from the detection; `None` without one.
+    pub imitation_moves: Option<bool>,
 }
 
 impl Gathered {
@@ -94,7 +117,7 @@ impl Gathered {
         let mut sum: Vec<Option<Tensor>> = self.detection.iter_mut().map(Option::take).collect();
         let mut imitation: Vec<Option<Tensor>> = self.imitation.iter_mut().map(Option::take).collect();
         let detection_norm = clip(&mut sum, CLIP_NORM)?;
-        let mut norms = Norms { detection: detection_norm, imitation: 0.0, adapters: 0.0 };
+        let mut norms = Norms { detection: detection_norm, imitation: 0.0, adapters: 0.0, imitation_moves: None };
         if imitation.iter().any(Option::is_some) {
             let own = own.min(imitation.len());
             let (of_student, of_adapters) = imitation.split_at_mut(own);
@@ -104,6 +127,7 @@ impl Gathered {
                 scale(of_student, most / norms.imitation)?;
             }
             norms.adapters = clip(of_adapters, CLIP_NORM)?;
+            norms.imitation_moves = Some(norms.imitation > ROUNDING * detection_norm);
             add(&mut sum, imitation)?;
         }
         Ok((sum, norms))
@@ -151,5 +175,50 @@ mod tests {
         both.add(vec![gradient(&[1.0, 0.0])], vec![gradient(&[0.0, 0.5])]).expect("gathered");
         let (sum, _) = both.take(1, IMITATION_BOUND).expect("a sum");
         assert_eq!(values(&sum[0]), [5.0, 3.5]);
+    }
+
+    /// A graph with a float16 stretch: scaled by 65536 its gradient, 3, is beyond float16's 65504, and the infinite norm would
+    /// make a λ of ratio · detection / ∞ = 0.
+    #[test]
+    fn a_scaled_gradient_that_overflows_is_found_with_a_smaller_scale() {
+        let weights = Tensor::from_slice(&[0.5_f32, -1.0]).set_requires_grad(true);
+        let half = weights.to_kind(Kind::Half).to_kind(Kind::Float);
+        let loss = (half * 3.0).sum(Kind::Float);
+        let overflown = gradients_of(&(&loss * 65536.0), &[&weights], true).expect("gradients");
+        assert_eq!(norm(&overflown).expect("a norm"), f64::INFINITY);
+        let found = unscaled_gradients(&loss, &[&weights], Some(65536.0), false).expect("gradients");
+        assert_eq!(values(&found[0]), [3.0, 3.0]);
+        // What no scale carries is not hidden.
+        let loss = (weights.to_kind(Kind::Half).to_kind(Kind::Float) * 1e6).sum(Kind::Float);
+        let lost = unscaled_gradients(&loss, &[&weights], Some(65536.0), false).expect("gradients");
+        assert!(!norm(&lost).expect("a norm").is_finite());
+        assert_eq!(
+            values(
+                &unscaled_gradients(&(&weights * 2.0).sum(Kind::Float), &[&weights], None, false).expect("gradients")
+                    [0]
+            ),
+            [2.0, 2.0]
+        );
+    }
+
+    #[test]
+    fn a_part_that_rounding_loses_moves_nothing() {
+        let of = |detection: &[f32], imitation: &[f32]| {
+            let mut both = Gathered::new(1);
+            both.add(vec![gradient(detection)], vec![gradient(imitation)]).expect("gathered");
+            both.take(1, IMITATION_BOUND).expect("a sum").1.imitation_moves
+        };
+        assert_eq!(of(&[1.0, 2.0], &[1e-9, 1e-9]), Some(false));
+        assert_eq!(of(&[1.0, 2.0], &[0.0, 1e-6]), Some(true));
+        // Where the detection has nothing, the least is felt.
+        assert_eq!(of(&[0.0, 0.0], &[0.0, 1e-9]), Some(true));
+        assert_eq!(of(&[0.0, 0.0], &[0.0, 0.0]), Some(false));
+        let mut unreached = Gathered::new(2);
+        unreached.add(vec![gradient(&[1.0])], vec![None, gradient(&[3.0])]).expect("gathered");
+        // The adapter alone learns: the student's step is the same.
+        assert_eq!(unreached.take(1, IMITATION_BOUND).expect("a sum").1.imitation_moves, Some(false));
+        let mut alone = Gathered::new(1);
+        alone.add(vec![gradient(&[1.0])], vec![]).expect("gathered");
+        assert_eq!(alone.take(1, IMITATION_BOUND).expect("a sum").1.imitation_moves, None);
     }
 }

@@ -14,7 +14,7 @@ use super::config::{AdapterStart, Amp, Lambda, NonFinite};
 use super::distil::{Distiller, Lesson};
 use super::evaluate::{EvaluateOptions, Evaluation, evaluate};
 use super::event::StepRecord;
-use super::gradients::{Gathered, IMITATION_BOUND, dot, gradients_of, scale};
+use super::gradients::{Gathered, IMITATION_BOUND, dot, gradients_of, scale, unscaled_gradients};
 use super::optimizer::{Group, Optimizer, Parameter, Rates, norm};
 use super::plan::RunPlan;
 use super::schedule::Schedule;
@@ -37,8 +37,12 @@ const NO_EFFECT_STEPS: u32 = 10;
 const NORMALISED_ON: usize = 64;
 /// Share of a fit that reading its images takes.
 const READING: f32 = 0.1;
+/// λ's envelope below which its part of a step may be lost in rounding: it fades, as it should.
+const FADED: f64 = 0.01;
 /// First loss scale of float16, and the good steps after which it doubles.
 const LOSS_SCALE: (f64, u32) = (65536.0, 2000);
+/// A loss scale that overflows even here is no matter of scale.
+const SMALLEST_SCALE: f64 = 1.0 / 16384.0;
 
 pub struct Learner {
     pub plan: RunPlan,
@@ -50,7 +54,7 @@ pub struct Learner {
     distiller: Option<Distiller>,
     gathered: Gathered,
     statistics: Statistics,
-    /// Steps in a row in which the imitation was asked for, had cells, and would have moved nothing.
+    /// Steps of the optimizer in a row that the imitation was part of and were the same without it.
     without_effect: u32,
 }
 
@@ -122,13 +126,6 @@ struct Backward {
     detection: Vec<Option<Tensor>>,
     /// λ included.
     imitation: Vec<Option<Tensor>>,
-}
-
-/// Gradients of the imitation at λ = 1, unscaled; where even a small loss scale overflows float16 they are not finite.
-struct ImitationGradients {
-    gradients: Vec<Option<Tensor>>,
-    /// On the student's own parameters.
-    norm: f64,
 }
 
 impl Learner {
@@ -295,6 +292,17 @@ impl Learner {
         self.plan.config.amp == Amp::Fp16 && self.plan.device.is_cuda()
     }
 
+    /// Of float16; `None` in float32.
+    fn first_loss_scale(&self) -> Option<(f64, u32)> {
+        self.is_half().then_some((LOSS_SCALE.0, 0))
+    }
+
+    /// What a run was at when it was stopped. Its loss scale is that of its device, which may be another one now.
+    pub fn go_on_from(&mut self, progress: Progress) {
+        let first = self.first_loss_scale();
+        self.progress = Progress { loss_scale: first.map(|first| progress.loss_scale.unwrap_or(first)), ..progress };
+    }
+
     /// Losses and their gradients. A loss that is not finite is an error, and nothing has changed by then.
     fn backward(&mut self, batch: &TrainBatch, step: u64) -> Result<Backward, TrainError> {
         let share = self.schedule.lambda_share(step);
@@ -308,7 +316,8 @@ impl Learner {
         let parameters: Vec<Tensor> = self.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
         let own = self.own_parameters();
-        let loss_scale = self.loss_scale();
+        let scaled = self.progress.loss_scale.map(|(scale, _)| scale);
+        let loss_scale = scaled.unwrap_or(1.0);
         let imitation_loss = objective.imitation()?;
         let keep_graph = imitation_loss.is_some();
         let detection_loss = objective.detection()?;
@@ -317,65 +326,45 @@ impl Learner {
         let (mut imitation, mut balance) = (Vec::new(), None);
         let mut lambda = self.progress.lambda.unwrap_or(0.0) * share;
         if let Some(loss) = imitation_loss {
-            // A loss that is larger than the detection's takes a smaller scale, so that it overflows no earlier.
+            // One that is larger than the detection's takes a smaller scale, so that it overflows no earlier.
             let larger = (loss.f_double_value(&[])? / detection_loss.f_double_value(&[])?).abs().max(1.0);
-            let scaled = loss_scale / larger.log2().ceil().exp2().min(loss_scale);
-            let mut found = self.imitation_gradients(&loss, &parameters, own, scaled)?;
+            let scaled = scaled.map(|scale| scale / larger.log2().ceil().exp2().min(scale));
+            let mut found = unscaled_gradients(&loss, &parameters, scaled, false)?;
+            let imitation_norm = norm(&found[..own])?;
             let measures = step.is_multiple_of(MEASURE_EVERY) || self.progress.lambda.is_none();
             if measures {
                 let begin = Instant::now();
-                let norms = (norm(&detection)?, found.norm);
+                let norms = (norm(&detection)?, imitation_norm);
                 lambda = self.find_lambda(norms).unwrap_or(0.0) * share;
                 balance = Some(Balance {
                     ratio: lambda * norms.1 / norms.0.max(f64::MIN_POSITIVE),
-                    cosine: dot(&detection, &found.gradients[..own])? / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
+                    cosine: dot(&detection, &found[..own])? / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
                     seconds: begin.elapsed().as_secs_f64(),
                 });
             }
-            scale(&mut found.gradients, lambda)?;
-            self.check_effect(step, lambda * found.norm)?;
-            imitation = found.gradients;
+            scale(&mut found, lambda)?;
+            imitation = found;
         }
         let Objective { counted, cells, shares, .. } = objective;
         Ok(Backward { terms, distances, counted, cells, shares, lambda, balance, detection, imitation })
     }
 
-    fn loss_scale(&self) -> f64 {
-        self.progress.loss_scale.filter(|_| self.is_half()).map_or(1.0, |(scale, _)| scale)
-    }
-
-    /// Backward from the imitation at λ = 1, with a loss scale that is lowered until float16 carries it.
-    fn imitation_gradients(
-        &self,
-        loss: &Tensor,
-        parameters: &[&Tensor],
-        own: usize,
-        mut loss_scale: f64,
-    ) -> Result<ImitationGradients, TchError> {
-        loop {
-            let mut gradients = gradients_of(&loss.f_mul_scalar(loss_scale)?, parameters, self.is_half())?;
-            scale(&mut gradients, 1.0 / loss_scale)?;
-            let norm = norm(&gradients[..own])?;
-            if norm.is_finite() || !self.is_half() || loss_scale <= 1.0 {
-                return Ok(ImitationGradients { gradients, norm });
-            }
-            loss_scale = (loss_scale / 16.0).max(1.0);
+    /// An imitation that is asked for and moves nothing, step after step, is an error: it would be shown and do nothing.
+    fn check_effect(&mut self, step: u64, moves: bool, norm: f64) -> Result<(), TrainError> {
+        if self.schedule.lambda_share(step) < FADED {
+            return Ok(());
         }
-    }
-
-    /// An imitation that is asked for and moves nothing, again and again, is an error: it would be shown and do nothing.
-    fn check_effect(&mut self, step: u64, norm: f64) -> Result<(), TrainError> {
-        self.without_effect = if norm > 0.0 && norm.is_finite() { 0 } else { self.without_effect + 1 };
+        self.without_effect = if moves { 0 } else { self.without_effect + 1 };
         if self.without_effect < NO_EFFECT_STEPS {
             return Ok(());
         }
-        let lambda = self.progress.lambda.unwrap_or(0.0);
-        Err(TrainError::NoEffect { step, lambda, norm })
+        Err(TrainError::NoEffect { step, lambda: self.progress.lambda.unwrap_or(0.0), norm })
     }
 
-    /// Whether the imitation was given no weight at all.
-    fn is_idle(&self) -> bool {
-        matches!(self.plan.config.imitation.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0))
+    /// Whether the imitation was given no weight at all, in no step.
+    pub fn is_idle(&self) -> bool {
+        let config = &self.plan.config.imitation;
+        matches!(config.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0)) || config.stop_step == Some(0)
     }
 
     /// λ before its envelope, from the norms of the two gradients at λ = 1; `None` where they give none, so that the next step
@@ -401,7 +390,7 @@ impl Learner {
     }
 
     /// A step of the optimizer with what is gathered. The norm of the detection's gradient before clipping; `None` where
-    /// float16 overflowed. A norm that is not finite is an error, and nothing has changed by then.
+    /// float16 overflowed and its loss scale was halved. A norm that is not finite is an error, and nothing has changed by then.
     fn update(&mut self, step: u64, rates: &Rates) -> Result<Option<f64>, TrainError> {
         let (gradients, norms) = self.gathered.take(self.own_parameters(), self.imitation_bound())?;
         self.progress.last_update = step as i64;
@@ -412,7 +401,7 @@ impl Learner {
         ];
         let unusual = named.into_iter().find(|(_, value)| !value.is_finite());
         if let Some((scale, good)) = self.progress.loss_scale {
-            if unusual.is_some() {
+            if unusual.is_some() && scale > SMALLEST_SCALE {
                 // YOLOv5's scaler leaves such a step out too.
                 self.progress.loss_scale = Some((scale / 2.0, 0));
                 return Ok(None);
@@ -422,6 +411,9 @@ impl Learner {
         }
         if let Some((term, value)) = unusual {
             return Err(TrainError::NonFinite { step, term: term.to_owned(), value });
+        }
+        if let Some(moves) = norms.imitation_moves {
+            self.check_effect(step, moves, norms.imitation)?;
         }
         self.optimizer.step(&gradients, rates)?;
         self.average.update(&self.plan.student.network)?;
@@ -452,9 +444,7 @@ impl Learner {
         images: usize,
         progress: &mut dyn FnMut(f32) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, TrainError> {
-        if self.is_half() {
-            self.progress.loss_scale = Some((LOSS_SCALE.0, 0));
-        }
+        self.progress.loss_scale = self.first_loss_scale();
         if images == 0 || self.distiller.is_none() {
             return Ok(ControlFlow::Continue(()));
         }

@@ -6,7 +6,8 @@
 //! step ([`distil`]), the two losses' [`gradients`], [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
 //! ever says, [`record`] turns events into files, [`replay`] into one that others can open; [`snapshot`] makes the maps in
 //! it, `watch` says when the imitation stalls, [`evaluate`] turns a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side, for a [`verdict`]; [`preview`] shows the batches of a run before it is
-//! started, and a [`trial`] makes a step and takes it back. The loop never learns who is listening.
+//! started, and a [`trial`] makes a step and takes it back. A folder is one run's
+//! at a time ([`lock`]), and what was changed under it is noticed (`fingerprint`). The loop never learns who is listening.
 //! Above them all, a [`search`] tries which imitation helps.
 
 pub mod average;
@@ -17,9 +18,11 @@ pub mod distil;
 mod error;
 pub mod evaluate;
 pub mod event;
+mod fingerprint;
 pub mod gradients;
 pub mod hyp;
 pub mod learner;
+pub mod lock;
 pub mod optimizer;
 pub mod output;
 pub mod plan;

@@ -10,10 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
+use super::comparison::fell;
 use super::config::RunConfig;
 use super::distil::Distiller;
 use super::evaluate::{Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
 use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord};
+use super::fingerprint::Fingerprint;
 use super::learner::Learner;
 use super::optimizer::Rates;
 use super::output;
@@ -73,6 +75,11 @@ impl RunFolder {
     pub fn adapter(&self) -> PathBuf {
         self.0.join("adapter.safetensors")
     }
+
+    /// What the run was made of when it began.
+    pub fn fingerprint(&self) -> PathBuf {
+        self.0.join("fingerprint.json")
+    }
 }
 
 /// Runs a plan to its end, a stop or a failure. Everything that it says goes to `emit` and into the folder.
@@ -83,12 +90,15 @@ pub fn run(
     control: &RunControl,
     emit: &mut dyn FnMut(RunEvent),
 ) -> Result<Outcome, TrainError> {
+    let mut run = Run::new(plan, folder, control)?;
     let weights = folder.path().join("weights");
     fs::create_dir_all(&weights).map_err(|cause| WriteError { path: weights, cause })?;
-    let mut run = Run::new(plan, folder, control)?;
+    let fingerprint = Fingerprint::of(&run.learner)?;
     if resume {
+        fingerprint.check(folder)?;
         run.restore()?;
     }
+    fingerprint.write(folder)?;
     let mut recorder = run.recorder(resume)?;
     if let Some(recording) = run.recording(resume) {
         recorder.keep_replay(folder.path(), recording);
@@ -119,12 +129,10 @@ pub fn run(
     }
 }
 
-/// What is said of a student whose mAP50-95 fell from before its first step to after its last one, as far as three digits
-/// show it.
+/// What is said of a student whose mAP50-95 fell from before its first step to after its last one.
 fn below(before: f64, last: f64) -> Option<String> {
-    let [before_text, last_text] = [before, last].map(|map| format!("{map:.3}"));
-    let fell = last < before && before_text != last_text;
-    fell.then(|| format!("the student ended below its start: mAP50-95 {before_text} before, {last_text} after"))
+    let said = || format!("the student ended below its start: mAP50-95 {before:.3} before, {last:.3} after");
+    fell(before, last).then(said)
 }
 
 /// Which weights are evaluated.
@@ -158,6 +166,12 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(plan: RunPlan, folder: &'a RunFolder, control: &'a RunControl) -> Result<Self, TrainError> {
         let learner = Learner::new(plan)?;
+        if learner.distiller().is_some() && learner.is_idle() {
+            return Err(TrainError::Config(
+                "lambda is 0 in every step, so nothing would be imitated; give a lambda above 0, or --teacher none"
+                    .to_owned(),
+            ));
+        }
         let scene =
             learner.plan.config.snapshot.as_ref().map(|snapshot| scene_of(snapshot, &learner.plan)).transpose()?;
         let snapshot = match (&scene, &learner.plan.config.snapshot, learner.distiller()) {
@@ -487,7 +501,13 @@ impl<'a> Run<'a> {
 
     fn restore(&mut self) -> Result<(), TrainError> {
         let state = self.folder.state();
-        self.learner.progress = self.learner.moving().read(&state)?;
+        let progress = self.learner.moving().read(&state)?;
+        if progress.step > self.learner.plan.steps {
+            let (done, steps) = (progress.step, self.learner.plan.steps);
+            let what = format!("it has done {done} steps, and the run now has {steps}: make it that long again");
+            return Err(TrainError::State { path: state, what });
+        }
+        self.learner.go_on_from(progress);
         // One that was stopped before its first step may not have come to its adapters.
         self.fresh = self.learner.progress.step == 0;
         Ok(())

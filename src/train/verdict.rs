@@ -82,9 +82,10 @@ impl Verdict {
         let Self { metric, split, n, mean, .. } = self;
         let measured = match (self.low, self.high) {
             (Some(low), Some(high)) => {
-                format!("{metric} on {split} {mean:+.3}, 95 % interval {low:+.3} to {high:+.3}, {n} seeds")
+                let [mean, low, high] = [*mean, low, high].map(signed);
+                format!("{metric} on {split} {mean}, 95 % interval {low} to {high}, {n} seeds")
             }
-            _ => format!("{metric} on {split} {mean:+.3} in one seed, which is no verdict"),
+            _ => format!("{metric} on {split} {} in one seed, which is no verdict", signed(*mean)),
         };
         match (self.says, self.seeds_needed) {
             (Says::Helps, _) => format!("imitation helps: {measured}"),
@@ -116,6 +117,12 @@ impl Verdict {
             _ => None,
         }
     }
+}
+
+/// Three digits with their sign; what rounds to 0 has none.
+fn signed(value: f64) -> String {
+    let text = format!("{value:+.3}");
+    if ["+0.000", "-0.000"].contains(&text.as_str()) { "0.000".to_owned() } else { text }
 }
 
 /// Half the 95 % interval of a mean of n.

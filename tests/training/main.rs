@@ -3,6 +3,7 @@
 //! Every run here takes one of libtorch's threads, because their number belongs to the whole process.
 
 mod batch_preview;
+mod folder;
 mod optimizer;
 mod preflight_faults;
 mod recipe;
@@ -10,3 +11,4 @@ mod record;
 mod record_events;
 mod runs;
 mod search;
+mod two_gradients;
