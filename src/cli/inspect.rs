@@ -20,7 +20,7 @@ pub(super) struct InspectArgs {
     /// JPEG, PNG, BMP, WebP or TIFF
     #[arg(long, value_name = "IMAGE")]
     image: PathBuf,
-    /// The teacher: .pt, .safetensors or TorchScript (heads only)
+    /// The teacher: .pt, .safetensors or TorchScript
     #[arg(long, value_name = "WEIGHTS")]
     teacher: PathBuf,
     /// The student: .pt or .safetensors

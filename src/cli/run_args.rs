@@ -20,7 +20,7 @@ pub(super) struct RunArgs {
     /// The data.yaml
     #[arg(long, value_name = "DATA")]
     data: Option<PathBuf>,
-    /// The teacher: .pt, .safetensors or TorchScript (tap head); none trains without imitation
+    /// The teacher: .pt, .safetensors or TorchScript; none trains without imitation
     #[arg(long, value_name = "WEIGHTS")]
     teacher: Option<PathBuf>,
     /// The student: .pt or .safetensors; a model yaml or a name such as yolov5n starts from random weights

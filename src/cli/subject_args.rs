@@ -18,7 +18,7 @@ use crate::inspect::{
     self, AdapterChoice, CompareRequest, Inspection, LabelSource, MaskChoice, Probe, Scene, SceneRequest, Tap,
 };
 use crate::yolo::checkpoint::{self, Checkpoint};
-use crate::yolo::network::Model;
+use crate::yolo::network::Network;
 
 #[derive(Debug, Args)]
 pub(super) struct SubjectArgs {
@@ -137,8 +137,8 @@ impl Subject {
     }
 }
 
-fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Model> {
-    let (model, report) = Model::load(checkpoint, device)?;
+fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Network> {
+    let (model, report) = Network::load(checkpoint, device)?;
     if !report.is_complete() {
         eprintln!("distillscope: {}: {report}", checkpoint.path.display());
     }

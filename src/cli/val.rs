@@ -14,7 +14,7 @@ use crate::dataset::{DataYaml, Samples, Split};
 use crate::export;
 use crate::geometry::Size;
 use crate::train::evaluate::{EvaluateOptions, Evaluation, evaluate, input_stride};
-use crate::yolo::checkpoint::{self, Format};
+use crate::yolo::checkpoint;
 use crate::yolo::network::Network;
 
 /// Measure a model's mAP on a split, as YOLOv5's val.py does
@@ -26,7 +26,7 @@ pub(super) struct ValArgs {
     /// The data.yaml
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
-    /// The model: .pt or .safetensors
+    /// The model: .pt, .safetensors or TorchScript
     #[arg(long, value_name = "WEIGHTS")]
     weights: PathBuf,
     /// The part of the data: train, val or test
@@ -56,12 +56,6 @@ struct Report<'a> {
 pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     let data = DataYaml::load(&args.data)?;
     let checkpoint = checkpoint::open(&args.weights)?;
-    if checkpoint.format == Format::TorchScript {
-        anyhow::bail!(
-            "{}: TorchScript cannot be evaluated; give the .pt that it was exported from",
-            args.weights.display()
-        );
-    }
     let (device, _) = args.model.device()?;
     let (network, report) = Network::load(&checkpoint, device)?;
     drop(checkpoint);

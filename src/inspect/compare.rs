@@ -23,7 +23,7 @@ use crate::yolo::anchors::AnchorScale;
 use crate::yolo::decode::{NmsOptions, detect};
 use crate::yolo::detection::Detection;
 use crate::yolo::loss::{LossGains, balance};
-use crate::yolo::network::{Forward, Model, NetworkError};
+use crate::yolo::network::{Forward, Network, NetworkError};
 
 #[derive(Debug, Error)]
 pub enum CompareError {
@@ -73,7 +73,7 @@ pub fn input_tensor(pixels: &RgbImage, device: Device) -> Result<Tensor, Compare
 }
 
 /// One forward pass without gradient, in eval mode.
-pub fn probe(model: &Model, pixels: &RgbImage) -> Result<Probe, CompareError> {
+pub fn probe(model: &Network, pixels: &RgbImage) -> Result<Probe, CompareError> {
     tch::no_grad(|| {
         let input = input_tensor(pixels, model.device())?;
         let start = Instant::now();
@@ -86,7 +86,7 @@ pub fn probe(model: &Model, pixels: &RgbImage) -> Result<Probe, CompareError> {
 }
 
 /// What a model detects on a scene, best first, by the names of its own classes.
-pub fn detections(model: &Model, scene: &Scene) -> Result<Vec<DetectionView>, CompareError> {
+pub fn detections(model: &Network, scene: &Scene) -> Result<Vec<DetectionView>, CompareError> {
     Ok(named(&probe(model, &scene.input)?.detections, model.names()))
 }
 

@@ -15,10 +15,10 @@ use crate::device::{self, DeviceStatus};
 use crate::geometry::Size;
 use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
 use crate::imitation::loss::Loss;
-use crate::inspect::{Tap, input_multiple};
+use crate::inspect::input_multiple;
 use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
 use crate::yolo::checkpoint::{self, Checkpoint, Format, ModelDescription};
-use crate::yolo::network::{Model, Network, Outline};
+use crate::yolo::network::{Network, Outline};
 use crate::yolo::spec::ModelSpec;
 
 /// A run that can begin.
@@ -35,7 +35,7 @@ pub struct RunPlan {
     pub test: Option<Arc<Samples>>,
     pub student: Student,
     /// None in a run without imitation.
-    pub teacher: Option<Model>,
+    pub teacher: Option<Network>,
     pub steps_per_epoch: u64,
     pub steps: u64,
     /// What another run of the same models measured on the same images before its first step.
@@ -104,9 +104,7 @@ impl RunPlan {
 
         let student = Student::load(config, &data.names, device, &mut warnings)?;
         let teacher = match (&config.teacher, with_teacher) {
-            (Some(path), true) => {
-                Some(load_teacher(path, &student.network, config.imitation.tap, device, &mut warnings)?)
-            }
+            (Some(path), true) => Some(load_teacher(path, &student.network, device, &mut warnings)?),
             _ => None,
         };
         let multiple = student.network.spec().input_multiple()?;
@@ -392,20 +390,13 @@ fn model_yaml(path: &Path, nc: usize) -> Result<Option<serde_json::Value>, Train
 fn load_teacher(
     path: &Path,
     student: &Network,
-    tap: Tap,
     device: Device,
     warnings: &mut Vec<String>,
-) -> Result<Model, TrainError> {
+) -> Result<Network, TrainError> {
     let file = checkpoint::open(path)?;
-    let (teacher, report) = Model::load(&file, device)?;
+    let (teacher, report) = Network::load(&file, device)?;
     if !report.is_complete() {
         warnings.push(format!("teacher {}: {report}", path.display()));
-    }
-    if tap != Tap::Head && matches!(teacher, Model::TorchScript(_)) {
-        return Err(TrainError::Config(format!(
-            "{}: a TorchScript teacher gives its heads only; choose the imitation answers",
-            path.display()
-        )));
     }
     if teacher.names() != student.names() {
         warnings.push(format!(

@@ -314,7 +314,7 @@ pub struct ModelCard {
     pub names: Vec<String>,
     pub anchors: Vec<AnchorScale>,
     pub parameters: usize,
-    /// Multiply-adds times two at 640 × 640 px, in 10⁹; `None` for TorchScript.
+    /// Multiply-adds times two at 640 × 640 px, in 10⁹; `None` where it cannot be counted.
     pub gflops: Option<f64>,
     pub tensors_loaded: usize,
     pub tensors_total: usize,

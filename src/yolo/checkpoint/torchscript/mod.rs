@@ -1,12 +1,20 @@
-//! The TorchScript archive of YOLOv5's `export.py`: its parameters, and what is needed to recover heads from its boxes.
+//! The TorchScript archive of YOLOv5's `export.py`, read as data: its parameters, and its code as text.
 //!
-//! Its code is not read here. Anchors are a buffer of the traced Detect; the strides are a constant of its code.
+//! The code is never run. [`code`] parses it, [`trace`] follows on paper which operation reads which, and [`layers`]
+//! makes of that the rows of a YOLOv5 yaml, held against the code operation by operation. What cannot be read so is
+//! refused, and what is read is a fused network as any other.
+
+mod code;
+mod layers;
+mod trace;
+
+use std::collections::HashMap;
 
 use serde_json::Value;
 
 use super::description::{ModelDescription, TensorInfo};
 use super::pickle::Pickle;
-use super::pickled::{Pickled, Tree};
+use super::pickled::Pickled;
 use super::source::Source;
 use super::storage::Stored;
 use super::{CheckpointError, heads};
@@ -21,25 +29,38 @@ pub(super) fn is_archive(source: &Source) -> bool {
 pub(super) fn read(source: &Source) -> Result<(ModelDescription, Vec<Stored>), CheckpointError> {
     let pickled = Pickled::read(source, "data")?;
     let members = |pickle: &Pickle, state| pickle.entries(state).unwrap_or_default().to_vec();
-    let Tree { modules, tensors } = pickled.tree(pickled.pickle.root, members)?;
-    let detect = modules.iter().find(|(_, id)| matches!(pickled.class(*id), Some((_, "Detect"))));
+    let tree = pickled.tree(pickled.pickle.root, members)?;
+    let detect = tree.modules.iter().find(|(_, id)| matches!(pickled.class(*id), Some((_, "Detect"))));
     // What the export notes beside the code, since v6.0: {"shape": [1, 3, 640, 640], "stride": 32, "names": {"0": …}}.
     let notes = source.read_small("extra/config.txt")?;
     let notes = notes.and_then(|notes| serde_json::from_slice::<Value>(&notes).ok());
     let (Some((detect, _)), Some(notes)) = (detect, notes) else {
         return Err(source.not_a_model("it is TorchScript, but not of the export.py of YOLOv5 v6.0 or later"));
     };
-    let anchors = tensors.iter().find(|tensor| tensor.info.name == format!("{detect}.anchors"));
+    let anchors = tree.tensors.iter().find(|tensor| tensor.info.name == format!("{detect}.anchors"));
     let strides = match anchors.map(|tensor| tensor.info.shape.as_slice()) {
         Some(&[scales, ..]) => stride_constant(source, scales, notes["stride"].as_f64())?,
         _ => None,
     };
+    let strides = strides.ok_or_else(|| source.not_a_model("it is TorchScript whose strides cannot be found"))?;
     let mut model = ModelDescription::default();
-    heads::describe(&mut model, detect, strides, &tensors, source)?;
+    heads::describe(&mut model, detect, Some(strides), &tree.tensors, source)?;
     model.names = heads::names(&notes["names"]);
-    let side = |axis: usize| notes["shape"][axis].as_u64().and_then(|side| usize::try_from(side).ok());
-    model.traced_size = side(2).zip(side(3)).map(Into::into);
-    Ok((model, tensors))
+
+    let unread = |what: String| {
+        source.not_a_model(format!("its TorchScript is not run, and cannot be read as layers of YOLOv5: {what}"))
+    };
+    let mut methods = HashMap::new();
+    for (file, text) in source.texts("code/", ".py", code::MAX_TEXT)? {
+        // code/__torch__/models/yolo.py is the Python module __torch__.models.yolo.
+        let module = file.replace('/', ".");
+        let of_file = methods.entry(module).or_default();
+        code::parse(&text, of_file).map_err(|what| unread(format!("{file}.py has {what}")))?;
+    }
+    let trace = trace::follow(&pickled, &methods).map_err(unread)?;
+    let yaml = layers::yaml(&mut model, detect, &pickled, &tree, &trace).map_err(unread)?;
+    model.yaml = Some(yaml);
+    Ok((model, tree.tensors))
 }
 
 /// The constant of the code that looks like the strides: one whole number a scale, ordered, the largest being the one
