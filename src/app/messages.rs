@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::app::command::Command;
 use crate::app::language::{key, t};
+use crate::format::outside;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -46,9 +47,13 @@ pub struct Messages {
 
 impl Messages {
     const MAX: usize = 500;
+    /// Characters of a message that are kept.
+    const LONGEST: usize = 8_192;
 
     /// Adds a message; one that repeats the newest is counted there. Whether it was new.
     pub fn add(&mut self, message: Message) -> bool {
+        let (what, text) = (outside(&message.what, Self::LONGEST), outside(&message.text, Self::LONGEST));
+        let message = Message { what, text, ..message };
         if message.level != Level::Info {
             self.unread += 1;
         }

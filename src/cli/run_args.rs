@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use clap::{ArgAction, Args};
 
 use crate::device::DeviceChoice;
+use crate::files;
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Tap;
@@ -14,6 +15,9 @@ use crate::train::config::{
     SnapshotConfig, WARMUP_EPOCHS, frozen_layers, names_its_loss,
 };
 use crate::train::plan::{usual_loss, usual_recipe};
+
+/// A config.toml is a page long.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -35,8 +39,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "PX")]
     imgsz: Option<u32>,
     /// Images a step
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_BATCH))]
+    batch: Option<u16>,
     /// Gradients are gathered over about so many images before the optimizer steps; 0 steps after every batch
     #[arg(long, value_name = "N")]
     nominal_batch: Option<usize>,
@@ -147,11 +151,11 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// Cores that libtorch may use on the CPU [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_THREADS))]
     threads: Option<u16>,
     /// Threads that make batches; they change no batch
-    #[arg(long, value_name = "N")]
-    workers: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=super::MAX_THREADS))]
+    workers: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -241,7 +245,7 @@ impl RunArgs {
     pub(super) fn config(&self) -> anyhow::Result<RunConfig> {
         let mut config = match &self.config {
             Some(file) => {
-                let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+                let text = files::read_text(file, MAX_CONFIG_BYTES)?;
                 if !names_its_loss(&text) {
                     bail!(
                         "{}: written by version 0.1.0, which did not name its loss and whose lambda could rise; add loss = \
@@ -276,7 +280,7 @@ impl RunArgs {
         if let Some(steps) = self.length.steps {
             config.length = Length::Steps(steps);
         }
-        set(&mut config.batch, &self.batch);
+        set(&mut config.batch, &self.batch.map(usize::from));
         match self.recipe {
             Some(recipe) => config = config.with_recipe(recipe),
             None if self.config.is_none() => {
@@ -293,7 +297,7 @@ impl RunArgs {
         set(&mut config.non_finite, &self.non_finite);
         set(&mut config.evaluate_every, &self.evaluate_every);
         set(&mut config.evaluate_start, &self.evaluate_start);
-        set(&mut config.workers, &self.workers);
+        set(&mut config.workers, &self.workers.map(usize::from));
         if self.snapshot.is_some() {
             config.snapshot.clone_from(&self.snapshot);
         }
@@ -335,7 +339,7 @@ impl RunArgs {
         if let Some(file) = &self.hyp {
             let found = config.hyp.changed_by(file)?;
             for name in &found.unknown {
-                eprintln!("distillscope: warning: {}: '{name}' is not used", file.display());
+                super::warn(format_args!("{}: '{name}' is not used", file.display()));
             }
             config.take_hyp(found);
         }

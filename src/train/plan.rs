@@ -12,6 +12,7 @@ use super::config::{Length, Recipe, RunConfig};
 use super::evaluate::Evaluation;
 use crate::dataset::{Batches, DataYaml, Sample, Samples, Split, list_images};
 use crate::device::{self, DeviceStatus};
+use crate::files;
 use crate::geometry::Size;
 use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
 use crate::imitation::loss::Loss;
@@ -353,8 +354,13 @@ impl Student {
                 path.display()
             ));
         }
+        let refused = if is_pt && same_classes { checkpoint::check_lender(&source).err() } else { None };
+        if let Some(refused) = &refused {
+            warnings.push(format!("{refused}; so the result is written as safetensors alone"));
+        }
         let is_drawn = config.from_scratch || !report.is_complete();
-        Ok(Self { is_drawn, network, description, source: (is_pt && same_classes).then_some(source) })
+        let lends = is_pt && same_classes && refused.is_none();
+        Ok(Self { is_drawn, network, description, source: lends.then_some(source) })
     }
 }
 
@@ -369,16 +375,22 @@ fn describe(network: &Network, base: ModelDescription) -> ModelDescription {
     }
 }
 
+/// A model yaml is a page long.
+const MAX_YAML_BYTES: u64 = 1 << 20;
+
 /// The yaml of a student that is a config: a file, or a published model's name. `None` for a checkpoint.
 fn model_yaml(path: &Path, nc: usize) -> Result<Option<serde_json::Value>, TrainError> {
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     if is_yaml && path.exists() {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
-        let mut yaml: serde_json::Value = serde_saphyr::from_str(&text)
-            .map_err(|error| TrainError::Config(format!("{}: not YAML: {error}", path.display())))?;
-        yaml["nc"] = nc.into();
-        return Ok(Some(yaml));
+        let text = files::read_text(path, MAX_YAML_BYTES).map_err(|error| TrainError::Config(error.to_string()))?;
+        let fails = |what: String| TrainError::Config(format!("{}: not a model yaml: {what}", path.display()));
+        let yaml: serde_json::Value =
+            serde_saphyr::from_str(&text).map_err(|error| fails(files::yaml_problem(&error)))?;
+        let serde_json::Value::Object(mut yaml) = yaml else {
+            return Err(fails("it has no 'backbone:' and no 'head:'".to_owned()));
+        };
+        yaml.insert("nc".to_owned(), nc.into());
+        return Ok(Some(yaml.into()));
     }
     let name = if is_yaml { path.with_extension("") } else { path.to_path_buf() };
     if path.exists() {

@@ -248,11 +248,12 @@ pub enum Report {
         images: Vec<PathBuf>,
         done: bool,
     },
-    /// `labels` is `None` where the image has no label file.
+    /// `labels` is `None` where the image has no label file; `cut_short`: of a JPEG a part is missing.
     Thumbnail {
         image: PathBuf,
         picture: Arc<RgbImage>,
         labels: Option<usize>,
+        cut_short: bool,
     },
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),

@@ -268,6 +268,9 @@ fn prove(spec: &ModelSpec, model: &ModelDescription, graph: &Graph) -> Result<()
         })?;
         outputs.push(output);
     }
+    if spec.strides().map_err(|error| error.to_string())? != model.strides {
+        return Err("its layers have other strides than its Detect".to_owned());
+    }
     if model.anchors_px.len() == spec.necks().len() {
         Ok(())
     } else {

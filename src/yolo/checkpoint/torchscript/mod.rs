@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::description::{ModelDescription, TensorInfo};
-use super::pickle::Pickle;
+use super::description::ModelDescription;
+use super::pickle::{Id, Pickle};
 use super::pickled::Pickled;
 use super::source::Source;
 use super::storage::Stored;
@@ -21,6 +21,8 @@ use super::{CheckpointError, heads};
 
 /// A traced YOLOv5 has about a dozen.
 const MAX_CONSTANTS: usize = 1024;
+/// Values of a constant that is of use here: a number, or the strides.
+const MAX_CONSTANT: usize = 64;
 
 pub(super) fn is_archive(source: &Source) -> bool {
     source.has_folder("code") && source.entry("constants.pkl").is_some()
@@ -37,9 +39,10 @@ pub(super) fn read(source: &Source) -> Result<(ModelDescription, Vec<Stored>), C
     let (Some((detect, _)), Some(notes)) = (detect, notes) else {
         return Err(source.not_a_model("it is TorchScript, but not of the export.py of YOLOv5 v6.0 or later"));
     };
+    let constants = constants(source)?;
     let anchors = tree.tensors.iter().find(|tensor| tensor.info.name == format!("{detect}.anchors"));
     let strides = match anchors.map(|tensor| tensor.info.shape.as_slice()) {
-        Some(&[scales, ..]) => stride_constant(source, scales, notes["stride"].as_f64())?,
+        Some(&[scales, ..]) => stride_constant(&constants, scales, notes["stride"].as_f64()),
         _ => None,
     };
     let strides = strides.ok_or_else(|| source.not_a_model("it is TorchScript whose strides cannot be found"))?;
@@ -57,30 +60,42 @@ pub(super) fn read(source: &Source) -> Result<(ModelDescription, Vec<Stored>), C
         let of_file = methods.entry(module).or_default();
         code::parse(&text, of_file).map_err(|what| unread(format!("{file}.py has {what}")))?;
     }
-    let trace = trace::follow(&pickled, &methods).map_err(unread)?;
+    let number = |constant: &Option<Constant>| match constant {
+        Some((shape, values)) if shape.is_empty() => values.first().map(|value| f64::from(*value)),
+        _ => None,
+    };
+    let numbers: Vec<Option<f64>> = constants.iter().map(number).collect();
+    let trace = trace::follow(&pickled, &methods, &numbers).map_err(unread)?;
     let yaml = layers::yaml(&mut model, detect, &pickled, &tree, &trace).map_err(unread)?;
     model.yaml = Some(yaml);
     Ok((model, tree.tensors))
 }
 
-/// The constant of the code that looks like the strides: one whole number a scale, ordered, the largest being the one
-/// that the export noted.
-fn stride_constant(source: &Source, scales: usize, largest: Option<f64>) -> Result<Option<Vec<f32>>, CheckpointError> {
+/// Shape and values of a constant.
+type Constant = (Vec<usize>, Vec<f32>);
+
+/// The floats among the constants of the code, in their order; none where it is something else or large.
+fn constants(source: &Source) -> Result<Vec<Option<Constant>>, CheckpointError> {
     let pickled = Pickled::read(source, "constants")?;
     let constants = pickled.pickle.sequence(pickled.pickle.root).unwrap_or_default();
-    for constant in constants.iter().take(MAX_CONSTANTS) {
-        let Some(tensor) = pickled.tensor("constant", *constant)? else { continue };
-        let TensorInfo { shape, dtype, .. } = &tensor.info;
-        if *shape != [scales] || !dtype.is_float() {
-            continue;
+    let read = |constant: &Id| match pickled.tensor("constant", *constant)? {
+        Some(tensor) if tensor.info.dtype.is_float() && tensor.info.numel() <= MAX_CONSTANT => {
+            let values = tensor.read_f32(source)?;
+            Ok(Some((tensor.info.shape, values)))
         }
-        let values = tensor.read_f32(source)?;
+        _ => Ok(None),
+    };
+    constants.iter().take(MAX_CONSTANTS).map(read).collect()
+}
+
+/// The constant that looks like the strides: one whole number a scale, ordered, the largest being the one that the export
+/// noted.
+fn stride_constant(constants: &[Option<Constant>], scales: usize, largest: Option<f64>) -> Option<Vec<f32>> {
+    let looks_like_it = |(shape, values): &&Constant| {
         let whole = values.iter().all(|value| *value >= 1.0 && value.fract() == 0.0);
         let ordered = values.is_sorted_by(|a, b| a < b) || values.is_sorted_by(|a, b| a > b);
         let highest = values.iter().copied().fold(0.0, f32::max);
-        if whole && ordered && largest.is_none_or(|largest| f64::from(highest) == largest) {
-            return Ok(Some(values));
-        }
-    }
-    Ok(None)
+        *shape == [scales] && whole && ordered && largest.is_none_or(|largest| f64::from(highest) == largest)
+    };
+    constants.iter().flatten().find(looks_like_it).map(|(_, values)| values.clone())
 }

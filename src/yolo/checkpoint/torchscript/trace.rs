@@ -176,7 +176,10 @@ enum Value {
     Tensor(String, String),
     Map(Place),
     Number(f64),
+    /// So many times the size of a map along a dimension.
+    Side(Place, i64, f64),
     Bool(bool),
+    Text(String),
     None,
     List(Vec<Value>),
     Unknown,
@@ -208,10 +211,14 @@ impl Value {
     }
 }
 
-/// Follows `forward` of the pickle's root, given one image.
-pub(super) fn follow(pickled: &Pickled<'_>, methods: &HashMap<String, Methods>) -> Result<Trace, String> {
-    let mut follower =
-        Follower { pickled, methods, trace: Trace { graph: Graph::default(), outputs: HashMap::new() }, steps: 0 };
+/// Follows `forward` of the pickle's root, given one image. `constants`: `CONSTANTS.c0` and so on, where they are numbers.
+pub(super) fn follow(
+    pickled: &Pickled<'_>,
+    methods: &HashMap<String, Methods>,
+    constants: &[Option<f64>],
+) -> Result<Trace, String> {
+    let trace = Trace { graph: Graph::default(), outputs: HashMap::new() };
+    let mut follower = Follower { pickled, methods, constants, trace, steps: 0 };
     let image = follower.trace.graph.add(Operation::Image, "");
     let root = Value::Module { path: String::new(), id: pickled.pickle.root };
     follower.call(&root, "forward", vec![Value::Map(image)], 0)?;
@@ -222,6 +229,7 @@ struct Follower<'a> {
     pickled: &'a Pickled<'a>,
     /// By the Python module of their class.
     methods: &'a HashMap<String, Methods>,
+    constants: &'a [Option<f64>],
     trace: Trace,
     steps: usize,
 }
@@ -282,8 +290,13 @@ impl<'a> Follower<'a> {
             Expr::Bool(value) => Value::Bool(*value),
             Expr::Int(value) => Value::Number(*value as f64),
             Expr::Float(value) => Value::Number(*value),
-            Expr::Text(_) | Expr::Index => Value::Unknown,
+            Expr::Text(text) => Value::Text(text.clone()),
+            Expr::Index => Value::Unknown,
             Expr::Name(name) => frame.names.get(name).cloned().unwrap_or(Value::Unknown),
+            Expr::Attribute(of, name) if matches!(&**of, Expr::Name(of) if of == "CONSTANTS") => {
+                let at = name.strip_prefix('c').and_then(|at| at.parse::<usize>().ok());
+                at.and_then(|at| *self.constants.get(at)?).map_or(Value::Unknown, Value::Number)
+            }
             Expr::Attribute(of, name) => {
                 let of = self.evaluate(of, frame)?;
                 self.attribute(&of, name)?
@@ -311,10 +324,11 @@ impl<'a> Follower<'a> {
                     let arguments = self.all(arguments, frame)?;
                     // A default that is written out changes nothing.
                     let plain = named.iter().all(|(name, value)| name == "alpha" && *value == Expr::Int(1));
-                    let operation = match dotted(function) {
-                        Some(name) if plain => self.operation(&name, &arguments),
-                        _ => None,
-                    };
+                    let name = dotted(function).filter(|_| plain).unwrap_or_default();
+                    if let Some(value) = on_numbers(&name, &arguments) {
+                        return Ok(value);
+                    }
+                    let operation = self.operation(&name, &arguments);
                     match operation {
                         Some(Made::Same(place)) => Value::Map(place),
                         Some(Made::New(operation)) => Value::Map(self.trace.graph.add(operation, &frame.scope)),
@@ -418,13 +432,31 @@ impl<'a> Follower<'a> {
                     padding: argument(3)?.wholes()?,
                 }))
             }
-            // (x, size, [2., 2.]), before torch 1.6 (x, size, 2., 2.).
+            // (x, None, [2., 2.]), from older modules (x, [rows, cols], None), before torch 1.6 (x, size, 2., 2.).
             "upsample_nearest2d" => {
-                let [rows, cols] = match argument(2)? {
-                    factors @ Value::List(_) => factors.wholes()?,
+                let input = map(0)?;
+                let [rows, cols] = match (argument(1)?, argument(2)?) {
+                    (_, factors @ Value::List(_)) => factors.wholes()?,
+                    (Value::List(sides), Value::None) => match sides[..] {
+                        [Value::Side(of, 2, rows), Value::Side(also_of, 3, cols)]
+                            if of == input && also_of == input && rows.fract() == 0.0 && cols.fract() == 0.0 =>
+                        {
+                            [rows as i64, cols as i64]
+                        }
+                        _ => return None,
+                    },
                     _ => [argument(2)?.whole()?, argument(3)?.whole()?],
                 };
-                (rows == cols).then_some(Made::New(Operation::Upsample(map(0)?, rows)))
+                (rows == cols).then_some(Made::New(Operation::Upsample(input, rows)))
+            }
+            "pad" => {
+                let zeros = match argument(3) {
+                    None | Some(Value::None) => true,
+                    Some(value) => value.number()? == 0.0,
+                };
+                let constant = matches!(argument(2)?, Value::Text(mode) if mode == "constant");
+                (zeros && constant).then_some(())?;
+                Some(Made::New(Operation::Pad(map(0)?, argument(1)?.wholes()?)))
             }
             "constant_pad_nd" if number(2)? == 0.0 => Some(Made::New(Operation::Pad(map(0)?, argument(1)?.wholes()?))),
             "slice" => {
@@ -443,6 +475,22 @@ impl<'a> Follower<'a> {
             }
             _ => None,
         }
+    }
+}
+
+/// What functions make of numbers and of the sizes of maps; none of anything else.
+fn on_numbers(name: &str, arguments: &[Value]) -> Option<Value> {
+    let first = arguments.first()?;
+    match (name, first) {
+        ("torch.size", Value::Map(place)) => Some(Value::Side(*place, arguments.get(1)?.whole()?, 1.0)),
+        (
+            "ops.prim.NumToTensor" | "torch.to" | "torch.detach" | "torch.floor" | "int" | "float",
+            Value::Side(..) | Value::Number(_),
+        ) => Some(first.clone()),
+        ("torch.mul", Value::Side(place, dimension, times)) => {
+            Some(Value::Side(*place, *dimension, times * arguments.get(1)?.number()?))
+        }
+        _ => None,
     }
 }
 
