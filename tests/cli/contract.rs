@@ -238,7 +238,7 @@ fn no_option_waits_for_a_pipe() {
         vec!["val", "--data", &pipe, "--weights", &model],
         vec!["survey", "--data", &pipe],
         vec!["convert", "--weights", &pipe, "--to", "safetensors", "--out", &out],
-        vec!["replay", &pipe],
+        vec!["replay", "--summary", &pipe],
         vec!["train", "--data", &data, "--student", &pipe, "--out", &out],
     ]
     .into_iter()

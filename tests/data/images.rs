@@ -159,6 +159,7 @@ fn webp(chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
         body.extend(*name);
         body.extend(claimed.to_le_bytes());
         body.extend(*content);
+        body.resize(body.len().next_multiple_of(2), 0);
     }
     [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
 }
@@ -177,9 +178,11 @@ fn a_webp_is_held_against_its_file_before_anything_is_allocated() {
     let head = canvas(0x08, 3);
     let good = webp(&[(b"VP8X", 10, &canvas(0, 3)), (b"VP8L", pixels.len() as u32, pixels)]);
     assert_eq!(decoded(&good).unwrap().dimensions(), (3, 2));
-    let exif = [0; 500];
+    let exif = [0_u8; 500];
+    let kept = pixels.len() as u32;
     for chunks in [
-        &[(b"VP8X", 10, &head[..]), (b"EXIF", u32::MAX - 10, &exif[..]), (b"VP8L", pixels.len() as u32, pixels)][..],
+        &[(b"VP8X", 10, &head[..]), (b"VP8L", kept, pixels), (b"EXIF", u32::MAX - 10, &exif[..])][..],
+        &[(b"VP8X", 10, &head[..]), (b"EXIF", u32::MAX - 10, &exif[..]), (b"VP8L", kept, pixels)],
         &[(b"VP8X", 10, &head[..]), (b"VP8L", u32::MAX, pixels)],
     ] {
         let message = decoded(&webp(chunks)).unwrap_err().to_string();

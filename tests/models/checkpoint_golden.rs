@@ -126,10 +126,10 @@ fn a_bare_state_dict() {
 
 #[test]
 fn torchscript_of_the_export() {
-    let (checkpoint, expected) = check("checkpoint.torchscript");
+    let (checkpoint, of_torch) = check("checkpoint.torchscript");
     let model = &checkpoint.model;
-    assert_eq!((&model.names, &model.strides), (&expected.names, &expected.strides));
-    assert_eq!(model.anchors_px, expected.anchors_px);
+    assert_eq!((&model.names, &model.strides), (&of_torch.names, &of_torch.strides));
+    assert_eq!(model.anchors_px, of_torch.anchors_px);
     assert_eq!(model.activation, Some(Activation::SiLU));
     // What was read off its code are the layers of the yaml of which it was built.
     let layers = |yaml: &Option<Value>| ModelSpec::from_yaml(yaml.as_ref().unwrap()).unwrap().layers;

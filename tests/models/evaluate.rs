@@ -10,14 +10,11 @@ use distillscope::dataset::{DataYaml, Label, Sample, Samples, Split, resized};
 use distillscope::geometry::{BoundingBox, Size};
 use distillscope::train::evaluate::average_precision::{Scored, figures_by_class};
 use distillscope::train::evaluate::matching::match_detections;
-use distillscope::train::evaluate::{
-    Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate, evaluate_as,
-};
-use distillscope::yolo::anchors::AnchorScale;
+use distillscope::train::evaluate::{EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate, evaluate_as};
 use distillscope::yolo::assign::Target;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::detection::{Detection, NmsOptions, non_max_suppression};
-use distillscope::yolo::network::{Network, NetworkError};
+use distillscope::yolo::network::Network;
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -56,6 +56,13 @@ pub(super) fn yaml(
     if let Some(activation) = &model.activation {
         spec.activation = activation.clone();
     }
+    let side = spec.input_multiple().map_err(|error| error.to_string())? as usize;
+    let wanted = spec.inventory(true, side, side).map_err(|error| error.to_string())?.tensors;
+    if let Some((name, _)) =
+        wanted.iter().find(|(name, shape)| reader.shapes.get(name.as_str()) != Some(&shape.as_slice()))
+    {
+        return Err(format!("{name:.100} is missing or not of the shape that these layers have"));
+    }
     prove(&spec, model, &trace.graph)?;
     Ok(yaml)
 }
