@@ -1,6 +1,28 @@
 //! Numbers as the window and the figures write them: three significant digits, a real minus sign, nothing hidden. And
 //! templates, into which they go.
 
+/// A text from outside (a file's name, a class, another library's message) as a piece of one line: `most` characters of it,
+/// line breaks as spaces, and what would steer a terminal or turn the line round as its code.
+pub fn outside(text: &str, most: usize) -> String {
+    let mut line = String::new();
+    let mut characters = text.trim().chars();
+    for character in characters.by_ref().take(most) {
+        match character {
+            '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => line.push(' '),
+            c if c.is_control()
+                || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') =>
+            {
+                line.extend(c.escape_unicode());
+            }
+            c => line.push(c),
+        }
+    }
+    if characters.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
 /// Three significant digits: `0.0123`, `1.23`, `123`, `1230`; `1.23e−5` and `1.23e8` far from one.
 pub fn significant(value: f64) -> String {
     if value.is_nan() {
@@ -79,6 +101,14 @@ pub fn placeholder(template: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_from_outside_stays_on_its_line() {
+        assert_eq!(outside("a\nb\tc\r", 10), "a b c");
+        assert_eq!(outside("\u{1b}[2Jx\u{7}\u{202e}y", 20), "\\u{1b}[2Jx\\u{7}\\u{202e}y");
+        assert_eq!(outside("鳥 é", 9), "鳥 é");
+        assert_eq!(outside(&"x".repeat(1_000_000), 3), "xxx…");
+    }
 
     #[test]
     fn what_is_left_follows_from_the_pace() {

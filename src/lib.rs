@@ -11,6 +11,7 @@
 //! - [`grid`]: one scalar map, what a heatmap shows.
 //! - [`format`]: numbers as a person reads them.
 //! - [`story`]: the method told in steps, for talks and figures.
+//! - [`files`]: reading what a person names, regular files only and bounded.
 //! - [`draws`]: random numbers that follow from (seed, epoch, index).
 //!
 //! Data and models:
@@ -46,6 +47,7 @@ pub mod dataset;
 pub mod device;
 pub mod draws;
 pub mod export;
+pub mod files;
 pub mod format;
 pub mod geometry;
 pub mod grid;

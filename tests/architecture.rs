@@ -12,6 +12,7 @@ struct Rule {
 }
 
 const MODELS: &[&str] = &[
+    "files",
     "geometry",
     "grid",
     "format",
@@ -26,6 +27,7 @@ const MODELS: &[&str] = &[
     "export",
 ];
 const WINDOW: &[&str] = &[
+    "files",
     "geometry",
     "grid",
     "format",
@@ -46,12 +48,17 @@ const WINDOW: &[&str] = &[
 const RULES: &[Rule] = &[
     Rule { part: "geometry.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "grid.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
+    Rule { part: "files.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "format.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "story", may_use: &["format", "story"], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "draws.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "device.rs", may_use: &[], never: &["egui", "eframe"] },
-    Rule { part: "dataset", may_use: &["geometry", "draws", "dataset"], never: &["tch", "egui", "eframe"] },
-    Rule { part: "yolo", may_use: &["geometry", "draws", "export", "yolo"], never: &["egui", "eframe", "std::thread"] },
+    Rule { part: "dataset", may_use: &["files", "geometry", "draws", "dataset"], never: &["tch", "egui", "eframe"] },
+    Rule {
+        part: "yolo",
+        may_use: &["files", "geometry", "draws", "export", "yolo"],
+        never: &["egui", "eframe", "std::thread"],
+    },
     Rule {
         part: "imitation",
         may_use: &["geometry", "grid", "draws", "yolo", "imitation"],
@@ -100,6 +107,7 @@ const RULES: &[Rule] = &[
     Rule {
         part: "cli",
         may_use: &[
+            "files",
             "geometry",
             "grid",
             "format",
@@ -227,6 +235,26 @@ fn modules_import_only_what_they_may() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// No file's code is run: libtorch's loaders of TorchScript and of pickles are named nowhere.
+#[test]
+fn nothing_loads_a_program_from_a_file() {
+    let loaders = ["CModule", "TrainableCModule", "jit_load", "jit::load", "Tensor::load", "load_multi", "atm_load"];
+    for path in sources(&src()) {
+        let code = code(&path);
+        for loader in loaders {
+            assert!(!code.contains(loader), "{} names {loader}", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_opens_a_connection() {
+    for path in sources(&src()) {
+        let code = code(&path);
+        assert!(!["std::net", "TcpStream", "UdpSocket"].iter().any(|name| code.contains(name)), "{}", path.display());
+    }
 }
 
 #[test]

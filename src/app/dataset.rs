@@ -24,6 +24,8 @@ pub enum Thumbnail {
         picture: Arc<RgbImage>,
         /// Labels of the image; `None` without a label file.
         labels: Option<usize>,
+        /// Of a JPEG a part is missing.
+        cut_short: bool,
     },
 }
 
@@ -155,8 +157,8 @@ impl Dataset {
         self.thumbnails.get(image)
     }
 
-    pub fn insert_thumbnail(&mut self, image: PathBuf, picture: Arc<RgbImage>, labels: Option<usize>) {
-        self.thumbnails.insert(image, Thumbnail::Ready { picture, labels });
+    pub fn insert_thumbnail(&mut self, image: PathBuf, thumbnail: Thumbnail) {
+        self.thumbnails.insert(image, thumbnail);
     }
 
     /// Whether a visible row still lacks its thumbnail.
@@ -248,7 +250,8 @@ mod tests {
         let mut dataset = dataset(&["a", "b", "c"]);
         assert_eq!(dataset.ask_thumbnails(0..2, 0.0).len(), 2);
         assert_eq!(dataset.ask_thumbnails(0..3, 1.0), [PathBuf::from("c")]);
-        dataset.insert_thumbnail("a".into(), Arc::new(RgbImage::new(1, 1)), Some(3));
+        let picture = Arc::new(RgbImage::new(1, 1));
+        dataset.insert_thumbnail("a".into(), Thumbnail::Ready { picture, labels: Some(3), cut_short: false });
         assert_eq!(dataset.ask_thumbnails(0..2, 5.0), [PathBuf::from("b")]);
         assert!(!dataset.wants_thumbnails(0..2, 100.0), "two tries are enough");
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::app::command::Command;
 use crate::app::language::{key, t};
+use crate::format::outside;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -46,9 +47,16 @@ pub struct Messages {
 
 impl Messages {
     const MAX: usize = 500;
+    /// Characters of a line of a message that are kept, and lines.
+    const LONGEST: usize = 8_192;
+    const LINES: usize = 1_000;
 
     /// Adds a message; one that repeats the newest is counted there. Whether it was new.
     pub fn add(&mut self, message: Message) -> bool {
+        // A message may have lines of its own.
+        let lines = message.text.lines().take(Self::LINES).map(|line| outside(line, Self::LONGEST));
+        let (what, text) = (outside(&message.what, Self::LONGEST), lines.collect::<Vec<_>>().join("\n"));
+        let message = Message { what, text, ..message };
         if message.level != Level::Info {
             self.unread += 1;
         }

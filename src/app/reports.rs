@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::command::{Command, file_name};
+use crate::app::dataset::Thumbnail;
 use crate::app::language::t;
 use crate::app::messages::Level;
 use crate::app::run::{Examined, RunTab};
@@ -127,7 +128,9 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             state.runs.examined = Some(Examined::new(*config, found));
             (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
         }
-        Report::Thumbnail { image, picture, labels } => state.dataset.insert_thumbnail(image, picture, labels),
+        Report::Thumbnail { image, picture, labels, cut_short } => {
+            state.dataset.insert_thumbnail(image, Thumbnail::Ready { picture, labels, cut_short });
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //!
 //! A session names files and holds numbers; opening one runs nothing and writes nothing.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +14,7 @@ use crate::app::run::CurveView;
 use crate::app::update::{Effect, open_image, open_labels, open_list, open_model, tell};
 use crate::app::view::ViewSettings;
 use crate::app::{INPUT_SIZES, Level, ModelSlot, Overlay, State};
+use crate::files::{self, ReadError};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, LabelSource, Role, Tap};
 
@@ -122,12 +122,10 @@ impl Session {
 
     /// Reads a file. The error says what is wrong with it.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-        file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(format!("larger than {} KiB, which no session is", MAX_BYTES / 1024));
-        }
+        let text = files::read_text(path, MAX_BYTES).map_err(|error| match error {
+            ReadError::TooLarge { .. } => format!("larger than {} KiB, which no session is", MAX_BYTES / 1024),
+            error => error.what(),
+        })?;
         let session: Self = toml::from_str(&text).map_err(|error| error.message().to_owned())?;
         match session.distillscope_session {
             VERSION => Ok(session),

@@ -3,7 +3,6 @@
 //! Reading is tolerant: what is missing takes its default, and a broken file costs a message, never a start. Writing
 //! is whole or not at all.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::figure::FigureSettings;
 use crate::app::language::LanguageChoice;
 use crate::app::session::Session;
+use crate::files;
 
 /// More than any settings file needs.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -109,18 +109,15 @@ impl Settings {
 
     /// Reads a file; defaults and the tour without one, and with a sentence where it is broken.
     pub fn read(path: &Path) -> (Self, Option<String>) {
-        let mut text = String::new();
-        let read = std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+        let read = files::read_text(path, MAX_BYTES);
         let broken = |cause: String| {
             let message = format!("{}: {cause}; the defaults are used, and replace it on exit", path.display());
             (Self::default(), Some(message))
         };
         match read {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                (Self { tour_due: true, ..Self::default() }, None)
-            }
-            Err(error) => broken(error.to_string()),
-            Ok(_) => match toml::from_str(&text).and_then(|table| current(table).try_into::<Self>()) {
+            Err(error) if error.is_missing() => (Self { tour_due: true, ..Self::default() }, None),
+            Err(error) => broken(error.what()),
+            Ok(text) => match toml::from_str(&text).and_then(|table| current(table).try_into::<Self>()) {
                 Ok(settings) => (settings.checked(), None),
                 Err(error) => broken(error.message().to_owned()),
             },

@@ -39,7 +39,7 @@ use crate::train::snapshot::{SnapshotInput, scene_of};
 use crate::yolo::checkpoint;
 use crate::yolo::decode::rows_above;
 use crate::yolo::detection::{NmsOptions, non_max_suppression};
-use crate::yolo::network::Model;
+use crate::yolo::network::Network;
 
 const IOU_MAPS: Task = task("iou-maps", "IoU maps of 100 boxes", 1.0, 1);
 const MASK: Task = task("mask", "their mask at another psi", 1.0, 1);
@@ -320,9 +320,9 @@ fn loader(learner: &Learner, clock: &mut Clock<'_>) -> Result<Vec<TrainBatch>, B
 /// What the window does with two models.
 fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock<'_>) -> Result<(), BenchError> {
     let device = learner.plan.device;
-    let load = |path: &Path| -> Result<Model, BenchError> {
+    let load = |path: &Path| -> Result<Network, BenchError> {
         let checkpoint = checkpoint::open(path).map_err(TrainError::from)?;
-        Ok(Model::load(&checkpoint, device).map_err(TrainError::from)?.0)
+        Ok(Network::load(&checkpoint, device).map_err(TrainError::from)?.0)
     };
     let (teacher, student) = (load(&setup.teacher)?, load(&setup.student)?);
     let mut images = samples.samples.iter().map(|sample| &sample.image).cycle();

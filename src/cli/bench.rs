@@ -45,10 +45,10 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "PX", default_value_t = 640, value_parser = clap::value_parser!(u32).range(32..=8192))]
     imgsz: u32,
     /// Images a training step
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=super::MAX_BATCH))]
     batch: u16,
     /// Threads that make batches
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=super::MAX_THREADS))]
     workers: u16,
     /// Where the training steps imitate: neck, head or backbone
     #[arg(long, value_enum, default_value_t = Tap::Head)]
@@ -99,7 +99,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
     drop(line);
     let report = report?;
     for warning in &report.warnings {
-        eprintln!("distillscope: warning: {warning}");
+        super::warn(warning);
     }
     let schema = Schema { schema: "distillscope.bench/1", report: &report };
     match &args.json {

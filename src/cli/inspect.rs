@@ -20,7 +20,7 @@ pub(super) struct InspectArgs {
     /// JPEG, PNG, BMP, WebP or TIFF
     #[arg(long, value_name = "IMAGE")]
     image: PathBuf,
-    /// The teacher: .pt, .safetensors or TorchScript (heads only)
+    /// The teacher: .pt, .safetensors or TorchScript
     #[arg(long, value_name = "WEIGHTS")]
     teacher: PathBuf,
     /// The student: .pt or .safetensors
@@ -56,7 +56,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     }
     let report = inspection.report();
     match &args.json {
-        Some(path) if path.as_os_str() != "-" => export::atomic::write_json(path, &report)?,
+        Some(path) if !super::is_standard_output(path) => export::atomic::write_json(path, &report)?,
         Some(_) => super::print(&serde_json::to_string_pretty(&report)?)?,
         None if wrote => {}
         None => super::print(&report.summary())?,

@@ -30,6 +30,7 @@ mod train;
 mod val;
 mod window;
 
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::dataset::Split;
 use crate::device::{self, DeviceChoice, DeviceStatus};
+use crate::format;
 use crate::geometry::Size;
 use crate::imitation::loss::Loss;
 use crate::train::event::RunControl;
@@ -81,6 +83,11 @@ enum Command {
     Manual(manual::ManualArgs),
 }
 
+/// Threads of either kind: more are a slip, and each costs a stack.
+const MAX_THREADS: i64 = 256;
+/// Images that go through a network together.
+const MAX_BATCH: i64 = 4096;
+
 /// What every subcommand that runs a model takes.
 #[derive(Debug, Args)]
 struct ModelArgs {
@@ -88,7 +95,7 @@ struct ModelArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
     /// Cores that libtorch may use on the CPU [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_THREADS))]
     threads: Option<u16>,
 }
 
@@ -146,10 +153,26 @@ pub fn main() -> ExitCode {
                     line = format!("{line}: {cause}");
                 }
             }
-            eprintln!("distillscope: {line}");
+            say(line);
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line on standard error; whatever it quotes from a file stays on it.
+fn say(what: impl Display) {
+    /// A path has at most 4,096.
+    const MOST: usize = 8_192;
+    eprintln!("distillscope: {}", format::outside(&what.to_string(), MOST));
+}
+
+fn warn(warning: impl Display) {
+    say(format_args!("warning: {warning}"));
+}
+
+/// Whether a result that goes to this path goes to standard output.
+fn is_standard_output(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Parses an input size: one number for a square, or HEIGHT,WIDTH.

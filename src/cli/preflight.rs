@@ -66,7 +66,7 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
     let found = found.context("the preflight was broken off")?;
     drop(drawn);
     for warning in warnings {
-        eprintln!("distillscope: warning: {warning}");
+        super::warn(warning);
     }
     let report = Report { schema: "distillscope.preflight/1", preflight: &found };
     match &args.json {

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use clap::{ArgAction, Args};
 
 use crate::device::DeviceChoice;
+use crate::files;
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Tap;
@@ -15,12 +16,15 @@ use crate::train::config::{
 };
 use crate::train::plan::{usual_loss, usual_recipe};
 
+/// A config.toml is a page long.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// The data.yaml
     #[arg(long, value_name = "DATA")]
     data: Option<PathBuf>,
-    /// The teacher: .pt, .safetensors or TorchScript (tap head); none trains without imitation
+    /// The teacher: .pt, .safetensors or TorchScript; none trains without imitation
     #[arg(long, value_name = "WEIGHTS")]
     teacher: Option<PathBuf>,
     /// The student: .pt or .safetensors; a model yaml or a name such as yolov5n starts from random weights
@@ -35,8 +39,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "PX")]
     imgsz: Option<u32>,
     /// Images a step
-    #[arg(long, value_name = "N")]
-    batch: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_BATCH))]
+    batch: Option<u16>,
     /// Gradients are gathered over about so many images before the optimizer steps; 0 steps after every batch
     #[arg(long, value_name = "N")]
     nominal_batch: Option<usize>,
@@ -147,11 +151,11 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// Cores that libtorch may use on the CPU [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_THREADS))]
     threads: Option<u16>,
     /// Threads that make batches; they change no batch
-    #[arg(long, value_name = "N")]
-    workers: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=super::MAX_THREADS))]
+    workers: Option<u16>,
 }
 
 #[derive(Debug, Args)]
@@ -242,7 +246,7 @@ impl RunArgs {
     pub(super) fn config(&self) -> anyhow::Result<RunConfig> {
         let mut config = match &self.config {
             Some(file) => {
-                let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+                let text = files::read_text(file, MAX_CONFIG_BYTES)?;
                 if !names_its_loss(&text) {
                     bail!(
                         "{}: written by version 0.1.0, which did not name its loss and whose lambda could rise; add loss = \
@@ -277,7 +281,7 @@ impl RunArgs {
         if let Some(steps) = self.length.steps {
             config.length = Length::Steps(steps);
         }
-        set(&mut config.batch, &self.batch);
+        set(&mut config.batch, &self.batch.map(usize::from));
         match self.recipe {
             Some(recipe) => config = config.with_recipe(recipe),
             None if self.config.is_none() => {
@@ -294,7 +298,7 @@ impl RunArgs {
         set(&mut config.non_finite, &self.non_finite);
         set(&mut config.evaluate_every, &self.evaluate_every);
         set(&mut config.evaluate_start, &self.evaluate_start);
-        set(&mut config.workers, &self.workers);
+        set(&mut config.workers, &self.workers.map(usize::from));
         if self.snapshot.is_some() {
             config.snapshot.clone_from(&self.snapshot);
         }
@@ -336,7 +340,7 @@ impl RunArgs {
         if let Some(file) = &self.hyp {
             let found = config.hyp.changed_by(file)?;
             for name in &found.unknown {
-                eprintln!("distillscope: warning: {}: '{name}' is not used", file.display());
+                super::warn(format_args!("{}: '{name}' is not used", file.display()));
             }
             config.take_hyp(found);
         }

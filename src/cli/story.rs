@@ -32,7 +32,7 @@ pub(super) struct StoryArgs {
     /// JPEG, PNG, BMP, WebP or TIFF
     #[arg(value_name = "IMAGE")]
     image: PathBuf,
-    /// The teacher: .pt, .safetensors or TorchScript (heads only)
+    /// The teacher: .pt, .safetensors or TorchScript
     #[arg(long, value_name = "WEIGHTS")]
     teacher: Option<PathBuf>,
     /// The student: .pt or .safetensors

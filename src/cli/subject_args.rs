@@ -18,7 +18,7 @@ use crate::inspect::{
     self, AdapterChoice, CompareRequest, Inspection, LabelSource, MaskChoice, Probe, Scene, SceneRequest, Tap,
 };
 use crate::yolo::checkpoint::{self, Checkpoint};
-use crate::yolo::network::Model;
+use crate::yolo::network::Network;
 
 #[derive(Debug, Args)]
 pub(super) struct SubjectArgs {
@@ -103,7 +103,7 @@ impl SubjectArgs {
             input: super::round_up_to_stride(self.imgsz, multiple),
         })?);
         for warning in &scene.warnings {
-            eprintln!("distillscope: warning: {warning}");
+            super::warn(warning);
         }
 
         // One model at a time: the teacher's weights are gone before the student's arrive.
@@ -115,7 +115,7 @@ impl SubjectArgs {
         drop((of_teacher, of_student));
         comparison.notes.extend(note);
         for note in &comparison.notes {
-            eprintln!("distillscope: note: {note}");
+            super::say(format_args!("note: {note}"));
         }
 
         let choice = MaskChoice {
@@ -137,10 +137,10 @@ impl Subject {
     }
 }
 
-fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Model> {
-    let (model, report) = Model::load(checkpoint, device)?;
+fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Network> {
+    let (model, report) = Network::load(checkpoint, device)?;
     if !report.is_complete() {
-        eprintln!("distillscope: {}: {report}", checkpoint.path.display());
+        super::say(format_args!("{}: {report}", checkpoint.path.display()));
     }
     Ok(model)
 }

@@ -50,7 +50,7 @@ pub(super) struct SurveyArgs {
     /// Write everything as JSON here; - is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write a row for each rule, psi and scale here
+    /// Write a row for each rule, psi and scale here; - is standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 }
@@ -87,13 +87,19 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
         None => Samples::load_images(&args.data, &mut reading)?,
     };
     for warning in &samples.warnings {
-        eprintln!("distillscope: warning: {warning}");
+        super::warn(warning);
     }
     let options = SurveyOptions { psis: psi_grid(args.psi), convention: args.iou };
     let survey = survey(&samples, &anchors, input, &options, &mut progress_line("cells"))
         .context("the survey was broken off")?;
-    if let Some(file) = &args.csv {
-        export::atomic::write(file, survey.csv().as_bytes())?;
+    let to_output = |path: &Option<PathBuf>| path.as_deref().is_some_and(super::is_standard_output);
+    if to_output(&args.csv) && to_output(&args.json) {
+        anyhow::bail!("--csv and --json cannot both go to standard output");
+    }
+    match &args.csv {
+        Some(_) if to_output(&args.csv) => super::print(survey.csv().trim_end())?,
+        Some(file) => export::atomic::write(file, survey.csv().as_bytes())?,
+        None => {}
     }
     let at = survey.nearest(args.psi);
     let scales = survey.overlap(args.level_rule, at);
@@ -106,11 +112,11 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
         survey: &survey,
     };
     match &args.json {
-        Some(path) if path.as_os_str() == "-" => return super::print(&serde_json::to_string_pretty(&report)?),
+        Some(path) if super::is_standard_output(path) => return super::print(&serde_json::to_string_pretty(&report)?),
         Some(path) => export::atomic::write_json(path, &report)?,
         None => {}
     }
-    super::print(&survey.table(args.psi, args.level_rule))
+    if to_output(&args.csv) { Ok(()) } else { super::print(&survey.table(args.psi, args.level_rule)) }
 }
 
 fn anchors(weights: Option<&Path>) -> anyhow::Result<Vec<AnchorScale>> {

@@ -193,7 +193,7 @@ impl ProgressLine {
             }
             RunEvent::Warning(text) => {
                 self.settle();
-                eprintln!("distillscope: warning: {text}");
+                super::warn(text);
             }
             RunEvent::Ended(outcome) => {
                 self.settle();

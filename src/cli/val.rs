@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::ModelArgs;
 use crate::dataset::{DataYaml, Samples, Split};
 use crate::export;
+use crate::format;
 use crate::geometry::Size;
-use crate::train::evaluate::{EvaluateOptions, Evaluation, evaluate, input_stride};
-use crate::yolo::checkpoint::{self, Format};
+use crate::train::evaluate::{ClassResult, EvaluateOptions, Evaluation, evaluate, input_stride};
+use crate::yolo::checkpoint;
 use crate::yolo::network::Network;
 
 /// Measure a model's mAP on a split, as YOLOv5's val.py does
@@ -26,7 +27,7 @@ pub(super) struct ValArgs {
     /// The data.yaml
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
-    /// The model: .pt or .safetensors
+    /// The model: .pt, .safetensors or TorchScript
     #[arg(long, value_name = "WEIGHTS")]
     weights: PathBuf,
     /// The part of the data: train, val or test
@@ -36,7 +37,7 @@ pub(super) struct ValArgs {
     #[arg(long, value_name = "PX", default_value_t = 640, value_parser = clap::value_parser!(u32).range(32..=8192))]
     imgsz: u32,
     /// Images that go through the network together
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=super::MAX_BATCH))]
     batch: u16,
     /// Write the report as JSON, here; - or nothing is standard output
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
@@ -56,24 +57,18 @@ struct Report<'a> {
 pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     let data = DataYaml::load(&args.data)?;
     let checkpoint = checkpoint::open(&args.weights)?;
-    if checkpoint.format == Format::TorchScript {
-        anyhow::bail!(
-            "{}: TorchScript cannot be evaluated; give the .pt that it was exported from",
-            args.weights.display()
-        );
-    }
     let (device, _) = args.model.device()?;
     let (network, report) = Network::load(&checkpoint, device)?;
     drop(checkpoint);
     if !report.is_complete() {
-        eprintln!("distillscope: {}: {report}", args.weights.display());
+        super::say(format_args!("{}: {report}", args.weights.display()));
     }
     let samples = Samples::load(&data, args.split, &mut |_, _| ControlFlow::Continue(()))?;
     for warning in &samples.warnings {
-        eprintln!("distillscope: warning: {warning}");
+        super::warn(warning);
     }
     if samples.labels() == 0 {
-        eprintln!("distillscope: warning: '{}' has no labels, so every figure is 0", args.split);
+        super::warn(format_args!("'{}' has no labels, so every figure is 0", args.split));
     }
     let size = super::round_up_to_stride(Size::square(args.imgsz), input_stride(&network)?);
     let options = EvaluateOptions { imgsz: size.width, batch: usize::from(args.batch), losses: None };
@@ -90,19 +85,23 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     .context("the evaluation was broken off")?;
 
     for warning in &evaluation.warnings {
-        eprintln!("distillscope: warning: {warning}");
+        super::warn(warning);
     }
     let report = Report { schema: "distillscope.val/1", evaluation: &evaluation };
     match &args.json {
-        Some(path) if path.as_os_str() != "-" => Ok(export::atomic::write_json(path, &report)?),
+        Some(path) if !super::is_standard_output(path) => Ok(export::atomic::write_json(path, &report)?),
         Some(_) => super::print(&serde_json::to_string_pretty(&report)?),
         None => super::print(&table(&evaluation)),
     }
 }
 
+/// Characters of a class's name in the table; the JSON has all of it.
+const MAX_NAME: usize = 40;
+
 /// A line for all classes, then one for each.
 fn table(evaluation: &Evaluation) -> String {
-    let width = evaluation.per_class.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).max(5);
+    let name_of = |class: &ClassResult| format::outside(&class.name, MAX_NAME);
+    let width = evaluation.per_class.iter().map(|class| name_of(class).chars().count()).max().unwrap_or(0).max(5);
     let mut table = format!(
         "{:<width$}  {:>7}  {:>7}  {:>9}  {:>6}  {:>6}  {:>8}",
         "class", "images", "labels", "precision", "recall", "mAP50", "mAP50-95"
@@ -117,9 +116,33 @@ fn table(evaluation: &Evaluation) -> String {
     let Evaluation { precision, recall, map50, map50_95, .. } = *evaluation;
     line("all", evaluation.labels, [precision, recall, map50, map50_95]);
     for class in &evaluation.per_class {
-        line(&class.name, class.labels, [class.precision, class.recall, class.ap50, class.ap50_95]);
+        line(&name_of(class), class.labels, [class.precision, class.recall, class.ap50, class.ap50_95]);
     }
     let per_image = 1000.0 * evaluation.seconds / evaluation.images.max(1) as f64;
     let _ = write!(table, "\n{:.1} s, {per_image:.1} ms an image", evaluation.seconds);
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A width above 65,535 would end the program, and a name may hold what steers a terminal.
+    #[test]
+    fn a_class_of_any_name_takes_a_line_of_the_table() {
+        let class = |name: &str| ClassResult {
+            class: 0,
+            name: name.to_owned(),
+            labels: 1,
+            precision: 0.0,
+            recall: 0.0,
+            ap50: 0.0,
+            ap50_95: 0.0,
+        };
+        let per_class = vec![class(&"x".repeat(70_000)), class("a\nb\u{1b}[2J")];
+        let text = table(&Evaluation { per_class, ..Evaluation::default() });
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() < 120 && !line.contains('\u{1b}')), "{text}");
+        assert!(text.contains("xxx…") && text.contains("a b\\u{1b}[2J"), "{text}");
+    }
 }

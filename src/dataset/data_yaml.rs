@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{DatasetError, text};
+use crate::files;
 
 const MAX_FILE_BYTES: u64 = 16 << 20;
 /// No detector has more classes, and no list should be sized by a number out of a file.
@@ -80,7 +81,7 @@ impl DataYaml {
         let fail = |message: String| DatasetError::Yaml { path: file.to_owned(), message };
         let content = text::read(file, MAX_FILE_BYTES)?;
         // The parser's own budget bounds what aliases can expand to.
-        let raw: Raw = serde_saphyr::from_str(&content).map_err(|error| fail(first_line(&error)))?;
+        let raw: Raw = serde_saphyr::from_str(&content).map_err(|error| fail(files::yaml_problem(&error)))?;
         Ok(Self {
             file: file.to_owned(),
             names: names(raw.names, raw.nc).map_err(fail)?,
@@ -142,11 +143,6 @@ impl DataYaml {
 /// Without the parts that say "here". `..` stays: behind a link it is not the folder before it.
 fn tidy(path: &Path) -> PathBuf {
     path.components().filter(|part| *part != Component::CurDir).collect()
-}
-
-/// A parser's message without the excerpt of the file that follows it.
-fn first_line(error: &serde_saphyr::Error) -> String {
-    error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn names(names: Option<Names>, nc: Option<usize>) -> Result<Vec<String>, String> {

@@ -3,7 +3,7 @@
 //! What `cv2.imread` makes of a file is what the models were trained on, so it is the measure here: orientation applied,
 //! alpha dropped and not blended, grey spread to three channels, 16 bits cut to their upper 8.
 
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -11,36 +11,80 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{DatasetError, jpeg, resize, text};
+use super::{DatasetError, jpeg, resize, text, webp};
 use crate::geometry::{Letterbox, Size};
 
 /// Pixels that an image may have: 134 million, 400 MB as RGB.
 pub const MAX_PIXELS: u64 = 1 << 27;
+/// Pixels on a side, as many as a JPEG can have; tables along a side are as long as that.
+pub const MAX_SIDE: u32 = 65_535;
+/// Pixels that a file of any length may claim: 17 million, 50 MB as RGB.
+pub const PIXELS_OF_ANY_FILE: u64 = 1 << 24;
+/// Above that a byte of the file stands for so many pixels at most. A PNG of one colour and one bit a pixel has 8,200.
+pub const PIXELS_PER_BYTE: u64 = 1 << 14;
+/// What is said of a picture whose file breaks off.
+pub const CUT_SHORT: &str = "the JPEG is cut short: a part of the picture is missing, and training leaves it out";
 /// A compressed file larger than this holds no image of that size.
 const MAX_FILE_BYTES: u64 = 512 << 20;
-/// What a decoder may allocate; an image of [`MAX_PIXELS`] in 16-bit RGBA takes it all.
-const MAX_DECODER_BYTES: u64 = MAX_PIXELS * 8;
+/// What a decoder may allocate beside the pixels: metadata, rows, strips.
+const MAX_DECODER_BYTES: u64 = 64 << 20;
+/// A pixel of 16-bit RGBA.
+const MAX_PIXEL_BYTES: u64 = 8;
 
 /// YOLOv5's grey around a letterboxed image.
 pub(super) const PAD: u8 = 114;
 
 fn decoder(path: &Path) -> Result<(impl ImageDecoder, Option<ImageFormat>, Size), DatasetError> {
     let failed = |cause| DatasetError::Image { path: path.to_owned(), cause };
-    let mut reader = ImageReader::new(text::open(path, MAX_FILE_BYTES)?)
-        .with_guessed_format()
-        .map_err(|cause| DatasetError::read(path, cause))?;
+    let read = |cause| DatasetError::read(path, cause);
+    let mut file = text::open(path, MAX_FILE_BYTES)?;
+    let bytes = file.get_ref().metadata().map_err(read)?.len();
+    let frame = webp::check(&mut file, bytes).map_err(|what| DatasetError::WebP { path: path.to_owned(), what })?;
+    if let Some(frame) = frame {
+        check_size(path, frame, bytes)?;
+    }
+    file.rewind().map_err(read)?;
+    let mut reader = ImageReader::new(file).with_guessed_format().map_err(read)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
-    reader.limits(limits);
+    reader.limits(limits.clone());
     let format = reader.format();
-    let decoder = reader.into_decoder().map_err(failed)?;
+    let mut decoder = reader.into_decoder().map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let size = Size::new(width, height);
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 || pixels > MAX_PIXELS {
+    check_size(path, size, bytes)?;
+    limits.max_alloc = Some(MAX_DECODER_BYTES + MAX_PIXEL_BYTES * u64::from(width) * u64::from(height));
+    decoder.set_limits(limits).map_err(failed)?;
+    Ok((decoder, format, size))
+}
+
+/// Holds the size that a file of `bytes` claims against what there can be, before anything of it is allocated.
+fn check_size(path: &Path, size: Size, bytes: u64) -> Result<(), DatasetError> {
+    let pixels = u64::from(size.width) * u64::from(size.height);
+    if pixels == 0 || pixels > MAX_PIXELS || size.width.max(size.height) > MAX_SIDE {
         return Err(DatasetError::ImageSize { path: path.to_owned(), size });
     }
-    Ok((decoder, format, size))
+    if pixels > PIXELS_OF_ANY_FILE && pixels / PIXELS_PER_BYTE > bytes {
+        return Err(DatasetError::ImageClaim { path: path.to_owned(), size, bytes });
+    }
+    Ok(())
+}
+
+/// Whether this is a JPEG that breaks off: it decodes, to a picture whose end is missing.
+pub fn is_cut_short(path: &Path) -> Result<bool, DatasetError> {
+    let read = |cause| DatasetError::read(path, cause);
+    let mut file = text::open(path, MAX_FILE_BYTES)?;
+    let mut ends = [0; 4];
+    // The first two bytes and the last two tell of nearly every file.
+    if file.read_exact(&mut ends[..2]).is_err() || ends[..2] != jpeg::START_OF_IMAGE {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-2)).map_err(read)?;
+    file.read_exact(&mut ends[2..]).map_err(read)?;
+    if ends[2..] == jpeg::END_OF_IMAGE {
+        return Ok(false);
+    }
+    Ok(jpeg::is_cut_short(&text::read_bytes(path, MAX_FILE_BYTES)?))
 }
 
 fn orientation(decoder: &mut impl ImageDecoder) -> Orientation {

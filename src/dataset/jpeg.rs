@@ -42,12 +42,14 @@ fn decode_unwinding(bytes: &[u8], side: Option<u32>) -> Option<RgbImage> {
     RgbImage::from_raw(width, height, pixels)
 }
 
+pub(super) const START_OF_IMAGE: [u8; 2] = [0xFF, 0xD8];
+pub(super) const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
+
 /// Whether these are the bytes of a JPEG without an end: one that breaks off in a header, or has no end-of-image marker
 /// after the first scan begins. A scan's own data never contain that marker.
 pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
     const START_OF_SCAN: u8 = 0xDA;
-    const END_OF_IMAGE: [u8; 2] = [0xFF, 0xD9];
-    let Some(mut rest) = bytes.strip_prefix(&[0xFF, 0xD8]) else { return false };
+    let Some(mut rest) = bytes.strip_prefix(&START_OF_IMAGE) else { return false };
     loop {
         rest = match rest {
             // Fill bytes, and markers that stand alone.

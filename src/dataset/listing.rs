@@ -60,11 +60,17 @@ pub fn list_images(
     sources: &[PathBuf],
     visit: &mut dyn FnMut(&[PathBuf]) -> ControlFlow<()>,
 ) -> Result<Listing, DatasetError> {
-    let mut lister =
-        Lister { visit, batch: Vec::new(), listing: Listing::default(), seen: (sources.len() > 1).then(HashSet::new) };
+    let mut lister = Lister {
+        visit,
+        batch: Vec::new(),
+        listing: Listing::default(),
+        seen: (sources.len() > 1).then(HashSet::new),
+        walked: HashSet::new(),
+    };
     for source in sources {
         let metadata = std::fs::metadata(source).map_err(|cause| DatasetError::read(source, cause))?;
         let flow = if metadata.is_dir() {
+            lister.walked.extend(std::fs::canonicalize(source));
             lister.folder(source, 0).map_err(|cause| DatasetError::read(source, cause))?
         } else if is_image(source) {
             lister.image(source.clone())
@@ -85,6 +91,8 @@ struct Lister<'a> {
     listing: Listing,
     /// Kept only where an image can be named twice.
     seen: Option<HashSet<PathBuf>>,
+    /// The real paths of the folders that were walked.
+    walked: HashSet<PathBuf>,
 }
 
 impl Lister<'_> {
@@ -113,7 +121,6 @@ impl Lister<'_> {
     fn folder(&mut self, folder: &Path, depth: usize) -> std::io::Result<ControlFlow<()>> {
         // A folder sorts as its name with a slash, which makes the whole walk come in the order of the full paths.
         let mut found: Vec<(OsString, bool)> = Vec::new();
-        let real_folder = std::fs::canonicalize(folder)?;
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let mut name = entry.file_name();
@@ -121,12 +128,9 @@ impl Lister<'_> {
                 continue;
             }
             let kind = entry.file_type()?;
-            // Only a link needs a look at what it points to: a dangling one is no folder, and one to a folder above
-            // would come round for ever.
+            // Only a link needs a look at what it points to: a dangling one is no folder.
             let is_folder = kind.is_dir()
-                || (kind.is_symlink()
-                    && std::fs::canonicalize(entry.path())
-                        .is_ok_and(|target| target.is_dir() && !real_folder.starts_with(target)));
+                || (kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|target| target.is_dir()));
             if is_folder {
                 name.push("/");
                 found.push((name, true));
@@ -137,6 +141,11 @@ impl Lister<'_> {
         found.sort_unstable();
         for (name, is_folder) in found {
             let path = folder.join(&name);
+            // Each real folder is walked once: links that lead back would come round for ever, and links beside each other
+            // would double the walk at every level.
+            if is_folder && !self.is_first_visit(&path, folder) {
+                continue;
+            }
             let flow = if !is_folder {
                 self.image(path)
             } else if depth + 1 >= MAX_DEPTH {
@@ -154,6 +163,16 @@ impl Lister<'_> {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    fn is_first_visit(&mut self, folder: &Path, above: &Path) -> bool {
+        let Ok(real) = std::fs::canonicalize(folder) else { return true };
+        let leads_back = std::fs::canonicalize(above).is_ok_and(|above| above.starts_with(&real));
+        let is_first = self.walked.insert(real);
+        if !is_first && !leads_back {
+            self.warn(folder, "left out: a link to a folder that was read already".to_owned());
+        }
+        is_first
     }
 
     fn list(&mut self, list: &Path) -> Result<ControlFlow<()>, DatasetError> {

@@ -15,6 +15,7 @@ mod listing;
 mod resize;
 mod samples;
 mod text;
+mod webp;
 
 use std::fmt;
 use std::io;
@@ -22,9 +23,13 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::files::ReadError;
 use crate::geometry::Size;
 
-pub use self::image::{MAX_PIXELS, decode, image_size, letterbox, resized, shrink_to, thumbnail};
+pub use self::image::{
+    CUT_SHORT, MAX_PIXELS, MAX_SIDE, PIXELS_OF_ANY_FILE, PIXELS_PER_BYTE, decode, image_size, is_cut_short, letterbox,
+    resized, shrink_to, thumbnail,
+};
 pub use augment::Augmentation;
 pub use batches::{BatchImage, BatchOptions, Batches, TrainBatch};
 pub use data_yaml::{DataYaml, Split};
@@ -43,8 +48,19 @@ pub enum DatasetError {
     FileTooLarge { path: PathBuf, bytes: u64, limit: u64 },
     #[error("{}: not an image that can be read (JPEG, PNG, BMP, WebP or TIFF): {cause}", path.display())]
     Image { path: PathBuf, cause: ::image::ImageError },
-    #[error("{}: {} × {} pixels; an image has 1 to {MAX_PIXELS} pixels", path.display(), size.width, size.height)]
+    #[error(
+        "{}: {} × {} pixels; an image has 1 to {MAX_PIXELS} pixels, at most {MAX_SIDE} on a side",
+        path.display(), size.width, size.height
+    )]
     ImageSize { path: PathBuf, size: Size },
+    #[error(
+        "{}: its {bytes} bytes claim {} × {} pixels; above {PIXELS_OF_ANY_FILE} pixels a file has at least a byte for every \
+         {PIXELS_PER_BYTE}",
+        path.display(), size.width, size.height
+    )]
+    ImageClaim { path: PathBuf, size: Size, bytes: u64 },
+    #[error("{}: {what}", path.display())]
+    WebP { path: PathBuf, what: String },
     #[error("{}: pixels of 32-bit floats have no agreed range; save the image with 8 or 16 bits", path.display())]
     FloatImage { path: PathBuf },
     #[error(
@@ -65,12 +81,22 @@ pub enum DatasetError {
         path.display(), line.map(|line| format!(":{line}")).unwrap_or_default(), classes.saturating_sub(1)
     )]
     UnknownClass { path: PathBuf, line: Option<usize>, class: usize, classes: usize },
-    #[error("{}: '{split}' has no image that can be used ({skipped} were left out)", path.display())]
-    EmptySplit { path: PathBuf, split: Split, skipped: usize },
-    #[error("{}: no image here can be used ({skipped} were left out)", path.display())]
-    NoImages { path: PathBuf, skipped: usize },
+    #[error("{}: '{split}' has no image that can be used{}", path.display(), left_out(*skipped, reason))]
+    EmptySplit { path: PathBuf, split: Split, skipped: usize, reason: Option<Box<Warning>> },
+    #[error("{}: no image here can be used{}", path.display(), left_out(*skipped, reason))]
+    NoImages { path: PathBuf, skipped: usize, reason: Option<Box<Warning>> },
     #[error("a thread that makes batches broke off ({message}); this is a fault in the program, please report it")]
     Worker { message: String },
+}
+
+impl From<ReadError> for DatasetError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io { path, cause } => Self::Read { path, cause },
+            ReadError::NotAFile { path } => Self::NotAFile { path },
+            ReadError::TooLarge { path, bytes, limit } => Self::FileTooLarge { path, bytes, limit },
+        }
+    }
 }
 
 impl DatasetError {
@@ -92,12 +118,23 @@ impl DatasetError {
             | Self::FileTooLarge { path, .. }
             | Self::Image { path, .. }
             | Self::ImageSize { path, .. }
+            | Self::ImageClaim { path, .. }
+            | Self::WebP { path, .. }
             | Self::FloatImage { path }
             | Self::Coco { path, .. } => path.clone(),
             _ => image.to_owned(),
         };
         let message = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
         Warning { file: path, line: None, message }
+    }
+}
+
+/// How many images were left out, and what was wrong with the first.
+fn left_out(skipped: usize, first: &Option<Box<Warning>>) -> String {
+    match first {
+        None => format!(" ({skipped} were left out)"),
+        Some(first) if skipped == 1 => format!(" (1 was left out: {first})"),
+        Some(first) => format!(" ({skipped} were left out; the first: {first})"),
     }
 }
 

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::{
-    DataYaml, DatasetError, Label, Split, Warning, image_size, images_beside, is_image, labels_for_image, list_images,
+    CUT_SHORT, DataYaml, DatasetError, Label, Split, Warning, image_size, images_beside, is_cut_short, is_image,
+    labels_for_image, list_images,
 };
 use crate::geometry::{Letterbox, Size};
 
@@ -47,10 +48,11 @@ impl Samples {
         split: Split,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Self, DatasetError> {
-        Self::read(&data.sources(split)?, Some(&data.names), progress, |skipped| DatasetError::EmptySplit {
+        Self::read(&data.sources(split)?, Some(&data.names), progress, |skipped, reason| DatasetError::EmptySplit {
             path: data.file.clone(),
             split,
             skipped,
+            reason,
         })
     }
 
@@ -61,15 +63,19 @@ impl Samples {
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Self, DatasetError> {
         let sources = if is_image(source) { images_beside(source)? } else { vec![source.to_owned()] };
-        Self::read(&sources, None, progress, |skipped| DatasetError::NoImages { path: source.to_owned(), skipped })
+        Self::read(&sources, None, progress, |skipped, reason| DatasetError::NoImages {
+            path: source.to_owned(),
+            skipped,
+            reason,
+        })
     }
 
-    /// `none` is the error where no image can be used, from how many were left out.
+    /// `none` is the error where no image can be used, from how many were left out and why the first was.
     fn read(
         sources: &[PathBuf],
         names: Option<&[String]>,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-        none: impl FnOnce(usize) -> DatasetError,
+        none: impl FnOnce(usize, Option<Box<Warning>>) -> DatasetError,
     ) -> Result<Self, DatasetError> {
         let mut images = Vec::new();
         let listing = list_images(sources, &mut |batch| {
@@ -78,6 +84,7 @@ impl Samples {
         })?;
         let mut samples =
             Self { names: names.unwrap_or_default().to_vec(), warnings: listing.warnings, ..Self::default() };
+        let mut first_left_out = None;
         for (index, chunk) in images.chunks(CHUNK).enumerate() {
             if progress(index * CHUNK, images.len()).is_break() {
                 return Ok(samples);
@@ -91,14 +98,16 @@ impl Samples {
                     }
                     Err(error @ DatasetError::UnknownClass { .. }) => return Err(error),
                     Err(error) => {
-                        let Warning { file, line, message } = error.blame(image);
+                        let warning = error.blame(image);
+                        first_left_out.get_or_insert_with(|| Box::new(warning.clone()));
+                        let Warning { file, line, message } = warning;
                         samples.skipped += 1;
                         samples.warnings.push(Warning { file, line, message: format!("left out: {message}") });
                     }
                 }
             }
         }
-        if samples.samples.is_empty() { Err(none(samples.skipped)) } else { Ok(samples) }
+        if samples.samples.is_empty() { Err(none(samples.skipped, first_left_out)) } else { Ok(samples) }
     }
 
     /// Ground truths over all images.
@@ -131,7 +140,11 @@ fn read(image: &Path, names: Option<&[String]>) -> Result<(Sample, Vec<Warning>)
             classes: names.len(),
         });
     }
-    Ok((Sample { image: image.to_owned(), size, labels: labels.labels }, labels.warnings))
+    let mut warnings = labels.warnings;
+    if is_cut_short(image)? {
+        warnings.push(Warning { file: image.to_owned(), line: None, message: CUT_SHORT.to_owned() });
+    }
+    Ok((Sample { image: image.to_owned(), size, labels: labels.labels }, warnings))
 }
 
 /// Where the label reader met a class that has no name.

@@ -1,30 +1,20 @@
 //! Text files as people have them: UTF-8 with or without a byte-order mark, UTF-16 with one, any line ending.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::BufReader;
 use std::path::Path;
 
 use super::DatasetError;
+use crate::files;
 
-/// Opens a regular file of at most `limit` bytes. A pipe or a device would block or never end, and is refused.
+/// Opens a regular file of at most `limit` bytes.
 pub(super) fn open(path: &Path, limit: u64) -> Result<BufReader<File>, DatasetError> {
-    let metadata = std::fs::metadata(path).map_err(|cause| DatasetError::read(path, cause))?;
-    if !metadata.is_file() {
-        return Err(DatasetError::NotAFile { path: path.to_owned() });
-    }
-    if metadata.len() > limit {
-        return Err(DatasetError::FileTooLarge { path: path.to_owned(), bytes: metadata.len(), limit });
-    }
-    let file = File::open(path).map_err(|cause| DatasetError::read(path, cause))?;
-    Ok(BufReader::new(file))
+    Ok(BufReader::new(files::open(path, limit)?))
 }
 
 /// The bytes of a regular file of at most `limit` bytes.
 pub(super) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
-    let mut bytes = Vec::new();
-    // The limit holds even if the file grows while it is read.
-    open(path, limit)?.take(limit).read_to_end(&mut bytes).map_err(|cause| DatasetError::read(path, cause))?;
-    Ok(bytes)
+    Ok(files::read(path, limit)?)
 }
 
 /// The text of a regular file of at most `limit` bytes.

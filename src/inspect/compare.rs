@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use image::RgbImage;
+use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
 use crate::export::figure::inspection::DetectionView;
+use crate::files;
 use crate::grid::Grid;
 use crate::imitation::adapter::{self, AdapterError};
 use crate::imitation::choice::{ModelFacts, heads_differ};
@@ -23,7 +25,7 @@ use crate::yolo::anchors::AnchorScale;
 use crate::yolo::decode::{NmsOptions, detect};
 use crate::yolo::detection::Detection;
 use crate::yolo::loss::{LossGains, balance};
-use crate::yolo::network::{Forward, Model, NetworkError};
+use crate::yolo::network::{Forward, Network, NetworkError};
 
 #[derive(Debug, Error)]
 pub enum CompareError {
@@ -73,7 +75,7 @@ pub fn input_tensor(pixels: &RgbImage, device: Device) -> Result<Tensor, Compare
 }
 
 /// One forward pass without gradient, in eval mode.
-pub fn probe(model: &Model, pixels: &RgbImage) -> Result<Probe, CompareError> {
+pub fn probe(model: &Network, pixels: &RgbImage) -> Result<Probe, CompareError> {
     tch::no_grad(|| {
         let input = input_tensor(pixels, model.device())?;
         let start = Instant::now();
@@ -86,7 +88,7 @@ pub fn probe(model: &Model, pixels: &RgbImage) -> Result<Probe, CompareError> {
 }
 
 /// What a model detects on a scene, best first, by the names of its own classes.
-pub fn detections(model: &Model, scene: &Scene) -> Result<Vec<DetectionView>, CompareError> {
+pub fn detections(model: &Network, scene: &Scene) -> Result<Vec<DetectionView>, CompareError> {
     Ok(named(&probe(model, &scene.input)?.detections, model.names()))
 }
 
@@ -323,16 +325,30 @@ fn scalar_grid(map: &Tensor) -> Result<Grid, CompareError> {
     Ok(Grid::from_values(cols, rows, elements(map)?).unwrap_or_else(|| Grid::filled(cols, rows, f32::NAN)))
 }
 
-/// Applies a run's trained adapter: `p3.weight` `[Ct, Cs, k, k]` and, where there is one, `p3.bias` `[Ct]`.
+/// Weights of 1280 × 1280 × 3 × 3 at four scales have 236 MB.
+const MAX_ADAPTER_BYTES: u64 = 512 << 20;
+
+/// Applies a run's trained adapter: `p3.weight` `[Ct, Cs, k, k]` and `p3.bias` `[Ct]`, finite float32.
 fn run_adapter(path: &Path, scale: &str, student: &Tensor, teacher: &Tensor) -> Result<Tensor, CompareError> {
     let file = if path.is_dir() { path.join("adapter.safetensors") } else { path.to_path_buf() };
     let fails = |what: String| CompareError::Run(format!("{}: {what}", file.display()));
-    let tensors = Tensor::read_safetensors(&file).map_err(|error| fails(format!("cannot be read: {error}")))?;
+    let bytes = files::read(&file, MAX_ADAPTER_BYTES).map_err(|error| CompareError::Run(error.to_string()))?;
+    let tensors =
+        SafeTensors::deserialize(&bytes).map_err(|error| fails(format!("not a safetensors file: {error}")))?;
     let find = |suffix: &str| {
-        let key = format!("{}.{suffix}", scale.to_lowercase());
-        tensors.iter().find(|(name, _)| *name == key).map(|(_, tensor)| tensor)
+        let name = format!("{}.{suffix}", scale.to_lowercase());
+        let view = tensors.tensor(&name).map_err(|_| fails(format!("has no {name}, so no adapter for {scale}")))?;
+        if view.dtype() != Dtype::F32 {
+            return Err(fails(format!("{name} is {:?}; an adapter is F32", view.dtype())));
+        }
+        let shape: Vec<i64> = view.shape().iter().map(|side| *side as i64).collect();
+        let tensor = Tensor::f_from_data_size(view.data(), &shape, Kind::Float)?;
+        if tensor.f_isfinite()?.f_all()?.f_int64_value(&[])? == 0 {
+            return Err(fails(format!("{name} has numbers that are not finite")));
+        }
+        Ok(tensor)
     };
-    let weight = find("weight").ok_or_else(|| fails(format!("has no adapter for {scale}")))?;
+    let (weight, bias) = (find("weight")?, find("bias")?);
     let size = weight.size();
     let (from, to) = (student.size()[1], teacher.size()[1]);
     if size.len() != 4 || size[0] != to || size[1] != from || size[2] != size[3] || size[2] % 2 == 0 {
@@ -340,10 +356,12 @@ fn run_adapter(path: &Path, scale: &str, student: &Tensor, teacher: &Tensor) -> 
             "the adapter of {scale} has shape {size:?}; these models need [{to}, {from}, k, k]"
         )));
     }
-    let on_device = |tensor: &Tensor| tensor.f_to_device(student.device())?.f_to_kind(Kind::Float);
-    let bias = find("bias").map(on_device).transpose()?;
+    if bias.size() != [to] {
+        return Err(fails(format!("the bias of {scale} has shape {:?}; these models need [{to}]", bias.size())));
+    }
+    let (weight, bias) = (weight.f_to_device(student.device())?, bias.f_to_device(student.device())?);
     let pad = size[2] / 2;
-    Ok(student.f_conv2d(&on_device(weight)?, bias.as_ref(), [1, 1], [pad, pad], [1, 1], 1)?)
+    Ok(student.f_conv2d(&weight, Some(&bias), [1, 1], [pad, pad], [1, 1], 1)?)
 }
 
 /// The elements of a tensor, row-major, in float32.
@@ -370,4 +388,36 @@ fn head_map(head: &Tensor) -> Result<Arc<HeadMap>, CompareError> {
         outputs: outputs as usize,
         values: elements(head)?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_is_whole_and_finite() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let map = |channels: i64, value: f64| Tensor::full([1, channels, 2, 2], value, (Kind::Float, Device::Cpu));
+        let (student, teacher) = (map(2, 1.0), map(3, 0.0));
+        let weight = Tensor::ones([3, 2, 1, 1], (Kind::Float, Device::Cpu));
+        let bias = Tensor::from_slice(&[0.5_f32, 1.5, 2.5]);
+        let apply = |tensors: &[(&str, &Tensor)]| {
+            let path = folder.path().join("adapter.safetensors");
+            Tensor::write_safetensors(tensors, &path).expect("a file");
+            run_adapter(folder.path(), "P3", &student, &teacher).map_err(|error| error.to_string())
+        };
+        // 1 + 1 + bias everywhere.
+        let adapted = apply(&[("p3.weight", &weight), ("p3.bias", &bias)]).expect("an adapter");
+        assert_eq!(elements(&adapted).expect("numbers")[..5], [2.5, 2.5, 2.5, 2.5, 3.5]);
+        let refused = |tensors: &[(&str, &Tensor)], word: &str| {
+            let error = apply(tensors).expect_err("refused");
+            assert!(error.contains("adapter.safetensors") && error.contains(word) && !error.contains('\n'), "{error}");
+        };
+        let nan = Tensor::from_slice(&[0.5_f32, f32::NAN, 2.5]);
+        refused(&[("p3.weight", &weight)], "has no p3.bias");
+        refused(&[("p3.weight", &weight), ("p3.bias", &nan)], "p3.bias has numbers that are not finite");
+        refused(&[("p3.weight", &(&weight * f64::INFINITY)), ("p3.bias", &bias)], "p3.weight has numbers");
+        refused(&[("p3.weight", &weight), ("p3.bias", &bias.narrow(0, 0, 2))], "shape [2]");
+        refused(&[("p3.weight", &weight.to_kind(Kind::Double)), ("p3.bias", &bias)], "F64");
+    }
 }

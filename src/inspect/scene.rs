@@ -72,7 +72,11 @@ impl Scene {
             LabelSource::Beside => None,
             LabelSource::File(path) => Some(path.as_path()),
         };
-        let found = dataset::labels_for_image(&request.image, explicit, size, &request.names)?;
+        let mut found = dataset::labels_for_image(&request.image, explicit, size, &request.names)?;
+        if dataset::is_cut_short(&request.image)? {
+            let message = dataset::CUT_SHORT.to_owned();
+            found.warnings.insert(0, Warning { file: request.image.clone(), line: None, message });
+        }
         let names = if request.names.is_empty() { found.names.as_slice() } else { request.names.as_slice() };
         let labels = found
             .labels

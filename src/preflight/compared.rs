@@ -7,14 +7,14 @@ use crate::imitation::loss::{Loss, Reads};
 use crate::train::config::ImitationConfig;
 use crate::train::distil::Distiller;
 use crate::train::learner::Learner;
-use crate::yolo::network::{Model, Network};
+use crate::yolo::network::Network;
 
 const HEADS: (&str, &str) = ("heads-agree", "Do the heads of teacher and student mean the same?");
 const FEATURES: (&str, &str) = ("features-agree", "Can the features of teacher and student be compared?");
 const ADVICE: &str = "Choose what both models have, or a teacher that was trained for the same task.";
 
 /// Which imitation it is, and why not the usual one. `None` without a teacher.
-pub(super) fn looked(config: &ImitationConfig, teacher: Option<&Model>, student: &Network) -> Option<Looked> {
+pub(super) fn looked(config: &ImitationConfig, teacher: Option<&Network>, student: &Network) -> Option<Looked> {
     let teacher = teacher?;
     Some(Looked {
         loss: config.loss.to_string(),

@@ -12,7 +12,7 @@ use crate::train::TrainError;
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::assign::Target;
 use crate::yolo::loss::DetectionLoss;
-use crate::yolo::network::{Model, Network};
+use crate::yolo::network::Network;
 
 /// A trained model's loss is well below a random one's: at most this share of it.
 const TRAINED: f64 = 0.85;
@@ -68,7 +68,7 @@ impl Losses {
             loss(&heads, student.scales(), &classes.student)
         };
         // The loss sums over scales and places: it can be asked of a teacher with the same.
-        let comparable = |model: &&Model| {
+        let comparable = |model: &&Network| {
             let strides =
                 |scales: &[AnchorScale]| scales.iter().map(|s| (s.stride, s.anchors.len())).collect::<Vec<_>>();
             !classes.is_empty() && strides(model.scales()) == strides(student.scales())
@@ -153,11 +153,11 @@ fn differs(subject: &dyn Subject, losses: &Losses) -> Result<Check, TrainError> 
     let learner = subject.learner();
     let student = learner.student();
     let teacher = learner.distiller().map(|distiller| distiller.teacher());
-    let parameters = teacher.map_or(0, Model::parameters);
+    let parameters = teacher.map_or(0, Network::parameters);
     let times = parameters as f64 / student.parameters().max(1) as f64;
     let message = format!("the teacher has {} times the student's parameters", significant(times));
     let check = Check::green("teacher-differs", "Is the teacher another model than the student?", times, message);
-    let Some(Model::Network(teacher)) = teacher else { return Ok(check) };
+    let Some(teacher) = teacher else { return Ok(check) };
     if teacher.spec() != student.spec() {
         return Ok(if times < 1.0 {
             check.amber("The teacher is smaller than the student: are they exchanged?")
@@ -232,8 +232,8 @@ fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainEr
 /// What a step of the optimizer moves, and what it must not.
 fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch, preflight: &mut Preflight) -> Result<(), TrainError> {
     let teacher_before = match subject.learner().distiller().map(|distiller| distiller.teacher()) {
-        Some(Model::Network(teacher)) => Some(state(teacher)?),
-        _ => None,
+        Some(teacher) => Some(state(teacher)?),
+        None => None,
     };
     let adapters = subject.adapters();
     let before: Vec<Tensor> =
@@ -288,23 +288,21 @@ fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch, preflight: &mut P
     }
 
     let title = "Does the teacher stay as it is?";
-    match (teacher_before, subject.learner().distiller().map(|distiller| distiller.teacher())) {
-        (Some(before), Some(Model::Network(teacher))) => {
-            let same = same_tensors(&before, teacher)?;
-            let message = if same {
-                format!(
-                    "all {} tensors of the teacher, statistics included, are bit for bit the same after a step",
-                    before.len()
-                )
-            } else {
-                "the teacher's weights or batch-norm statistics changed in a step".to_owned()
-            };
-            checks.push(
-                Check::green("teacher-frozen", title, None, message)
-                    .or_red(same, "Put the teacher in eval mode and leave its parameters out of the optimizer."),
-            );
-        }
-        _ => preflight.leave_out("teacher-frozen", "A TorchScript teacher cannot change."),
+    let teacher = subject.learner().distiller().map(|distiller| distiller.teacher());
+    if let (Some(before), Some(teacher)) = (teacher_before, teacher) {
+        let same = same_tensors(&before, teacher)?;
+        let message = if same {
+            format!(
+                "all {} tensors of the teacher, statistics included, are bit for bit the same after a step",
+                before.len()
+            )
+        } else {
+            "the teacher's weights or batch-norm statistics changed in a step".to_owned()
+        };
+        checks.push(
+            Check::green("teacher-frozen", title, None, message)
+                .or_red(same, "Put the teacher in eval mode and leave its parameters out of the optimizer."),
+        );
     }
     if adapters.is_empty() {
         preflight.leave_out("adapter-trained", "A loss of heads needs no adapter.");

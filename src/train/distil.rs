@@ -22,7 +22,7 @@ use crate::imitation::mask::{IouField, Psi};
 use crate::inspect::{Tap, elements, tapped};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::loss::{LossGains, balance};
-use crate::yolo::network::{Forward, Model, Network};
+use crate::yolo::network::{Forward, Network};
 
 /// Cells that a fit looks at, at most; more tell it nothing new.
 const MAX_FIT_CELLS: i64 = 20_000;
@@ -45,7 +45,7 @@ struct Pair {
 /// Teacher and adapters.
 #[derive(Debug)]
 pub struct Distiller {
-    teacher: Model,
+    teacher: Network,
     loss: Loss,
     tap: Tap,
     classes: SharedClasses,
@@ -79,7 +79,7 @@ impl Lesson {
 impl Distiller {
     /// Pairs the scales; the adapters start at random, [`Distiller::fit`] replaces them.
     pub fn new(
-        teacher: Model,
+        teacher: Network,
         student: &Network,
         config: &ImitationConfig,
         gains: LossGains,
@@ -198,7 +198,7 @@ impl Distiller {
         Ok(tensors::write(path, &named, &metadata)?)
     }
 
-    pub fn teacher(&self) -> &Model {
+    pub fn teacher(&self) -> &Network {
         &self.teacher
     }
 

@@ -6,11 +6,15 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::dataset::Augmentation;
+use crate::files::{self, ReadError};
+
+/// A hyp.yaml is a page long.
+const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Error)]
 pub enum HypError {
-    #[error("{path}: cannot be read: {cause}")]
-    Read { path: String, cause: std::io::Error },
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("{path}: not a hyp.yaml: {cause}")]
     Yaml { path: String, cause: String },
     #[error("hyperparameter {name} is {value}; {expected}")]
@@ -111,11 +115,8 @@ impl Hyperparameters {
     /// Reads a `hyp.*.yaml`; keys that it lacks keep these values.
     pub fn changed_by(&self, path: &Path) -> Result<HypFile, HypError> {
         let name = || path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|cause| HypError::Read { path: name(), cause })?;
-        let yaml = |error: serde_saphyr::Error| HypError::Yaml {
-            path: name(),
-            cause: error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned(),
-        };
+        let text = files::read_text(path, MAX_BYTES)?;
+        let yaml = |error: serde_saphyr::Error| HypError::Yaml { path: name(), cause: files::yaml_problem(&error) };
         // For what is wrong with a value: of the text, with its line.
         let _: Self = serde_saphyr::from_str(&text).map_err(yaml)?;
         let keys: std::collections::BTreeMap<String, serde_json::Value> =

@@ -12,13 +12,14 @@ use super::config::{Length, Recipe, RunConfig};
 use super::evaluate::Evaluation;
 use crate::dataset::{Batches, DataYaml, Sample, Samples, Split, list_images};
 use crate::device::{self, DeviceStatus};
+use crate::files;
 use crate::geometry::Size;
 use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
 use crate::imitation::loss::Loss;
-use crate::inspect::{Tap, input_multiple};
+use crate::inspect::input_multiple;
 use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
 use crate::yolo::checkpoint::{self, Checkpoint, Format, ModelDescription};
-use crate::yolo::network::{Model, Network, Outline};
+use crate::yolo::network::{Network, Outline};
 use crate::yolo::spec::ModelSpec;
 
 /// A run that can begin.
@@ -35,7 +36,7 @@ pub struct RunPlan {
     pub test: Option<Arc<Samples>>,
     pub student: Student,
     /// None in a run without imitation.
-    pub teacher: Option<Model>,
+    pub teacher: Option<Network>,
     pub steps_per_epoch: u64,
     pub steps: u64,
     /// What another run of the same models measured on the same images before its first step.
@@ -104,9 +105,7 @@ impl RunPlan {
 
         let student = Student::load(config, &data.names, device, &mut warnings)?;
         let teacher = match (&config.teacher, with_teacher) {
-            (Some(path), true) => {
-                Some(load_teacher(path, &student.network, config.imitation.tap, device, &mut warnings)?)
-            }
+            (Some(path), true) => Some(load_teacher(path, &student.network, device, &mut warnings)?),
             _ => None,
         };
         let multiple = student.network.spec().input_multiple()?;
@@ -374,8 +373,13 @@ impl Student {
                 path.display()
             ));
         }
+        let refused = if is_pt && same_classes { checkpoint::check_lender(&source).err() } else { None };
+        if let Some(refused) = &refused {
+            warnings.push(format!("{refused}; so the result is written as safetensors alone"));
+        }
         let is_drawn = config.from_scratch || !report.is_complete();
-        Ok(Self { is_drawn, network, description, source: (is_pt && same_classes).then_some(source) })
+        let lends = is_pt && same_classes && refused.is_none();
+        Ok(Self { is_drawn, network, description, source: lends.then_some(source) })
     }
 }
 
@@ -390,16 +394,22 @@ fn describe(network: &Network, base: ModelDescription) -> ModelDescription {
     }
 }
 
+/// A model yaml is a page long.
+const MAX_YAML_BYTES: u64 = 1 << 20;
+
 /// The yaml of a student that is a config: a file, or a published model's name. `None` for a checkpoint.
 fn model_yaml(path: &Path, nc: usize) -> Result<Option<serde_json::Value>, TrainError> {
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     if is_yaml && path.exists() {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
-        let mut yaml: serde_json::Value = serde_saphyr::from_str(&text)
-            .map_err(|error| TrainError::Config(format!("{}: not YAML: {error}", path.display())))?;
-        yaml["nc"] = nc.into();
-        return Ok(Some(yaml));
+        let text = files::read_text(path, MAX_YAML_BYTES).map_err(|error| TrainError::Config(error.to_string()))?;
+        let fails = |what: String| TrainError::Config(format!("{}: not a model yaml: {what}", path.display()));
+        let yaml: serde_json::Value =
+            serde_saphyr::from_str(&text).map_err(|error| fails(files::yaml_problem(&error)))?;
+        let serde_json::Value::Object(mut yaml) = yaml else {
+            return Err(fails("it has no 'backbone:' and no 'head:'".to_owned()));
+        };
+        yaml.insert("nc".to_owned(), nc.into());
+        return Ok(Some(yaml.into()));
     }
     let name = if is_yaml { path.with_extension("") } else { path.to_path_buf() };
     if path.exists() {
@@ -411,20 +421,13 @@ fn model_yaml(path: &Path, nc: usize) -> Result<Option<serde_json::Value>, Train
 fn load_teacher(
     path: &Path,
     student: &Network,
-    tap: Tap,
     device: Device,
     warnings: &mut Vec<String>,
-) -> Result<Model, TrainError> {
+) -> Result<Network, TrainError> {
     let file = checkpoint::open(path)?;
-    let (teacher, report) = Model::load(&file, device)?;
+    let (teacher, report) = Network::load(&file, device)?;
     if !report.is_complete() {
         warnings.push(format!("teacher {}: {report}", path.display()));
-    }
-    if tap != Tap::Head && matches!(teacher, Model::TorchScript(_)) {
-        return Err(TrainError::Config(format!(
-            "{}: a TorchScript teacher gives its heads only; choose the imitation answers",
-            path.display()
-        )));
     }
     if teacher.names() != student.names() {
         warnings.push(format!(

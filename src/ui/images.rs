@@ -161,15 +161,20 @@ fn image_row(ui: &mut Ui, state: &State, list: &mut ImageList, image: &Path, sel
     let palette = Palette::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
     let name = file_name(image);
-    let (texture, labels) = match state.dataset.thumbnail(image) {
-        Some(Thumbnail::Ready { picture, labels }) => (Some(texture(ui, list, image, picture)), *labels),
-        _ => (None, None),
+    let (texture, labels, cut_short) = match state.dataset.thumbnail(image) {
+        Some(Thumbnail::Ready { picture, labels, cut_short }) => {
+            (Some(texture(ui, list, image, picture)), *labels, *cut_short)
+        }
+        _ => (None, None, false),
     };
-    let below = match (&texture, labels) {
+    let mut below = match (&texture, labels) {
         (None, _) => String::new(),
         (Some(_), None) => t!("no labels").to_owned(),
         (Some(_), Some(count)) => counted(count, "box", "boxes"),
     };
+    if cut_short {
+        below = t!("{labels}, cut short", labels = below);
+    }
     if selected {
         ui.painter().rect_filled(rect, 4.0, ui.visuals().selection.bg_fill);
     } else if response.hovered() {
@@ -201,10 +206,18 @@ fn image_row(ui: &mut Ui, state: &State, list: &mut ImageList, image: &Path, sel
     if !below.is_empty() {
         let font = FontId::proportional(palette::SMALL);
         let at = pos2(left, rect.center().y + 9.0);
-        ui.painter().text(at, Align2::LEFT_CENTER, below, font, palette.text_weak);
+        let color = if cut_short { palette.warning } else { palette.text_weak };
+        ui.painter().text(at, Align2::LEFT_CENTER, below, font, color);
     }
     response.widget_info(|| WidgetInfo::selected(egui::Role::Button, true, selected, &name));
-    response.on_hover_text(image.display().to_string()).clicked()
+    let mut hover = image.display().to_string();
+    if cut_short {
+        hover = t!(
+            "{image}: the JPEG is cut short, a part of the picture is missing; training leaves it out.",
+            image = hover
+        );
+    }
+    response.on_hover_text(hover).clicked()
 }
 
 fn texture(ui: &Ui, list: &mut ImageList, image: &Path, picture: &Arc<RgbImage>) -> TextureHandle {

@@ -23,7 +23,8 @@ pub(super) fn handle(job: Job, desk: &Desk) {
         Job::Thumbnail(image) => {
             if let Ok(picture) = dataset::thumbnail(&image, THUMBNAIL_SIDE) {
                 let labels = dataset::label_count(&image);
-                desk.report(Report::Thumbnail { image, picture: Arc::new(picture), labels });
+                let cut_short = dataset::is_cut_short(&image).unwrap_or(false);
+                desk.report(Report::Thumbnail { image, picture: Arc::new(picture), labels, cut_short });
             }
         }
         _ => {}

@@ -11,12 +11,12 @@ use crate::device::{self, DeviceChoice};
 use crate::imitation::loss::Loss;
 use crate::inspect::{self, AdapterChoice, CompareRequest, Probe, Role, Scene, Tap};
 use crate::yolo::checkpoint;
-use crate::yolo::network::Model;
+use crate::yolo::network::Network;
 
 /// A loaded model and what it last said.
 struct Slot {
     path: PathBuf,
-    model: Model,
+    model: Network,
     /// The forward pass of the scene last compared: a change of tap or adapter needs no other one.
     last: Option<(Arc<Scene>, Probe)>,
 }
@@ -90,7 +90,7 @@ impl Models {
         }
         // The old model goes first, so that two never stand in memory.
         self.slots[role as usize] = None;
-        let (model, report) = Model::load(&checkpoint, device).map_err(|error| error.to_string())?;
+        let (model, report) = Network::load(&checkpoint, device).map_err(|error| error.to_string())?;
         if desk.is_cancelled() {
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl Models {
             names: model.names().to_vec(),
             anchors: model.scales().to_vec(),
             parameters: model.parameters(),
-            gflops: model.gflops(),
+            gflops: model.gflops().ok(),
             tensors_loaded: report.loaded,
             tensors_total: report.wanted(),
             seconds: start.elapsed().as_secs_f64(),

@@ -10,7 +10,7 @@ use crate::inspect::{self, Scene};
 use crate::train::config::Start;
 use crate::train::run::RunFolder;
 use crate::yolo::checkpoint;
-use crate::yolo::network::Model;
+use crate::yolo::network::Network;
 
 /// Boxes, and the names of all classes.
 type Detected = (Arc<[DetectionView]>, Vec<String>);
@@ -44,7 +44,7 @@ fn detections(weights: &Path, scene: &Scene, device: tch::Device) -> Result<Dete
     }
     let failed = |what: &dyn std::fmt::Display| Unknown::Failed(format!("{}: {what}", weights.display()));
     let checkpoint = checkpoint::open(weights).map_err(|error| Unknown::Failed(error.to_string()))?;
-    let (model, _) = Model::load(&checkpoint, device).map_err(|error| failed(&error))?;
+    let (model, _) = Network::load(&checkpoint, device).map_err(|error| failed(&error))?;
     let found = inspect::detections(&model, scene).map_err(|error| failed(&error))?;
     Ok((found.into(), model.names().to_vec()))
 }

@@ -248,11 +248,12 @@ pub enum Report {
         images: Vec<PathBuf>,
         done: bool,
     },
-    /// `labels` is `None` where the image has no label file.
+    /// `labels` is `None` where the image has no label file; `cut_short`: of a JPEG a part is missing.
     Thumbnail {
         image: PathBuf,
         picture: Arc<RgbImage>,
         labels: Option<usize>,
+        cut_short: bool,
     },
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
@@ -314,7 +315,7 @@ pub struct ModelCard {
     pub names: Vec<String>,
     pub anchors: Vec<AnchorScale>,
     pub parameters: usize,
-    /// Multiply-adds times two at 640 × 640 px, in 10⁹; `None` for TorchScript.
+    /// Multiply-adds times two at 640 × 640 px, in 10⁹; `None` where it cannot be counted.
     pub gflops: Option<f64>,
     pub tensors_loaded: usize,
     pub tensors_total: usize,

@@ -1,4 +1,4 @@
-//! Raw heads to boxes in input px, and back for models that only hand out boxes.
+//! Raw heads to boxes in input px.
 //!
 //! With σ the sigmoid: centre = (2σ(xy) − ½ + cell)·stride, size = (2σ(wh))²·anchor, the rest σ.
 
@@ -47,38 +47,6 @@ pub fn detect(heads: &[Tensor], scales: &[AnchorScale], options: &NmsOptions) ->
     let nc = heads.first().map_or(0, |head| head.size().last().map_or(0, |outputs| (outputs - 5).max(0)));
     let rows = rows_above(heads, scales, options.confidence)?;
     Ok(rows.first().map(|rows| non_max_suppression(rows, nc as usize, options)).unwrap_or_default())
-}
-
-/// The inverse of [`decode`], for an input of `rows` × `cols` px. Where a probability has saturated in float32 its
-/// logit is bounded: about 16.6 upward, −87 downward.
-pub fn undecode(decoded: &Tensor, scales: &[AnchorScale], rows: i64, cols: i64) -> Result<Vec<Tensor>, NetworkError> {
-    let (batch, count, outputs) = decoded.size3()?;
-    let mut heads = Vec::with_capacity(scales.len());
-    let mut start = 0;
-    for scale in scales {
-        let stride = i64::from(scale.stride);
-        let (rows, cols, anchors) = (rows / stride, cols / stride, scale.anchors.len() as i64);
-        let length = anchors * rows * cols;
-        if start + length > count {
-            break;
-        }
-        let boxes = decoded.f_narrow(1, start, length)?.f_to_kind(Kind::Double)?;
-        let boxes = boxes.f_view([batch, anchors, rows, cols, outputs])?;
-        start += length;
-        let centres = boxes.f_narrow(4, 0, 2)?.f_div_scalar(stride as f64)?;
-        let centres = centres.f_sub(&cells(rows, cols, decoded.device())?)?.f_div_scalar(2.0)?;
-        let sizes = boxes.f_narrow(4, 2, 2)?.f_div(&anchor_sizes(scale, decoded.device())?)?;
-        // An anchor without a side leaves no trace of the raw value: 0 / 0.
-        let sizes = sizes.f_clamp_min(0.0)?.f_sqrt()?.f_div_scalar(2.0)?.f_nan_to_num(0.5, None, None)?;
-        let sigmoids = Tensor::f_cat(&[centres, sizes, boxes.f_narrow(4, 4, outputs - 4)?], 4)?;
-        let below_one = 1.0 - f64::from(f32::EPSILON) / 2.0;
-        let logits = sigmoids.f_clamp(f64::from(f32::MIN_POSITIVE), below_one)?.f_logit(None)?;
-        heads.push(logits.f_to_kind(Kind::Float)?);
-    }
-    if start != count || heads.len() != scales.len() {
-        return Err(NetworkError::TorchScript(format!("{count} boxes for an input of {rows}×{cols} px")));
-    }
-    Ok(heads)
 }
 
 /// (column − ½, row − ½) of every cell, [H, W, 2].

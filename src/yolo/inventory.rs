@@ -132,7 +132,7 @@ impl Inventory {
             ModuleSpec::Spp { inputs, outputs, kernels } => self.pyramid(path, *inputs, *outputs, kernels.len(), input),
             ModuleSpec::Sppf { inputs, outputs, .. } => self.pyramid(path, *inputs, *outputs, 3, input),
             ModuleSpec::Upsample { scale } => {
-                let output = [rows * scale, cols * scale];
+                let output = [rows.checked_mul(*scale)?, cols.checked_mul(*scale)?];
                 self.operations += area(output) * channels as f64;
                 Some(output)
             }

@@ -9,7 +9,7 @@ use tch::{Kind, TchError, Tensor};
 use super::checkpoint::Activation;
 use super::spec::{BottleneckSpec, ConvSpec, CspSpec, GhostBottleneckSpec, LayerSpec, ModuleSpec};
 
-const NORM_EPS: f64 = 1e-3;
+pub(super) const NORM_EPS: f64 = 1e-3;
 const NORM_MOMENTUM: f64 = 0.03;
 const ATTENTION_HEADS: i64 = 4;
 

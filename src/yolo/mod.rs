@@ -14,8 +14,6 @@ pub mod inventory;
 mod layers;
 mod load;
 pub mod loss;
-mod model;
 pub mod network;
 mod rows;
 pub mod spec;
-mod torchscript_model;

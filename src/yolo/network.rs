@@ -14,8 +14,6 @@ use super::load;
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
 use crate::draws::Draws;
 
-pub use super::model::Model;
-
 #[derive(Debug, Error)]
 pub enum NetworkError {
     #[error(transparent)]
@@ -32,13 +30,6 @@ pub enum NetworkError {
         "an input of shape {shape:?}: expected [batch, {channels}, height, width], both sides multiples of {multiple} px"
     )]
     Input { shape: Vec<i64>, channels: usize, multiple: u32 },
-    #[error(
-        "the TorchScript model was exported for {}×{} px (height × width) and takes no other input; \
-         use --imgsz {},{}", size[0], size[1], size[0], size[1]
-    )]
-    TracedInput { size: [usize; 2] },
-    #[error("the TorchScript model does not answer as YOLOv5's export does: {0}")]
-    TorchScript(String),
     #[error("the GPU ran out of memory; use a smaller input or --device cpu ({0})")]
     OutOfGpuMemory(String),
     #[error("out of memory; use a smaller input ({0})")]
@@ -70,7 +61,7 @@ impl From<TchError> for NetworkError {
 pub struct Forward {
     /// The last backbone layer of each stride, [B, C, H, W]; empty where the backbone lacks one of them.
     pub backbone: Vec<Tensor>,
-    /// The inputs of Detect, [B, C, H, W]; empty for TorchScript.
+    /// The inputs of Detect, [B, C, H, W].
     pub necks: Vec<Tensor>,
     /// Raw outputs of Detect, [B, A, H, W, 5 + nc].
     pub heads: Vec<Tensor>,
@@ -250,6 +241,11 @@ impl Network {
             }
             Ok(())
         })
+    }
+
+    /// input: [B, 3, H, W], RGB in 0..1. Statistics frozen.
+    pub fn forward(&self, input: &Tensor) -> Result<Forward, NetworkError> {
+        self.forward_t(input, false)
     }
 
     /// input: [B, 3, H, W], RGB in 0..1. `train`: batch-norms use the batch's statistics and update their own.

@@ -218,7 +218,8 @@ impl ModelSpec {
 
     /// Reads the text of a model yaml (`yolov5s.yaml`).
     pub fn from_yaml_text(text: &str) -> Result<Self, SpecError> {
-        let yaml = serde_saphyr::from_str(text).map_err(|error| SpecError::Yaml(format!("is not YAML: {error}")))?;
+        let yaml = serde_saphyr::from_str(text)
+            .map_err(|error| SpecError::Yaml(format!("is not YAML: {}", crate::files::yaml_problem(&error))))?;
         Self::from_yaml(&yaml)
     }
 

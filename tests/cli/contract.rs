@@ -216,3 +216,71 @@ fn a_converted_checkpoint_gives_the_same_features() {
         assert_eq!(read(&from_pt, name), read(&from_safetensors, name), "{name}");
     }
 }
+
+/// A pipe that nobody writes to would be waited for.
+#[cfg(unix)]
+#[test]
+fn no_option_waits_for_a_pipe() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe.yaml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let (pipe, out) = (pipe.display().to_string(), folder.path().join("out").display().to_string());
+    let (image, model, data) = (sample_image().display().to_string(), sample("models/student.pt"), sample("data.yaml"));
+    let train = |option: &'static str| {
+        ["train", "--data", &data, "--student", &model, "--out", &out, option, &pipe].map(str::to_owned)
+    };
+    let lines: Vec<Vec<String>> = [
+        vec!["inspect", "--image", &image, "--teacher", &pipe, "--student", &model],
+        vec!["inspect", "--image", &pipe, "--teacher", &model, "--student", &model],
+        vec!["inspect", "--image", &image, "--teacher", &model, "--student", &model, "--labels", &pipe],
+        vec!["inspect", "--image", &image, "--teacher", &model, "--student", &model, "--data", &pipe],
+        vec!["inspect", "--image", &image, "--teacher", &model, "--student", &model, "--adapter", &pipe],
+        vec!["val", "--data", &pipe, "--weights", &model],
+        vec!["survey", "--data", &pipe],
+        vec!["convert", "--weights", &pipe, "--to", "safetensors", "--out", &out],
+        vec!["replay", "--summary", &pipe],
+        vec!["train", "--data", &data, "--student", &pipe, "--out", &out],
+    ]
+    .into_iter()
+    .map(|line| line.into_iter().map(str::to_owned).collect())
+    .chain([train("--hyp").to_vec(), train("--config").to_vec()])
+    .collect();
+    for line in lines {
+        let line: Vec<&str> = line.iter().map(String::as_str).collect();
+        fails_with(&line, &["pipe.yaml"]);
+    }
+}
+
+#[test]
+fn a_model_yaml_that_is_no_mapping_is_one_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (yaml, out) = (folder.path().join("model.yaml"), folder.path().join("out").display().to_string());
+    for content in ["[1, 2]", "7", "text", "{a: [b", ""] {
+        std::fs::write(&yaml, content).expect("a file");
+        let yaml = yaml.display().to_string();
+        fails_with(&["train", "--data", &sample("data.yaml"), "--student", &yaml, "--out", &out], &["model.yaml"]);
+    }
+}
+
+#[test]
+fn numbers_of_threads_and_images_have_a_ceiling() {
+    for (command, option) in
+        [("train", "--workers"), ("train", "--threads"), ("train", "--seeds"), ("train", "--batch"), ("val", "--batch")]
+    {
+        let output = distillscope(&[command, "--data", "x", option, "65000"]);
+        assert_eq!(output.status.code(), Some(2), "{option}");
+        assert!(stderr(&output).contains("65000 is not in"), "{option}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_name_from_a_file_does_not_steer_the_terminal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data.yaml");
+    std::fs::write(&data, "val: \"no\\e[2Jwhere\\nelse\"\nnames: [a]\n").expect("a file");
+    let (data, model) = (data.display().to_string(), sample("models/student.pt"));
+    let output = distillscope(&["val", "--data", &data, "--weights", &model, "--device", "cpu"]);
+    let text = stderr(&output);
+    assert!(!output.status.success() && !text.contains('\u{1b}'), "{text:?}");
+    assert!(text.contains("no\\u{1b}[2Jwhere else") && text.trim_end().lines().count() == 1, "{text:?}");
+}

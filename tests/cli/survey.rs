@@ -85,3 +85,17 @@ fn what_cannot_be_surveyed_is_said_in_one_line() {
     fails(&["--weights", &data], &["data.yaml"]);
     fails(&["--weights", "no.pt"], &["no.pt"]);
 }
+
+#[test]
+fn the_csv_goes_to_standard_output_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    let csv = folder.path().join("s.csv");
+    let to_file = survey(&["--data", &data, "--csv", csv.to_str().unwrap()]);
+    let to_stdout = survey(&["--data", &data, "--csv", "-"]);
+    assert!(to_file.status.success() && to_stdout.status.success());
+    assert_eq!(String::from_utf8(to_stdout.stdout).unwrap(), std::fs::read_to_string(&csv).unwrap());
+    assert!(!Path::new("-").exists());
+    let both = survey(&["--data", &data, "--csv", "-", "--json", "-"]);
+    assert!(!both.status.success());
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use distillscope::dataset::{DatasetError, decode, image_size, shrink_to, thumbnail};
+use distillscope::dataset::{DatasetError, decode, image_size, is_cut_short, shrink_to, thumbnail};
 use distillscope::geometry::Size;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
@@ -150,6 +150,90 @@ fn a_header_that_claims_too_much_is_an_error() {
     bmp.extend([0; 24]);
     let error = decoded(&bmp).unwrap_err();
     assert!(matches!(error, DatasetError::ImageSize { size: Size { width: 40_000, height: 40_000 }, .. }), "{error}");
+}
+
+/// A WebP of these chunks, whose lengths may be claims.
+fn webp(chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
+    let mut body = b"WEBP".to_vec();
+    for (name, claimed, content) in chunks {
+        body.extend(*name);
+        body.extend(claimed.to_le_bytes());
+        body.extend(*content);
+        body.resize(body.len().next_multiple_of(2), 0);
+    }
+    [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
+}
+
+/// The head of an extended WebP: flags, and a canvas of so many pixels a side.
+fn canvas(flags: u8, side: u32) -> Vec<u8> {
+    let side = (side - 1).to_le_bytes();
+    [&[flags, 0, 0, 0][..], &side[..3], &side[..3]].concat()
+}
+
+#[test]
+fn a_webp_is_held_against_its_file_before_anything_is_allocated() {
+    // An EXIF chunk that claims 4 GB, in a file of a few hundred bytes.
+    let pixels = encoded(sample(), ImageFormat::WebP);
+    let pixels = &pixels[20..];
+    let head = canvas(0x08, 3);
+    let good = webp(&[(b"VP8X", 10, &canvas(0, 3)), (b"VP8L", pixels.len() as u32, pixels)]);
+    assert_eq!(decoded(&good).unwrap().dimensions(), (3, 2));
+    let exif = [0_u8; 500];
+    let kept = pixels.len() as u32;
+    for chunks in [
+        &[(b"VP8X", 10, &head[..]), (b"VP8L", kept, pixels), (b"EXIF", u32::MAX - 10, &exif[..])][..],
+        &[(b"VP8X", 10, &head[..]), (b"EXIF", u32::MAX - 10, &exif[..]), (b"VP8L", kept, pixels)],
+        &[(b"VP8X", 10, &head[..]), (b"VP8L", u32::MAX, pixels)],
+    ] {
+        let message = decoded(&webp(chunks)).unwrap_err().to_string();
+        assert!(message.contains("claims 42949672") && !message.contains('\n'), "{message}");
+    }
+    // A lossless frame of 16,384 × 16,384 px of one colour needs hardly a byte: signature, then both sides less one.
+    let sides = (16_383_u32 | 16_383 << 14).to_le_bytes();
+    let frame = [&[0x2F][..], &sides, &[0; 600]].concat();
+    let error = decoded(&webp(&[(b"VP8L", frame.len() as u32, &frame)])).unwrap_err();
+    assert!(matches!(error, DatasetError::ImageSize { size: Size { width: 16_384, height: 16_384 }, .. }), "{error}");
+    // 8,192 × 8,192 px are few enough, but not in 650 bytes.
+    let sides = (8_191_u32 | 8_191 << 14).to_le_bytes();
+    let frame = [&[0x2F][..], &sides, &[0; 600]].concat();
+    let error = decoded(&webp(&[(b"VP8L", frame.len() as u32, &frame)])).unwrap_err();
+    assert!(matches!(error, DatasetError::ImageClaim { size: Size { width: 8_192, .. }, .. }), "{error}");
+    // The same by a lossy frame's own size, behind a small canvas.
+    let frame =
+        [&[0x10, 0, 0, 0x9D, 0x01, 0x2A][..], &16_383_u16.to_le_bytes(), &16_383_u16.to_le_bytes(), &[0; 99]].concat();
+    let error = decoded(&webp(&[(b"VP8X", 10, &canvas(0, 3)), (b"VP8 ", frame.len() as u32, &frame)])).unwrap_err();
+    assert!(matches!(error, DatasetError::ImageSize { size: Size { width: 16_383, .. }, .. }), "{error}");
+    let message = decoded(&webp(&[(b"VP8X", 10, &canvas(0x02, 3)), (b"ANIM", 6, &[0; 6])])).unwrap_err().to_string();
+    assert!(message.contains("an animated WebP has many pictures"), "{message}");
+}
+
+#[test]
+fn an_image_of_one_endless_row_is_refused() {
+    // The head of a grey PNG of 134,217,728 × 1 px, with its checksum.
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x08\0\0\0\0\0\0\x01\x08\0\0\0\0".to_vec();
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&png[12..]);
+    png.extend(crc.to_be_bytes());
+    png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e\0\0\0\0IEND\xae\x42\x60\x82");
+    let error = decoded(&png).unwrap_err();
+    assert!(matches!(error, DatasetError::ImageSize { size: Size { width: 134_217_728, height: 1 }, .. }), "{error}");
+    assert!(error.to_string().contains("at most 65535 on a side"), "{error}");
+}
+
+#[test]
+fn a_jpeg_that_breaks_off_opens_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let noise = RgbImage::from_fn(64, 48, |x, y| Rgb([(x * y) as u8, (x * 7) as u8, (y * 5) as u8]));
+    let whole = encoded(noise, ImageFormat::Jpeg);
+    let cut = file(&folder, "cut.jpg", &whole[..whole.len() / 2]);
+    assert!(is_cut_short(&cut).unwrap());
+    assert_eq!(decode(&cut).unwrap().dimensions(), (64, 48));
+    let trailing = [&whole[..], b"more"].concat();
+    for (name, bytes) in
+        [("whole.jpg", &whole[..]), ("trailing.jpg", &trailing), ("empty.jpg", b""), ("one.jpg", b"\xff")]
+    {
+        assert!(!is_cut_short(&file(&folder, name, bytes)).unwrap(), "{name}");
+    }
+    assert!(!is_cut_short(&file(&folder, "a.png", &encoded(sample(), ImageFormat::Png)[..30])).unwrap());
 }
 
 #[test]

@@ -119,6 +119,28 @@ fn links_are_followed_but_not_in_a_loop() {
     assert_eq!(list(&folder, &["."]).0, ["a/1.jpg", "b/2.jpg"]);
 }
 
+/// Two folders with two links each to one another: without an end, and twice as wide at every level.
+#[cfg(unix)]
+#[test]
+fn each_folder_behind_links_is_walked_once() {
+    let folder = tempfile::tempdir().unwrap();
+    touch(&folder, &["a/1.jpg", "b/2.jpg"]);
+    for link in ["x", "y"] {
+        std::os::unix::fs::symlink("../b", folder.path().join("a").join(link)).unwrap();
+        std::os::unix::fs::symlink("../a", folder.path().join("b").join(link)).unwrap();
+    }
+    let (images, listing) = list(&folder, &["."]);
+    assert_eq!(images, ["a/1.jpg", "a/x/2.jpg"]);
+    let left_out: Vec<String> = listing.warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        left_out.iter().all(|warning| warning.contains("a link to a folder that was read already")),
+        "{left_out:?}"
+    );
+    assert!(!left_out.is_empty());
+    // As a source of its own, either is whole.
+    assert_eq!(list(&folder, &["b"]).0.len(), 2);
+}
+
 #[test]
 fn beside_an_image_are_its_siblings_and_nothing_deeper() {
     let folder = tempfile::tempdir().unwrap();

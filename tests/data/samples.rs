@@ -117,7 +117,26 @@ fn a_split_without_a_usable_image_is_an_error() {
     let data = Data::new();
     data.write("images/b.png", b"nothing");
     let message = data.load().unwrap_err().to_string();
-    assert!(message.ends_with("data.yaml: 'train' has no image that can be used (1 were left out)"), "{message}");
+    assert!(message.contains("data.yaml: 'train' has no image that can be used (1 was left out: "), "{message}");
+    assert!(message.contains("b.png: not an image that can be read") && !message.contains('\n'), "{message}");
+    data.write("images/c.png", b"nothing either");
+    let message = data.load().unwrap_err().to_string();
+    assert!(message.contains("(2 were left out; the first: ") && message.contains("b.png: not an image"), "{message}");
+}
+
+#[test]
+fn a_jpeg_that_is_cut_short_stays_with_a_warning() {
+    let data = Data::new();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * y) as u8; 3])).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    let bytes = bytes.into_inner();
+    data.write("images/whole.jpg", &bytes);
+    data.write("images/z.jpg", &bytes[..bytes.len() - 40]);
+    let samples = data.load().unwrap();
+    assert!(file_names(&samples).contains(&"z.jpg".to_owned()));
+    let warnings: Vec<String> = samples.warnings.iter().map(ToString::to_string).collect();
+    let cut: Vec<&String> = warnings.iter().filter(|warning| warning.contains("the JPEG is cut short")).collect();
+    assert!(matches!(cut[..], [one] if one.contains("z.jpg")), "{warnings:?}");
 }
 
 #[test]

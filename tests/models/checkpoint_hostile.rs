@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use distillscope::yolo::checkpoint::{self, Checkpoint, CheckpointError};
+use distillscope::yolo::checkpoint::{self, Checkpoint, CheckpointError, write_pt};
 use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
 
@@ -144,6 +144,13 @@ fn open(bytes: &[u8]) -> Result<(Checkpoint, Vec<Vec<f32>>), CheckpointError> {
     values.map(|values| (checkpoint, values))
 }
 
+/// Opens bytes as a file that stays.
+fn open_kept(folder: &tempfile::TempDir, bytes: &[u8]) -> (Checkpoint, PathBuf) {
+    let path = folder.path().join("source.pt");
+    fs::write(&path, bytes).unwrap();
+    (checkpoint::open(&path).unwrap(), path)
+}
+
 fn error_of(bytes: &[u8]) -> String {
     let error = open(bytes).map(|(checkpoint, _)| checkpoint).expect_err("a bad checkpoint was opened").to_string();
     assert!(!error.contains('\n') && error.len() < 500, "not one line: {error}");
@@ -177,6 +184,160 @@ fn calls_are_records_and_are_refused() {
     let (checkpoint, _) = open(&container(&model_with(good_anchors, |script| call(script.text("yaml"))))).unwrap();
     assert_eq!(checkpoint.model.nc, 1);
     assert!(!witness.exists());
+}
+
+/// Whoever loads a `.pt` in Python runs what its pickle calls, so a foreign call is not passed on.
+#[test]
+fn a_pickle_with_more_than_yolov5_in_it_is_not_lent() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.pt");
+    let write = |pickle: &[u8]| {
+        let (source, _) = open_kept(&folder, &container(pickle));
+        write_pt(&source, &mut |_| Ok(None), &out).map_err(|error| error.to_string())
+    };
+    write(&good_model()).unwrap();
+    fs::remove_file(&out).unwrap();
+    let in_model = |more: fn(Script) -> Script| model_with(good_anchors, |script| more(script.text("note")));
+    for (pickle, named) in [
+        (in_model(|script| script.global("posix", "system").raw(b"(").text("true").raw(b"tR")), "posix.system"),
+        // A name alone imports its module.
+        (in_model(|script| script.global("antigravity", "x")), "antigravity.x"),
+        (in_model(|script| script.object("subprocess", "Popen", |script| script)), "subprocess.Popen"),
+        // A layer is made, never called: called, some of them read files.
+        (
+            in_model(|script| script.global("models.common", "DetectMultiBackend").raw(b"(").text("x.pt").raw(b"tR")),
+            "models.common.DetectMultiBackend, called",
+        ),
+        // An attribute of something allowed.
+        (in_model(|script| script.text("models.common").text("np.save").raw(b"\x93")), "models.common.np.save"),
+        (
+            in_model(|script| script.global("collections", "OrderedDict").raw(b")R").raw(b"(").text("x").raw(b"tR")),
+            "something that it makes first and then calls",
+        ),
+    ] {
+        let error = write(&pickle).unwrap_err();
+        assert!(
+            error.contains(named) && error.contains("Python would run") && !error.contains('\n'),
+            "{named}: {error}"
+        );
+        assert!(!out.exists());
+    }
+    // Thrown away before the end, it runs all the same.
+    let mut dropped = vec![0x80, 2];
+    dropped.extend(b"cposix\nsystem\n(X\x04\0\0\0truetR0");
+    dropped.extend(&good_model()[2..]);
+    assert!(write(&dropped).unwrap_err().contains("posix.system"));
+}
+
+#[test]
+fn the_pickles_of_yolov5_are_lent() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["checkpoint_v5.pt", "checkpoint_v7.pt", "checkpoint_state_dict.pt"] {
+        checkpoint::check_lender(&checkpoint::open(&golden(file)).unwrap()).unwrap();
+    }
+    // What else a trainer keeps: a fitness of numpy, options with paths.
+    let kept = |script: Script| {
+        script
+            .text("best_fitness")
+            .global("numpy.core.multiarray", "scalar")
+            .raw(b"(")
+            .global("numpy", "dtype")
+            .raw(b"(")
+            .text("f8")
+            .raw(b"\x89\x88tR")
+            .global("_codecs", "encode")
+            .raw(b"(")
+            .text("00000000")
+            .text("latin1")
+            .raw(b"tRtR")
+            .text("opt")
+            .global("argparse", "Namespace")
+            .raw(b")\x81}(")
+            .text("save_dir")
+            .global("pathlib", "PosixPath")
+            .raw(b"(")
+            .text("runs")
+            .raw(b"tRub")
+    };
+    let (source, _) = open_kept(&folder, &container(&model_with(good_anchors, kept)));
+    checkpoint::check_lender(&source).unwrap();
+}
+
+/// The golden TorchScript with its code changed: every text of it goes through `edit`, by its name.
+fn scripted(edit: impl Fn(&str, String) -> String) -> Vec<u8> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(fs::read(golden("checkpoint.torchscript")).unwrap())).unwrap();
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).unwrap();
+        let name = entry.name().unwrap().into_owned();
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut bytes).unwrap();
+        let mut method = zip::CompressionMethod::Stored;
+        if name.ends_with(".py") {
+            bytes = edit(&name, String::from_utf8(bytes).unwrap()).into_bytes();
+            method = zip::CompressionMethod::Deflated;
+        }
+        zip.start_file(name, SimpleFileOptions::default().compression_method(method)).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// Its `forward` would write a file when it is run; it is read, and nothing happens.
+#[test]
+fn the_code_of_a_torchscript_is_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let witness = folder.path().join("executed");
+    let first = "    model = self.model\n";
+    for line in [
+        format!("_w = torch.save(x, \"{}\")", witness.display()),
+        format!("_w = torch.from_file(\"{}\", True, 64)", witness.display()),
+    ] {
+        let spoiled = scripted(|name, text| match name.ends_with("models/yolo.py") {
+            true => text.replacen(first, &format!("    {line}\n{first}"), 1),
+            false => text,
+        });
+        let (source, _) = open(&spoiled).unwrap();
+        assert_eq!(source.model.nc, 3);
+        assert!(!witness.exists(), "{line}");
+    }
+}
+
+/// What is not the code of a YOLOv5, or not what its modules say, is refused in a line that names it.
+#[test]
+fn a_torchscript_that_is_not_what_it_seems_is_refused() {
+    assert_eq!(open(&scripted(|_, text| text)).unwrap().0.model.nc, 3);
+    let refused = |file: &str, from: &str, to: &str| {
+        let changed = std::cell::Cell::new(false);
+        let spoiled = scripted(|name, text| {
+            let replaced = if name.ends_with(file) { text.replacen(from, to, 1) } else { text.clone() };
+            changed.set(changed.get() || replaced != text);
+            replaced
+        });
+        assert!(changed.get(), "{file} has no {from}");
+        let error = error_of(&spoiled);
+        assert!(error.contains("TorchScript is not run, and cannot be read"), "{error}");
+        error
+    };
+    let yolo = "models/yolo.py";
+    let loops = refused(yolo, "    model = self.model\n", "    while True:\n      x = x\n    model = self.model\n");
+    assert!(loops.contains("yolo.py has 'while', which no trace has"), "{loops}");
+    // Another activation behind one convolution, a shortcut left out, pooling of another size, a stride.
+    assert!(refused("___torch_mangle_40.py", "torch.silu_", "torch.relu_").contains("layer"));
+    assert!(
+        refused("models/common.py", "torch.add(argument_2, (cv2)", "torch.sub(argument_2, (cv2)").contains("layer 2")
+    );
+    assert!(refused("pooling.py", "[5, 5]", "[7, 7]").contains("layer 4"));
+    assert!(refused("conv/___torch_mangle_0.py", "[2, 2], [1, 1]", "[1, 1], [1, 1]").contains("other strides"));
+    assert!(refused("upsampling.py", "[2., 2.]", "[2., 3.]").contains("layer 5"));
+    // Layers that read others than they say; a module that calls itself.
+    assert!(refused(yolo, "(_7).forward(_12, )", "(_7).forward(_10, )").contains("layer"));
+    assert!(refused(yolo, "(_1).forward(act, (_00)", "(self).forward((_00)").contains("without end"));
+    assert!(refused("models/common.py", "class Conv(", "class Other(").contains("is missing"));
+    // Small in the file, large when it is unpacked.
+    let bomb = scripted(|name, text| if name.ends_with(yolo) { text + &"#".repeat(9 << 20) } else { text });
+    assert!(bomb.len() < 1 << 20);
+    assert!(error_of(&bomb).contains("have more than 8388608 bytes"));
 }
 
 #[test]
@@ -482,6 +643,15 @@ fn safetensors_that_lie_are_refused() {
     assert!(error_of(&safetensors(bad_spec, &[])).contains("classes"));
     let bad_spec = r#"{"__metadata__":{"distillscope.spec":"{\"strides\":[0],\"anchors_px\":[[]]}"}}"#;
     assert!(error_of(&safetensors(bad_spec, &[])).contains("strides"));
+    for (scales, anchors) in [(1, 1_000_000), (9, 1)] {
+        let anchors = format!("[{}]", vec!["[1.0,2.0]"; anchors].join(","));
+        let (anchors, strides) = (vec![anchors.as_str(); scales].join(","), vec!["8"; scales].join(","));
+        let bad = format!(
+            r#"{{"__metadata__":{{"distillscope.spec":"{{\"strides\":[{strides}],\"anchors_px\":[{anchors}]}}"}}}}"#
+        );
+        let error = error_of(&safetensors(&bad, &[]));
+        assert!(error.contains(&format!("{scales} scales of up to")) || error.contains("header"), "{error}");
+    }
     // Many tensors over the same bytes would make a large file of a small one.
     let tensors: String =
         (0..100).map(|n| format!(r#","w{n}":{{"dtype":"F32","shape":[20000],"data_offsets":[0,80000]}}"#)).collect();

@@ -10,14 +10,11 @@ use distillscope::dataset::{DataYaml, Label, Sample, Samples, Split, resized};
 use distillscope::geometry::{BoundingBox, Size};
 use distillscope::train::evaluate::average_precision::{Scored, figures_by_class};
 use distillscope::train::evaluate::matching::match_detections;
-use distillscope::train::evaluate::{
-    Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate, evaluate_as,
-};
-use distillscope::yolo::anchors::AnchorScale;
+use distillscope::train::evaluate::{EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate, evaluate_as};
 use distillscope::yolo::assign::Target;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::detection::{Detection, NmsOptions, non_max_suppression};
-use distillscope::yolo::network::{Model, Network, NetworkError};
+use distillscope::yolo::network::Network;
 use image::{Rgb, RgbImage};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -203,69 +200,6 @@ fn a_model_with_classes_of_its_own_is_evaluated_by_their_names() {
     let expected: Vec<_> = figures(&plain).into_iter().filter(|(name, ..)| name != "balloon").collect();
     assert_eq!(figures(&found), expected);
     assert!(evaluate(&model, &samples, &OPTIONS, &mut quiet).is_err(), "it has six classes, the data five");
-}
-
-/// The model that a TorchScript was exported from, given the input that the TorchScript was traced for.
-struct Traced(Model);
-
-impl Detector for Traced {
-    fn heads(&self, input: &tch::Tensor) -> Result<Vec<tch::Tensor>, NetworkError> {
-        self.0.heads(input)
-    }
-
-    fn scales(&self) -> &[AnchorScale] {
-        self.0.scales()
-    }
-
-    fn classes(&self) -> usize {
-        self.0.classes()
-    }
-
-    fn device(&self) -> tch::Device {
-        self.0.device()
-    }
-
-    fn stride(&self) -> Result<u32, NetworkError> {
-        self.0.stride()
-    }
-
-    fn only_input(&self, _: u32) -> Option<Size> {
-        Some(Size::new(48, 32))
-    }
-}
-
-#[test]
-fn torchscript_is_evaluated_at_its_one_input() {
-    let load = |name: &str| {
-        let file = checkpoint::open(&root().join("tests/golden").join(name)).unwrap();
-        Model::load(&file, tch::Device::Cpu).unwrap().0
-    };
-    let (exported, original) = (load("checkpoint.torchscript"), Traced(load("checkpoint_v7.pt")));
-    let mut samples = val_samples();
-    samples.samples.truncate(3);
-    samples.names = exported.names().to_vec();
-    let classes = samples.names.len();
-    samples.samples.iter_mut().flat_map(|sample| &mut sample.labels).for_each(|label| label.class %= classes);
-    // What the two heads say, in a number each.
-    let of_heads = |model: &dyn Detector| {
-        let shapes = std::cell::RefCell::new(Vec::new());
-        let losses = |heads: &[tch::Tensor], _: &[_]| {
-            shapes.borrow_mut().push(heads[0].size());
-            let sum = |head: &tch::Tensor| head.f_abs()?.f_mean(tch::Kind::Double)?.f_double_value(&[]);
-            Ok([sum(&heads[0])?, sum(&heads[1])?, 1.0])
-        };
-        let options = EvaluateOptions { imgsz: 64, batch: 2, losses: Some(&losses) };
-        let found = evaluate(model, &samples, &options, &mut |_, _| ControlFlow::Continue(())).unwrap().unwrap();
-        (found.losses.unwrap(), found.images, shapes.into_inner())
-    };
-    let (script, network) = (of_heads(&exported), of_heads(&original));
-    // 32 × 48 px are 8 × 12 cells of 4 px.
-    assert!(script.2.iter().all(|shape| shape[2..4] == [8, 12]), "{:?}", script.2);
-    assert_eq!((script.1, &script.2), (3, &network.2));
-    for (script, network) in script.0.iter().zip(network.0) {
-        // The original went through float16.
-        assert!((script - network).abs() < 2e-3 * network, "{script} for {network}");
-    }
 }
 
 #[test]

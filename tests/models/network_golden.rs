@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use distillscope::yolo::decode::{NmsOptions, decode, detect, non_max_suppression, undecode};
+use distillscope::yolo::decode::{NmsOptions, decode, detect, non_max_suppression};
 use distillscope::yolo::network::{Network, NetworkError};
 use distillscope::yolo::spec::ModelSpec;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -80,24 +80,12 @@ fn the_inventory_on_paper_is_what_gets_built() {
 }
 
 #[test]
-fn heads_decode_to_the_references_boxes_and_back() {
+fn heads_decode_to_the_references_boxes() {
     for case in golden().cases {
         let network = network(&case);
         let heads = no_grad(|| network.forward_t(&input(case.input), false)).expect("a forward pass").heads;
         let decoded = decode(&heads, network.scales()).expect("boxes");
         check(&format!("{} decoded", case.name), &decoded, &case.decoded);
-        let [rows, cols] = case.input;
-        let back = undecode(&decoded, network.scales(), rows, cols).expect("heads");
-        for (back, head) in back.iter().zip(&heads) {
-            assert_eq!(back.isfinite().all().int64_value(&[]), 1, "{}", case.name);
-            if case.anchors.iter().flatten().flatten().any(|side| *side == 0.0) {
-                continue; // An anchor without a side loses the raw value.
-            }
-            // Beyond ±8 a float32 probability holds less than three digits of its logit.
-            let near = head.abs().lt(8.0).logical_and(&back.abs().lt(9.0));
-            let error = ((back - head).abs() * near).max().double_value(&[]);
-            assert!(error < 0.01, "{}: {error}", case.name);
-        }
     }
 }
 

@@ -1,10 +1,10 @@
-//! From checkpoint files to networks: what gets loaded, what the report says, what TorchScript gives and does not.
+//! From checkpoint files to networks: what gets loaded, what the report says, what TorchScript gives.
 
 use std::path::{Path, PathBuf};
 
 use distillscope::yolo::checkpoint::{self, ShapeMismatch, write_safetensors};
 use distillscope::yolo::decode::decode;
-use distillscope::yolo::network::{Model, NetworkError};
+use distillscope::yolo::network::{Forward, Network, NetworkError};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor, no_grad};
 
@@ -14,8 +14,8 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-fn load(path: &Path) -> Result<(Model, checkpoint::LoadReport), NetworkError> {
-    Model::load(&checkpoint::open(path)?, Device::Cpu)
+fn load(path: &Path) -> Result<(Network, checkpoint::LoadReport), NetworkError> {
+    Network::load(&checkpoint::open(path)?, Device::Cpu)
 }
 
 #[test]
@@ -32,28 +32,29 @@ fn checkpoints_compute_what_the_reference_computes() {
     }
 }
 
+/// The code of the export is read, not run: our own fused network, with the necks and at any size.
 #[test]
-fn torchscript_gives_the_heads_of_the_model_that_it_was_exported_from() {
+fn torchscript_is_the_fused_network_that_it_was_exported_from() {
     let (exported, report) = load(&file("checkpoint.torchscript")).expect("a model");
     let (original, _) = load(&file("checkpoint_v7.pt")).expect("a model");
-    assert!(report.loaded > 0 && report.is_complete());
+    assert!(report.loaded > 0 && report.is_complete(), "{report}");
+    assert!(exported.is_fused() && !original.is_fused());
     assert_eq!((exported.names(), exported.scales()), (original.names(), original.scales()));
-    assert_eq!(exported.gflops(), None);
-    let forward = |model: &Model| no_grad(|| model.forward(&input([32, 48]))).expect("a forward pass");
-    let (recovered, raw) = (forward(&exported), forward(&original));
-    assert!(recovered.necks.is_empty() && recovered.backbone.is_empty());
-    for (recovered, raw) in recovered.heads.iter().zip(&raw.heads) {
-        // The original went through float16.
-        let error = (recovered - raw).abs().max().double_value(&[]);
-        assert!(error < 0.02, "{error}");
+    assert_eq!(exported.spec().layers, original.spec().layers);
+    assert_eq!(exported.spec().backbone_len, original.spec().backbone_len);
+    // The golden was traced at 32 × 48.
+    for size in [[32, 48], [64, 64]] {
+        let forward = |model: &Network| no_grad(|| model.forward(&input(size))).expect("a forward pass");
+        let (fused, raw) = (forward(&exported), forward(&original));
+        assert_eq!((fused.necks.len(), fused.backbone.len()), (2, 2));
+        let maps = |forward: Forward| forward.backbone.into_iter().chain(forward.necks).chain(forward.heads);
+        for (fused, raw) in maps(fused).zip(maps(raw)) {
+            assert_eq!(fused.size(), raw.size());
+            // The original went through float16.
+            let error = (fused - raw).abs().max().double_value(&[]);
+            assert!(error < 0.02, "{error}");
+        }
     }
-}
-
-#[test]
-fn torchscript_takes_the_size_that_it_was_traced_with_and_says_so() {
-    let (model, _) = load(&file("checkpoint.torchscript")).expect("a model");
-    let error = model.forward(&input([64, 64])).expect_err("another size").to_string();
-    assert!(error.contains("exported for 32×48 px") && error.contains("--imgsz 32,48"), "{error}");
 }
 
 #[test]

@@ -15,7 +15,6 @@ use distillscope::train::plan::RunPlan;
 use distillscope::train::trial::Trial;
 use distillscope::yolo::anchors::AnchorScale;
 use distillscope::yolo::assign::Target;
-use distillscope::yolo::network::Model;
 use tch::{TchError, Tensor};
 
 fn sample(name: &str) -> PathBuf {
@@ -142,7 +141,7 @@ impl Subject for Faulty {
         if !self.has(Fault::TeacherInTrainMode) {
             return self.learner.lesson(batch);
         }
-        let Some(Model::Network(teacher)) = self.learner.distiller().map(|distiller| distiller.teacher()) else {
+        let Some(teacher) = self.learner.distiller().map(|distiller| distiller.teacher()) else {
             panic!("the sample's teacher is a network");
         };
         let [_, input] = self.inputs(batch)?;

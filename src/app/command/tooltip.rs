@@ -17,7 +17,7 @@ impl Command {
             Self::BrowseLabels => t!("YOLO txt, Pascal VOC XML or COCO JSON, for the image on screen."),
             Self::BrowseData => t!("A YOLO data.yaml: its images, splits and class names."),
             Self::BrowseFolder => t!("Every image of a folder, with the labels that belong to them."),
-            Self::BrowseModel(Role::Teacher) => t!("YOLOv5 weights: .pt, .safetensors, or TorchScript (heads only)."),
+            Self::BrowseModel(Role::Teacher) => t!("YOLOv5 weights: .pt, .safetensors, or TorchScript."),
             Self::BrowseModel(Role::Student) => t!("YOLOv5 weights: .pt or .safetensors."),
             Self::BrowseReplay | Self::OpenReplays(_) => {
                 t!("Curves and maps of a .distillscope file, without models or data.")

@@ -7,7 +7,7 @@ mod coco;
 mod voc;
 mod yolo_txt;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use self::coco::CocoFile;
@@ -16,6 +16,9 @@ use crate::geometry::{BoundingBox, Size};
 
 /// A text or XML label file larger than this describes no single image.
 const MAX_FILE_BYTES: u64 = 32 << 20;
+
+/// Boxes of one image that are used; what is done for each pair of box and anchor takes seconds beyond it.
+const MAX_BOXES: usize = 20_000;
 
 /// One ground truth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -138,7 +141,11 @@ struct Reading<'a> {
     /// The data's names; a reader may fill them from its file only where there are none.
     names: &'a [String],
     own_names: Vec<String>,
+    /// The index of every name, the data's or the file's own; made where a name is asked for.
+    by_name: Option<HashMap<String, usize>>,
     labels: Vec<Label>,
+    /// Boxes past [`MAX_BOXES`].
+    beyond: usize,
     seen: HashSet<(usize, [u32; 4])>,
     warnings: Warnings,
 }
@@ -149,7 +156,9 @@ impl<'a> Reading<'a> {
             size,
             names,
             own_names: Vec::new(),
+            by_name: None,
             labels: Vec::new(),
+            beyond: 0,
             seen: HashSet::new(),
             warnings: Warnings::new(file),
         }
@@ -183,6 +192,10 @@ impl<'a> Reading<'a> {
         if x1 < -slack[0] || y1 < -slack[1] || x2 > limits[0] + slack[0] || y2 > limits[1] + slack[1] {
             self.warn(line, format!("{what} reaches past the image; clipped to it"));
         }
+        if self.labels.len() >= MAX_BOXES {
+            self.beyond += 1;
+            return;
+        }
         let bbox = BoundingBox::new(left, top, right, bottom);
         if !self.seen.insert((class, bbox.as_xyxy().map(f32::to_bits))) {
             return self.warn(line, format!("{what} skipped: the same box of the same class comes earlier"));
@@ -192,14 +205,21 @@ impl<'a> Reading<'a> {
 
     /// The class of a name: its place among the data's names, or, without those, among the names met so far.
     fn class_named(&mut self, name: &str) -> Option<usize> {
-        if !self.names.is_empty() {
-            return self.names.iter().position(|known| known == name);
+        // Of equal names the first counts.
+        let names = self.names;
+        let by_name = self
+            .by_name
+            .get_or_insert_with(|| names.iter().enumerate().rev().map(|(at, name)| (name.clone(), at)).collect());
+        if let Some(known) = by_name.get(name) {
+            return Some(*known);
         }
-        let known = self.own_names.iter().position(|known| known == name);
-        Some(known.unwrap_or_else(|| {
-            self.own_names.push(name.to_owned());
-            self.own_names.len() - 1
-        }))
+        if !self.names.is_empty() {
+            return None;
+        }
+        let next = self.own_names.len();
+        by_name.insert(name.to_owned(), next);
+        self.own_names.push(name.to_owned());
+        Some(next)
     }
 
     /// Warns where a file was made for an image of another size. Sizes of zero are left unsaid by their writers.
@@ -211,7 +231,10 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn finish(self, source: PathBuf) -> Labels {
+    fn finish(mut self, source: PathBuf) -> Labels {
+        if self.beyond > 0 {
+            self.warn(None, format!("{} boxes left out: an image has at most {MAX_BOXES}", self.beyond));
+        }
         Labels {
             labels: self.labels,
             names: if self.names.is_empty() { self.own_names } else { self.names.to_vec() },

@@ -1,11 +1,10 @@
-//! What an evaluation takes of a model, whichever kind it is.
+//! What an evaluation takes of a model.
 
 use tch::{Device, Tensor};
 
-use crate::geometry::Size;
 use crate::inspect::input_multiple;
 use crate::yolo::anchors::AnchorScale;
-use crate::yolo::network::{Model, Network, NetworkError};
+use crate::yolo::network::{Network, NetworkError};
 
 /// A model that can be evaluated: raw heads are enough.
 pub trait Detector {
@@ -20,10 +19,6 @@ pub trait Detector {
 
     /// The sides of its inputs are multiples of this, px.
     fn stride(&self) -> Result<u32, NetworkError>;
-
-    /// The one input that it takes, where it was traced for one; `imgsz` where the file does not say which. As upstream,
-    /// whose `val.py` gives exported models squares.
-    fn only_input(&self, imgsz: u32) -> Option<Size>;
 }
 
 impl Detector for Network {
@@ -45,45 +40,6 @@ impl Detector for Network {
 
     fn stride(&self) -> Result<u32, NetworkError> {
         input_stride(self)
-    }
-
-    fn only_input(&self, _: u32) -> Option<Size> {
-        None
-    }
-}
-
-impl Detector for Model {
-    fn heads(&self, input: &Tensor) -> Result<Vec<Tensor>, NetworkError> {
-        Ok(self.forward(input)?.heads)
-    }
-
-    fn scales(&self) -> &[AnchorScale] {
-        self.scales()
-    }
-
-    fn classes(&self) -> usize {
-        match self {
-            Self::Network(network) => network.classes(),
-            Self::TorchScript(model) => model.names().len(),
-        }
-    }
-
-    fn device(&self) -> Device {
-        self.device()
-    }
-
-    fn stride(&self) -> Result<u32, NetworkError> {
-        match self {
-            Self::Network(network) => input_stride(network),
-            Self::TorchScript(model) => Ok(input_multiple(model.scales())),
-        }
-    }
-
-    fn only_input(&self, imgsz: u32) -> Option<Size> {
-        match self {
-            Self::Network(_) => None,
-            Self::TorchScript(model) => Some(model.traced_size().unwrap_or(Size::square(imgsz))),
-        }
     }
 }
 

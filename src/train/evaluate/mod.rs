@@ -130,16 +130,9 @@ pub fn evaluate_as(
     let start = Instant::now();
     let Samples { names, samples, .. } = samples;
     let stride = model.stride()?;
-    let only = model.only_input(options.imgsz);
-    let imgsz = match only {
-        Some(input) => input.width.min(input.height),
-        None => options.imgsz.next_multiple_of(stride),
-    };
+    let imgsz = options.imgsz.next_multiple_of(stride);
     let sizes: Vec<_> = samples.iter().map(|sample| sample.size).collect();
-    let batches = match only {
-        Some(input) => rect::fixed_batches(sizes.len(), input, options.batch),
-        None => rect::rect_batches(&sizes, imgsz, options.batch, stride),
-    };
+    let batches = rect::rect_batches(&sizes, imgsz, options.batch, stride);
 
     let mut scored = Vec::new();
     let mut unreadable = Vec::new();

@@ -32,12 +32,6 @@ pub(super) fn rect_batches(sizes: &[Size], imgsz: u32, batch: usize, stride: u32
     order.chunks(batch.max(1)).map(to_batch).collect()
 }
 
-/// The images in their order, all in one input.
-pub(super) fn fixed_batches(images: usize, input: Size, batch: usize) -> Vec<RectBatch> {
-    let order: Vec<usize> = (0..images).collect();
-    order.chunks(batch.max(1)).map(|images| RectBatch { input, images: images.to_vec() }).collect()
-}
-
 /// Where an image lies in its batch's input.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Placement {
@@ -102,13 +96,6 @@ mod tests {
         let mixed = [Size::new(450, 800), Size::new(800, 450)];
         assert_eq!(rect_batches(&mixed, 320, 8, 32)[0].input, Size::square(352));
         assert_eq!(rect_batches(&[], 320, 8, 32), []);
-    }
-
-    #[test]
-    fn a_model_of_one_input_gets_it_for_every_image() {
-        let batches = fixed_batches(3, Size::square(64), 2);
-        assert_eq!(batches.iter().map(|batch| batch.images.clone()).collect::<Vec<_>>(), [vec![0, 1], vec![2]]);
-        assert!(batches.iter().all(|batch| batch.input == Size::square(64)));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The container: a zip of stored entries, so that no small file can claim to hold a large one.
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::{ReplayError, limits, one_line};
+use crate::files::{self, ReadError};
 use crate::yolo::checkpoint::Metered;
 
 pub const HEADER: &str = "replay.json";
@@ -45,16 +45,11 @@ pub struct Entries {
 
 impl Entries {
     pub fn open(path: &Path) -> Result<Self, ReplayError> {
-        let read = |cause| ReplayError::Read { path: path.to_owned(), cause };
         let not = |what: String| ReplayError::NotAReplay { path: path.to_owned(), what };
-        let file = File::open(path).map_err(read)?;
-        let metadata = file.metadata().map_err(read)?;
-        if !metadata.is_file() {
-            return Err(not("it is no file".to_owned()));
-        }
-        if metadata.len() > limits::FILE {
-            return Err(not(format!("it has {} bytes, a replay at most {}", metadata.len(), limits::FILE)));
-        }
+        let file = files::open(path, limits::FILE).map_err(|error| match error {
+            ReadError::Io { cause, .. } => ReplayError::Read { path: path.to_owned(), cause },
+            error => not(error.what()),
+        })?;
         let (file, meter) = Metered::new(file, MAX_DIRECTORY);
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
         let archive = ZipArchive::with_config(config, BufReader::new(file)).map_err(|error| match error {

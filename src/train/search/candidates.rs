@@ -38,8 +38,6 @@ pub struct LeftOut {
 pub struct Pairing<'a> {
     pub teacher: ModelFacts<'a>,
     pub student: ModelFacts<'a>,
-    /// Whether the teacher gives its raw heads alone, as TorchScript does.
-    pub heads_only: bool,
 }
 
 impl Pairing<'_> {
@@ -51,9 +49,7 @@ impl Pairing<'_> {
             return Some("teacher and student have no stride in common".to_owned());
         }
         match loss.reads() {
-            Reads::Features => {
-                self.heads_only.then(|| "the teacher is TorchScript, which gives its heads only".to_owned())
-            }
+            Reads::Features => None,
             Reads::Head => heads_differ(self.teacher, self.student).or_else(|| {
                 let differ = loss.compares_channels() && self.teacher.names != self.student.names;
                 differ.then(|| "teacher and student do not have the same classes in the same order".to_owned())
@@ -177,16 +173,11 @@ mod tests {
         vec![AnchorScale { stride: 8, anchors: vec![[side, side]] }]
     }
 
-    fn found(
-        base: &RunConfig,
-        teacher_side: f32,
-        classes: [&str; 2],
-        heads_only: bool,
-    ) -> (Vec<Candidate>, Vec<LeftOut>) {
+    fn found(base: &RunConfig, teacher_side: f32, classes: [&str; 2]) -> (Vec<Candidate>, Vec<LeftOut>) {
         let (own, other) = (scales(10.0), scales(teacher_side));
         let (names, others) = (["a", "b"].map(str::to_owned), classes.map(str::to_owned));
         let student = ModelFacts { scales: &own, names: &names };
-        candidates(base, &Pairing { teacher: ModelFacts { scales: &other, names: &others }, student, heads_only })
+        candidates(base, &Pairing { teacher: ModelFacts { scales: &other, names: &others }, student })
     }
 
     fn names(candidates: &[Candidate]) -> Vec<&str> {
@@ -197,7 +188,7 @@ mod tests {
     fn equal_heads_begin_with_answers() {
         let mut base = RunConfig::default();
         base.hyp.lr0 = 0.01;
-        let (candidates, left_out) = found(&base, 10.0, ["a", "b"], false);
+        let (candidates, left_out) = found(&base, 10.0, ["a", "b"]);
         assert!(left_out.is_empty());
         assert_eq!(names(&candidates)[..4], ["answers", "answers-lambda3", "answers-iou-lambda3", "correlation"]);
         assert_eq!(candidates.last().expect("some").name, "logits");
@@ -224,22 +215,19 @@ mod tests {
     fn what_cannot_be_formed_is_named() {
         let base = RunConfig::default();
         let left = |left_out: &[LeftOut]| left_out.iter().map(|left| left.loss.clone()).collect::<Vec<_>>();
-        let (anchors, left_out) = found(&base, 20.0, ["a", "b"], false);
+        let (anchors, left_out) = found(&base, 20.0, ["a", "b"]);
         assert_eq!(left(&left_out), ["answers", "logits"]);
         assert!(left_out[0].reason.contains("anchors of teacher and student differ at P3"));
         assert_eq!(names(&anchors)[..3], ["correlation", "correlation-ratio0.2", "correlation-whole-map"]);
         // The same classes in another order: answers matches them by name, raw outputs cannot.
-        assert_eq!(left(&found(&base, 10.0, ["b", "a"], false).1), ["logits"]);
-        assert_eq!(left(&found(&base, 10.0, ["a", "b"], true).1), ["features", "correlation"]);
-        let (none, left_out) = found(&base, 20.0, ["a", "b"], true);
-        assert_eq!((none.len(), left_out.len()), (0, Loss::ALL.len()));
+        assert_eq!(left(&found(&base, 10.0, ["b", "a"]).1), ["logits"]);
     }
 
     #[test]
     fn what_a_person_asks_for_is_tried_first() {
         let mut base = RunConfig::default();
         base.imitation.lambda = Lambda::Fixed(2.0);
-        let (candidates, _) = found(&base, 10.0, ["a", "b"], false);
+        let (candidates, _) = found(&base, 10.0, ["a", "b"]);
         assert_eq!(names(&candidates)[..2], ["as-given", "answers"]);
         assert_eq!(candidates[0].imitation, base.imitation);
     }

@@ -40,7 +40,7 @@ use super::plan;
 use crate::dataset::{DataYaml, Split};
 use crate::export::atomic::WriteError;
 use crate::imitation::choice::ModelFacts;
-use crate::yolo::checkpoint::{self, Format};
+use crate::yolo::checkpoint;
 
 /// A search before its first run, from what a run would be otherwise; contradictions are found here.
 pub fn prepare(base: &RunConfig, minutes: f64) -> Result<Search, TrainError> {
@@ -60,7 +60,6 @@ pub fn prepare(base: &RunConfig, minutes: f64) -> Result<Search, TrainError> {
     let pairing = Pairing {
         teacher: ModelFacts { scales: &of_teacher, names: &file.model.names },
         student: ModelFacts { scales: &scales, names: &data.names },
-        heads_only: file.format == Format::TorchScript,
     };
     // As a run rounds it: a baseline knows no teacher whose strides count.
     let base = RunConfig { imgsz: input.width, ..base.clone() };

@@ -15,7 +15,7 @@ pub enum Format {
     PyTorch,
     /// `.safetensors` with the spec in its metadata.
     SafeTensors,
-    /// A TorchScript archive of YOLOv5's `export.py`: it runs as it is, and only its heads are seen.
+    /// A TorchScript archive of YOLOv5's `export.py`: its code is read as text and never run.
     TorchScript,
 }
 
@@ -153,7 +153,7 @@ impl ModuleInfo {
 #[serde(default)]
 pub struct ModelDescription {
     /// The model yaml (`nc`, `depth_multiple`, `width_multiple`, `anchors`, `backbone`, `head`, …) as
-    /// nested data; none in a bare `state_dict` and in TorchScript.
+    /// nested data; none in a bare `state_dict`.
     pub yaml: Option<serde_json::Value>,
     /// Class names by index, `nc` of them; `class 0` and so on where the file has none.
     pub names: Vec<String>,
@@ -168,8 +168,6 @@ pub struct ModelDescription {
     pub fused: bool,
     /// Every module by its path (`model.0`, `model.0.conv`); empty in a bare `state_dict` and in TorchScript.
     pub modules: BTreeMap<String, ModuleInfo>,
-    /// Input (height, width) px that a TorchScript file was traced with.
-    pub traced_size: Option<[usize; 2]>,
 }
 
 impl ModelDescription {

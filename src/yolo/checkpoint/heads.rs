@@ -70,7 +70,12 @@ pub(super) fn finish(model: &mut ModelDescription, source: &Source) -> Result<()
     if model.nc > MAX_CLASSES {
         return Err(source.damaged(format!("it has {} classes", model.nc)));
     }
-    let matching = model.anchors_px.len() == model.strides.len() && !model.strides.contains(&0);
+    let most = model.anchors_px.iter().map(Vec::len).max().unwrap_or(0);
+    if model.anchors_px.len() > MAX_SCALES || most > MAX_ANCHORS {
+        return Err(source.damaged(format!("it has {} scales of up to {most} anchors", model.anchors_px.len())));
+    }
+    let strides = model.strides.iter().all(|stride| (1..=MAX_STRIDE as u32).contains(stride));
+    let matching = model.anchors_px.len() == model.strides.len() && strides;
     // A config that leaves its anchors to autoanchor starts from 0, 1, 2 and so on: a side may be 0.
     let sizes = model.anchors_px.iter().flatten().flatten().all(|side| side.is_finite() && *side >= 0.0);
     if !matching || !sizes {

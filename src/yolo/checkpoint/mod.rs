@@ -12,10 +12,10 @@ mod safetensors;
 mod source;
 mod storage;
 mod torchscript;
+mod trusted;
 mod ultralytics;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -23,12 +23,13 @@ use thiserror::Error;
 
 use super::anchors::AnchorScale;
 use crate::export::atomic;
+use crate::files::{self, ReadError};
 use source::Source;
 use storage::Stored;
 
 pub use description::{Activation, Dtype, Format, LoadReport, ModelDescription, ModuleInfo, ShapeMismatch, TensorInfo};
 pub use pickle::PickleError;
-pub use pytorch::{NewValues, write_pt, write_pt_from};
+pub use pytorch::{NewValues, check_lender, write_pt, write_pt_from};
 pub use safetensors::{write_safetensors, write_safetensors_values};
 pub(crate) use source::Metered;
 
@@ -89,10 +90,12 @@ pub struct Checkpoint {
 
 /// Opens a checkpoint by its content, whatever its extension, and reads everything but the weights.
 pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
-    let mut file = File::open(path).map_err(|cause| CheckpointError::read(path, cause))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(CheckpointError::NotACheckpoint { path: path.to_owned(), what: "it is a folder" });
-    }
+    // Read by ranges, each held against the file's length: it may be as long as it likes.
+    let mut file = files::open(path, u64::MAX).map_err(|error| match error {
+        ReadError::Io { path, cause } => CheckpointError::Read { path, cause },
+        _ if path.is_dir() => CheckpointError::NotACheckpoint { path: path.to_owned(), what: "it is a folder" },
+        _ => CheckpointError::NotACheckpoint { path: path.to_owned(), what: "it is no file but a pipe or a device" },
+    })?;
     let mut head = Vec::with_capacity(64);
     (&mut file).take(64).read_to_end(&mut head).map_err(|cause| CheckpointError::read(path, cause))?;
     let (format, source, read) = match kind_of(&head) {

@@ -58,6 +58,8 @@ pub(super) enum Node {
 pub(super) struct Object {
     pub class: Id,
     pub args: Id,
+    /// By `REDUCE`: Python would call the class, or a function, with the arguments.
+    pub called: bool,
     pub state: Option<Id>,
     items: Vec<Id>,
     entries: Vec<(Id, Id)>,
@@ -127,6 +129,11 @@ impl Pickle {
     pub fn get(&self, dict: Id, key: &str) -> Option<Id> {
         let mut entries = self.entries(dict)?.iter().rev();
         entries.find(|(k, _)| self.text(*k) == Some(key)).map(|(_, value)| *value)
+    }
+
+    /// Everything that the pickle makes on its way, whether its value holds it in the end or not.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     pub fn object(&self, id: Id) -> Option<&Object> {
@@ -336,10 +343,11 @@ impl<'a> Machine<'a> {
                 let id = self.pop()?;
                 self.push(Node::Persistent(id))?;
             }
-            b'R' | 0x81 => self.make()?,
+            b'R' => self.make(true)?,
+            0x81 => self.make(false)?,
             0x92 => {
                 let _keywords = self.pop()?;
-                self.make()?;
+                self.make(false)?;
             }
             b'b' => {
                 let state = self.pop()?;
@@ -497,13 +505,14 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn make(&mut self) -> Result<(), PickleError> {
+    fn make(&mut self, called: bool) -> Result<(), PickleError> {
         let args = self.pop()?;
         let class = self.pop()?;
         if !matches!(self.node(args), Node::Tuple(_)) {
             return Err(self.needs("a tuple of arguments"));
         }
-        self.push(Node::Object(Box::new(Object { class, args, state: None, items: Vec::new(), entries: Vec::new() })))
+        let (items, entries) = (Vec::new(), Vec::new());
+        self.push(Node::Object(Box::new(Object { class, args, called, state: None, items, entries })))
     }
 }
 

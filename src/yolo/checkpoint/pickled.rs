@@ -100,6 +100,10 @@ impl<'a> Pickled<'a> {
         Ok(tree)
     }
 
+    pub fn is_tensor(&self, id: Id) -> bool {
+        self.pickle.object(id).is_some_and(|object| self.tensor_args(object).is_some())
+    }
+
     /// The tensor at a node, none where it is something else.
     pub fn tensor(&self, name: &str, id: Id) -> Result<Option<Stored>, CheckpointError> {
         let Some(args) = self.pickle.object(id).and_then(|object| self.tensor_args(object)) else { return Ok(None) };

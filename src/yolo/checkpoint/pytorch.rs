@@ -11,15 +11,31 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::description::Format;
+use super::pickled::Pickled;
 use super::source::Extent;
 use super::storage::Stored;
-use super::{Checkpoint, CheckpointError, write_whole};
+use super::{Checkpoint, CheckpointError, trusted, write_whole};
 
 /// What torch aligns a storage to in its zip, so that it can be mapped.
 const ALIGNMENT: u16 = 64;
 
 /// The new elements of a tensor, in row-major order; none where it stays as it is.
 pub type NewValues = Result<Option<Vec<f32>>, CheckpointError>;
+
+/// Whether a checkpoint can lend its pickle to a new `.pt`: it is one itself, and its pickle makes nothing in Python but what
+/// a checkpoint of YOLOv5 is made of.
+pub fn check_lender(source: &Checkpoint) -> Result<(), CheckpointError> {
+    let unfit = |what: String| CheckpointError::Weights { path: source.path.clone(), what };
+    if source.format != Format::PyTorch {
+        return Err(unfit(format!("it is {}; a .pt is made from a .pt alone", source.format)));
+    }
+    match trusted::foreign(&Pickled::read(&source.source, "data")?.pickle) {
+        None => Ok(()),
+        Some(foreign) => Err(unfit(format!(
+            "Python would run {foreign:?} when it loads the result, which no checkpoint of YOLOv5 needs"
+        ))),
+    }
+}
 
 /// Writes `source`, a `.pt`, with new values in the tensors for which `values` has any, atomically and one storage in
 /// memory at a time.
@@ -28,16 +44,14 @@ pub type NewValues = Result<Option<Vec<f32>>, CheckpointError>;
 /// does not load then.
 ///
 /// An error where a value does not fit its dtype, where tensors that share memory are given different values, or
-/// where the source is no `.pt`.
+/// where the source lends no pickle ([`check_lender`]).
 pub fn write_pt(
     source: &Checkpoint,
     values: &mut dyn FnMut(&str) -> NewValues,
     out: &Path,
 ) -> Result<(), CheckpointError> {
     let unfit = |what: String| CheckpointError::Weights { path: source.path.clone(), what };
-    if source.format != Format::PyTorch {
-        return Err(unfit(format!("it is {}; a .pt is made from a .pt alone", source.format)));
-    }
+    check_lender(source)?;
     let mut files = Vec::new();
     for (name, extent) in source.source.files() {
         let extent = extent.ok_or_else(|| {

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::description::{Dtype, Format, ModelDescription, TensorInfo};
+use super::description::{Dtype, ModelDescription, TensorInfo};
 use super::source::{Extent, Source};
 use super::storage::Stored;
 use super::{Checkpoint, CheckpointError, heads, write_whole};
@@ -64,10 +64,6 @@ pub(super) fn read(source: &Source) -> Result<(ModelDescription, Vec<Stored>), C
 /// Writes a checkpoint as `.safetensors`, atomically: names and dtypes as they are, the spec in the metadata, one
 /// tensor in memory at a time.
 pub fn write_safetensors(checkpoint: &Checkpoint, path: &Path) -> Result<(), CheckpointError> {
-    if checkpoint.format == Format::TorchScript {
-        let what = "it is TorchScript: a program, whose parameters alone are no model".to_owned();
-        return Err(CheckpointError::Model { path: checkpoint.path.clone(), what });
-    }
     write(&checkpoint.model, &checkpoint.tensors, |index| checkpoint.stored[index].bytes(&checkpoint.source), path)
 }
 

@@ -1,8 +1,8 @@
 //! The file behind a checkpoint: a zip as `torch.save` writes it, or plain bytes. It hands out checked ranges.
 //!
-//! Only stored entries of the zip are read (TorchScript compresses its code, never its data), so a size in the directory
-//! is held against the file's own and no small file can claim to hold a large one. An entry that is read whole is held
-//! against its checksum.
+//! Of the zip only stored entries are handed out, so a size in the directory is held against the file's own and no small
+//! file can claim to hold a large one. TorchScript compresses its code, never its data: [`Source::texts`] alone unpacks,
+//! up to a bound. An entry that is read whole is held against its checksum.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -49,8 +49,16 @@ pub(super) struct Source {
     content: Mutex<Content>,
     /// The zip's folder that holds everything, with its slash.
     folder: String,
-    /// By name inside the zip, without the folder that holds everything; none where the entry is compressed.
-    entries: HashMap<String, Option<Extent>>,
+    /// By name inside the zip, without the folder that holds everything.
+    entries: HashMap<String, Entry>,
+}
+
+/// An entry of a zip.
+#[derive(Debug)]
+struct Entry {
+    index: usize,
+    /// None where it is compressed.
+    stored: Option<Extent>,
 }
 
 #[derive(Debug)]
@@ -89,7 +97,8 @@ impl Source {
                 return Err(damaged(format!("entry '{name}' claims {} bytes, the file has {length}", entry.size())));
             }
             let stored = entry.compression() == CompressionMethod::Stored && entry.compressed_size() == entry.size();
-            all.push((name, stored.then_some(Extent { entry: Some(index), offset: 0, length: entry.size() })));
+            let stored = stored.then_some(Extent { entry: Some(index), offset: 0, length: entry.size() });
+            all.push((name, Entry { index, stored }));
         }
         let folder = all.iter().find_map(|(name, _)| {
             let folder = name.strip_suffix("data.pkl")?;
@@ -99,8 +108,7 @@ impl Source {
             path: path.to_owned(),
             what: "it is a zip without the data.pkl of torch.save",
         })?;
-        let entries =
-            all.into_iter().filter_map(|(name, extent)| Some((name.strip_prefix(&folder)?.to_owned(), extent)));
+        let entries = all.into_iter().filter_map(|(name, entry)| Some((name.strip_prefix(&folder)?.to_owned(), entry)));
         let entries = entries.collect();
         let content = Mutex::new(Content::Zip(Box::new(archive)));
         Ok(Self { path: path.to_owned(), length, content, folder, entries })
@@ -116,15 +124,16 @@ impl Source {
     }
 
     pub fn entry(&self, name: &str) -> Option<Extent> {
-        self.entries.get(name).copied().flatten()
+        self.entries.get(name)?.stored
     }
 
     /// The zip's files, in its order and under their whole names; none as the range of a compressed one.
     pub fn files(&self) -> Vec<(String, Option<Extent>)> {
         let files = self.entries.iter().filter(|(name, _)| !name.is_empty() && !name.ends_with('/'));
-        let mut files: Vec<_> = files.map(|(name, extent)| (format!("{}{name}", self.folder), *extent)).collect();
-        files.sort_by_key(|(_, extent)| extent.map(|extent| extent.entry));
-        files
+        let mut files: Vec<_> =
+            files.map(|(name, entry)| (entry.index, format!("{}{name}", self.folder), entry)).collect();
+        files.sort_by_key(|(index, ..)| *index);
+        files.into_iter().map(|(_, name, entry)| (name, entry.stored)).collect()
     }
 
     pub fn has_folder(&self, name: &str) -> bool {
@@ -148,6 +157,26 @@ impl Source {
             Some(extent) => self.read(extent).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The texts of a folder's files by their name without folder and extension, compressed or not: `most` bytes in all.
+    pub fn texts(&self, folder: &str, extension: &str, most: usize) -> Result<Vec<(String, String)>, CheckpointError> {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let Content::Zip(archive) = &mut *content else { return Ok(Vec::new()) };
+        let mut left = most as u64;
+        let mut texts = Vec::new();
+        for (name, entry) in &self.entries {
+            let Some(name) = name.strip_prefix(folder).and_then(|name| name.strip_suffix(extension)) else { continue };
+            let unreadable = |error: String| self.damaged(format!("'{folder}{name}{extension}': {error}"));
+            let unpacked = archive.by_index(entry.index).map_err(|error| unreadable(error.to_string()))?;
+            let mut text = String::new();
+            unpacked.take(left + 1).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
+            left = left
+                .checked_sub(text.len() as u64)
+                .ok_or_else(|| self.damaged(format!("the texts in its folder {folder} have more than {most} bytes")))?;
+            texts.push((name.to_owned(), text));
+        }
+        Ok(texts)
     }
 
     /// The bytes of a range. Safe to call from several threads.

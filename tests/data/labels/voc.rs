@@ -117,3 +117,20 @@ fn elements_nested_without_end_are_cut_off() {
     let labels = read("a.xml", "<a>".repeat(100_000), &[]);
     assert_eq!(labels.warnings.last().unwrap().message, "elements more than 32 deep; the rest is left out");
 }
+
+/// Looked for one by one, they would take minutes.
+#[test]
+fn a_name_is_found_among_any_number() {
+    let count = 60_000;
+    let objects: Vec<String> =
+        (0..count).map(|at| object(&format!("class {at}"), ["1", "1", "2", &(2 + at).to_string()])).collect();
+    let content = annotation(&objects);
+    let labels = read("a.xml", &content, &[]);
+    assert_eq!(labels.names.len(), count);
+    assert_eq!(labels.names[count - 1], "class 59999");
+    let known: Vec<String> = (0..count).rev().map(|at| format!("class {at}")).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let labels = read("a.xml", &content, &known);
+    assert_eq!(labels.labels[0].class, count - 1);
+    assert_eq!(labels.labels[1].class, count - 2);
+}

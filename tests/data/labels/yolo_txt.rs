@@ -115,3 +115,13 @@ fn an_empty_file_is_a_background() {
     assert_eq!((labels.labels.len(), labels.warnings.len()), (0, 0));
     assert!(labels.source.is_some());
 }
+
+#[test]
+fn boxes_beyond_what_an_image_can_have_are_counted() {
+    let lines: String = (0..21_000).map(|at| format!("{at} 0.5 0.5 0.5 0.5\n")).collect();
+    let labels = read("a.txt", lines, &[]);
+    assert_eq!(labels.labels.len(), 20_000);
+    assert_eq!(labels.labels[19_999].class, 19_999);
+    let said = warnings(&labels);
+    assert!(said.iter().any(|warning| warning.contains("1000 boxes left out: an image has at most 20000")), "{said:?}");
+}
