@@ -10,10 +10,11 @@ use distillscope::train::TrainError;
 use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{ImitationConfig, Length, RunConfig};
 use distillscope::train::event::RunControl;
-use distillscope::train::search::halving::{Ending, SearchEvent};
+use distillscope::train::record::RunHistory;
+use distillscope::train::search::event::{Ending, SearchEvent};
 use distillscope::train::search::keep::{Search, SearchFolder};
 use distillscope::train::search::table::SearchTable;
-use distillscope::train::search::{begin, prepare, resume};
+use distillscope::train::search::{begin, open, prepare, resume};
 
 use super::runs::Place;
 
@@ -23,8 +24,11 @@ fn base(place: &Place) -> RunConfig {
 
 /// Three candidates of two epochs, and all the time that five seeds take.
 fn small(place: &Place) -> Search {
+    search_of(place, ["answers", "correlation", "answers-low-lr"])
+}
+
+fn search_of(place: &Place, wanted: [&str; 3]) -> Search {
     let mut search = prepare(&base(place), 30.0).expect("a search");
-    let wanted = ["answers", "correlation", "answers-low-lr"];
     search.candidates.retain(|candidate| wanted.contains(&candidate.name.as_str()));
     assert_eq!(search.candidates.len(), 3);
     search
@@ -60,7 +64,7 @@ fn a_search_ends_with_a_table_and_a_run_to_take() {
     let out = place.at("search");
     let (mut planned, mut running, mut tables) = (None, 0, 0);
     let table = finished(begin(small(&place), &out, &RunControl::default(), &mut |event| match event {
-        SearchEvent::Planned(search) => planned = search.ladder.clone(),
+        SearchEvent::Search(search) => planned = search.ladder.clone(),
         SearchEvent::Running(_) => running += 1,
         SearchEvent::Table(_) => tables += 1,
         SearchEvent::Measuring(_) | SearchEvent::Warning(_) => {}
@@ -94,6 +98,19 @@ fn a_search_ends_with_a_table_and_a_run_to_take() {
     let best = fs::read_to_string(out.join("best.toml")).expect("a run");
     let best = RunConfig::parse(&best).expect("a config");
     place.run(RunConfig { length: Length::Steps(1), ..best }, "taken").expect("a run");
+    // Its curves are kept: three steps an epoch.
+    let history = RunHistory::read(&out.join("runs/answers-1-0")).expect("a history");
+    assert_eq!((history.steps.len(), history.epochs.len()), (6, 2));
+    // What is on disk says the same, without its table all but the conclusion; and so does the program, in JSON alone.
+    assert_eq!(open(&out).expect("a search").1, table);
+    let printed = distillscope(&["search", "--resume", &out.display().to_string(), "--json", "-"]);
+    let printed: SearchTable = serde_json::from_slice(&printed.stdout).expect("JSON alone");
+    assert_eq!(SearchTable { spent_minutes: table.spent_minutes, ..printed }, table);
+    fs::remove_file(out.join("search.json")).expect("a table");
+    let now = open(&out).expect("a search").1;
+    let spent = SearchFolder::new(&out).read().expect("a search").spent;
+    let expected = SearchTable { best: None, conclusion: String::new(), spent_minutes: spent / 60.0, ..table };
+    assert_eq!(now, expected);
     // A folder that holds a search is not begun anew.
     let again = begin(small(&place), &out, &RunControl::default(), &mut |_| {});
     assert!(again.expect_err("taken").to_string().contains("already holds"));
@@ -138,7 +155,8 @@ fn what_was_stopped_goes_on() {
             }
         }
     });
-    assert_eq!(stopped.expect("no error"), Ending::Stopped);
+    // No step follows the one in hand.
+    assert_eq!((stopped.expect("no error"), heard), (Ending::Stopped, 10));
     let spent = SearchFolder::new(&out).read().expect("a search").spent;
     let table = finished(resume(&out, Some(20.0), &RunControl::default(), &mut |_| {}));
     assert_eq!((table.minutes, table.finalists.len(), table.finalists[0].runs.len()), (20.0, 1, 5));
@@ -150,11 +168,11 @@ fn what_was_stopped_goes_on() {
 fn a_search_that_is_killed_goes_on_to_the_same_table() {
     let place = Place::new();
     let whole = place.at("whole");
-    let mut search = small(&place);
-    search.candidates.retain(|candidate| candidate.name != "answers-low-lr");
+    let search = search_of(&place, ["answers", "answers-lambda3", "correlation"]);
     let expected = finished(begin(search, &whole, &RunControl::default(), &mut |_| {}));
     // The same plan: how fast the machine was in another moment is not asked again.
     let planned = SearchFolder::new(&whole).read().expect("a search");
+    assert_eq!(planned.rungs.len(), 1, "a rung, and then fresh seeds");
     let out = place.at("killed");
     fs::create_dir_all(&out).expect("a folder");
     let again = Search { spent: 0.0, rungs: Vec::new(), finals: None, ..planned };
