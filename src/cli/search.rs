@@ -72,7 +72,8 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
         Err(error @ TrainError::Budget { needed, .. }) => {
             bail!("{error}; `{resume} --minutes {}` goes on", needed.ceil())
         }
-        Err(error @ TrainError::Exists(_)) => bail!("{error}"),
+        // Nothing that could be mended lets these go on.
+        Err(error @ (TrainError::Exists(_) | TrainError::Baseline(_))) => bail!("{error}"),
         Err(error) => bail!("{error}; when that is mended, `{resume}` goes on"),
     }
 }

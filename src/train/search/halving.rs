@@ -242,7 +242,7 @@ impl Halving<'_> {
         match end {
             TrialEnd::Stopped => return Ok(ControlFlow::Break(())),
             TrialEnd::Failed(why) if trial.candidate.is_none() && trial.lr0 == self.search.base.hyp.lr0 => {
-                return Err(TrainError::Config(format!("the run without imitation fails: {why}")));
+                return Err(TrainError::Baseline(why));
             }
             TrialEnd::Failed(_) | TrialEnd::Finished(_) => {}
         }
