@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use distillscope::imitation::loss::Loss;
 use distillscope::train::TrainError;
 use distillscope::train::comparison::RunResult;
-use distillscope::train::config::{ImitationConfig, Length, RunConfig};
+use distillscope::train::config::{ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::RunControl;
 use distillscope::train::record::RunHistory;
 use distillscope::train::search::event::{Ending, SearchEvent};
@@ -241,6 +241,21 @@ fn what_cannot_be_searched_is_said_in_one_line() {
     fails_with("1", &["no-val.yaml", "no val split", "name one"]);
     assert!(!place.at("out").exists());
     fails(&["search", "--resume", &out], &[&out, "no such file"]);
+}
+
+/// λ beyond all bounds: the setting that a person asks for fails at once, the others go on.
+#[test]
+fn a_candidate_that_fails_is_out_with_its_reason() {
+    let place = Place::new();
+    let mut given = base(&place);
+    given.imitation.lambda = Lambda::Fixed(1e30);
+    let mut search = prepare(&given, 30.0).expect("a search");
+    search.candidates.retain(|candidate| ["as-given", "answers"].contains(&candidate.name.as_str()));
+    let table = finished(begin(search, &place.at("search"), &RunControl::default(), &mut |_| {}));
+    let failed = |name: &str| table.candidates.iter().find(|row| row.name == name).expect(name).failed.clone();
+    assert!(failed("as-given").expect("a reason").contains("the imitation's gradient's norm is inf"), "{table}");
+    assert_eq!((failed("answers"), table.tried()), (None, 2));
+    assert_eq!((table.finalists[0].name.as_str(), table.finalists[0].runs.len()), ("answers", 5));
 }
 
 #[test]

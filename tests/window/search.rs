@@ -273,6 +273,14 @@ fn what_cannot_be_searched_is_said_in_the_tab() {
     window.screen.get_by_label(message);
     let told = window.app().state.messages.iter().filter(|message| message.level == Level::Error).count();
     assert_eq!((told, window.app().state.messages.len()), (2, 2));
+    // One candidate and its baseline on two seeds, of 60 steps at least: 6 epochs of 10 steps, 4 · (2 + 6 · (5 + 1) + 2) = 160 s.
+    let mut form = window.app().state.runs.search.form.clone();
+    form.minutes = 2.0;
+    window.set(Command::EditSearch(form.clone()));
+    assert!(window.shows("2 min are too short for a search here: the smallest takes about 2:40"));
+    form.minutes = 3.0;
+    window.set(Command::EditSearch(form));
+    assert!(window.shows("A new search of 3 min would buy 1 of 4 candidates: fresh seeds at 6 epochs at once."));
     window.click("Go on");
     assert!(matches!(window.asked(), Some((SearchStart::Resume { .. }, _))));
     assert!(window.app().state.runs.search.problem.is_none());

@@ -148,6 +148,25 @@ impl Shown {
         Some(text)
     }
 
+    /// What a new search of so many minutes would buy, at the pace that was measured here.
+    pub fn offer(&self, minutes: f64) -> Option<String> {
+        self.search.pace?;
+        Some(match self.search.affordable(60.0 * minutes) {
+            Ok(ladder) => t!(
+                "A new search of {minutes} min would buy {tried} of {all}: {steps}.",
+                minutes,
+                tried = ladder.candidates,
+                all = counted(self.search.candidates.len(), "candidate", "candidates"),
+                steps = steps(&ladder)
+            ),
+            Err(least) => t!(
+                "{minutes} min are too short for a search here: the smallest takes about {time}.",
+                minutes,
+                time = clock(least)
+            ),
+        })
+    }
+
     /// What came of it, once it has ended.
     pub fn conclusion(&self) -> Option<String> {
         let table = self.table.as_ref().filter(|_| self.is_finished())?;

@@ -88,6 +88,11 @@ fn config_data(campaign: &Campaign) -> String {
     campaign.config.data.display().to_string()
 }
 
+/// Whether an error is the imitation's own fault. Anything else would befall every run.
+const fn is_its_own(error: &TrainError) -> bool {
+    matches!(error, TrainError::NonFinite { .. } | TrainError::NoEffect { .. })
+}
+
 /// Away with a folder that only a measurement writes.
 fn clear(folder: &Path) -> Result<(), TrainError> {
     match fs::remove_dir_all(folder) {
@@ -101,12 +106,28 @@ fn clear(folder: &Path) -> Result<(), TrainError> {
 impl Runner for Trainer<'_> {
     fn measure(&mut self, configs: &[RunConfig], say: &mut dyn FnMut(Loss)) -> Result<Option<Pace>, TrainError> {
         let mut pace = Pace::default();
+        let baseline = configs.first().map(|config| RunConfig { teacher: None, ..config.clone() });
         // What a step costs depends on whether features and adapters are in it; the dearer counts.
         for reads in [Reads::Head, Reads::Features] {
-            let Some(config) = configs.iter().find(|config| config.imitation.loss.reads() == reads) else { continue };
-            say(config.imitation.loss);
-            let Some((cost, steps_per_epoch)) = self.measured(config)? else { return Ok(None) };
-            pace = Pace { cost: pace.cost.or(cost), steps_per_epoch, ..pace };
+            for config in configs.iter().filter(|config| config.imitation.loss.reads() == reads) {
+                say(config.imitation.loss);
+                match self.measured(config) {
+                    Ok(Some((cost, steps_per_epoch))) => {
+                        pace = Pace { cost: pace.cost.or(cost), steps_per_epoch, ..pace };
+                        break;
+                    }
+                    Ok(None) => return Ok(None),
+                    // The next may do better.
+                    Err(error) if is_its_own(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if pace == Pace::default()
+            && let Some(config) = baseline
+        {
+            let Some((cost, steps_per_epoch)) = self.measured(&config)? else { return Ok(None) };
+            pace = Pace { cost, steps_per_epoch, ..pace };
         }
         Ok(Some(pace))
     }
@@ -138,8 +159,8 @@ impl Runner for Trainer<'_> {
         });
         match ended {
             Ok(()) => {}
-            // The imitation's own fault: others may do better. Anything else would befall every run.
-            Err(error @ (TrainError::NonFinite { .. } | TrainError::NoEffect { .. })) => {
+            // Others may do better.
+            Err(error) if is_its_own(&error) => {
                 atomic::write(&out.join(FAILURE), error.to_string().as_bytes())?;
                 return Ok(TrialEnd::Failed(error.to_string()));
             }

@@ -53,7 +53,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SearchMemory) {
         ui.add(Label::new(RichText::new(problem).color(Palette::of(ui).error)).wrap());
     }
     let Some(shown) = &search.shown else { return empty(ui) };
-    about(ui, shown);
+    about(ui, shown, search.form.minutes, search.live.is_some());
     let rows = shown.rows();
     ui.add_space(palette::HALF);
     let place = ui.available_rect_before_wrap();
@@ -165,14 +165,18 @@ fn empty(ui: &mut Ui) {
 }
 
 /// What the budget buys, what came of it, and what it does not say.
-fn about(ui: &mut Ui, shown: &Shown) {
+fn about(ui: &mut Ui, shown: &Shown, minutes: f64, live: bool) {
     if let Some(conclusion) = shown.conclusion() {
         ui.label(widgets::strong(conclusion).size(15.0));
     }
     let spent = t!("{time} spent of {folder}", time = clock(shown.search.spent), folder = shown.folder.display());
-    match shown.plan() {
-        Some(plan) => note(ui, &format!("{plan} {spent}.")),
-        None => note(ui, t!("What the budget buys here is measured first, on a few steps.")),
+    // Another budget than its own is meant for another search, or for more of this one.
+    let offer = || shown.offer(minutes).filter(|_| !live);
+    match (shown.plan(), offer()) {
+        (Some(plan), Some(offer)) if minutes != shown.search.minutes => note(ui, &format!("{plan} {spent}. {offer}")),
+        (Some(plan), _) => note(ui, &format!("{plan} {spent}.")),
+        (None, Some(offer)) => note(ui, &offer),
+        (None, None) => note(ui, t!("What the budget buys here is measured first, on a few steps.")),
     }
     note(
         ui,
