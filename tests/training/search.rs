@@ -255,6 +255,8 @@ fn a_candidate_that_fails_is_out_with_its_reason() {
     let failed = |name: &str| table.candidates.iter().find(|row| row.name == name).expect(name).failed.clone();
     assert!(failed("as-given").expect("a reason").contains("the imitation's gradient's norm is inf"), "{table}");
     assert_eq!((failed("answers"), table.tried()), (None, 2));
+    // It is not run again on every other seed.
+    assert!(!place.at("search/runs/as-given-final-2").exists() && place.at("search/runs/as-given-final-1").exists());
     assert_eq!((table.finalists[0].name.as_str(), table.finalists[0].runs.len()), ("answers", 5));
 }
 

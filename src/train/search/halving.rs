@@ -282,6 +282,10 @@ impl Halving<'_> {
                 break;
             }
             for (at, (trial, folder)) in trials.iter().zip(&folders).enumerate() {
+                // Who failed on one seed is out on the others.
+                if trial.candidate.is_some() && self.results().failure(&trial.name).is_some() {
+                    continue;
+                }
                 let running = Running { run: at + 1, runs: trials.len(), ..self.running(trial, epochs, seed) };
                 if self.run(trial, folder, running)?.is_break() {
                     return Ok(ControlFlow::Break(()));

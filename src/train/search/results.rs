@@ -159,7 +159,8 @@ impl Results<'_> {
         }
     }
 
-    fn failure(&self, name: &str) -> Option<String> {
+    /// Why a candidate could not end one of its runs.
+    pub fn failure(&self, name: &str) -> Option<String> {
         let seed = self.search.base.seed;
         let of_rungs = (0..self.search.rungs.len()).map(|rung| rung_folder(name, Some(rung), seed));
         let of_finals = fresh_seeds(&self.search.base).map(|seed| rung_folder(name, None, seed));
