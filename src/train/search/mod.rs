@@ -136,13 +136,17 @@ pub fn open(out: &Path) -> Result<(Search, SearchTable), TrainError> {
     let folder = SearchFolder::new(out);
     let search = folder.read()?;
     let control = RunControl::default();
-    let now = Results { search: &search, runner: &Trainer::new(&folder, &control) }.table();
-    // What came of it stands in the file alone, and is true as long as nothing has ended since.
+    let mut table = Results { search: &search, runner: &Trainer::new(&folder, &control) }.table();
+    // What came of it stands in the file alone, and is true as long as no run has ended since.
     let kept = std::fs::read_to_string(folder.table()).ok();
     let kept: Option<SearchTable> = kept.and_then(|text| serde_json::from_str(&text).ok());
-    let is_of_now = |kept: &SearchTable| (&kept.candidates, &kept.finalists) == (&now.candidates, &now.finalists);
-    Ok(match kept.filter(is_of_now) {
-        Some(kept) => (search, kept),
-        None => (search, now),
-    })
+    let ended = |table: &SearchTable| {
+        let of_rungs = table.candidates.iter().map(|row| (row.name.clone(), row.rungs.len(), row.failed.is_some()));
+        let of_finals = table.finalists.iter().map(|finalist| (finalist.name.clone(), finalist.runs.len(), false));
+        of_rungs.chain(of_finals).collect::<Vec<_>>()
+    };
+    if let Some(kept) = kept.filter(|kept| ended(kept) == ended(&table)) {
+        (table.best, table.conclusion) = (kept.best, kept.conclusion);
+    }
+    Ok((search, table))
 }

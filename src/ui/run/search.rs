@@ -335,14 +335,19 @@ fn rungs(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>]) {
     });
     let spoken = t!("difference of every candidate by epochs");
     plot.response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, spoken));
+    let mut legend: Vec<(Color32, &str)> = lines.iter().map(|(color, row, _)| (*color, &*row.candidate.name)).collect();
+    if lines.len() > palette.runs.len() {
+        legend.truncate(palette.runs.len());
+        legend.push((palette.hairline, t!("the others")));
+    }
     ui.horizontal_wrapped(|ui| {
-        for (color, row, _) in lines.iter().take(palette.runs.len()) {
-            widgets::dot(ui, *color);
-            ui.label(RichText::new(&row.candidate.name).size(palette::SMALL).color(palette.text_weak));
-        }
-        if lines.len() > palette.runs.len() {
-            widgets::dot(ui, palette.hairline);
-            ui.label(RichText::new(t!("the others")).size(palette::SMALL).color(palette.text_weak));
+        for (color, name) in legend {
+            // A dot stays with its name.
+            ui.horizontal(|ui| {
+                ui.spacing_mut().item_spacing.x = palette::HALF;
+                widgets::dot(ui, color);
+                ui.label(RichText::new(name).size(palette::SMALL).color(palette.text_weak));
+            });
         }
     });
     ui.add_space(palette::UNIT);
