@@ -148,6 +148,7 @@ const PLAIN: &[&str] = &[
     "train::hyp",
     "train::record",
     "train::replay",
+    "train::verdict",
     "preflight::report",
 ];
 

@@ -20,6 +20,7 @@ use crate::inspect::Role;
 use crate::train::hyp::{HypFile, Hyperparameters};
 use crate::train::record;
 use crate::train::replay;
+use crate::worker::SearchFolder;
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ impl Wanted {
             Self::ForRun(RunFile::Hyp) => t!("the hyperparameters"),
             Self::ForRun(RunFile::Out) => t!("the folder for the results"),
             Self::ForRun(RunFile::Earlier) => t!("the earlier run"),
+            Self::ForRun(RunFile::SearchOut) => t!("the folder for the search"),
+            Self::ForRun(RunFile::EarlierSearch) => t!("the earlier search"),
             Self::Session => t!("the session"),
             Self::FigureFolder => t!("the folder for figures"),
         }
@@ -73,6 +76,8 @@ impl Wanted {
             Self::ForRun(RunFile::Hyp) => t!("Load hyperparameters"),
             Self::ForRun(RunFile::Out) => t!("Choose the folder for the results"),
             Self::ForRun(RunFile::Earlier) => t!("Open an earlier run"),
+            Self::ForRun(RunFile::SearchOut) => t!("Choose the folder for the search"),
+            Self::ForRun(RunFile::EarlierSearch) => t!("Open an earlier search"),
             Self::Session => t!("Open a session"),
             Self::FigureFolder => t!("Choose the folder for figures"),
         }
@@ -84,7 +89,8 @@ impl Wanted {
             Self::Labels => Some((t!("Labels"), &["txt", "xml", "json"])),
             Self::Data | Self::ForRun(RunFile::Data) => Some(("data.yaml", &["yaml", "yml"])),
             Self::ForRun(RunFile::Hyp) => Some(("hyp.yaml", &["yaml", "yml"])),
-            Self::Folder | Self::FigureFolder | Self::ForRun(RunFile::Out | RunFile::Earlier) => None,
+            Self::Folder | Self::FigureFolder => None,
+            Self::ForRun(RunFile::Out | RunFile::Earlier | RunFile::SearchOut | RunFile::EarlierSearch) => None,
             Self::ForRun(RunFile::Teacher) => Self::Model(Role::Teacher).filter(),
             // A model yaml starts from random weights.
             Self::ForRun(RunFile::Student) => Some((t!("YOLOv5 models"), &["pt", "pth", "safetensors", "yaml", "yml"])),
@@ -105,6 +111,8 @@ pub enum PathKind {
     Folder,
     /// The folder of an earlier run.
     Run,
+    /// The folder of an earlier search.
+    Search,
     Weights {
         bytes: u64,
     },
@@ -119,7 +127,11 @@ pub enum PathKind {
 pub fn kind_of(path: &Path) -> PathKind {
     let Ok(metadata) = std::fs::metadata(path) else { return PathKind::Missing };
     if metadata.is_dir() {
-        return if path.join(record::RESULTS).is_file() { PathKind::Run } else { PathKind::Folder };
+        return match path {
+            run if run.join(record::RESULTS).is_file() => PathKind::Run,
+            search if SearchFolder::new(search).search().is_file() => PathKind::Search,
+            _ => PathKind::Folder,
+        };
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match extension.as_str() {
@@ -153,6 +165,8 @@ pub enum Errand {
     SaveSession(Box<Session>),
     /// Finds a folder for results that is not there yet.
     FindFreeFolder,
+    /// The same for a search.
+    FindSearchFolder,
     /// Finds where figures go unless told otherwise.
     FindFigureFolder,
     /// Of a file, over these values.
@@ -168,6 +182,7 @@ pub enum Answer {
     Picked(Wanted, PathBuf),
     Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
     FreeFolder(PathBuf),
+    SearchFolder(PathBuf),
     FigureFolder(PathBuf),
     Hyp { path: PathBuf, file: Box<HypFile> },
     Session { session: Box<Session>, missing: Vec<(Wanted, PathBuf)> },
@@ -218,7 +233,9 @@ impl Desk {
                 }
                 let asked = Instant::now();
                 match wanted {
-                    Wanted::Folder | Wanted::FigureFolder | Wanted::ForRun(RunFile::Out | RunFile::Earlier) => {
+                    Wanted::Folder
+                    | Wanted::FigureFolder
+                    | Wanted::ForRun(RunFile::Out | RunFile::Earlier | RunFile::SearchOut | RunFile::EarlierSearch) => {
                         let picked = dialog.pick_folder();
                         self.spawn(move || picked_answer(wanted, asked, block_on(picked)));
                     }
@@ -249,7 +266,12 @@ impl Desk {
                 let bytes = move || session.to_toml().map(String::into_bytes);
                 self.save_as(t!("the session"), ("TOML", "toml"), "session.toml", bytes);
             }
-            Errand::FindFreeFolder => self.spawn(|| Some(Answer::FreeFolder(free_folder(&own_folder().join("runs"))))),
+            Errand::FindFreeFolder => {
+                self.spawn(|| Some(Answer::FreeFolder(free_folder(&own_folder().join("runs"), "run"))));
+            }
+            Errand::FindSearchFolder => {
+                self.spawn(|| Some(Answer::SearchFolder(free_folder(&own_folder().join("searches"), "search"))));
+            }
             Errand::FindFigureFolder => self.spawn(|| Some(Answer::FigureFolder(own_folder().join("figures")))),
             Errand::ReadHyp(path, before) => self.spawn(move || {
                 Some(match before.changed_by(&path) {
@@ -360,10 +382,10 @@ fn own_folder() -> PathBuf {
     current.or_else(home).unwrap_or_default()
 }
 
-/// The first of `run-1`, `run-2` … that is not there.
-fn free_folder(runs: &Path) -> PathBuf {
-    let names = (1_u32..).map(|number| runs.join(format!("run-{number}")));
-    names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| runs.join("run"))
+/// The first of `run-1`, `run-2` … that is not there, where `run` is what they are called.
+fn free_folder(folder: &Path, name: &str) -> PathBuf {
+    let names = (1_u32..).map(|number| folder.join(format!("{name}-{number}")));
+    names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
 }
 
 /// Waits for a future on this thread.
@@ -415,10 +437,10 @@ mod tests {
     fn a_new_run_gets_a_folder_of_its_own() {
         let folder = tempfile::tempdir().expect("a folder");
         let runs = folder.path().join("runs");
-        assert_eq!(free_folder(&runs), runs.join("run-1"));
+        assert_eq!(free_folder(&runs, "run"), runs.join("run-1"));
         std::fs::create_dir_all(runs.join("run-1")).expect("made");
         std::fs::create_dir_all(runs.join("run-2")).expect("made");
-        assert_eq!(free_folder(&runs), runs.join("run-3"));
+        assert_eq!(free_folder(&runs, "run"), runs.join("run-3"));
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub struct App<B> {
     settings_path: Option<PathBuf>,
     saved: Settings,
     next_save: f64,
-    /// The window closes as soon as the run has ended.
+    /// The window closes as soon as the run or the search has ended.
     closing: bool,
     start: Instant,
     /// UI-thread time of the frame in hand; `None` before its first drawing.
@@ -232,15 +232,25 @@ impl<B: Backend> App<B> {
         self.ticked = begin.elapsed();
     }
 
-    /// Closing the window with a run under way first ends that run after its step, with a checkpoint; a second time closes at
+    /// Closing the window with a run or a search under way first ends that run after its step, with a checkpoint; a second time closes at
     /// once, and the run goes on from its last checkpoint when it is resumed.
     fn close(&mut self, ctx: &egui::Context) {
-        let live = self.state.runs.live.is_some();
+        let (run, search) = (self.state.runs.live.is_some(), self.state.runs.search.live.is_some());
+        let live = run || search;
         if ctx.input(|input| input.viewport().close_requested()) && live && !self.closing {
             self.closing = true;
             ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
-            self.run(ctx, Command::StopRun);
-            let text = t!("The run ends after this step, then the window closes. Close it again to leave at once.");
+            let (stop, text) = match search {
+                true => (
+                    Command::StopSearch,
+                    t!("The search ends after this step, then the window closes. Close it again to leave at once."),
+                ),
+                false => (
+                    Command::StopRun,
+                    t!("The run ends after this step, then the window closes. Close it again to leave at once."),
+                ),
+            };
+            self.run(ctx, stop);
             self.memory.toasts.add(Level::Info, text, None);
         } else if self.closing && !live {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);

@@ -44,6 +44,11 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             }
         }
         Report::Finished { kind: JobKind::Run } => state.runs.ended(),
+        Report::Finished { kind: JobKind::Search } => {
+            if let Some(note) = state.runs.search.ended() {
+                tell(state, note.level, note.what, note.text, effects);
+            }
+        }
         Report::Finished { kind } => state.activities.retain(|activity| activity.kind != kind),
         Report::Failed { kind, what, message } => failed(state, kind, what, message, effects),
         Report::Scene(scene) => scene_arrived(state, scene, effects),
@@ -88,6 +93,15 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             for note in state.runs.receive(events) {
                 tell(state, note.level, note.what, note.text, effects);
             }
+        }
+        Report::Search(events) => {
+            for note in state.runs.search.receive(events) {
+                tell(state, note.level, note.what, note.text, effects);
+            }
+        }
+        Report::EarlierSearch(earlier) => {
+            state.runs.search.open(*earlier);
+            (state.runs.open, state.runs.tab) = (true, RunTab::Search);
         }
         Report::Batch { request, preview } => {
             let images = preview.images.len();
@@ -149,6 +163,7 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
                 models_changed(state);
             }
         }
+        JobKind::Search | JobKind::OpenSearch => state.runs.search.problem = Some(message.clone()),
         JobKind::Compare => {
             state.comparison = None;
             state.comparison_error = Some(message.clone());

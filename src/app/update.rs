@@ -15,6 +15,7 @@ use crate::app::language::{t, tr};
 use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
 use crate::app::run::lines::CurveExport;
+use crate::app::run::search::SearchForm;
 use crate::app::run::{CurveView, RunTab};
 use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
@@ -25,8 +26,8 @@ use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::{Psi, ScaleMask};
 use crate::inspect::{AdapterChoice, LabelSource, Role};
-use crate::train::config::{Campaign, Lambda};
-use crate::worker::{FigureJob, Job, JobKind};
+use crate::train::config::{Campaign, Lambda, RunConfig};
+use crate::worker::{FigureJob, Job, JobKind, SearchStart};
 
 /// What is to be done outside the state.
 #[derive(Clone, Debug)]
@@ -59,6 +60,11 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         Answer::FreeFolder(path) => {
             if state.runs.form.campaign.out.as_os_str().is_empty() {
                 state.runs.form.campaign.out = path;
+            }
+        }
+        Answer::SearchFolder(path) => {
+            if state.runs.search.form.out.as_os_str().is_empty() {
+                state.runs.search.form.out = path;
             }
         }
         Answer::FigureFolder(path) => {
@@ -181,6 +187,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         // A run is stopped, not dropped: it still has to write its checkpoint.
         Command::Cancel(JobKind::Run) => change(state, Command::StopRun, effects),
+        Command::Cancel(JobKind::Search) => change(state, Command::StopSearch, effects),
         Command::Cancel(kind) => {
             effects.push(Effect::Cancel(kind));
             state.activities.retain(|activity| activity.kind != kind);
@@ -297,6 +304,37 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::ResumeRun => {
             if let Some((number, campaign)) = state.runs.unfinished.clone() {
                 start(state, Campaign { resume: true, ..campaign }, Some(number), effects);
+            }
+        }
+        Command::StartSearch => {
+            let SearchForm { minutes, out } = state.runs.search.form.clone();
+            let base = Box::new(state.runs.form.campaign.config.clone());
+            search(state, SearchStart::New { base, minutes, out }, effects);
+        }
+        Command::StopSearch => {
+            if let Some(live) = &state.runs.search.live {
+                live.control.stop();
+            }
+        }
+        Command::ResumeSearch => {
+            if let Ok(start) = state.runs.search.resumed() {
+                search(state, start, effects);
+            }
+        }
+        Command::EditSearch(form) => state.runs.search.form = form,
+        Command::OpenSearch(folder) => open_search(state, folder, effects),
+        Command::TakeSetting(name) => {
+            if let Some(config) = state.runs.search.setting(&name) {
+                state.runs.form.take(config);
+                state.runs.tab = RunTab::SetUp;
+            }
+        }
+        Command::ConfirmSetting(name, seeds) => {
+            let unused = state.runs.search.shown.as_ref().map(|shown| shown.search.unused_seed());
+            if let Some((config, seed)) = state.runs.search.setting(&name).zip(unused) {
+                state.runs.form.take(RunConfig { seed, ..config });
+                let campaign = Campaign { paired: true, seeds, ..state.runs.form.campaign.clone() };
+                start(state, campaign, None, effects);
             }
         }
         Command::OpenReplays(paths) => open_replays(state, paths, effects),
@@ -534,6 +572,11 @@ fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, effects: &mut
             return effects.push(Effect::Ask(errand));
         }
         RunFile::Earlier => return state.runs.to_open.push_back(path),
+        RunFile::SearchOut => {
+            state.runs.search.form.out = path;
+            return (state.runs.open, state.runs.tab) = (true, RunTab::Search);
+        }
+        RunFile::EarlierSearch => return open_search(state, path, effects),
     }
     state.runs.form.edit(campaign);
     (state.runs.open, state.runs.tab) = (true, RunTab::SetUp);
@@ -545,6 +588,18 @@ fn start(state: &mut State, campaign: Campaign, number: Option<u64>, effects: &m
     state.runs.before = before_after::now(state, &campaign.config);
     state.runs.open = true;
     effects.push(Effect::Send(Job::Run { campaign: Box::new(campaign), control }));
+}
+
+/// Hands a search to the worker.
+fn search(state: &mut State, start: SearchStart, effects: &mut Vec<Effect>) {
+    let control = state.runs.search.begin(&start);
+    (state.runs.open, state.runs.tab) = (true, RunTab::Search);
+    effects.push(Effect::Send(Job::Search { start, control }));
+}
+
+fn open_search(state: &mut State, folder: PathBuf, effects: &mut Vec<Effect>) {
+    (state.runs.open, state.runs.tab) = (true, RunTab::Search);
+    effects.push(Effect::Send(Job::OpenSearch(folder)));
 }
 
 /// Opens several things at once: the list first, then the image, then what belongs to it.
@@ -566,6 +621,7 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
                 state.runs.to_open.push_back(path);
                 state.runs.open = true;
             }
+            PathKind::Search => open_search(state, path, effects),
             PathKind::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
             PathKind::Missing => {
                 let known = state.recent.len();

@@ -10,7 +10,7 @@ use crate::app::desk::Errand;
 use crate::app::figure;
 use crate::app::measures::Measures;
 use crate::app::reports;
-use crate::app::run::OpenThings;
+use crate::app::run::{OpenThings, RunTab};
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, Overlay, State};
 use crate::app::update::Effect;
 use crate::app::view::Pin;
@@ -223,6 +223,15 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     if is_set_up && !state.runs.asked_out && campaign.out.as_os_str().is_empty() {
         state.runs.asked_out = true;
         effects.push(Effect::Ask(Errand::FindFreeFolder));
+    }
+    let search = &mut state.runs.search;
+    if state.runs.open
+        && state.runs.tab == RunTab::Search
+        && !search.asked_out
+        && search.form.out.as_os_str().is_empty()
+    {
+        search.asked_out = true;
+        effects.push(Effect::Ask(Errand::FindSearchFolder));
     }
 }
 

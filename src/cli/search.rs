@@ -10,9 +10,11 @@ use clap::Args;
 use super::line::Line;
 use super::run_args::RunArgs;
 use crate::export;
+use crate::train::TrainError;
 use crate::train::event::RunControl;
-use crate::train::search::halving::{Ending, Running, SearchEvent};
+use crate::train::search::event::{Ending, Running, SearchEvent};
 use crate::train::search::keep::Search;
+use crate::train::search::ladder::Ladder;
 use crate::train::search::table::{Score, SearchTable};
 use crate::train::search::{begin, prepare, resume};
 
@@ -56,24 +58,23 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let out = args.resume.as_ref().or(args.out.as_ref()).context("--out is missing")?;
     let control = Arc::new(RunControl::default());
     super::stop_on_interrupt(&control)?;
-    let mut screen = Screen { line: Line::start(), said: HashSet::new() };
+    let mut screen = Screen { line: Line::start(), planned: None, said: HashSet::new() };
     let mut emit = |event| screen.show(&event);
     let ended = match prepared {
         Some(search) => begin(search, out, &control, &mut emit),
         None => resume(out, args.minutes, &control, &mut emit),
     };
     drop(screen);
-    let go_on = format!("`distillscope search --resume {}` goes on", out.display());
+    let resume = format!("distillscope search --resume {}", out.display());
     match ended {
         Ok(Ending::Finished(table)) => report(&table, out, args.json.as_deref()),
-        Ok(Ending::Stopped) => bail!("{}: stopped; {go_on}", out.display()),
-        Err(error) => {
-            let error = error.to_string();
-            if error.contains("--resume") || error.contains("already holds") {
-                bail!("{error}");
-            }
-            bail!("{error}; when that is mended, {go_on}")
+        Ok(Ending::Stopped) => bail!("{}: stopped; `{resume}` goes on", out.display()),
+        Err(error @ TrainError::Budget { needed, .. }) => {
+            bail!("{error}; `{resume} --minutes {}` goes on", needed.ceil())
         }
+        // Nothing that could be mended lets these go on.
+        Err(error @ (TrainError::Exists(_) | TrainError::Baseline(_))) => bail!("{error}"),
+        Err(error) => bail!("{error}; when that is mended, `{resume}` goes on"),
     }
 }
 
@@ -84,15 +85,17 @@ fn report(table: &SearchTable, out: &Path, json: Option<&Path>) -> anyhow::Resul
         None => {}
     }
     super::print(&table.to_string())?;
-    if table.best.is_some() {
-        super::print(&format!("distillscope train --config {} --out DIR runs it", out.join("best.toml").display()))?;
-    }
-    Ok(())
+    super::print(&match &table.best {
+        Some(_) => format!("distillscope train --config {} --out DIR runs it", out.join("best.toml").display()),
+        None => format!("`distillscope search --resume {} --minutes M` goes on with a larger budget", out.display()),
+    })
 }
 
 /// What goes on, in one line; what stays, above it.
 struct Screen {
     line: Line,
+    /// The plan that was said.
+    planned: Option<Ladder>,
     /// Results that were said, by candidate, epochs and seed.
     said: HashSet<(String, u32, u64)>,
 }
@@ -100,8 +103,12 @@ struct Screen {
 impl Screen {
     fn show(&mut self, event: &SearchEvent) {
         match event {
-            SearchEvent::Measuring(what) => self.line.draw(what),
-            SearchEvent::Planned(search) => self.say(&planned(search)),
+            SearchEvent::Search(search) if search.ladder == self.planned => {}
+            SearchEvent::Search(search) => {
+                self.planned.clone_from(&search.ladder);
+                self.say(&planned(search));
+            }
+            SearchEvent::Measuring(loss) => self.line.draw(&format!("measuring how long a step of {loss} takes")),
             SearchEvent::Running(running) => self.line.draw(&progress(running)),
             SearchEvent::Table(table) => self.table(table),
             SearchEvent::Warning(text) => self.say(&format!("distillscope: warning: {text}")),
@@ -156,7 +163,7 @@ fn planned(search: &Search) -> String {
 
 fn progress(running: &Running) -> String {
     let Running { name, rung, rungs, run, runs, seed, epochs, fraction, seconds_left } = running;
-    let place = if rung > rungs { "fresh seeds".to_owned() } else { format!("rung {rung} of {rungs}") };
+    let place = if running.is_final() { "fresh seeds".to_owned() } else { format!("rung {rung} of {rungs}") };
     let left = *seconds_left as u64;
     format!(
         "{place}, run {run} of {runs}: {name}, seed {seed}, {epochs} epochs, {:.0} %; {}:{:02} of the budget left",

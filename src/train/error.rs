@@ -45,6 +45,12 @@ pub enum TrainError {
     Device(String),
     #[error("{0}")]
     Config(String),
+    #[error(
+        "a budget of {minutes} min is too short: one candidate beside its baseline on two seeds needs about {needed} min here"
+    )]
+    Budget { minutes: f64, needed: f64 },
+    #[error("the run without imitation fails, so nothing can be compared with it: {0}")]
+    Baseline(String),
     #[error("{path}: cannot be read: {cause}")]
     Read { path: String, cause: io::Error },
     #[error("{}: not a run's state: {what}", path.display())]

@@ -9,12 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{batches, figures, listing, models, preflight, runs, scenes, surveys};
+use super::{batches, figures, listing, models, preflight, runs, scenes, searches, surveys};
 use crate::inspect::Role;
 use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 17;
+    const COUNT: usize = 19;
 
     const fn index(self) -> usize {
         match self {
@@ -35,6 +35,8 @@ impl JobKind {
             Self::BeforeAfter => 14,
             Self::Figure => 15,
             Self::FigurePreview => 16,
+            Self::Search => 17,
+            Self::OpenSearch => 18,
         }
     }
 
@@ -48,6 +50,8 @@ impl JobKind {
             Job::List { .. } => Self::List,
             Job::Thumbnail(_) => Self::Thumbnail,
             Job::Run { .. } => Self::Run,
+            Job::Search { .. } => Self::Search,
+            Job::OpenSearch(_) => Self::OpenSearch,
             Job::OpenRun(_) => Self::OpenRun,
             Job::OpenReplays(_) => Self::OpenReplays,
             Job::Preflight { .. } => Self::Preflight,
@@ -172,7 +176,10 @@ impl Worker {
             models: serve("models", &shared, Order::NewestOfEachKind, move |job, desk| on_models.handle(job, desk))?,
             listing: serve("listing", &shared, Order::NewestOfEachKind, listing::handle)?,
             thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
-            run: serve("run", &shared, Order::NewestOfEachKind, runs::handle)?,
+            run: serve("run", &shared, Order::NewestOfEachKind, |job, desk| match job {
+                Job::Search { start, control } => searches::handle(&start, &control, desk),
+                job => runs::handle(job, desk),
+            })?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
             preflight: serve("preflight", &shared, Order::NewestOfEachKind, preflight::handle)?,
             survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
@@ -197,8 +204,8 @@ impl Worker {
             JobKind::Load(_) | JobKind::Device | JobKind::Compare | JobKind::BeforeAfter => &self.models,
             JobKind::List => &self.listing,
             JobKind::Thumbnail => &self.thumbnails,
-            JobKind::Run => &self.run,
-            JobKind::OpenRun | JobKind::OpenReplays => &self.earlier,
+            JobKind::Run | JobKind::Search => &self.run,
+            JobKind::OpenRun | JobKind::OpenReplays | JobKind::OpenSearch => &self.earlier,
             JobKind::Preflight => &self.preflight,
             JobKind::Survey => &self.survey,
             JobKind::Batch => &self.batches,

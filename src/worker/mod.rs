@@ -1,8 +1,8 @@
 //! Long work on named threads, for the window: jobs in, reports out, the newest request wins.
 //!
 //! Each thread is the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both networks that are
-//! looked at, and a run's student before and after), *listing* (dataset folders), *thumbnails*, *run* (training, at a
-//! lower priority), *earlier runs* (their records on disk, and replays), *preflight*, *survey* (the masks of a whole
+//! looked at, and a run's student before and after), *listing* (dataset folders), *thumbnails*, *run* (training, of a run or
+//! of a search, at a lower priority), *earlier runs* (their records on disk, searches, and replays), *preflight*, *survey* (the masks of a whole
 //! split), *batch view* (training batches to look at) and *figures* (drawn and written). A job that a newer one of its
 //! kind has overtaken is dropped before it starts, or abandoned at its
 //! next step. A panic or an error in a job becomes [`Report::Failed`]; the thread and what it owns live on. Nobody here
@@ -18,10 +18,13 @@ mod preflight;
 mod protocol;
 mod runs;
 mod scenes;
+mod searches;
 mod surveys;
 
 pub use engine::Worker;
 pub use protocol::{
-    BatchPreview, BatchRequest, BeforeAfter, BeforeAfterRequest, DatasetBrief, DeviceStatus, EarlierRun, FigureJob,
-    FigurePreview, Job, JobKind, ModelBrief, ModelCard, PreviewImage, Report, SurveyRequest, Unknown,
+    BatchPreview, BatchRequest, BeforeAfter, BeforeAfterRequest, Candidate, CandidateRow, DatasetBrief, DeviceStatus,
+    EarlierRun, EarlierSearch, FigureJob, FigurePreview, Finalist, Job, JobKind, Ladder, ModelBrief, ModelCard,
+    PreviewImage, Report, Running, Score, Search, SearchEvent, SearchFolder, SearchStart, SearchTable, SurveyRequest,
+    Unknown,
 };

@@ -19,6 +19,11 @@ use crate::train::evaluate::Evaluation;
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StartRecord, StepRecord};
 pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
 use crate::train::replay::Replay;
+pub use crate::train::search::candidates::Candidate;
+pub use crate::train::search::event::{Running, SearchEvent};
+pub use crate::train::search::keep::{Search, SearchFolder};
+pub use crate::train::search::ladder::Ladder;
+pub use crate::train::search::table::{CandidateRow, Finalist, Score, SearchTable};
 use crate::yolo::anchors::AnchorScale;
 
 /// What the window asks for.
@@ -63,6 +68,13 @@ pub enum Job {
         campaign: Box<Campaign>,
         control: Arc<RunControl>,
     },
+    /// Find out which imitation helps; whoever holds the control stops it. Answered by [`Report::Search`] until it has finished.
+    Search {
+        start: SearchStart,
+        control: Arc<RunControl>,
+    },
+    /// Read an earlier search. Answered by [`Report::EarlierSearch`].
+    OpenSearch(PathBuf),
     /// Make a batch of a run as its training would, to look at. Answered by [`Report::Batch`].
     Batch(BatchRequest),
     /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
@@ -85,6 +97,21 @@ pub enum Job {
         look: Look,
         serial: u64,
     },
+}
+
+/// A new search, or more of one that is on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SearchStart {
+    New { base: Box<RunConfig>, minutes: f64, out: PathBuf },
+    Resume { folder: PathBuf, minutes: f64 },
+}
+
+/// A search as its folder tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarlierSearch {
+    pub folder: PathBuf,
+    pub search: Arc<Search>,
+    pub table: Arc<SearchTable>,
 }
 
 /// Figures that are to be written.
@@ -184,6 +211,8 @@ pub enum JobKind {
     List,
     Thumbnail,
     Run,
+    Search,
+    OpenSearch,
     Batch,
     OpenRun,
     OpenReplays,
@@ -257,6 +286,9 @@ pub enum Report {
     },
     /// What the runs of the campaign have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
+    /// What a search has said since the last report, at most ten times a second.
+    Search(Vec<SearchEvent>),
+    EarlierSearch(Box<EarlierSearch>),
     Batch {
         request: BatchRequest,
         preview: Arc<BatchPreview>,

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use super::engine::Desk;
 use super::protocol::{EarlierRun, Job, Report};
+use super::searches;
 use crate::train::campaign;
 use crate::train::config::Campaign;
-use crate::train::event::{RunControl, RunEvent, RunId};
+use crate::train::event::RunControl;
 use crate::train::record::RunHistory;
 use crate::train::replay::Replay;
 use crate::train::run::RunFolder;
@@ -51,6 +52,7 @@ pub(super) fn read(job: Job, desk: &Desk) {
                 }
             }
         }
+        Job::OpenSearch(folder) => searches::open(folder, desk),
         _ => {}
     }
 }
@@ -71,7 +73,7 @@ fn earlier(folder: &Path) -> Result<EarlierRun, String> {
 }
 
 #[cfg(target_os = "linux")]
-fn give_way() {
+pub(super) fn give_way() {
     // On Linux this is the calling thread's alone. Refused, the run is only less polite.
     if let Err(error) = rustix::process::setpriority_process(None, 10) {
         tracing::warn!(%error, "the priority of the run cannot be lowered");
@@ -79,30 +81,41 @@ fn give_way() {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way() {}
+pub(super) fn give_way() {}
 
 fn run(campaign: &Campaign, control: &RunControl, desk: &Desk) -> Result<(), String> {
-    let (events, inbox) = channel();
-    thread::scope(|scope| {
-        let gatherer = thread::Builder::new()
-            .name("run reports".to_owned())
-            .spawn_scoped(scope, move || gather(&inbox, INTERVAL, |batch| desk.report(Report::Run(batch))))
-            .map_err(|error| format!("no thread for its reports: {error}"))?;
-        // A panic drops the sender: what was said before it still arrives.
-        let outcome = {
-            let events = events;
+    gathered(
+        |batch| desk.report(Report::Run(batch)),
+        |events| {
             campaign::run(campaign, control, &mut |id, event| {
                 // The gatherer listens until this sender is gone.
                 let _ = events.send((id, event));
             })
-        };
+            .map_err(|error| error.to_string())
+        },
+    )
+}
+
+/// Lets `work` speak into a channel, and passes on what it says, in its order and at most ten times a second.
+pub(super) fn gathered<T: Send, R>(
+    report: impl FnMut(Vec<T>) + Send,
+    work: impl FnOnce(Sender<T>) -> Result<R, String>,
+) -> Result<R, String> {
+    let (events, inbox) = channel();
+    thread::scope(|scope| {
+        let gatherer = thread::Builder::new()
+            .name("run reports".to_owned())
+            .spawn_scoped(scope, move || gather(&inbox, INTERVAL, report))
+            .map_err(|error| format!("no thread for its reports: {error}"))?;
+        // A panic drops the sender: what was said before it still arrives.
+        let outcome = work(events);
         let _ = gatherer.join();
-        outcome.map_err(|error| error.to_string())
+        outcome
     })
 }
 
 /// Passes events on in their order: what has gathered while the last report was on its way goes as one.
-fn gather(inbox: &Receiver<(RunId, RunEvent)>, interval: Duration, mut send: impl FnMut(Vec<(RunId, RunEvent)>)) {
+fn gather<T>(inbox: &Receiver<T>, interval: Duration, mut send: impl FnMut(Vec<T>)) {
     while let Ok(first) = inbox.recv() {
         send(std::iter::once(first).chain(inbox.try_iter()).collect());
         thread::sleep(interval);
@@ -112,7 +125,7 @@ fn gather(inbox: &Receiver<(RunId, RunEvent)>, interval: Duration, mut send: imp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::event::{Arm, StepRecord};
+    use crate::train::event::{Arm, RunEvent, RunId, StepRecord};
 
     #[test]
     fn events_arrive_whole_in_order_and_in_few_reports() {

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use distillscope::imitation::loss::Loss;
 use distillscope::train::TrainError;
 use distillscope::train::comparison::RunResult;
-use distillscope::train::config::{ImitationConfig, Length, RunConfig};
+use distillscope::train::config::{ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::RunControl;
-use distillscope::train::search::halving::{Ending, SearchEvent};
+use distillscope::train::record::RunHistory;
+use distillscope::train::search::event::{Ending, SearchEvent};
 use distillscope::train::search::keep::{Search, SearchFolder};
 use distillscope::train::search::table::SearchTable;
-use distillscope::train::search::{begin, prepare, resume};
+use distillscope::train::search::{begin, open, prepare, resume};
 
 use super::runs::Place;
 
@@ -23,8 +24,11 @@ fn base(place: &Place) -> RunConfig {
 
 /// Three candidates of two epochs, and all the time that five seeds take.
 fn small(place: &Place) -> Search {
+    search_of(place, ["answers", "correlation", "answers-low-lr"])
+}
+
+fn search_of(place: &Place, wanted: [&str; 3]) -> Search {
     let mut search = prepare(&base(place), 30.0).expect("a search");
-    let wanted = ["answers", "correlation", "answers-low-lr"];
     search.candidates.retain(|candidate| wanted.contains(&candidate.name.as_str()));
     assert_eq!(search.candidates.len(), 3);
     search
@@ -60,7 +64,7 @@ fn a_search_ends_with_a_table_and_a_run_to_take() {
     let out = place.at("search");
     let (mut planned, mut running, mut tables) = (None, 0, 0);
     let table = finished(begin(small(&place), &out, &RunControl::default(), &mut |event| match event {
-        SearchEvent::Planned(search) => planned = search.ladder.clone(),
+        SearchEvent::Search(search) => planned = search.ladder.clone(),
         SearchEvent::Running(_) => running += 1,
         SearchEvent::Table(_) => tables += 1,
         SearchEvent::Measuring(_) | SearchEvent::Warning(_) => {}
@@ -94,6 +98,20 @@ fn a_search_ends_with_a_table_and_a_run_to_take() {
     let best = fs::read_to_string(out.join("best.toml")).expect("a run");
     let best = RunConfig::parse(&best).expect("a config");
     place.run(RunConfig { length: Length::Steps(1), ..best }, "taken").expect("a run");
+    // Its curves are kept: three steps an epoch.
+    let history = RunHistory::read(&out.join("runs/answers-1-0")).expect("a history");
+    assert_eq!((history.steps.len(), history.epochs.len()), (6, 2));
+    // What is on disk says the same, without its table all but the conclusion; and so does the program, in JSON alone.
+    let opened = open(&out).expect("a search").1;
+    assert_eq!(SearchTable { spent_minutes: table.spent_minutes, ..opened }, table);
+    let printed = distillscope(&["search", "--resume", &out.display().to_string(), "--json", "-"]);
+    let printed: SearchTable = serde_json::from_slice(&printed.stdout).expect("JSON alone");
+    assert_eq!(SearchTable { spent_minutes: table.spent_minutes, ..printed }, table);
+    fs::remove_file(out.join("search.json")).expect("a table");
+    let now = open(&out).expect("a search").1;
+    let spent = SearchFolder::new(&out).read().expect("a search").spent;
+    let expected = SearchTable { best: None, conclusion: String::new(), spent_minutes: spent / 60.0, ..table };
+    assert_eq!(now, expected);
     // A folder that holds a search is not begun anew.
     let again = begin(small(&place), &out, &RunControl::default(), &mut |_| {});
     assert!(again.expect_err("taken").to_string().contains("already holds"));
@@ -138,7 +156,8 @@ fn what_was_stopped_goes_on() {
             }
         }
     });
-    assert_eq!(stopped.expect("no error"), Ending::Stopped);
+    // No step follows the one in hand.
+    assert_eq!((stopped.expect("no error"), heard), (Ending::Stopped, 10));
     let spent = SearchFolder::new(&out).read().expect("a search").spent;
     let table = finished(resume(&out, Some(20.0), &RunControl::default(), &mut |_| {}));
     assert_eq!((table.minutes, table.finalists.len(), table.finalists[0].runs.len()), (20.0, 1, 5));
@@ -150,11 +169,11 @@ fn what_was_stopped_goes_on() {
 fn a_search_that_is_killed_goes_on_to_the_same_table() {
     let place = Place::new();
     let whole = place.at("whole");
-    let mut search = small(&place);
-    search.candidates.retain(|candidate| candidate.name != "answers-low-lr");
+    let search = search_of(&place, ["answers", "answers-lambda3", "correlation"]);
     let expected = finished(begin(search, &whole, &RunControl::default(), &mut |_| {}));
     // The same plan: how fast the machine was in another moment is not asked again.
     let planned = SearchFolder::new(&whole).read().expect("a search");
+    assert_eq!(planned.rungs.len(), 1, "a rung, and then fresh seeds");
     let out = place.at("killed");
     fs::create_dir_all(&out).expect("a folder");
     let again = Search { spent: 0.0, rungs: Vec::new(), finals: None, ..planned };
@@ -223,6 +242,23 @@ fn what_cannot_be_searched_is_said_in_one_line() {
     fails_with("1", &["no-val.yaml", "no val split", "name one"]);
     assert!(!place.at("out").exists());
     fails(&["search", "--resume", &out], &[&out, "no such file"]);
+}
+
+/// λ beyond all bounds: the setting that a person asks for fails at once, the others go on.
+#[test]
+fn a_candidate_that_fails_is_out_with_its_reason() {
+    let place = Place::new();
+    let mut given = base(&place);
+    given.imitation.lambda = Lambda::Fixed(1e30);
+    let mut search = prepare(&given, 30.0).expect("a search");
+    search.candidates.retain(|candidate| ["as-given", "answers"].contains(&candidate.name.as_str()));
+    let table = finished(begin(search, &place.at("search"), &RunControl::default(), &mut |_| {}));
+    let failed = |name: &str| table.candidates.iter().find(|row| row.name == name).expect(name).failed.clone();
+    assert!(failed("as-given").expect("a reason").contains("the imitation's gradient's norm is inf"), "{table}");
+    assert_eq!((failed("answers"), table.tried()), (None, 2));
+    // It is not run again on every other seed.
+    assert!(!place.at("search/runs/as-given-final-2").exists() && place.at("search/runs/as-given-final-1").exists());
+    assert_eq!((table.finalists[0].name.as_str(), table.finalists[0].runs.len()), ("answers", 5));
 }
 
 #[test]

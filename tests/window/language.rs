@@ -76,6 +76,7 @@ const SUBJECTS: &[&str] = &[
     "the dataset",
     "the batch",
     "the run",
+    "the search",
     "the preflight",
     "the survey",
     "the figure",

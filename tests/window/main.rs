@@ -8,4 +8,5 @@ mod language;
 mod panels;
 mod replay;
 mod run;
+mod search;
 mod talk;

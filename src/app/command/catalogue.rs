@@ -93,12 +93,14 @@ impl Command {
         all.extend(RunTab::ALL.map(Self::SetRunTab));
         all.push(Self::Preflight);
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
+        all.extend([Self::StartSearch, Self::StopSearch, Self::ResumeSearch]);
         all.extend([1, -1].map(Self::StepBatch));
         all.push(Self::RemakeBatch);
         all.push(Self::SetBatchScale(None));
         all.extend(state.strides().map(|stride| Self::SetBatchScale(Some(stride))));
         all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
         all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
+        all.extend([RunFile::SearchOut, RunFile::EarlierSearch].map(Self::BrowseForRun));
         all.extend([Self::ExportCurves(None), Self::OpenFigure(Some(FigureWhat::Curves(None)))]);
         all.push(Self::StartSurvey);
         all.extend(Measure::ALL.map(Self::SetSurveyMeasure));

@@ -18,6 +18,7 @@ pub use label::{device_name, file_name, kind_name};
 use crate::app::desk::Wanted;
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::language::LanguageChoice;
+use crate::app::run::search::SearchForm;
 use crate::app::run::{CurveView, Plot, RunTab};
 use crate::app::survey::Measure;
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
@@ -133,6 +134,19 @@ pub enum Command {
     PauseRun,
     StopRun,
     ResumeRun,
+    /// Find out which imitation helps, from the run that is set up.
+    StartSearch,
+    StopSearch,
+    /// Goes on with the search that is shown.
+    ResumeSearch,
+    /// The search as a person has set it up.
+    EditSearch(SearchForm),
+    /// The folder of an earlier search.
+    OpenSearch(PathBuf),
+    /// A candidate's setting, by its name, into the run that is set up.
+    TakeSetting(String),
+    /// The same, and a paired run of it on so many seeds.
+    ConfirmSetting(String, u32),
     /// The folder of an earlier run.
     OpenRun(PathBuf),
     /// Recorded runs, to replay.
@@ -201,6 +215,10 @@ pub enum RunFile {
     Out,
     /// The folder of an earlier run.
     Earlier,
+    /// The folder for the results of a search.
+    SearchOut,
+    /// The folder of an earlier search.
+    EarlierSearch,
 }
 
 /// Input sides on offer, in px.

@@ -33,7 +33,13 @@ impl Command {
         let unready = |role: Role| {
             absent(role).or_else(|| state.card(role).is_none().then_some(t!("The model is still loading.")))
         };
-        let running = || state.runs.live.is_some().then_some(t!("A run is under way."));
+        let search = &state.runs.search;
+        // One training at a time: they would only slow each other down, and a search measures how fast it is.
+        let running = || {
+            let run = state.runs.live.is_some().then_some(t!("A run is under way; stop it, or wait for its end."));
+            let other = t!("A search is under way; stop it, or wait for its end.");
+            run.or_else(|| search.live.is_some().then_some(other))
+        };
         match self {
             Self::BrowseLabels => no_scene(),
             Self::SaveSession => Session::of(state).is_empty().then_some(t!("Nothing is open yet.")),
@@ -87,6 +93,27 @@ impl Command {
                 let there = state.runs.batch.shown.as_ref().is_some_and(|batch| *place < batch.images.len());
                 (!there).then_some(t!("The batch has no such image."))
             }
+            Self::StartSearch => running().or_else(|| {
+                let form = &state.runs.form;
+                let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
+                let no_teacher = t!("Choose a teacher: a search asks which imitation of it helps.");
+                problem
+                    .map(|problem| problem.why)
+                    .or_else(|| form.campaign.config.teacher.is_none().then_some(no_teacher))
+                    .or_else(|| search.form.out.as_os_str().is_empty().then_some(t!("Choose a folder for the search.")))
+            }),
+            Self::ResumeSearch => running().or_else(|| search.resumed().err()),
+            Self::StopSearch if search.live.is_none() => Some(t!("No search is under way.")),
+            Self::StopSearch => search.is_stopping().then_some(t!("The search is being stopped.")),
+            Self::TakeSetting(name) => {
+                search.setting(name).is_none().then_some(t!("The search has no such candidate."))
+            }
+            Self::ConfirmSetting(name, _) => running().or_else(|| {
+                let no_out = || state.runs.form.campaign.out.as_os_str().is_empty();
+                Self::TakeSetting(name.clone())
+                    .disabled(state)
+                    .or_else(|| no_out().then_some(t!("Choose a folder for the results.")))
+            }),
             Self::PauseRun | Self::StopRun => match &state.runs.live {
                 None => Some(t!("No run is under way.")),
                 Some(_) if state.runs.is_stopping() => Some(t!("The run is being stopped.")),

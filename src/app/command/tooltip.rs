@@ -100,6 +100,24 @@ impl Command {
             Self::SetRunTab(RunTab::Curves) => {
                 t!("Losses, accuracy and learning rate over the steps, several runs overlaid.")
             }
+            Self::SetRunTab(RunTab::Search) => {
+                t!("Which imitation helps on these data, within a budget of minutes.")
+            }
+            Self::StartSearch => {
+                t!("Short runs of several imitations, each beside the same run without; the best again on fresh seeds.")
+            }
+            Self::StopSearch => t!("Ends after the step in hand; Go on resumes it."),
+            Self::ResumeSearch => t!("Goes on where the search that is shown stands, within the minutes that are set."),
+            Self::EditSearch(_) => t!("The budget of the search, and where it goes."),
+            Self::OpenSearch(_) | Self::BrowseForRun(RunFile::EarlierSearch) => {
+                t!("Shows what a search on disk has found; it can go on.")
+            }
+            Self::TakeSetting(_) => {
+                t!("The next run is set up with this imitation and learning rate, as long as it was tried.")
+            }
+            Self::ConfirmSetting(..) => {
+                t!("A paired run of this setting, on seeds that the search has not seen: they alone confirm it.")
+            }
             Self::SetRunTab(RunTab::Survey) => t!("What every ψ and level rule mark over the open dataset."),
             Self::SetRunTab(RunTab::Paired) => t!("With and without imitation, seed by seed."),
             Self::BrowseForRun(RunFile::Data) => t!("A YOLO data.yaml with a train and a val split."),
@@ -108,6 +126,7 @@ impl Command {
                 t!("The model that is trained: a checkpoint, or a model yaml to start from nothing.")
             }
             Self::BrowseForRun(RunFile::Hyp) => t!("YOLOv5's hyperparameter files load as they are."),
+            Self::BrowseForRun(RunFile::SearchOut) => t!("The table, the best setting and every run go in there."),
             Self::BrowseForRun(RunFile::Out) => t!("Configuration, curves and weights go in there."),
             Self::BrowseForRun(RunFile::Earlier) | Self::OpenRun(_) => {
                 t!("Lays the curves of a run on disk over the others.")

@@ -129,6 +129,24 @@ impl Form {
         }
     }
 
+    /// Takes over a whole configuration as a person's own choice: nothing of it follows what is open, or its length.
+    pub fn take(&mut self, config: RunConfig) {
+        self.own = Own {
+            data: true,
+            teacher: true,
+            student: true,
+            imgsz: true,
+            device: true,
+            psi: true,
+            rule: true,
+            iou: true,
+            tap: true,
+            snapshot: self.own.snapshot,
+            recipe: true,
+        };
+        self.campaign.config = config;
+    }
+
     /// Everything that stands in the way of a start, the first field first.
     pub fn problems(&self) -> Vec<Problem> {
         let Campaign { config, out, paired, seeds, .. } = &self.campaign;

@@ -9,6 +9,7 @@ mod playback;
 mod preflight;
 mod progress;
 mod replay;
+pub mod search;
 pub mod series;
 mod told;
 mod track;
@@ -34,6 +35,7 @@ pub use playback::Playback;
 pub use preflight::Examined;
 pub use progress::{Progress, clock};
 pub use replay::Shared;
+pub use search::Searches;
 pub use track::{Curve, Plot, Track, difference};
 
 /// What the run panel shows.
@@ -45,11 +47,13 @@ pub enum RunTab {
     Preflight,
     Curves,
     Paired,
+    Search,
     Survey,
 }
 
 impl RunTab {
-    pub const ALL: [Self; 6] = [Self::SetUp, Self::Batch, Self::Preflight, Self::Curves, Self::Paired, Self::Survey];
+    pub const ALL: [Self; 7] =
+        [Self::SetUp, Self::Batch, Self::Preflight, Self::Curves, Self::Paired, Self::Search, Self::Survey];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,6 +62,7 @@ impl RunTab {
             Self::Preflight => key!("Preflight"),
             Self::Curves => key!("Curves"),
             Self::Paired => key!("Comparison"),
+            Self::Search => key!("Find a setting"),
             Self::Survey => key!("Mask survey"),
         }
     }
@@ -149,6 +154,7 @@ pub struct Runs {
     /// The latest preflight.
     pub examined: Option<Examined>,
     pub batch: BatchView,
+    pub search: Searches,
     /// The folder for the results has been asked for.
     pub(super) asked_out: bool,
     /// In the order in which they began.

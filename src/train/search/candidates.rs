@@ -98,6 +98,7 @@ impl Candidate {
             seed,
             snapshot: None,
             evaluate_every: u32::MAX,
+            evaluate_start: false,
             imitation: self.imitation.clone(),
             ..base.clone()
         };

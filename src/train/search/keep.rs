@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::candidates::{Candidate, LeftOut};
-use super::ladder::{Cost, Ladder};
+use super::ladder::{Cost, Ladder, SEEDS, Terms};
 use crate::export::atomic;
 use crate::train::TrainError;
-use crate::train::config::RunConfig;
+use crate::train::config::{Length, RunConfig};
 
 /// Candidates that train together, each for the whole of its short schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,52 @@ impl Search {
             }
         }
         rates
+    }
+
+    /// What a ladder of so many seconds is made from, at the pace so far.
+    pub(super) fn terms(&self, seconds: f64) -> Terms {
+        let pace = self.pace.unwrap_or_default();
+        let longest = match self.base.length {
+            Length::Epochs(epochs) => epochs,
+            Length::Steps(steps) => steps.div_ceil(pace.steps_per_epoch.max(1)).min(u64::from(u32::MAX)) as u32,
+        };
+        Terms {
+            seconds,
+            cost: pace.corrected(),
+            steps_per_epoch: pace.steps_per_epoch,
+            longest: longest.max(1),
+            lr0: self.base.hyp.lr0,
+            lr0s: self.candidates.iter().map(|candidate| candidate.lr0).collect(),
+        }
+    }
+
+    /// What a new search of so many seconds would do, at the pace so far. `Err` has the seconds that the smallest takes.
+    pub fn affordable(&self, seconds: f64) -> Result<Ladder, f64> {
+        Ladder::of(&self.terms(seconds))
+    }
+
+    /// The run of a candidate as a person takes it, and as `best.toml` holds it: as long as its longest one here.
+    pub fn setting(&self, name: &str) -> Option<RunConfig> {
+        let candidate = self.candidate(name)?;
+        let went = |rung: &&Rung| rung.candidates.iter().any(|other| other == name);
+        let epochs = self.rungs.iter().chain(&self.finals).filter(went).map(|rung| rung.epochs).max();
+        let planned = || self.ladder.as_ref().map(|ladder| ladder.finals);
+        let config = match epochs.or_else(planned) {
+            Some(epochs) => candidate.config(&self.base, epochs, self.base.seed),
+            None => RunConfig { length: self.base.length, ..candidate.config(&self.base, 1, self.base.seed) },
+        };
+        Some(self.as_asked(config))
+    }
+
+    /// With what a short run of a search leaves out because it only costs time.
+    pub(super) fn as_asked(&self, config: RunConfig) -> RunConfig {
+        let RunConfig { snapshot, evaluate_every, evaluate_start, .. } = self.base.clone();
+        RunConfig { snapshot, evaluate_every, evaluate_start, ..config }
+    }
+
+    /// The first seed that no run of a search of this base is on.
+    pub const fn unused_seed(&self) -> u64 {
+        self.base.seed.wrapping_add(1 + *SEEDS.end())
     }
 }
 

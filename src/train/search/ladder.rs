@@ -53,7 +53,7 @@ pub struct Ladder {
 
 /// What a ladder is made from.
 #[derive(Clone, Debug)]
-pub struct Terms<'a> {
+pub struct Terms {
     /// What is left of the budget, s.
     pub seconds: f64,
     pub cost: Cost,
@@ -62,7 +62,7 @@ pub struct Terms<'a> {
     pub longest: u32,
     /// The base's learning rate, then that of every candidate in order: each has a baseline of its own.
     pub lr0: f64,
-    pub lr0s: &'a [f64],
+    pub lr0s: Vec<f64>,
 }
 
 /// How many of `count` go on: the better half, rounded up.
@@ -70,33 +70,44 @@ pub const fn kept(count: usize) -> usize {
     count.div_ceil(2)
 }
 
+/// Epochs after so many doublings.
+fn doubled(epochs: u32, times: u32) -> u32 {
+    epochs.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
+}
+
 impl Ladder {
     /// Everything that fits: as many candidates as can be, then rungs as long as can be. `Err` has the seconds that the
     /// smallest search takes.
-    pub fn of(terms: &Terms<'_>) -> Result<Self, f64> {
+    pub fn of(terms: &Terms) -> Result<Self, f64> {
         let steps_per_epoch = terms.steps_per_epoch.max(1);
         let least = LEAST_STEPS.div_ceil(steps_per_epoch).min(u64::from(terms.longest)).max(1) as u32;
+        // No single run may be dearer than the budget.
+        let of_an_epoch = terms.cost.run(1, steps_per_epoch) - terms.cost.run(0, steps_per_epoch);
+        let longest = terms.longest.min((terms.seconds / of_an_epoch) as u32).max(least);
         for candidates in (1..=terms.lr0s.len()).rev() {
+            let halvings = std::iter::successors(Some(candidates), |count| Some(kept(*count)));
+            let halvings = halvings.take_while(|count| *count > FINALISTS).count() as u32;
             let fits = |first: u32| {
                 let ladder = Self::from_first(candidates, first, terms.longest);
                 // Beyond a doubling that ends at the run searched for, the seeds of a sharper verdict come first.
-                let doubled = first.checked_shl(ladder.rungs.len().saturating_sub(1) as u32).unwrap_or(u32::MAX);
-                let seeds = if doubled > terms.longest && first > least { *SEEDS.end() } else { *SEEDS.start() };
+                let cut = doubled(first, halvings.saturating_sub(1)) > terms.longest;
+                let seeds = if cut && first > least { *SEEDS.end() } else { *SEEDS.start() };
                 (ladder.seconds(terms, seeds) <= terms.seconds).then_some(ladder)
             };
-            let longer = (least..=terms.longest.max(least)).map_while(fits).last();
-            if let Some(ladder) = longer {
+            // From the longest on: one with fewer rungs may fit although a shorter one does not.
+            if let Some(ladder) = (least..=longest).rev().find_map(fits) {
                 return Ok(ladder);
             }
         }
         Err(Self::from_first(1, least, terms.longest).seconds(terms, *SEEDS.start()))
     }
 
-    /// Rungs that double from `first` epochs on, never above `longest`.
+    /// Rungs that double from `first` epochs on. The one at `longest` is the last: the same runs again would say the same.
     fn from_first(candidates: usize, first: u32, longest: u32) -> Self {
+        let longest = longest.max(first);
         let (mut rungs, mut entrants, mut epochs) = (Vec::new(), candidates, first);
-        while entrants > FINALISTS {
-            rungs.push(epochs.min(longest.max(first)));
+        while entrants > FINALISTS && rungs.last() != Some(&longest) {
+            rungs.push(epochs.min(longest));
             entrants = kept(entrants);
             epochs = epochs.saturating_mul(2);
         }
@@ -105,7 +116,7 @@ impl Ladder {
     }
 
     /// What it takes with so many fresh seeds, at most: every learning rate's baseline is counted in every rung.
-    pub fn seconds(&self, terms: &Terms<'_>, seeds: u64) -> f64 {
+    pub fn seconds(&self, terms: &Terms, seeds: u64) -> f64 {
         let rates = self.rates(terms);
         let run = |epochs| terms.cost.run(epochs, terms.steps_per_epoch);
         let (mut sum, mut entrants) = (0.0, self.candidates);
@@ -118,19 +129,19 @@ impl Ladder {
     }
 
     /// Of them, those of the first rung.
-    pub fn first_rung(&self, terms: &Terms<'_>) -> f64 {
+    pub fn first_rung(&self, terms: &Terms) -> f64 {
         let run = |epochs: &u32| terms.cost.run(*epochs, terms.steps_per_epoch);
         (self.candidates + self.rates(terms)) as f64 * self.rungs.first().map_or(0.0, run)
     }
 
     /// With the next candidate, its first rung as it is; `None` where there is no other, or no rung.
-    pub fn with_one_more(&self, terms: &Terms<'_>) -> Option<Self> {
+    pub fn with_one_more(&self, terms: &Terms) -> Option<Self> {
         let first = *self.rungs.first()?;
         (self.candidates < terms.lr0s.len()).then(|| Self::from_first(self.candidates + 1, first, terms.longest))
     }
 
     /// Learning rates among its candidates, the base's included.
-    fn rates(&self, terms: &Terms<'_>) -> usize {
+    fn rates(&self, terms: &Terms) -> usize {
         let mut rates = vec![terms.lr0];
         for rate in &terms.lr0s[..self.candidates.min(terms.lr0s.len())] {
             if !rates.contains(rate) {
@@ -146,9 +157,9 @@ mod tests {
     use super::*;
 
     /// A run of e epochs takes 10·e s: no overhead, twenty steps of half a second.
-    fn terms(minutes: f64, longest: u32, lr0s: &[f64]) -> Terms<'_> {
+    fn terms(minutes: f64, longest: u32, lr0s: &[f64]) -> Terms {
         let cost = Cost { step: 0.5, ..Cost::default() };
-        Terms { seconds: 60.0 * minutes, cost, steps_per_epoch: 20, longest, lr0: 1.0, lr0s }
+        Terms { seconds: 60.0 * minutes, cost, steps_per_epoch: 20, longest, lr0: 1.0, lr0s: lr0s.to_vec() }
     }
 
     #[test]
@@ -175,8 +186,12 @@ mod tests {
         assert_eq!(ladder(5420.0 / 60.0), Ok(longer));
         // A second short of twelve: eleven, six, three at 3, 6, 12 epochs are 1980 s.
         assert_eq!(ladder(2009.0 / 60.0).map(|ladder| (ladder.candidates, ladder.rungs)), Ok((11, vec![3, 6, 12])));
-        // Everything as long as the run itself, and never longer.
-        assert_eq!(ladder(1e6), Ok(Ladder { candidates: 12, rungs: vec![20; 3], finals: 20 }));
+        // At 20 there is one rung, of which two meet fresh seeds: 13·200 + 15·200 = 5600 s. 7, 14, 20 are more: 13·70 + 7·140 +
+        // 4·200 + 3000 = 5690 s. Nothing is ever longer than the run itself.
+        assert_eq!(ladder(5599.0 / 60.0).map(|ladder| ladder.rungs), Ok(vec![6, 12, 20]));
+        for minutes in [5600.0 / 60.0, 1e6] {
+            assert_eq!(ladder(minutes), Ok(Ladder { candidates: 12, rungs: vec![20], finals: 20 }));
+        }
     }
 
     #[test]

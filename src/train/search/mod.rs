@@ -1,14 +1,15 @@
 //! Which imitation helps on a person's own data, within a budget of minutes: successive halving, then fresh seeds.
 //!
-//! [`candidates`] says what is tried, [`ladder`] how many candidates fit the budget and how long their runs are,
-//! [`halving`] is the loop, `results` reads what has ended, [`runner`] runs, [`keep`] is what `search.toml` holds and [`table`] what comes of it.
+//! [`candidates`] says what is tried, [`ladder`] how many candidates fit the budget and how long their runs are, `halving` is
+//! the loop, `trainer` makes its runs, `results` reads what has ended; [`keep`] is what `search.toml` holds, [`event`] what is
+//! said meanwhile, [`table`] what comes of it.
 //!
 //! Every rung trains each candidate that is left for the whole of a short schedule: learning rate and λ follow a run's own
 //! length, so a longer rung is a complete run and no continuation of a shorter one. All runs of a rung have one seed and
 //! share one baseline (λ = 0, same seed, length and learning rate). A candidate's score is its mAP50-95 on val at the last
 //! epoch minus the baseline's; a candidate with another learning rate is held against the better one of both rates'
 //! baselines, because a gain over a baseline that was itself trained worse says nothing. The better half goes on to runs
-//! twice as long; ties go by name. The last two are run on seeds that nothing was chosen on, beside their baselines, at
+//! twice as long, up to the length of the run that is searched for; ties go by name. The last two are run on seeds that nothing was chosen on, beside their baselines, at
 //! least two and at most five seeds: they give the verdict.
 //!
 //! The plan follows from a few measured steps; where runs turn out faster, the first rung takes more candidates in, where
@@ -19,19 +20,23 @@
 //! a search that is killed anywhere goes on to the same table.
 
 pub mod candidates;
-pub mod halving;
+pub mod event;
+mod halving;
 pub mod keep;
 pub mod ladder;
 mod results;
-pub mod runner;
+mod runner;
 pub mod table;
+mod trainer;
 
 use std::path::Path;
 
 use candidates::{Pairing, candidates};
-use halving::{Ending, SearchEvent};
+use event::{Ending, SearchEvent};
 use keep::{Search, SearchFolder};
-use runner::Trainer;
+use results::Results;
+use table::SearchTable;
+use trainer::Trainer;
 
 use super::TrainError;
 use super::config::RunConfig;
@@ -123,4 +128,24 @@ fn go(
 ) -> Result<Ending, TrainError> {
     let mut trainer = Trainer::new(folder, control);
     halving::go(&mut search, folder, &mut trainer, emit)
+}
+
+/// The search that lies in a folder, and its table as its runs stand; nothing is run.
+pub fn open(out: &Path) -> Result<(Search, SearchTable), TrainError> {
+    let folder = SearchFolder::new(out);
+    let search = folder.read()?;
+    let control = RunControl::default();
+    let mut table = Results { search: &search, runner: &Trainer::new(&folder, &control) }.table();
+    // What came of it stands in the file alone, and is true as long as no run has ended since.
+    let kept = std::fs::read_to_string(folder.table()).ok();
+    let kept: Option<SearchTable> = kept.and_then(|text| serde_json::from_str(&text).ok());
+    let ended = |table: &SearchTable| {
+        let of_rungs = table.candidates.iter().map(|row| (row.name.clone(), row.rungs.len(), row.failed.is_some()));
+        let of_finals = table.finalists.iter().map(|finalist| (finalist.name.clone(), finalist.runs.len(), false));
+        of_rungs.chain(of_finals).collect::<Vec<_>>()
+    };
+    if let Some(kept) = kept.filter(|kept| ended(kept) == ended(&table)) {
+        (table.best, table.conclusion) = (kept.best, kept.conclusion);
+    }
+    Ok((search, table))
 }

@@ -1,12 +1,10 @@
 //! What finished runs say: scores, who goes on, the table, the conclusion. All of it follows from the search's decisions
 //! and from results on disk.
 
-use std::path::Path;
-
 use super::candidates::Candidate;
-use super::halving::{Found, Runner, TrialEnd};
 use super::keep::{Rung, Search};
 use super::ladder::{FINALISTS, SEEDS, kept};
+use super::runner::{Found, Runner, TrialEnd};
 use super::table::{CandidateRow, Finalist, SCHEMA, Score, SearchTable, Settings};
 use crate::train::config::RunConfig;
 
@@ -161,7 +159,8 @@ impl Results<'_> {
         }
     }
 
-    fn failure(&self, name: &str) -> Option<String> {
+    /// Why a candidate could not end one of its runs.
+    pub fn failure(&self, name: &str) -> Option<String> {
         let seed = self.search.base.seed;
         let of_rungs = (0..self.search.rungs.len()).map(|rung| rung_folder(name, Some(rung), seed));
         let of_finals = fresh_seeds(&self.search.base).map(|seed| rung_folder(name, None, seed));
@@ -172,34 +171,29 @@ impl Results<'_> {
     }
 
     /// The table with what came of it, and the run that came out best.
-    pub fn conclude(&self, folder: &Path) -> (SearchTable, Option<RunConfig>) {
+    pub fn conclude(&self) -> (SearchTable, Option<RunConfig>) {
         let mut table = self.table();
         let (finalists, baseline) = self.finalists();
         let base = &self.search.base;
-        let tried = table.candidates.iter().filter(|row| !row.rungs.is_empty() || row.failed.is_some()).count();
-        let tried = tried.max(finalists.len());
-        let resume = format!("distillscope search --resume {} --minutes M", folder.display());
+        let tried = table.tried();
         let (Some(first), Some((lr0, of_baseline))) = (finalists.first(), baseline) else {
             table.conclusion = if table.candidates.iter().any(|row| !row.rungs.is_empty()) {
                 format!(
-                    "{tried} candidates were tried on one seed, and nothing is confirmed: the budget ended before fresh seeds; \
-                     `{resume}` goes on with a larger one"
+                    "{tried} candidates were tried on one seed, and nothing is confirmed: the budget ended before fresh seeds"
                 )
             } else if tried > 0 {
                 "no candidate ended its run; the table says why".to_owned()
             } else {
-                format!("the budget ended before any candidate was tried; `{resume}` goes on with a larger one")
+                "the budget ended before any candidate was tried".to_owned()
             };
             return (table, None);
         };
-        let epochs = first.runs.first().map_or(0, |run| run.epochs);
         let won = first.mean() > of_baseline;
-        let (name, mut config) = match self.search.candidate(&first.name).filter(|_| won) {
-            Some(candidate) => (candidate.name.clone(), candidate.config(base, epochs, base.seed)),
-            None => (baseline_name(base, lr0), baseline_config(base, lr0, epochs, base.seed)),
+        let epochs = first.runs.first().map_or(0, |run| run.epochs);
+        let (name, config) = match self.search.setting(&first.name).filter(|_| won) {
+            Some(config) => (first.name.clone(), config),
+            None => (baseline_name(base, lr0), self.search.as_asked(baseline_config(base, lr0, epochs, base.seed))),
         };
-        config.snapshot.clone_from(&base.snapshot);
-        config.evaluate_every = base.evaluate_every;
         let verdict = match &first.verdict {
             Some(verdict) => verdict.sentence(),
             None => "one seed is never a verdict".to_owned(),

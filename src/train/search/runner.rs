@@ -1,164 +1,50 @@
-//! Runs of a search as real runs, each in its folder.
+//! Who makes the runs of a search: [`super::trainer::Trainer`], or a test's clockwork.
 
-use std::collections::HashSet;
-use std::fs;
-use std::path::Path;
-use std::time::Instant;
-
-use super::halving::{Found, Runner, Told, TrialEnd};
-use super::keep::{Pace, SearchFolder};
-use super::ladder::Cost;
-use crate::export::atomic;
-use crate::imitation::loss::Reads;
+use super::keep::Pace;
+use crate::imitation::loss::Loss;
 use crate::train::TrainError;
-use crate::train::campaign;
-use crate::train::comparison::RunResult;
-use crate::train::config::{Campaign, Length, RunConfig};
-use crate::train::event::{RunControl, RunEvent};
-use crate::train::run::RunFolder;
+use crate::train::config::RunConfig;
 
-/// Steps of a run that is measured; the first is slower and does not count.
-const MEASURED_STEPS: u64 = 7;
-/// Why an imitation could not run, in its folder.
-const FAILURE: &str = "failure.txt";
-
-/// Trains.
-pub struct Trainer<'a> {
-    folder: &'a SearchFolder,
-    control: &'a RunControl,
-    begin: Instant,
-    /// Every run warns of the same data again.
-    warned: HashSet<String>,
+/// mAP50-95 at the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    pub val: f64,
+    /// Where the data has that split.
+    pub test: Option<f64>,
 }
 
-impl<'a> Trainer<'a> {
-    pub fn new(folder: &'a SearchFolder, control: &'a RunControl) -> Self {
-        Self { folder, control, begin: Instant::now(), warned: HashSet::new() }
-    }
-
-    /// A few steps of a run; `None` when stopped.
-    fn measured(&self, config: &RunConfig) -> Result<Option<(Cost, u64)>, TrainError> {
-        let out = self.folder.path().join("measure");
-        clear(&out)?;
-        let config = RunConfig { length: Length::Steps(MEASURED_STEPS), ..config.clone() };
-        let campaign = Campaign { config, out: out.clone(), paired: false, seeds: 1, resume: false };
-        let begin = Instant::now();
-        let (mut cost, mut steps, mut steps_per_epoch, mut labels) = (Cost::default(), Vec::new(), 0, None);
-        let (mut last, mut last_step) = (begin, begin);
-        campaign::run(&campaign, self.control, &mut |_, event| {
-            let since = last.elapsed().as_secs_f64();
-            match event {
-                RunEvent::Started(summary) => steps_per_epoch = summary.steps_per_epoch,
-                RunEvent::Step(step) => {
-                    if steps.is_empty() {
-                        cost.start = (begin.elapsed().as_secs_f64() - step.seconds).max(0.0);
-                    }
-                    steps.push(step.seconds);
-                    last_step = Instant::now();
-                }
-                RunEvent::Epoch(epoch) => {
-                    labels = epoch.evaluation.map(|evaluation| evaluation.labels).or(labels);
-                    last = Instant::now();
-                }
-                RunEvent::Saved { .. } => {
-                    cost.save = cost.save.max(since);
-                }
-                _ => {}
-            }
-        })?;
-        // The evaluation, on test too where there is one, less the checkpoint that every epoch has.
-        cost.end = (last_step.elapsed().as_secs_f64() - cost.save).max(0.0);
-        clear(&out)?;
-        if self.control.is_stopped() {
-            return Ok(None);
-        }
-        if labels == Some(0) {
-            let data = config_data(&campaign);
-            return Err(TrainError::Config(format!("{data}: val has no labels, so nothing can be compared on it")));
-        }
-        // The middle one: a machine that is busy for a moment, or pictures that are decoded for the first time, count little.
-        let counted = if steps.len() > 1 { &mut steps[1..] } else { &mut steps[..] };
-        counted.sort_by(f64::total_cmp);
-        cost.step = counted.get(counted.len() / 2).copied().unwrap_or_default();
-        Ok(Some((cost, steps_per_epoch)))
-    }
+/// How one run of a search ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrialEnd {
+    Finished(Found),
+    /// The imitation itself cannot run, with its reason.
+    Failed(String),
+    /// By a person.
+    Stopped,
 }
 
-fn config_data(campaign: &Campaign) -> String {
-    campaign.config.data.display().to_string()
+/// What a run says on its way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrialEvent {
+    /// How much of the run is done, and the runner's clock.
+    Step {
+        fraction: f32,
+        clock: f64,
+    },
+    Warning(String),
 }
 
-/// Away with a folder that only a measurement writes.
-fn clear(folder: &Path) -> Result<(), TrainError> {
-    match fs::remove_dir_all(folder) {
-        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-            Err(TrainError::Read { path: folder.display().to_string(), cause })
-        }
-        _ => Ok(()),
-    }
-}
+/// Whom the loop asks to run things. Results outlive it: what has ended once is [`Runner::known`] ever after.
+pub trait Runner {
+    /// What runs cost here, from a few steps of each; `None` where a person stopped it. `say` hears whose steps are measured.
+    fn measure(&mut self, configs: &[RunConfig], say: &mut dyn FnMut(Loss)) -> Result<Option<Pace>, TrainError>;
 
-impl Runner for Trainer<'_> {
-    fn measure(&mut self, configs: &[RunConfig], say: &mut dyn FnMut(&str)) -> Result<Option<Pace>, TrainError> {
-        let mut pace = Pace::default();
-        // What a step costs depends on whether features and adapters are in it; the dearer counts.
-        for reads in [Reads::Head, Reads::Features] {
-            let Some(config) = configs.iter().find(|config| config.imitation.loss.reads() == reads) else { continue };
-            say(&format!("measuring how long a step of {} takes", config.imitation.loss));
-            let Some((cost, steps_per_epoch)) = self.measured(config)? else { return Ok(None) };
-            pace = Pace { cost: pace.cost.or(cost), steps_per_epoch, ..pace };
-        }
-        Ok(Some(pace))
-    }
+    /// A run to its end, in the folder `name`; goes on with what lies there.
+    fn run(&mut self, name: &str, config: &RunConfig, emit: &mut dyn FnMut(TrialEvent))
+    -> Result<TrialEnd, TrainError>;
 
-    fn run(&mut self, name: &str, config: &RunConfig, tell: &mut dyn FnMut(Told)) -> Result<TrialEnd, TrainError> {
-        let out = self.folder.run(name);
-        let folder = RunFolder::new(&out);
-        let campaign = Campaign {
-            config: config.clone(),
-            out: out.clone(),
-            paired: false,
-            seeds: 1,
-            resume: folder.config().exists(),
-        };
-        let mut steps = 1;
-        let ended = campaign::run(&campaign, self.control, &mut |_, event| match event {
-            RunEvent::Started(summary) => steps = summary.steps.max(1),
-            RunEvent::Step(step) => {
-                let fraction = (step.step + 1) as f32 / steps as f32;
-                tell(Told::Step { fraction, clock: self.begin.elapsed().as_secs_f64() });
-            }
-            RunEvent::Warning(text) if self.warned.insert(text.clone()) => tell(Told::Warning(text)),
-            _ => {}
-        });
-        match ended {
-            Ok(()) => {}
-            // The imitation's own fault: others may do better. Anything else would befall every run.
-            Err(error @ (TrainError::NonFinite { .. } | TrainError::NoEffect { .. })) => {
-                atomic::write(&out.join(FAILURE), error.to_string().as_bytes())?;
-                return Ok(TrialEnd::Failed(error.to_string()));
-            }
-            Err(error) => return Err(error),
-        }
-        let end = self.known(name).unwrap_or(TrialEnd::Stopped);
-        if matches!(end, TrialEnd::Finished(_)) {
-            // As large as three students, and of no use once the result is there.
-            let _ = fs::remove_file(folder.state());
-        }
-        Ok(end)
-    }
+    fn known(&self, name: &str) -> Option<TrialEnd>;
 
-    fn known(&self, name: &str) -> Option<TrialEnd> {
-        let out = self.folder.run(name);
-        if let Ok(text) = fs::read_to_string(out.join(FAILURE)) {
-            return Some(TrialEnd::Failed(text));
-        }
-        let text = fs::read_to_string(out.join("result.json")).ok()?;
-        let RunResult { map50_95, test, .. } = serde_json::from_str(&text).ok()?;
-        Some(TrialEnd::Finished(Found { val: map50_95, test: test.map(|test| test.map50_95) }))
-    }
-
-    fn clock(&self) -> f64 {
-        self.begin.elapsed().as_secs_f64()
-    }
+    /// s since it was made.
+    fn clock(&self) -> f64;
 }

@@ -105,11 +105,28 @@ impl Finalist {
 
     /// The verdict on its seeds: on test where every run has it, because nothing was chosen there, else on val.
     pub fn judge(&mut self) {
-        let on_test: Option<Vec<f64>> = self.runs.iter().map(|run| run.test_difference).collect();
-        self.verdict = match on_test {
-            Some(differences) => Verdict::of(METRIC, "test", &differences),
-            None => Verdict::of(METRIC, "val", &self.runs.iter().map(|run| run.difference).collect::<Vec<_>>()),
+        let split = if self.on_test().is_some() { "test" } else { "val" };
+        let differences: Vec<f64> = self.differences().into_iter().map(|(_, difference)| difference).collect();
+        self.verdict = Verdict::of(METRIC, split, &differences);
+    }
+
+    /// What the verdict rests on: every seed's difference.
+    pub fn differences(&self) -> Vec<(u64, f64)> {
+        self.on_test().unwrap_or_else(|| self.runs.iter().map(|run| (run.seed, run.difference)).collect())
+    }
+
+    fn on_test(&self) -> Option<Vec<(u64, f64)>> {
+        self.runs.iter().map(|run| Some((run.seed, run.test_difference?))).collect()
+    }
+}
+
+impl SearchTable {
+    /// Candidates of which a run has ended, however it did.
+    pub fn tried(&self) -> usize {
+        let ended = |row: &&CandidateRow| {
+            !row.rungs.is_empty() || row.failed.is_some() || self.finalists.iter().any(|f| f.name == row.name)
         };
+        self.candidates.iter().filter(ended).count()
     }
 }
 

@@ -4,7 +4,7 @@ use egui::{Align, Button, Label, Layout, ProgressBar, Rect, RichText, Ui};
 
 use crate::app::Command;
 use crate::app::language::{t, tr};
-use crate::app::run::{Progress, RunTab};
+use crate::app::run::{Progress, RunTab, clock};
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 
@@ -40,6 +40,11 @@ fn buttons(ui: &mut Ui, panel: &mut Panel<'_>) {
         panel.button(ui, Command::StopRun, t!("Stop"));
         return;
     }
+    if runs.search.live.is_some() {
+        let stop = panel.button(ui, Command::StopSearch, t!("Stop"));
+        stop.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t!("Stop searching")));
+        return;
+    }
     let palette = Palette::of(ui);
     let start = Button::new(widgets::strong(t!("Start")).color(palette.on_accent)).fill(palette.accent);
     panel.command(ui, Command::StartRun, start);
@@ -54,6 +59,10 @@ fn progress(ui: &mut Ui, panel: &Panel<'_>) {
     let say = |ui: &mut Ui, sentence: String, color| {
         ui.add(Label::new(RichText::new(&sentence).color(color)).truncate()).on_hover_text(sentence);
     };
+    if let Some(live) = &state.runs.search.live {
+        let left = live.seconds_left().map(|left| t!(" · {time} of the budget left", time = clock(left)));
+        return say(ui, format!("{} · {}{}", t!("search"), live.text(), left.unwrap_or_default()), palette.text_weak);
+    }
     let Some(live) = &state.runs.live else {
         let problem = state.runs.form.problems().first().map(|problem| problem.why);
         match (problem, state.runs.current()) {

@@ -1,5 +1,5 @@
 //! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, a batch,
-//! the preflight, the curves, the comparison or the mask survey.
+//! the preflight, the curves, the comparison, the search or the mask survey.
 
 mod bar;
 mod batch;
@@ -9,6 +9,8 @@ mod legend;
 pub mod moments;
 mod paired;
 mod preflight;
+mod search;
+mod seeds;
 mod setup;
 mod survey;
 
@@ -29,6 +31,7 @@ pub struct RunMemory {
     curves: curves::Curves,
     setup: setup::SetUp,
     preflight: preflight::PreflightMemory,
+    search: search::SearchMemory,
     batch: batch::BatchTextures,
     /// Where the title and the buttons of the bar are.
     pub bar: Option<Rect>,
@@ -57,6 +60,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
             RunTab::Batch => batch::show(ui, panel, &mut memory.batch),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
             RunTab::Paired => paired::show(ui, panel.state),
+            RunTab::Search => search::show(ui, panel, &mut memory.search),
             RunTab::Survey => survey::show(ui, panel),
         });
         ui.take_available_space();
