@@ -17,8 +17,8 @@ use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
+use crate::train::campaign;
 use crate::train::hyp::{HypFile, Hyperparameters};
-use crate::train::record;
 use crate::train::replay;
 
 /// What a file dialog is to find.
@@ -103,7 +103,7 @@ pub enum PathKind {
     Labels,
     Data,
     Folder,
-    /// The folder of an earlier run.
+    /// The folder of an earlier run, or of pairs.
     Run,
     Weights {
         bytes: u64,
@@ -119,7 +119,7 @@ pub enum PathKind {
 pub fn kind_of(path: &Path) -> PathKind {
     let Ok(metadata) = std::fs::metadata(path) else { return PathKind::Missing };
     if metadata.is_dir() {
-        return if path.join(record::RESULTS).is_file() { PathKind::Run } else { PathKind::Folder };
+        return if campaign::runs_in(path).is_empty() { PathKind::Folder } else { PathKind::Run };
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match extension.as_str() {
@@ -408,6 +408,11 @@ mod tests {
         assert_eq!(kind_of(folder.path()), PathKind::Folder);
         std::fs::write(folder.path().join("results.csv"), "").expect("written");
         assert_eq!(kind_of(folder.path()), PathKind::Run);
+        let pairs = folder.path().join("pairs");
+        std::fs::create_dir_all(pairs.join("baseline-3")).expect("made");
+        assert_eq!(kind_of(&pairs), PathKind::Folder);
+        std::fs::write(pairs.join("baseline-3/results.csv"), "").expect("written");
+        assert_eq!(kind_of(&pairs), PathKind::Run);
         assert_eq!(kind_of(&folder.path().join("gone.jpg")), PathKind::Missing);
     }
 

@@ -7,7 +7,7 @@ use super::comparison::{Comparison, RunResult};
 use super::config::{Campaign, RunConfig};
 use super::event::{Arm, Outcome, RunControl, RunEvent, RunId, StartRecord};
 use super::plan::{KnownStart, RunPlan};
-use super::record::start_of;
+use super::record::{RESULTS, start_of};
 use super::run::{RunFolder, run as run_one};
 use crate::export::atomic::{self, WriteError};
 
@@ -29,7 +29,10 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
         atomic::write(&campaign.out.join(CAMPAIGN), text.as_bytes())?;
     }
     let mut results: Vec<Option<RunResult>> = match campaign.resume {
-        true => runs.iter().map(|(id, folder)| finished(*id, folder)).collect(),
+        true => runs
+            .iter()
+            .map(|(id, folder)| finished(folder).map(|result| RunResult { arm: Some(id.arm), ..result }))
+            .collect(),
         false => vec![None; runs.len()],
     };
     let compare = |results: &[Option<RunResult>]| {
@@ -56,10 +59,43 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
     Ok(())
 }
 
-/// How a run of before ended; `None` where it did not.
-fn finished(id: RunId, folder: &Path) -> Option<RunResult> {
-    let result: RunResult = serde_json::from_str(&std::fs::read_to_string(folder.join(RESULT)).ok()?).ok()?;
-    Some(RunResult { arm: Some(id.arm), ..result })
+/// How the run in a folder ended; `None` where it did not.
+pub fn finished(folder: &Path) -> Option<RunResult> {
+    serde_json::from_str(&std::fs::read_to_string(folder.join(RESULT)).ok()?).ok()
+}
+
+/// The folders of the runs that a folder holds: itself, or the runs of its pairs by seed. Empty where there is none.
+pub fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let is_run = |folder: &Path| folder.join(RESULTS).is_file();
+    if is_run(folder) {
+        return vec![folder.to_owned()];
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let named = entries.filter_map(|entry| Some((said_by(&entry.file_name().to_string_lossy())?, entry.path())));
+    let mut found: Vec<_> =
+        named.filter(|(_, path)| is_run(path)).map(|((arm, seed), path)| (seed, arm, path)).collect();
+    found.sort();
+    found.into_iter().map(|(_, _, path)| path).collect()
+}
+
+/// Arm and seed, as the name of a run's folder says them in a set of pairs: "imitation", "baseline-4". `None` for any other.
+pub fn said_by(name: &str) -> Option<(Arm, Option<u64>)> {
+    [Arm::Imitation, Arm::Baseline].into_iter().find_map(|arm| match name.strip_prefix(arm.name())? {
+        "" => Some((arm, None)),
+        rest => Some((arm, Some(rest.strip_prefix('-')?.parse().ok()?))),
+    })
+}
+
+/// The campaign whose pairs lie in a folder, as the folder says; `None` where it says nothing.
+pub fn kept(out: &Path) -> Result<Option<Campaign>, TrainError> {
+    let file = out.join(CAMPAIGN);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let text =
+        std::fs::read_to_string(&file).map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
+    let kept = Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
+    Ok(Some(Campaign { out: out.to_owned(), ..kept }))
 }
 
 const RESULT: &str = "result.json";
@@ -144,13 +180,8 @@ fn runs(campaign: &Campaign) -> Vec<(RunId, PathBuf)> {
 
 /// The campaign that lies in a folder: what it says of itself, with further seeds and baselines where they are asked for.
 fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
-    let file = campaign.out.join(CAMPAIGN);
     let Campaign { out, paired, seeds, .. } = campaign;
-    if file.exists() {
-        let text = std::fs::read_to_string(&file)
-            .map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
-        let kept: Campaign =
-            Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
+    if let Some(kept) = kept(out)? {
         if (1..kept.seeds).contains(seeds) {
             return Err(TrainError::Config(format!(
                 "{}: has {} seeds already; give more than that, or leave --seeds out to go on with them",
@@ -159,7 +190,7 @@ fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
             )));
         }
         let (paired, seeds) = (kept.paired || *paired, kept.seeds.max(*seeds));
-        return Ok(Campaign { out: out.clone(), resume: true, paired, seeds, ..kept });
+        return Ok(Campaign { resume: true, paired, seeds, ..kept });
     }
     let config = RunFolder::new(out).read_config()?;
     if *paired || *seeds > 1 {
@@ -190,5 +221,28 @@ mod tests {
         assert_eq!(folders(false, 1), ["out"]);
         assert_eq!(folders(true, 1), ["out/imitation", "out/baseline"]);
         assert_eq!(folders(true, 2), ["out/imitation-4", "out/baseline-4", "out/imitation-5", "out/baseline-5"]);
+    }
+
+    #[test]
+    fn a_folder_of_pairs_is_known_by_the_runs_in_it() {
+        let out = tempfile::tempdir().unwrap();
+        let run = |name: &str| {
+            std::fs::create_dir_all(out.path().join(name)).unwrap();
+            std::fs::write(out.path().join(name).join(RESULTS), "").unwrap();
+        };
+        assert_eq!(runs_in(out.path()), Vec::<PathBuf>::new());
+        ["imitation-10", "baseline-9", "imitation-9", "baseline of may", "first"].map(run);
+        std::fs::create_dir_all(out.path().join("baseline-10")).unwrap();
+        let names: Vec<String> =
+            runs_in(out.path()).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        // By seed as a number; other runs that lie there are none of the pairs, and what has not begun is no run.
+        assert_eq!(names, ["imitation-9", "baseline-9", "imitation-10"]);
+        assert_eq!(runs_in(&out.path().join("first")), [out.path().join("first")]);
+        assert_eq!(
+            (said_by("baseline"), said_by("baseline-4")),
+            (Some((Arm::Baseline, None)), Some((Arm::Baseline, Some(4))))
+        );
+        assert_eq!((said_by("imitation-x"), said_by("imitations")), (None, None));
+        assert_eq!(kept(out.path()).unwrap(), None);
     }
 }

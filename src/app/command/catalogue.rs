@@ -93,6 +93,7 @@ impl Command {
         all.extend(RunTab::ALL.map(Self::SetRunTab));
         all.push(Self::Preflight);
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
+        all.extend(state.runs.paired().map(|paired| Self::RunMoreSeeds(paired.further())));
         all.extend([1, -1].map(Self::StepBatch));
         all.push(Self::RemakeBatch);
         all.push(Self::SetBatchScale(None));

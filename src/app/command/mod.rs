@@ -133,6 +133,8 @@ pub enum Command {
     PauseRun,
     StopRun,
     ResumeRun,
+    /// Goes on with the pairs that are compared until they have so many seeds more.
+    RunMoreSeeds(u32),
     /// The folder of an earlier run.
     OpenRun(PathBuf),
     /// Recorded runs, to replay.

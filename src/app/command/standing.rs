@@ -77,6 +77,7 @@ impl Command {
             Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
             Self::ResumeRun => running()
                 .or_else(|| state.runs.unfinished.is_none().then_some(t!("No run of this session was stopped."))),
+            Self::RunMoreSeeds(_) => running().or_else(|| state.runs.extendable().err()),
             Self::StepBatch(step) if *step < 0 && state.runs.batch.step == 0 => {
                 Some(t!("This is the first batch of the run."))
             }

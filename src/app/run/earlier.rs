@@ -1,5 +1,6 @@
 //! Which run a folder on disk holds, and what it has in common with its twin.
 
+use crate::train::campaign;
 use crate::train::config::{ImitationConfig, RunConfig};
 use crate::train::event::{Arm, RunId};
 use crate::worker::EarlierRun;
@@ -8,11 +9,7 @@ use crate::worker::EarlierRun;
 /// compared with a teacher, and the config what the seed was.
 pub(super) fn id(run: &EarlierRun) -> RunId {
     let name = run.folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let of_campaign =
-        [Arm::Imitation, Arm::Baseline].into_iter().find_map(|arm| match name.strip_prefix(arm.name())? {
-            "" => Some((arm, None)),
-            rest => Some((arm, Some(rest.strip_prefix('-')?.parse().ok()?))),
-        });
+    let of_campaign = campaign::said_by(&name);
     let compared = run.steps.iter().any(|step| !step.distance.is_empty());
     let arm = match of_campaign {
         Some((arm, _)) => arm,

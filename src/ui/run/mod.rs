@@ -30,6 +30,7 @@ pub struct RunMemory {
     setup: setup::SetUp,
     preflight: preflight::PreflightMemory,
     batch: batch::BatchTextures,
+    more: paired::MoreSeeds,
     /// Where the title and the buttons of the bar are.
     pub bar: Option<Rect>,
 }
@@ -56,7 +57,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
             RunTab::Preflight => preflight::show(ui, panel, &mut memory.preflight),
             RunTab::Batch => batch::show(ui, panel, &mut memory.batch),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
-            RunTab::Paired => paired::show(ui, panel.state),
+            RunTab::Paired => paired::show(ui, panel, &mut memory.more),
             RunTab::Survey => survey::show(ui, panel),
         });
         ui.take_available_space();
