@@ -231,7 +231,7 @@ mod tests {
             std::fs::write(out.path().join(name).join(RESULTS), "").unwrap();
         };
         assert_eq!(runs_in(out.path()), Vec::<PathBuf>::new());
-        ["imitation-10", "baseline-9", "imitation-9", "baseline of may", "first"].map(run);
+        ["imitation-10", "baseline-9", "imitation-9", "baseline of may", "first"].into_iter().for_each(run);
         std::fs::create_dir_all(out.path().join("baseline-10")).unwrap();
         let names: Vec<String> =
             runs_in(out.path()).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();

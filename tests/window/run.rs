@@ -348,7 +348,7 @@ fn more_seeds_go_on_with_the_pairs() {
     window.click("Comparison");
     // A step of ½ s and an evaluation of 4 s, twice a seed, for the four seeds that one is short of a verdict.
     window.harness.get_by_label("about 0:36, as long as the runs so far took");
-    let wanted = window.harness.get_by_role(egui::Role::SpinButton);
+    let wanted = window.harness.get_by_role_and_label(egui::Role::SpinButton, "Seeds to add");
     wanted.set_value_accesskit(2.0);
     window.harness.run_steps(3);
     window.harness.get_by_label("about 0:18, as long as the runs so far took");

@@ -353,7 +353,7 @@ impl Runs {
         self.tracks.retain(|track| track.folder.as_ref() != Some(&run.folder) && !recorded(track));
         let mut track = Track::new(self.next_key(), number, id, name);
         track.folder = Some(run.folder);
-        track.pairs = run.campaign.map(|campaign| Arc::from(campaign));
+        track.pairs = run.campaign.map(Arc::from);
         track.outcome = run.result.is_some().then_some(Outcome::Finished);
         track.kept = run.result;
         track.task = task;

@@ -92,6 +92,20 @@ impl Paired {
         Some(t!("{split}. The averaged weights after the last step count (weights/last), not the best epoch.", split))
     }
 
+    /// What has to be said where students ended below their start: a difference between such runs says little.
+    pub fn warning(&self) -> Option<String> {
+        let finished = || self.rows.iter().filter(|row| row.stand == Stand::Finished);
+        let (fell, all) = (finished().filter(|row| row.result.fall().is_some()).count(), finished().count());
+        (fell > 0).then(|| {
+            t!(
+                "{fell} of {all} students fell below their start: mend the recipe (learning rate, epochs) before anything is \
+                 compared.",
+                fell,
+                all
+            )
+        })
+    }
+
     /// Further seeds worth running: what the rule asks for, one where there is a verdict.
     pub fn further(&self) -> u32 {
         let seeds = match &self.comparison.verdict {
@@ -167,6 +181,7 @@ mod tests {
         assert_eq!(row.seconds, Some(36.0));
         assert_eq!(paired.rows[1].arm, Arm::Baseline);
         assert!(paired.comparison.verdict.is_none() && paired.sentence().contains("follows"));
+        assert_eq!(paired.warning(), None);
     }
 
     #[test]
@@ -201,6 +216,17 @@ mod tests {
         // 10 s and 2 s each.
         assert_eq!(paired.seconds_per_seed(), Some(24.0));
         assert!(paired.basis().is_some_and(|basis| basis.contains("val") && basis.contains("weights/last")));
+    }
+
+    #[test]
+    fn where_students_fell_the_verdict_is_not_left_alone() {
+        let fallen = |arm, maps: &[f64]| {
+            let mut track = run(0, arm, maps);
+            track.receive(RunEvent::Start(Arc::new(StartRecord { student: evaluation(0.2), teacher: None })));
+            track
+        };
+        let paired = paired(&[fallen(Arm::Imitation, &[0.01]), fallen(Arm::Baseline, &[0.3])]);
+        assert!(paired.warning().is_some_and(|text| text.starts_with("1 of 2 students fell below their start")));
     }
 
     #[test]

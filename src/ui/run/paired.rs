@@ -49,6 +49,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, more: &mut MoreSeeds) {
     if let Some(basis) = paired.basis() {
         note(ui, &basis);
     }
+    if let Some(warning) = paired.warning() {
+        ui.label(RichText::new(warning).color(palette.warning));
+    }
     further(ui, panel, &paired, more);
     ui.add_space(palette::HALF);
     let place = ui.available_rect_before_wrap();
@@ -84,7 +87,11 @@ fn further(ui: &mut Ui, panel: &mut Panel<'_>, paired: &Paired, more: &mut MoreS
         let value = DragValue::new(&mut seeds).range(1..=room).speed(0.1);
         let response = ui.add_enabled(refused.is_none(), value);
         let help = t!("How many more seeds; what the verdict asks for is proposed.");
-        response.widget_info(|| WidgetInfo::drag_value(refused.is_none(), f64::from(seeds)));
+        response.widget_info(|| {
+            let mut info = WidgetInfo::drag_value(refused.is_none(), f64::from(seeds));
+            info.label = Some(t!("Seeds to add").to_owned());
+            info
+        });
         let response = response.on_hover_text(help).on_disabled_hover_text(refused.unwrap_or_default());
         if response.changed() {
             more.0 = Some((proposed, seeds));
