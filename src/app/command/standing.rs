@@ -93,7 +93,7 @@ impl Command {
                 Some(_) if state.runs.is_stopping() => Some(t!("The run is being stopped.")),
                 Some(_) => None,
             },
-            Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some(t!("No paired run has begun.")),
+            Self::SetRunTab(RunTab::Paired) => (!state.runs.has_pairs()).then_some(t!("No paired run has begun.")),
             Self::StartSurvey => survey::wanted(state).err().map(tr),
             Self::ExportSurvey => figure::drawing(state, FigureWhat::Survey).err().map(tr),
             Self::ExportCurves(plot) => figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),

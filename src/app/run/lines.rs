@@ -109,11 +109,9 @@ pub fn levels(runs: &Runs, plot: Plot) -> Vec<TeacherLevel> {
 /// Between which values λ moved in the runs that are to be seen; `None` where it did not.
 pub fn moved_lambda(runs: &Runs) -> Option<(f64, f64)> {
     let seen = runs.tracks.iter().filter(|track| track.visible && !track.is_baseline());
-    let values = seen.flat_map(|track| track.of(Plot::Lambda)).flat_map(|curve| &curve.values).copied();
-    let range = values
-        .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, 0.0), |(low, high), value| (f64::min(low, value), f64::max(high, value)));
-    (range.1 > 1.1 * range.0).then_some(range)
+    let ranges = seen.filter_map(|track| track.lambda);
+    let all = ranges.reduce(|(low, high), (l, h)| (f64::min(low, l), f64::max(high, h)))?;
+    (all.1 > 1.1 * all.0).then_some(all)
 }
 
 /// What has to be known to read a plot whose values λ is a factor of.

@@ -394,6 +394,10 @@ impl Runs {
         Some(self.pairs_of(self.newest_pairs()?))
     }
 
+    pub fn has_pairs(&self) -> bool {
+        self.newest_pairs().is_some()
+    }
+
     fn newest_pairs(&self) -> Option<u64> {
         let twins = |campaign: u64| self.tracks.iter().any(|t| t.campaign == campaign && t.is_baseline());
         self.tracks.iter().rev().map(|track| track.campaign).find(|campaign| twins(*campaign))

@@ -192,7 +192,9 @@ pub struct Track {
     pub visible: bool,
     /// Grows with every new value.
     pub version: u64,
-    /// Steps done and the wall time of the last of them.
+    /// Smallest and largest λ of its steps.
+    pub lambda: Option<(f64, f64)>,
+    /// Steps done, and the wall time of those that are known up to there.
     times: Vec<(u64, f64)>,
 }
 
@@ -222,6 +224,7 @@ impl Track {
             outcome: None,
             visible: true,
             version: 0,
+            lambda: None,
             times: Vec::new(),
         }
     }
@@ -315,6 +318,8 @@ impl Track {
             }
         }
         self.put(Plot::Lambda, 0, step, record.lambda);
+        let (low, high) = self.lambda.unwrap_or((record.lambda, record.lambda));
+        self.lambda = Some((low.min(record.lambda), high.max(record.lambda)));
         if let Some(ratio) = record.gradient_ratio {
             self.put(Plot::GradientRatio, 0, step, ratio);
         }
@@ -329,7 +334,7 @@ impl Track {
         }
         self.put(Plot::LearningRate, 0, step, record.learning_rate);
         if record.seconds.is_finite() && record.seconds > 0.0 {
-            self.times.push((record.step + 1, record.seconds));
+            self.times.push((record.step + 1, self.wall_time() + record.seconds));
         }
         self.version += 1;
     }
@@ -396,14 +401,15 @@ impl Track {
 
     /// Wall time of a step, in seconds, over the last few.
     pub fn seconds_per_step(&self) -> Option<f64> {
-        let (mut count, mut total) = (0.0, 0.0);
-        for (_, seconds) in self.times.iter().rev() {
-            if count > 0.0 && total + seconds > PACE_SECONDS {
-                break;
-            }
-            (count, total) = (count + 1.0, total + seconds);
-        }
-        (count > 0.0).then(|| total / count)
+        let (end, last) = (self.wall_time(), self.times.len().checked_sub(1)?);
+        let until = |index: usize| index.checked_sub(1).map_or(0.0, |before| self.times[before].1);
+        let first = (0..last).rev().take_while(|index| end - until(*index) <= PACE_SECONDS).last().unwrap_or(last);
+        Some((end - until(first)) / (last + 1 - first) as f64)
+    }
+
+    /// Of all its steps that are known, s.
+    fn wall_time(&self) -> f64 {
+        self.times.last().map_or(0.0, |(_, seconds)| *seconds)
     }
 
     /// Wall time of all its steps and of the evaluations whose time is known, in seconds; `None` where some steps are not
@@ -412,7 +418,7 @@ impl Track {
         let evaluated = self.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).map(|e| e.seconds);
         let steps = match &self.kept {
             Some(kept) => Some(kept.seconds),
-            None => (self.times.len() as u64 == self.steps_done).then(|| self.times.iter().map(|(_, s)| s).sum()),
+            None => (self.times.len() as u64 == self.steps_done).then(|| self.wall_time()),
         };
         Some(steps.filter(|seconds| *seconds > 0.0)? + evaluated.filter(|seconds| seconds.is_finite()).sum::<f64>())
     }
@@ -425,7 +431,7 @@ impl Track {
         }
         let mut result = RunResult { seed, arm: Some(arm), ..RunResult::default() };
         result.lambda = self.of(Plot::Lambda).next().and_then(|curve| curve.values.last().copied()).unwrap_or_default();
-        result.seconds = self.times.iter().map(|(_, seconds)| seconds).sum();
+        result.seconds = self.wall_time();
         if let Some(start) = &self.measured {
             result.start(start);
         }
