@@ -317,9 +317,11 @@ impl Runs {
         self.tracks.iter().any(|track| track.campaign == live.number && failed(track))
     }
 
-    /// Lays a run from disk over the others. One of this session is there already.
+    /// Lays a run from disk over the others. One that was begun or goes on in this session is there already.
     pub(super) fn add_earlier(&mut self, run: EarlierRun) {
-        if self.tracks.iter().any(|track| track.folder.is_none() && track.place() == Some(&run.folder)) {
+        let live = self.live.as_ref().map(|live| live.number);
+        let knows_more = |track: &Arc<Track>| track.folder.is_none() || Some(track.campaign) == live;
+        if self.tracks.iter().any(|track| knows_more(track) && track.place() == Some(&run.folder)) {
             return;
         }
         let id = earlier::id(&run);
