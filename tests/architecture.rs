@@ -140,6 +140,7 @@ const PLAIN: &[&str] = &[
     "train::hyp",
     "train::record",
     "train::replay",
+    "train::verdict",
     "preflight::report",
 ];
 

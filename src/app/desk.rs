@@ -17,8 +17,8 @@ use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::export::atomic;
 use crate::inspect::Role;
-use crate::train::campaign;
 use crate::train::hyp::{HypFile, Hyperparameters};
+use crate::train::record;
 use crate::train::replay;
 
 /// What a file dialog is to find.
@@ -119,7 +119,7 @@ pub enum PathKind {
 pub fn kind_of(path: &Path) -> PathKind {
     let Ok(metadata) = std::fs::metadata(path) else { return PathKind::Missing };
     if metadata.is_dir() {
-        return if campaign::runs_in(path).is_empty() { PathKind::Folder } else { PathKind::Run };
+        return if record::runs_in(path).is_empty() { PathKind::Folder } else { PathKind::Run };
     }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     match extension.as_str() {

@@ -7,7 +7,7 @@ use super::comparison::{Comparison, RunResult};
 use super::config::{Campaign, RunConfig};
 use super::event::{Arm, Outcome, RunControl, RunEvent, RunId, StartRecord};
 use super::plan::{KnownStart, RunPlan};
-use super::record::{RESULTS, start_of};
+use super::record::start_of;
 use super::run::{RunFolder, run as run_one};
 use crate::export::atomic::{self, WriteError};
 
@@ -62,28 +62,6 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
 /// How the run in a folder ended; `None` where it did not.
 pub fn finished(folder: &Path) -> Option<RunResult> {
     serde_json::from_str(&std::fs::read_to_string(folder.join(RESULT)).ok()?).ok()
-}
-
-/// The folders of the runs that a folder holds: itself, or the runs of its pairs by seed. Empty where there is none.
-pub fn runs_in(folder: &Path) -> Vec<PathBuf> {
-    let is_run = |folder: &Path| folder.join(RESULTS).is_file();
-    if is_run(folder) {
-        return vec![folder.to_owned()];
-    }
-    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let named = entries.filter_map(|entry| Some((said_by(&entry.file_name().to_string_lossy())?, entry.path())));
-    let mut found: Vec<_> =
-        named.filter(|(_, path)| is_run(path)).map(|((arm, seed), path)| (seed, arm, path)).collect();
-    found.sort();
-    found.into_iter().map(|(_, _, path)| path).collect()
-}
-
-/// Arm and seed, as the name of a run's folder says them in a set of pairs: "imitation", "baseline-4". `None` for any other.
-pub fn said_by(name: &str) -> Option<(Arm, Option<u64>)> {
-    [Arm::Imitation, Arm::Baseline].into_iter().find_map(|arm| match name.strip_prefix(arm.name())? {
-        "" => Some((arm, None)),
-        rest => Some((arm, Some(rest.strip_prefix('-')?.parse().ok()?))),
-    })
 }
 
 /// The campaign whose pairs lie in a folder, as the folder says; `None` where it says nothing.
@@ -221,28 +199,5 @@ mod tests {
         assert_eq!(folders(false, 1), ["out"]);
         assert_eq!(folders(true, 1), ["out/imitation", "out/baseline"]);
         assert_eq!(folders(true, 2), ["out/imitation-4", "out/baseline-4", "out/imitation-5", "out/baseline-5"]);
-    }
-
-    #[test]
-    fn a_folder_of_pairs_is_known_by_the_runs_in_it() {
-        let out = tempfile::tempdir().unwrap();
-        let run = |name: &str| {
-            std::fs::create_dir_all(out.path().join(name)).unwrap();
-            std::fs::write(out.path().join(name).join(RESULTS), "").unwrap();
-        };
-        assert_eq!(runs_in(out.path()), Vec::<PathBuf>::new());
-        ["imitation-10", "baseline-9", "imitation-9", "baseline of may", "first"].into_iter().for_each(run);
-        std::fs::create_dir_all(out.path().join("baseline-10")).unwrap();
-        let names: Vec<String> =
-            runs_in(out.path()).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
-        // By seed as a number; other runs that lie there are none of the pairs, and what has not begun is no run.
-        assert_eq!(names, ["imitation-9", "baseline-9", "imitation-10"]);
-        assert_eq!(runs_in(&out.path().join("first")), [out.path().join("first")]);
-        assert_eq!(
-            (said_by("baseline"), said_by("baseline-4")),
-            (Some((Arm::Baseline, None)), Some((Arm::Baseline, Some(4))))
-        );
-        assert_eq!((said_by("imitation-x"), said_by("imitations")), (None, None));
-        assert_eq!(kept(out.path()).unwrap(), None);
     }
 }

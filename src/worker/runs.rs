@@ -11,7 +11,7 @@ use super::protocol::{EarlierRun, Job, Report};
 use crate::train::campaign;
 use crate::train::config::Campaign;
 use crate::train::event::{RunControl, RunEvent, RunId};
-use crate::train::record::RunHistory;
+use crate::train::record::{self, RunHistory};
 use crate::train::replay::{self, Replay};
 use crate::train::run::RunFolder;
 
@@ -34,7 +34,7 @@ pub(super) fn read(job: Job, desk: &Desk) {
     match job {
         Job::OpenRun(folder) => {
             desk.started(folder.display().to_string());
-            let runs = campaign::runs_in(&folder);
+            let runs = record::runs_in(&folder);
             if runs.is_empty() || runs == [folder.clone()] {
                 match earlier(&folder) {
                     Ok(run) => desk.report(Report::EarlierRun(Box::new(run))),
@@ -76,7 +76,7 @@ fn earlier(folder: &Path) -> Result<EarlierRun, String> {
     // The curves are there all the same.
     let config = RunFolder::new(folder).read_config();
     let mut warnings = Vec::new();
-    let said = folder.file_name().and_then(|name| campaign::said_by(&name.to_string_lossy()));
+    let said = folder.file_name().and_then(|name| record::said_by(&name.to_string_lossy()));
     let campaign = said.and(folder.parent()).map_or(Ok(None), campaign::kept);
     let campaign = campaign.unwrap_or_else(|error| {
         warnings.push(error.to_string());

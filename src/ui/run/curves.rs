@@ -28,6 +28,8 @@ const LEGEND: f32 = 224.0;
 const TITLE: f32 = 20.0;
 /// Points of scrolling that zoom by e.
 const SCROLL_PER_E: f32 = 240.0;
+/// Beside the first and the last step, as a share of all: the dots there are seen whole.
+const SIDES: f64 = 0.015;
 /// Marks of what cannot be drawn, in points.
 const MARK: f32 = 3.0;
 
@@ -58,7 +60,11 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
     }
     memory.lines.begin();
     let shown: Vec<Plot> = view.large.map_or_else(|| view.shown.clone(), |large| vec![large]);
-    let range = memory.range.unwrap_or_else(|| all_steps(&state.runs, view.x));
+    let range = memory.range.unwrap_or_else(|| {
+        let (first, last) = all_steps(&state.runs, view.x);
+        let room = SIDES * (last - first);
+        (first - room, last + room)
+    });
     let mut next = memory.range;
     for (plot, cell) in shown.iter().zip(cells(plots, shown.len())) {
         let (head, body) = cell.split_top_bottom_at_y(cell.top() + TITLE);
