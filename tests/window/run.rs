@@ -309,7 +309,8 @@ fn start(student: f64, teacher: f64) -> RunEvent {
 #[test]
 fn the_comparison_waits_for_both_runs_and_one_seed_is_no_verdict() {
     let mut window = Window::open();
-    window.edit(|campaign| (campaign.paired, campaign.seeds) = (true, 1));
+    window.edit(|campaign| campaign.paired = true);
+    window.edit(|campaign| campaign.seeds = 1);
     window.click("Start");
     let with = vec![started(10), start(0.2, 0.6), epoch(10, 0.5), RunEvent::Ended(Outcome::Finished)];
     window.say(with.into_iter().map(|event| (WITH, event)).collect());
@@ -334,7 +335,8 @@ fn the_comparison_waits_for_both_runs_and_one_seed_is_no_verdict() {
 #[test]
 fn more_seeds_go_on_with_the_pairs() {
     let mut window = Window::open();
-    window.edit(|campaign| (campaign.paired, campaign.seeds) = (true, 1));
+    window.edit(|campaign| campaign.paired = true);
+    window.edit(|campaign| campaign.seeds = 1);
     window.click("Start");
     for (id, map50) in [(WITH, 0.5), (WITHOUT, 0.44)] {
         window.say(vec![
@@ -380,7 +382,8 @@ fn a_student_that_fell_below_its_start_is_told_once_and_in_amber() {
     let messages: Vec<_> =
         window.app().state.messages.iter().map(|message| (message.level, message.text.clone())).collect();
     assert_eq!(messages, [(Level::Warning, said.clone())]);
-    window.harness.get_by_label(&format!("run-7 · imitation: {said}"));
+    let told = format!("run-7 · imitation: {said}");
+    assert_eq!(window.harness.get_all_by_label(&told).count(), 2, "in the bar, and for a while over the window");
     // The curve begins where the student did, and the teacher is a line of its own.
     let runs = &window.app().state.runs;
     let curve = runs.tracks[0].of(Plot::Map).nth(1).expect("mAP50-95");
