@@ -270,12 +270,12 @@ mod tests {
     fn a_folder_of_pairs_is_known_by_the_runs_in_it() {
         let out = tempfile::tempdir().unwrap();
         let run = |name: &str| {
-            std::fs::create_dir_all(out.path().join(name)).unwrap();
-            std::fs::write(out.path().join(name).join(RESULTS), "").unwrap();
+            fs::create_dir_all(out.path().join(name)).unwrap();
+            fs::write(out.path().join(name).join(RESULTS), "").unwrap();
         };
         assert_eq!(runs_in(out.path()), Vec::<PathBuf>::new());
         ["imitation-10", "baseline-9", "imitation-9", "baseline of may", "first"].into_iter().for_each(run);
-        std::fs::create_dir_all(out.path().join("baseline-10")).unwrap();
+        fs::create_dir_all(out.path().join("baseline-10")).unwrap();
         let names: Vec<String> =
             runs_in(out.path()).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
         // By seed as a number; other runs that lie there are none of the pairs, and what has not begun is no run.

@@ -243,6 +243,15 @@ fn runs(ui: &mut Ui, paired: &Paired) {
             of_val(t!("On val, of the averaged weights after the last step: these count.")),
         ),
         Column::number(
+            "mAP50",
+            60.0,
+            format!(
+                "{} {}",
+                tr(Term::Map50.explanation()),
+                t!("On val, of the averaged weights after the last step: these count.")
+            ),
+        ),
+        Column::number(
             t!("best"),
             60.0,
             of_val(t!("On val, the best of all epochs: chosen by what it is measured on.")),
@@ -297,6 +306,7 @@ fn cells(row: &Row, tested: bool, palette: &Palette) -> Vec<Cell> {
         arm,
         accuracy(result.before),
         last,
+        row.last().map_or_else(Cell::none, |accuracy| Cell::new(format!("{:.3}", accuracy.map50))),
         accuracy(result.best.map(|best| best.accuracy)),
         result.best.map_or_else(Cell::none, |best| Cell::new(best.epoch.to_string())),
         accuracy(result.teacher).color(palette.teacher),
