@@ -8,6 +8,7 @@ mod line;
 mod told;
 
 pub use line::Line;
+pub(crate) use line::say;
 pub use told::{Cell, RunTold, ScaleTold, Told, TruthTold};
 
 /// One idea. In this order each needs nothing but the ones before.

@@ -109,7 +109,7 @@ pub enum PathKind {
     Labels,
     Data,
     Folder,
-    /// The folder of an earlier run.
+    /// The folder of an earlier run, or of pairs.
     Run,
     /// The folder of an earlier search.
     Search,
@@ -128,7 +128,7 @@ pub fn kind_of(path: &Path) -> PathKind {
     let Ok(metadata) = std::fs::metadata(path) else { return PathKind::Missing };
     if metadata.is_dir() {
         return match path {
-            run if run.join(record::RESULTS).is_file() => PathKind::Run,
+            run if !record::runs_in(run).is_empty() => PathKind::Run,
             search if SearchFolder::new(search).search().is_file() => PathKind::Search,
             _ => PathKind::Folder,
         };
@@ -430,6 +430,11 @@ mod tests {
         assert_eq!(kind_of(folder.path()), PathKind::Folder);
         std::fs::write(folder.path().join("results.csv"), "").expect("written");
         assert_eq!(kind_of(folder.path()), PathKind::Run);
+        let pairs = folder.path().join("pairs");
+        std::fs::create_dir_all(pairs.join("baseline-3")).expect("made");
+        assert_eq!(kind_of(&pairs), PathKind::Folder);
+        std::fs::write(pairs.join("baseline-3/results.csv"), "").expect("written");
+        assert_eq!(kind_of(&pairs), PathKind::Run);
         assert_eq!(kind_of(&folder.path().join("gone.jpg")), PathKind::Missing);
     }
 

@@ -15,7 +15,7 @@ use crate::app::view::{Camera, Layer};
 use crate::app::wants;
 use crate::dataset::Warning;
 use crate::inspect::{Role, Scene};
-use crate::worker::{DatasetBrief, JobKind, ModelBrief, ModelCard, Report};
+use crate::worker::{DatasetBrief, EarlierRun, JobKind, ModelBrief, ModelCard, Report};
 
 /// Warnings of one file that are listed; the rest is counted.
 const LISTED_WARNINGS: usize = 20;
@@ -43,7 +43,11 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 activity.fraction = fraction.filter(|fraction| fraction.is_finite()).map(|f| f.clamp(0.0, 1.0));
             }
         }
-        Report::Finished { kind: JobKind::Run } => state.runs.ended(),
+        Report::Finished { kind: JobKind::Run } => {
+            if let Some(note) = state.runs.ended() {
+                tell(state, note.level, note.what, note.text, effects);
+            }
+        }
         Report::Finished { kind: JobKind::Search } => {
             if let Some(note) = state.runs.search.ended() {
                 tell(state, note.level, note.what, note.text, effects);
@@ -113,8 +117,19 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
         }
         Report::EarlierRun(run) => {
             state.runs.reading = None;
-            state.runs.add_earlier(*run);
+            earlier_arrived(state, *run, effects);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);
+        }
+        Report::Pairs { runs, unread } => {
+            state.runs.reading = None;
+            for (path, why) in unread {
+                tell(state, Level::Error, path.display().to_string(), why, effects);
+            }
+            if !runs.is_empty() {
+                runs.into_iter().for_each(|run| earlier_arrived(state, run, effects));
+                let tab = if state.runs.paired().is_some() { RunTab::Paired } else { RunTab::Curves };
+                (state.runs.open, state.runs.tab) = (true, tab);
+            }
         }
         Report::Replay(replay) => {
             let mask = replay.mask;
@@ -193,6 +208,13 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
     let remedy =
         (on_gpu && message.to_lowercase().contains("out of memory")).then(|| Command::SetDevice("cpu".to_owned()));
     tell_with(state, Level::Error, what, message, remedy, effects);
+}
+
+fn earlier_arrived(state: &mut State, mut run: EarlierRun, effects: &mut Vec<Effect>) {
+    for warning in std::mem::take(&mut run.warnings) {
+        tell(state, Level::Warning, file_name(&run.folder), warning, effects);
+    }
+    state.runs.add_earlier(run);
 }
 
 /// Where figures are: the file, the two files, or the folder of several.

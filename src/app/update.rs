@@ -16,7 +16,7 @@ use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
 use crate::app::run::lines::CurveExport;
 use crate::app::run::search::SearchForm;
-use crate::app::run::{CurveView, RunTab};
+use crate::app::run::{CurveView, MOST_SEEDS, RunTab};
 use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
@@ -337,6 +337,12 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 start(state, campaign, None, effects);
             }
         }
+        Command::RunMoreSeeds(more) => {
+            if let Ok((number, pairs)) = state.runs.extendable() {
+                let seeds = pairs.seeds.saturating_add(more).min(MOST_SEEDS);
+                start(state, Campaign { resume: true, seeds, ..(*pairs).clone() }, Some(number), effects);
+            }
+        }
         Command::OpenReplays(paths) => open_replays(state, paths, effects),
         Command::OpenRun(folder) => state.runs.to_open.push_back(folder),
         Command::ToggleTrack(key) => state.runs.toggle(key),
@@ -459,6 +465,14 @@ fn entered(state: &mut State) {
     let is_run = state.talk.on && state.talk.step == crate::story::Step::Run;
     if is_run && state.runs.playback.is_none() {
         state.runs.show_moments(true);
+    }
+    // A run whose weights are there is seen on the open image, and no longer on the one that was recorded.
+    let playing = state.runs.playback.and_then(|playback| state.runs.track(playback.track));
+    if state.talk.on
+        && state.talk.step == crate::story::Step::BeforeAfter
+        && playing.is_some_and(|track| track.place().is_some())
+    {
+        state.runs.leave_replay();
     }
 }
 

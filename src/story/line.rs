@@ -52,7 +52,7 @@ macro_rules! say {
     };
 }
 
-pub(super) use say;
+pub(crate) use say;
 
 #[cfg(test)]
 mod tests {

@@ -32,7 +32,10 @@ pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId
         atomic::write(&campaign.out.join(CAMPAIGN), text.as_bytes())?;
     }
     let mut results: Vec<Option<RunResult>> = match campaign.resume {
-        true => runs.iter().map(|(id, folder)| finished(*id, folder)).collect(),
+        true => runs
+            .iter()
+            .map(|(id, folder)| finished(folder).map(|result| RunResult { arm: Some(id.arm), ..result }))
+            .collect(),
         false => vec![None; runs.len()],
     };
     let compare = |results: &[Option<RunResult>]| {
@@ -68,10 +71,21 @@ pub fn accept_changes(campaign: &Campaign) -> Result<(), TrainError> {
     folders.iter().try_for_each(|(_, folder)| fingerprint::accept_changes(&RunFolder::new(folder)))
 }
 
-/// How a run of before ended; `None` where it did not.
-fn finished(id: RunId, folder: &Path) -> Option<RunResult> {
-    let result: RunResult = serde_json::from_str(&std::fs::read_to_string(folder.join(RESULT)).ok()?).ok()?;
-    Some(RunResult { arm: Some(id.arm), ..result })
+/// How the run in a folder ended; `None` where it did not.
+pub fn finished(folder: &Path) -> Option<RunResult> {
+    serde_json::from_str(&std::fs::read_to_string(folder.join(RESULT)).ok()?).ok()
+}
+
+/// The campaign whose pairs lie in a folder, as the folder says; `None` where it says nothing.
+pub fn kept(out: &Path) -> Result<Option<Campaign>, TrainError> {
+    let file = out.join(CAMPAIGN);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let text =
+        std::fs::read_to_string(&file).map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
+    let kept = Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
+    Ok(Some(Campaign { out: out.to_owned(), ..kept }))
 }
 
 const RESULT: &str = "result.json";
@@ -156,13 +170,8 @@ fn runs(campaign: &Campaign) -> Vec<(RunId, PathBuf)> {
 
 /// The campaign that lies in a folder: what it says of itself, with further seeds and baselines where they are asked for.
 fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
-    let file = campaign.out.join(CAMPAIGN);
     let Campaign { out, paired, seeds, .. } = campaign;
-    if file.exists() {
-        let text = std::fs::read_to_string(&file)
-            .map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
-        let kept: Campaign =
-            Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
+    if let Some(kept) = kept(out)? {
         if (1..kept.seeds).contains(seeds) {
             return Err(TrainError::Config(format!(
                 "{}: has {} seeds already; give more than that, or leave --seeds out to go on with them",
@@ -171,7 +180,7 @@ fn resumed(campaign: &Campaign) -> Result<Campaign, TrainError> {
             )));
         }
         let (paired, seeds) = (kept.paired || *paired, kept.seeds.max(*seeds));
-        return Ok(Campaign { out: out.clone(), resume: true, paired, seeds, ..kept });
+        return Ok(Campaign { resume: true, paired, seeds, ..kept });
     }
     if !RunFolder::new(out).config().exists() {
         return Err(TrainError::Config(format!("{}: holds no run that could be gone on with", out.display())));

@@ -5,9 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Evaluation;
-use super::event::{Arm, EpochRecord, RunEvent, RunId, StepRecord};
+use super::event::{Arm, EpochRecord, RunEvent, RunId, StartRecord, StepRecord};
 use super::record::{RecordError, RunHistory};
 use super::verdict::Verdict;
+use crate::story::{Line, say};
 
 /// Mean of a difference over seeds, and its sample standard deviation where there are several.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,11 +43,6 @@ impl From<&Evaluation> for Accuracy {
     fn from(evaluation: &Evaluation) -> Self {
         Self { map50: evaluation.map50, map50_95: evaluation.map50_95 }
     }
-}
-
-/// Whether mAP50-95 is lower after the last step than before the first one, as far as three digits show it.
-pub fn fell(before: f64, last: f64) -> bool {
-    last < before && format!("{before:.3}") != format!("{last:.3}")
 }
 
 /// The evaluation whose weights are `weights/best`.
@@ -103,13 +99,10 @@ impl RunResult {
                     history.epochs.iter().for_each(|epoch| self.epoch(epoch));
                 }
             }
-            RunEvent::Start(start) => {
-                self.before = Some((&start.student).into());
-                self.teacher = start.teacher.as_ref().map(Accuracy::from);
-            }
+            RunEvent::Start(start) => self.start(start),
             RunEvent::Step(step) => self.step(step),
             RunEvent::Epoch(epoch) => self.epoch(epoch),
-            RunEvent::Tested(test) => self.test = Some((&**test).into()),
+            RunEvent::Tested(test) => self.tested(test),
             RunEvent::Stage { .. }
             | RunEvent::Snapshot(_)
             | RunEvent::Warning(_)
@@ -119,12 +112,21 @@ impl RunResult {
         Ok(())
     }
 
+    pub fn start(&mut self, start: &StartRecord) {
+        self.before = Some((&start.student).into());
+        self.teacher = start.teacher.as_ref().map(Accuracy::from);
+    }
+
+    pub fn tested(&mut self, test: &Evaluation) {
+        self.test = Some(test.into());
+    }
+
     fn step(&mut self, step: &StepRecord) {
         self.lambda = step.lambda;
         self.seconds += step.seconds;
     }
 
-    fn epoch(&mut self, epoch: &EpochRecord) {
+    pub fn epoch(&mut self, epoch: &EpochRecord) {
         if let Some(distance) = epoch.mean.whole_distance() {
             self.distance_of_first_epoch = self.distance_of_first_epoch.or(Some(distance));
             self.distance_of_last_epoch = Some(distance);
@@ -140,37 +142,55 @@ impl RunResult {
         }
     }
 
-    fn imitates(&self) -> bool {
+    pub fn imitates(&self) -> bool {
         self.arm.map_or(self.distance_of_first_epoch.is_some(), |arm| arm == Arm::Imitation)
-    }
-
-    /// Whether the student ended below its start, as far as that is known.
-    fn fell(&self) -> bool {
-        self.before.zip(self.last).is_some_and(|(before, last)| fell(before.map50_95, last.map50_95))
     }
 
     /// In plain words, for a terminal. `other`: the other run of its pair, where that has ended.
     pub fn sentence(&self, other: Option<&Self>) -> String {
-        let mut text = "mAP50-95 on val:".to_owned();
-        if let Some(before) = self.before {
-            text += &format!(" {:.4} before ->", before.map50_95);
-        }
-        text += &format!(" {:.4} at the end", self.map50_95);
-        if let Some(best) = self.best {
-            text += &format!(" (best {:.4} at epoch {})", best.accuracy.map50_95, best.epoch);
-        }
-        if let Some(teacher) = self.teacher {
-            text += &format!("; teacher {:.4}", teacher.map50_95);
-        }
-        if let Some(other) = other {
-            let name = if other.imitates() { "with imitation" } else { "baseline" };
-            text += &format!("; {name} {:.4}", other.map50_95);
-        }
-        if let Some(test) = self.test {
-            text += &format!("; on test {:.4}", test.map50_95);
-        }
-        text
+        self.line(other).english()
     }
+
+    /// The same for the window, which has other languages.
+    pub fn line(&self, other: Option<&Self>) -> Line {
+        let digits = |map: f64| format!("{map:.4}");
+        let nothing = || Line::from("");
+        let before =
+            self.before.map_or_else(nothing, |before| say!("{before} before -> ", before = digits(before.map50_95)));
+        let best = self.best.map_or_else(nothing, |best| {
+            say!(" (best {best} at epoch {epoch})", best = digits(best.accuracy.map50_95), epoch = best.epoch)
+        });
+        let teacher = self
+            .teacher
+            .map_or_else(nothing, |teacher| say!("; teacher {teacher}", teacher = digits(teacher.map50_95)));
+        let twin = other.map_or_else(nothing, |other| match other.imitates() {
+            true => say!("; with imitation {map}", map = digits(other.map50_95)),
+            false => say!("; baseline {map}", map = digits(other.map50_95)),
+        });
+        let test = self.test.map_or_else(nothing, |test| say!("; on test {map}", map = digits(test.map50_95)));
+        say!(
+            "mAP50-95 on val: {before}{last} at the end{best}{teacher}{twin}{test}",
+            before = before,
+            last = digits(self.map50_95),
+            best = best,
+            teacher = teacher,
+            twin = twin,
+            test = test
+        )
+    }
+
+    /// What is said of a student that ended below where it started; `None` where it did not, and where that is not known.
+    pub fn fall(&self) -> Option<String> {
+        fall(self.before?.map50_95, self.last?.map50_95)
+    }
+}
+
+/// What is said of a student whose mAP50-95 fell from before its first step to after its last one, as far as three digits
+/// show it.
+pub(super) fn fall(before: f64, last: f64) -> Option<String> {
+    let [before_text, last_text] = [before, last].map(|map| format!("{map:.3}"));
+    let fell = last < before && before_text != last_text;
+    fell.then(|| format!("the student ended below its start: mAP50-95 {before_text} before, {last_text} after"))
 }
 
 /// `comparison.json`.
@@ -190,20 +210,41 @@ pub struct Comparison {
 impl Comparison {
     /// Pairs by seed.
     pub fn of(runs: Vec<RunResult>) -> Self {
-        let pairs: Vec<(&RunResult, &RunResult)> = runs
-            .iter()
-            .filter(|run| run.imitates())
-            .filter_map(|run| Some((run, runs.iter().find(|other| !other.imitates() && other.seed == run.seed)?)))
-            .collect();
-        let on_val: Vec<f64> = pairs.iter().map(|(run, baseline)| run.map50_95 - baseline.map50_95).collect();
-        let tested = |(run, baseline): &(&RunResult, &RunResult)| Some(run.test?.map50_95 - baseline.test?.map50_95);
-        let on_test: Option<Vec<f64>> = pairs.iter().map(tested).collect();
-        let verdict = match on_test {
-            Some(differences) => Verdict::of("mAP50-95", "test", &differences),
-            None => Verdict::of("mAP50-95", "val", &on_val),
-        };
+        let (split, differences) = judged(&runs);
+        let differences: Vec<f64> = differences.into_iter().map(|(_, difference)| difference).collect();
+        let verdict = Verdict::of("mAP50-95", split, &differences);
+        let on_val: Vec<f64> = pairs(&runs).iter().map(|(run, twin)| run.map50_95 - twin.map50_95).collect();
         let lead = Lead::of(&on_val);
         Self { difference: lead.map(|lead| lead.mean), spread: lead.and_then(|lead| lead.spread), verdict, runs }
+    }
+
+    /// Seed and difference of every pair that the verdict is of, on its split.
+    pub fn differences(&self) -> Vec<(u64, f64)> {
+        judged(&self.runs).1
+    }
+
+    /// What has to be said of the split: some runs have been tested, and yet val decides.
+    pub fn half_tested(&self) -> Option<Line> {
+        let (tested, all) = (self.runs.iter().filter(|run| run.test.is_some()).count(), self.runs.len());
+        let text =
+            || say!("{tested} of {all} runs have been tested, so they are compared on val", tested = tested, all = all);
+        (1..all).contains(&tested).then(text)
+    }
+}
+
+/// Every run with imitation and the baseline of its seed.
+fn pairs(runs: &[RunResult]) -> Vec<(&RunResult, &RunResult)> {
+    let twin = |run: &RunResult| runs.iter().find(|other| !other.imitates() && other.seed == run.seed);
+    runs.iter().filter(|run| run.imitates()).filter_map(|run| Some((run, twin(run)?))).collect()
+}
+
+/// What a verdict is of: seeds and differences of the pairs, on test where every pair has been tested, else on val.
+fn judged(runs: &[RunResult]) -> (&'static str, Vec<(u64, f64)>) {
+    let pairs = pairs(runs);
+    let tested = |(run, twin): &(&RunResult, &RunResult)| Some((run.seed, run.test?.map50_95 - twin.test?.map50_95));
+    match pairs.iter().map(tested).collect() {
+        Some(on_test) => ("test", on_test),
+        None => ("val", pairs.iter().map(|(run, twin)| (run.seed, run.map50_95 - twin.map50_95)).collect()),
     }
 }
 
@@ -230,10 +271,10 @@ impl fmt::Display for Comparison {
             }
             writeln!(f, "{teacher:<7}  {distance:<29}  {minutes:.1}")?;
         }
-        if (1..self.runs.len()).contains(&tested) {
-            writeln!(f, "{tested} of {} runs have been tested, so they are compared on val", self.runs.len())?;
+        if let Some(line) = self.half_tested() {
+            writeln!(f, "{}", line.english())?;
         }
-        let below = self.runs.iter().filter(|run| run.fell()).count();
+        let below = self.runs.iter().filter(|run| run.fall().is_some()).count();
         if below > 0 {
             writeln!(
                 f,
@@ -254,7 +295,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::train::event::{RunSummary, StartRecord};
+    use crate::train::event::RunSummary;
     use crate::train::verdict::Says;
 
     fn result(seed: u64, arm: Arm, map: f64, test: Option<f64>) -> RunResult {
@@ -304,6 +345,9 @@ mod tests {
         let verdict = comparison.verdict.as_ref().unwrap();
         assert_eq!((verdict.split.as_str(), verdict.n), ("test", 2));
         assert!((verdict.mean - 0.03).abs() < 1e-12);
+        let seeds: Vec<u64> = comparison.differences().iter().map(|(seed, _)| *seed).collect();
+        assert_eq!(seeds, [0, 1]);
+        assert!(comparison.differences().iter().all(|(_, difference)| (difference - 0.03).abs() < 1e-12));
         // What was there before stays what it was.
         assert!((comparison.difference.unwrap() + 0.05).abs() < 1e-12);
         runs[1].test = None;
@@ -311,6 +355,7 @@ mod tests {
         let verdict = comparison.verdict.as_ref().unwrap();
         assert_eq!(verdict.split, "val");
         assert!((verdict.mean + 0.05).abs() < 1e-12);
+        assert!(comparison.differences().iter().all(|(_, difference)| (difference + 0.05).abs() < 1e-12));
         let text = comparison.to_string();
         assert!(text.contains("3 of 5 runs have been tested, so they are compared on val"), "{text}");
         assert!(text.contains("mAP50-95 on val -0.050"), "{text}");
@@ -335,6 +380,17 @@ mod tests {
         assert!(said(&runs).contains("1 of 4 runs ended below their start"));
         runs[3].before = None;
         assert!(!said(&runs).contains("below their start"));
+    }
+
+    #[test]
+    fn a_student_that_fell_is_told_so() {
+        let said = fall(0.3031, 0.0884).unwrap();
+        assert_eq!(said, "the student ended below its start: mAP50-95 0.303 before, 0.088 after");
+        assert_eq!((fall(0.3031, 0.3031), fall(0.3031, 0.3029), fall(0.1, 0.2)), (None, None, None));
+        let before = Some(Accuracy { map50: 0.4, map50_95: 0.2 });
+        let fell = RunResult { before, ..result(0, Arm::Baseline, 0.1, None) };
+        assert_eq!(fell.fall().unwrap(), "the student ended below its start: mAP50-95 0.200 before, 0.100 after");
+        assert_eq!(result(0, Arm::Baseline, 0.1, None).fall(), None, "nobody knows where it began");
     }
 
     /// As version 0.1.0 wrote it.

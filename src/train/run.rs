@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::TrainError;
-use super::comparison::fell;
+use super::comparison::fall;
 use super::config::RunConfig;
 use super::distil::Distiller;
 use super::evaluate::{Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
@@ -127,12 +127,6 @@ pub fn run(
             Err(error)
         }
     }
-}
-
-/// What is said of a student whose mAP50-95 fell from before its first step to after its last one.
-fn below(before: f64, last: f64) -> Option<String> {
-    let said = || format!("the student ended below its start: mAP50-95 {before:.3} before, {last:.3} after");
-    fell(before, last).then(said)
 }
 
 /// Which weights are evaluated.
@@ -457,7 +451,7 @@ impl<'a> Run<'a> {
         let last = record.evaluation.as_ref().filter(|_| ends).map(|evaluation| evaluation.map50_95);
         emit(RunEvent::Epoch(Box::new(record)))?;
         if let Some(warning) =
-            self.start.as_ref().zip(last).and_then(|(start, last)| below(start.student.map50_95, last))
+            self.start.as_ref().zip(last).and_then(|(start, last)| fall(start.student.map50_95, last))
         {
             emit(RunEvent::Warning(warning))?;
         }
@@ -530,17 +524,5 @@ impl<'a> Run<'a> {
         }
         let moment = snapshot.moment(self.learner.student(), distiller, step)?;
         emit(RunEvent::Snapshot(Arc::new(moment)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_student_that_fell_is_told_so() {
-        let said = below(0.3031, 0.0884).unwrap();
-        assert_eq!(said, "the student ended below its start: mAP50-95 0.303 before, 0.088 after");
-        assert_eq!((below(0.3031, 0.3031), below(0.3031, 0.3029), below(0.1, 0.2)), (None, None, None));
     }
 }

@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::story::{Line, say};
+
 /// Half an interval need not be narrower than this: no more seeds are asked for to resolve a smaller difference.
 const WORTHWHILE: f64 = 0.01;
 /// More seeds than this are not named.
@@ -77,30 +79,56 @@ impl Verdict {
         Some(Self { low: Some(low), high: Some(high), says, seeds_needed, ..unsure })
     }
 
-    /// In plain words, for a terminal and the window's log.
+    /// In plain words, for a terminal.
     pub fn sentence(&self) -> String {
-        let Self { metric, split, n, mean, .. } = self;
-        let measured = match (self.low, self.high) {
-            (Some(low), Some(high)) => {
-                let [mean, low, high] = [*mean, low, high].map(signed);
-                format!("{metric} on {split} {mean}, 95 % interval {low} to {high}, {n} seeds")
-            }
-            _ => format!("{metric} on {split} {} in one seed, which is no verdict", signed(*mean)),
+        self.line().english()
+    }
+
+    /// The same for the window, which has other languages.
+    pub fn line(&self) -> Line {
+        let Self { metric, split, n, .. } = self;
+        let mean = signed(self.mean);
+        let measured = match (self.low.map(signed), self.high.map(signed)) {
+            (Some(low), Some(high)) => say!(
+                "{metric} on {split} {mean}, 95 % interval {low} to {high}, {n} seeds",
+                metric = metric,
+                split = split,
+                mean = mean,
+                low = low,
+                high = high,
+                n = n
+            ),
+            _ => say!(
+                "{metric} on {split} {mean} in one seed, which is no verdict",
+                metric = metric,
+                split = split,
+                mean = mean
+            ),
         };
         match (self.says, self.seeds_needed) {
-            (Says::Helps, _) => format!("imitation helps: {measured}"),
-            (Says::Hurts, _) => format!("imitation hurts: {measured}"),
-            (Says::CannotTell, Some(needed)) => {
-                format!("cannot tell yet: {measured}; about {needed} seeds would settle it at this spread")
+            (Says::Helps, _) => say!("imitation helps: {measured}", measured = measured),
+            (Says::Hurts, _) => say!("imitation hurts: {measured}", measured = measured),
+            (Says::CannotTell, Some(needed)) => say!(
+                "cannot tell yet: {measured}; about {needed} seeds would settle it at this spread",
+                measured = measured,
+                needed = needed
+            ),
+            (Says::CannotTell, None) if *n == 1 => {
+                say!("cannot tell yet: {measured}; run at least two", measured = measured)
             }
-            (Says::CannotTell, None) if *n == 1 => format!("cannot tell yet: {measured}; run at least two"),
             (Says::CannotTell, None) if self.is_narrow() => {
                 let most = self.low.into_iter().chain(self.high).map(f64::abs).fold(0.0, f64::max);
-                format!("cannot tell: {measured}; a difference, if there is one, is no larger than about {most:.3}")
+                say!(
+                    "cannot tell: {measured}; a difference, if there is one, is no larger than about {most}",
+                    measured = measured,
+                    most = format_args!("{most:.3}")
+                )
             }
-            (Says::CannotTell, None) => {
-                format!("cannot tell: {measured}; more than {MOST_SEEDS} seeds would be needed at this spread")
-            }
+            (Says::CannotTell, None) => say!(
+                "cannot tell: {measured}; more than {most} seeds would be needed at this spread",
+                measured = measured,
+                most = MOST_SEEDS
+            ),
         }
     }
 

@@ -6,7 +6,7 @@ use egui::Color32;
 use egui_plot::PlotPoint;
 
 use crate::app::run::lines::Line;
-use crate::app::run::series::{Missing, Window, decimate, moving_average};
+use crate::app::run::series::{Missing, Window, decimate, moving_average, span};
 use crate::app::run::{Plot, Runs};
 use crate::export::figure::axis::AxisScale;
 use crate::ui::palette::{self, Palette};
@@ -104,8 +104,7 @@ pub fn color_of(palette: &Palette, line: &Line) -> Color32 {
 /// Places of the first and the last step of all visible runs on an axis.
 pub fn all_steps(runs: &Runs, x: AxisScale) -> (f64, f64) {
     let curves = runs.tracks.iter().filter(|track| track.visible).flat_map(|track| &track.curves);
-    let ends = curves.filter_map(|curve| Some((*curve.steps.first()?, *curve.steps.last()?)));
-    let (first, last) = ends.reduce(|(a, b), (c, d)| (f64::min(a, c), f64::max(b, d))).unwrap_or((1.0, 2.0));
-    let (low, high) = (x.place(first), x.place(last));
+    let ends = curves.filter_map(|curve| span(&curve.steps, x));
+    let (low, high) = ends.reduce(|(a, b), (c, d)| (f64::min(a, c), f64::max(b, d))).unwrap_or((0.0, 1.0));
     if high > low { (low, high) } else { (low - 0.5, low + 0.5) }
 }

@@ -14,6 +14,7 @@ use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
+use crate::train::comparison::RunResult;
 use crate::train::config::{Campaign, RunConfig, Start};
 use crate::train::evaluate::Evaluation;
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StartRecord, StepRecord};
@@ -77,7 +78,8 @@ pub enum Job {
     OpenSearch(PathBuf),
     /// Make a batch of a run as its training would, to look at. Answered by [`Report::Batch`].
     Batch(BatchRequest),
-    /// Read the records of an earlier run. Answered by [`Report::EarlierRun`].
+    /// Read the records of an earlier run, or of all the runs in a folder of pairs. Answered by [`Report::EarlierRun`] or
+    /// [`Report::Pairs`].
     OpenRun(PathBuf),
     /// Read recorded runs, one after the other. Each is answered by [`Report::Replay`].
     OpenReplays(Vec<PathBuf>),
@@ -294,6 +296,11 @@ pub enum Report {
         preview: Arc<BatchPreview>,
     },
     EarlierRun(Box<EarlierRun>),
+    Pairs {
+        runs: Vec<EarlierRun>,
+        /// What of the folder cannot be read, and why.
+        unread: Vec<(PathBuf, String)>,
+    },
     Replay(Arc<Replay>),
     Preflight {
         config: Box<RunConfig>,
@@ -315,7 +322,7 @@ pub enum Report {
 }
 
 /// A run as its folder tells it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct EarlierRun {
     pub folder: PathBuf,
     /// What it was asked to do; `None` where its config.toml is missing or of another version.
@@ -327,6 +334,14 @@ pub struct EarlierRun {
     /// What both models found before the first step, and the last weights on test; `None` where the folder does not say.
     pub start: Option<Arc<StartRecord>>,
     pub test: Option<Arc<Evaluation>>,
+    /// How it ended; `None` where it has not.
+    pub result: Option<RunResult>,
+    /// The set of pairs that it is one of; `None` where the folder above says nothing of one.
+    pub campaign: Option<Box<Campaign>>,
+    /// What was recorded of its maps.
+    pub replay: Option<Arc<Replay>>,
+    /// What in the folder cannot be read: it is missing here.
+    pub warnings: Vec<String>,
 }
 
 /// What a checkpoint says of itself, known before its weights are read.

@@ -12,8 +12,8 @@ use super::searches;
 use crate::train::campaign;
 use crate::train::config::Campaign;
 use crate::train::event::RunControl;
-use crate::train::record::RunHistory;
-use crate::train::replay::Replay;
+use crate::train::record::{self, RunHistory};
+use crate::train::replay::{self, Replay};
 use crate::train::run::RunFolder;
 
 /// Time between two reports of a run.
@@ -35,10 +35,26 @@ pub(super) fn read(job: Job, desk: &Desk) {
     match job {
         Job::OpenRun(folder) => {
             desk.started(folder.display().to_string());
-            match earlier(&folder) {
-                Ok(run) => desk.report(Report::EarlierRun(Box::new(run))),
-                Err(message) => desk.failed(folder.display().to_string(), message),
+            let runs = record::runs_in(&folder);
+            if runs.is_empty() || runs == [folder.clone()] {
+                match earlier(&folder) {
+                    Ok(run) => desk.report(Report::EarlierRun(Box::new(run))),
+                    Err(message) => desk.failed(folder.display().to_string(), message),
+                }
+                return;
             }
+            let (mut found, mut unread) = (Vec::new(), Vec::new());
+            for (index, run) in runs.iter().enumerate() {
+                if desk.is_cancelled() {
+                    return;
+                }
+                desk.progress("reading the runs", Some(index as f32 / runs.len() as f32));
+                match earlier(run) {
+                    Ok(run) => found.push(run),
+                    Err(message) => unread.push((run.clone(), message)),
+                }
+            }
+            desk.report(Report::Pairs { runs: found, unread });
         }
         Job::OpenReplays(paths) => {
             for path in paths {
@@ -61,6 +77,18 @@ fn earlier(folder: &Path) -> Result<EarlierRun, String> {
     let history = RunHistory::read(folder).map_err(|error| error.to_string())?;
     // The curves are there all the same.
     let config = RunFolder::new(folder).read_config();
+    let mut warnings = Vec::new();
+    let said = folder.file_name().and_then(|name| record::said_by(&name.to_string_lossy()));
+    let campaign = said.and(folder.parent()).map_or(Ok(None), campaign::kept);
+    let campaign = campaign.unwrap_or_else(|error| {
+        warnings.push(error.to_string());
+        None
+    });
+    let replay = folder.join(replay::FILE_NAME);
+    let replay = replay.is_file().then(|| Replay::read(&replay)).transpose().unwrap_or_else(|error| {
+        warnings.push(error.to_string());
+        None
+    });
     Ok(EarlierRun {
         folder: folder.to_path_buf(),
         config: config.ok().map(Box::new),
@@ -69,6 +97,10 @@ fn earlier(folder: &Path) -> Result<EarlierRun, String> {
         epochs: history.epochs,
         start: history.start.map(Arc::new),
         test: history.test.map(Arc::new),
+        result: campaign::finished(folder),
+        campaign: campaign.map(Box::new),
+        replay: replay.map(Arc::new),
+        warnings,
     })
 }
 
@@ -125,7 +157,92 @@ fn gather<T>(inbox: &Receiver<T>, interval: Duration, mut send: impl FnMut(Vec<T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::event::{Arm, RunEvent, RunId, StepRecord};
+    use crate::export::atomic;
+    use crate::train::comparison::RunResult;
+    use crate::train::config::RunConfig;
+    use crate::train::evaluate::Evaluation;
+    use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, StepRecord};
+    use crate::train::record::Recorder;
+    use crate::worker::Worker;
+
+    /// A run of one epoch on disk, finished or not.
+    fn record(folder: &Path, map50_95: f64, finished: bool) {
+        std::fs::create_dir_all(folder).expect("a folder");
+        let summary = RunSummary {
+            folder: folder.to_owned(),
+            steps: 1,
+            steps_per_epoch: 1,
+            first_step: 0,
+            scales: vec!["P3".to_owned()],
+            images: 1,
+            labels: 1,
+            val_images: 1,
+            device: "CPU".to_owned(),
+        };
+        let evaluation = Evaluation { map50: 2.0 * map50_95, map50_95, ..Evaluation::default() };
+        let record =
+            StepRecord { imitation: vec![0.0], distance: vec![None], mask_cells: vec![0], ..StepRecord::default() };
+        let epoch =
+            EpochRecord { step: 1, mean: record.clone(), evaluation: Some(evaluation), ..EpochRecord::default() };
+        let mut recorder = Recorder::create(folder, &summary, "").expect("records");
+        for event in [RunEvent::Step(record), RunEvent::Epoch(Box::new(epoch)), RunEvent::Ended(Outcome::Finished)] {
+            recorder.take(&event).expect("written");
+        }
+        if finished {
+            let result = RunResult { map50_95, ..RunResult::default() };
+            atomic::write_json(&folder.join("result.json"), &result).expect("written");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_pairs_is_read_with_all_its_runs() {
+        let out = tempfile::tempdir().expect("a folder");
+        let config = RunConfig::default();
+        let asked = Campaign { config, out: "elsewhere".into(), paired: true, seeds: 2, resume: false };
+        std::fs::write(out.path().join("campaign.toml"), toml::to_string(&asked).expect("TOML")).expect("written");
+        record(&out.path().join("imitation-0"), 0.2, true);
+        record(&out.path().join("baseline-0"), 0.1, true);
+        record(&out.path().join("imitation-1"), 0.3, false);
+        std::fs::write(out.path().join("imitation-0/replay.distillscope"), "no replay").expect("written");
+        record(&out.path().join("baseline-1"), 0.3, false);
+        std::fs::write(out.path().join("baseline-1/steps.csv"), "nothing").expect("written");
+
+        let (wake, woken) = channel();
+        let worker = Worker::start(move || wake.send(()).unwrap_or_default()).expect("a worker");
+        worker.send(Job::OpenRun(out.path().to_owned()));
+        let (runs, unread) = loop {
+            woken.recv_timeout(Duration::from_secs(20)).expect("an answer");
+            let reports = std::iter::from_fn(|| worker.try_recv());
+            let pairs = reports.filter_map(|report| match report {
+                Report::Pairs { runs, unread } => Some((runs, unread)),
+                _ => None,
+            });
+            if let Some(pairs) = pairs.last() {
+                break pairs;
+            }
+        };
+        let names: Vec<_> = runs.iter().map(|run| run.folder.file_name().expect("a name").to_owned()).collect();
+        assert_eq!(names, ["imitation-0", "baseline-0", "imitation-1"]);
+        let maps: Vec<_> = runs.iter().map(|run| run.result.as_ref().map(|result| result.map50_95)).collect();
+        assert_eq!(maps, [Some(0.2), Some(0.1), None], "the third has not finished");
+        for run in &runs {
+            let campaign = run.campaign.as_ref().expect("the pairs");
+            assert_eq!(
+                (campaign.out.as_path(), campaign.seeds),
+                (out.path(), 2),
+                "where it lies, not where it was made"
+            );
+            assert_eq!(run.steps[0].distance, [None]);
+        }
+        assert!(
+            runs[0].replay.is_none() && runs[0].warnings[0].contains("replay.distillscope"),
+            "{:?}",
+            runs[0].warnings
+        );
+        assert!(unread.len() == 1 && unread[0].0.ends_with("baseline-1"), "{unread:?}");
+        // One of them alone knows its pairs too.
+        assert!(earlier(&out.path().join("baseline-0")).expect("a run").campaign.is_some());
+    }
 
     #[test]
     fn events_arrive_whole_in_order_and_in_few_reports() {

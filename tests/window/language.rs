@@ -27,6 +27,7 @@ use crate::common::{Fake, Screen, open};
 /// What work that is under way says of itself, outside the window's code.
 const STAGES: &[&str] = &[
     "reading the description",
+    "reading the runs",
     "reading the weights",
     "running the teacher",
     "running the student",
@@ -179,6 +180,9 @@ fn keys() -> BTreeMap<String, String> {
     for (path, code) in sources("preflight").into_iter().chain(sources("story")) {
         let said = sentences(&code).into_iter().chain(literals_after(&code, "say!("));
         keys.extend(said.map(|key| (key, path.clone())));
+    }
+    for (path, code) in sources("train") {
+        keys.extend(literals_after(&code, "say!(").into_iter().map(|key| (key, path.clone())));
     }
     // What other modules say in constants, as the command line and files say it too.
     let mut plain: Vec<&str> = STAGES.to_vec();

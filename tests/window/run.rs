@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use distillscope::app::run::{CurveView, Plot, Progress, RunTab};
+use distillscope::app::language::LanguageChoice;
+use distillscope::app::run::lines::levels;
+use distillscope::app::run::{CurveView, Form, Plot, Progress, RunTab};
 use distillscope::app::view::Layer;
 use distillscope::app::{App, Backend, Command, Effect, Level, Options, Overlay, Settings, apply, default_anchors};
 use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
@@ -14,11 +16,14 @@ use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Role, Scene};
 use distillscope::preflight::report::{Check, Preflight, Status};
 use distillscope::survey::survey;
-use distillscope::train::config::{Campaign, Lambda, Length};
+use distillscope::train::comparison::{Accuracy, RunResult};
+use distillscope::train::config::{Campaign, Lambda, Length, RunConfig};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
-    Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
+    Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord,
+    StepRecord,
 };
+use distillscope::train::verdict::Says;
 use distillscope::worker::{
     BatchPreview, BatchRequest, DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, PreviewImage, Report,
 };
@@ -296,17 +301,172 @@ fn plots_are_chosen_enlarged_and_runs_hidden() {
     assert_eq!(CurveView::default().smoothing_of(Plot::Map), 0.0, "evaluations are not smoothed");
 }
 
+fn start(student: f64, teacher: f64) -> RunEvent {
+    let of = |map50_95: f64| Evaluation { map50: 2.0 * map50_95, map50_95, ..Default::default() };
+    RunEvent::Start(Arc::new(StartRecord { student: of(student), teacher: Some(of(teacher)) }))
+}
+
 #[test]
-fn the_comparison_says_who_is_ahead() {
+fn the_comparison_waits_for_both_runs_and_one_seed_is_no_verdict() {
     let mut window = Window::open();
     window.edit(|campaign| campaign.paired = true);
+    window.edit(|campaign| campaign.seeds = 1);
     window.click("Start");
-    window.say(vec![(WITH, started(10)), (WITH, epoch(10, 0.5)), (WITH, RunEvent::Ended(Outcome::Finished))]);
+    let with = vec![started(10), start(0.2, 0.6), epoch(10, 0.5), RunEvent::Ended(Outcome::Finished)];
+    window.say(with.into_iter().map(|event| (WITH, event)).collect());
     window.say(vec![(WITHOUT, started(10)), (WITHOUT, epoch(10, 0.44))]);
     window.click("Comparison");
-    window.harness.get_by_label("imitation ahead by 0.060 mAP50 over 1 seed");
-    window.harness.get_by_label("seed 0, imitation: mAP50 0.500");
-    window.harness.get_by_label("seed 0, baseline · under way: mAP50 0.440");
+    window.harness.get_by_label("The difference follows when both runs of a seed have finished.");
+    window.harness.get_by_label("seed 0, imitation: mAP50-95 0.200 before, 0.250 last");
+    window.harness.get_by_label("seed 0, baseline · under way: mAP50-95 – before, 0.220 last");
+    // While it runs nothing else does, and the tab says so.
+    let more = window.harness.get_by_label("Run 1 more seed");
+    assert!(more.accesskit_node().is_disabled());
+    window.harness.get_by_label("A run is under way.");
+    window.say(vec![(WITHOUT, RunEvent::Ended(Outcome::Finished))]);
+    window.report(Report::Finished { kind: JobKind::Run });
+    let said = "cannot tell yet: mAP50-95 on val +0.030 in one seed, which is no verdict; run at least two";
+    window.harness.get_by_label(said);
+    window.harness.get_by_label("seed 0: +0.030");
+    let newest = window.app().state.messages.get(0).map(|message| message.text.clone());
+    assert_eq!(newest.as_deref(), Some(said), "and the end of the pairs is told");
+}
+
+#[test]
+fn more_seeds_go_on_with_the_pairs() {
+    let mut window = Window::open();
+    window.edit(|campaign| campaign.paired = true);
+    window.edit(|campaign| campaign.seeds = 1);
+    window.click("Start");
+    for (id, map50) in [(WITH, 0.5), (WITHOUT, 0.44)] {
+        window.say(vec![
+            (id, started(1)),
+            (id, step(0, 1.0)),
+            (id, epoch(1, map50)),
+            (id, RunEvent::Ended(Outcome::Finished)),
+        ]);
+    }
+    window.report(Report::Finished { kind: JobKind::Run });
+    window.click("Comparison");
+    // A step of ½ s and an evaluation of 4 s, twice a seed, for the four seeds that one is short of a verdict.
+    window.harness.get_by_label("about 0:36, as long as the runs so far took");
+    let wanted = window.harness.get_by_role_and_label(egui::Role::SpinButton, "Seeds to add");
+    wanted.set_value_accesskit(2.0);
+    window.harness.run_steps(3);
+    window.harness.get_by_label("about 0:18, as long as the runs so far took");
+    window.click("Run 2 more seeds");
+    let (campaign, _) = window.asked().expect("a run");
+    assert_eq!((campaign.resume, campaign.paired, campaign.seeds), (true, true, 3));
+    assert_eq!(&*campaign.out, Path::new("runs/run-7"));
+    assert_eq!(window.app().state.runs.tab, RunTab::Curves);
+    // They join the pair that is there, and what has finished is counted.
+    let another = RunId { seed: 1, arm: Arm::Imitation };
+    window.say(vec![(another, started(10)), (another, step(0, 1.0))]);
+    assert_eq!(window.app().state.runs.paired().map(|paired| paired.rows.len()), Some(3));
+    let progress = Progress::of(&window.app().state.runs).expect("under way");
+    assert_eq!((progress.run, progress.runs), (3, 6));
+}
+
+#[test]
+fn a_student_that_fell_below_its_start_is_told_once_and_in_amber() {
+    let mut window = Window::open();
+    window.click("Start");
+    let warning = "the student ended below its start: mAP50-95 0.300 before, 0.050 after";
+    let events =
+        [started(10), start(0.3, 0.6), step(0, 1.0), epoch(10, 0.1), RunEvent::Warning(warning.into())].into_iter();
+    window.say(events.map(|event| (WITH, event)).collect());
+    window.say(vec![(WITH, RunEvent::Ended(Outcome::Finished))]);
+    window.report(Report::Finished { kind: JobKind::Run });
+    let facts = "mAP50-95 on val: 0.3000 before → 0.0500 at the end; teacher 0.6000";
+    let said = format!("the student fell below its start: {facts}");
+    let messages: Vec<_> =
+        window.app().state.messages.iter().map(|message| (message.level, message.text.clone())).collect();
+    assert_eq!(messages, [(Level::Warning, said.clone())]);
+    let told = format!("run-7 · imitation: {said}");
+    assert_eq!(window.harness.get_all_by_label(&told).count(), 2, "in the bar, and for a while over the window");
+    // The curve begins where the student did, and the teacher is a line of its own.
+    let runs = &window.app().state.runs;
+    let curve = runs.tracks[0].of(Plot::Map).nth(1).expect("mAP50-95");
+    assert_eq!((&curve.steps[..], &curve.values[..]), (&[0.0, 10.0][..], &[0.3, 0.05][..]));
+    let teacher: Vec<_> = levels(runs, Plot::Map).into_iter().map(|level| (level.name, level.value)).collect();
+    assert_eq!(teacher, [("mAP50", 1.2), ("mAP50-95", 0.6)]);
+    assert!(levels(runs, Plot::Total).is_empty());
+    // A run that helped is no warning.
+    window.set(Command::SetLanguage(LanguageChoice::Chinese));
+    window.harness.get_by_label(
+        "run-7 · imitation: 学生模型跌到了起点以下：val 上的 mAP50-95：训练前 0.3000 → 结束时 0.0500；教师模型 0.6000",
+    );
+}
+
+#[test]
+fn a_start_that_is_refused_leaves_no_run() {
+    let mut window = Window::open();
+    window.click("Start");
+    let cause = "teacher and student cannot be paired at the head: their anchors differ";
+    window.say(vec![(WITH, RunEvent::Stage { what: "reading train".into(), fraction: None })]);
+    window.say(vec![(WITH, RunEvent::Ended(Outcome::Failed(cause.into())))]);
+    window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: cause.into() });
+    window.report(Report::Finished { kind: JobKind::Run });
+    let runs = &window.app().state.runs;
+    assert!(runs.tracks.is_empty() && runs.unfinished.is_none() && runs.live.is_none());
+    assert!(window.harness.query_by_label("Resume").is_none());
+    let errors: Vec<_> = window.app().state.messages.iter().map(|message| message.text.clone()).collect();
+    assert_eq!(errors, [cause], "it is told once");
+}
+
+/// A run of pairs as its folder tells it: an epoch of 20 s.
+fn earlier(seed: u64, arm: Arm, map50_95: f64) -> EarlierRun {
+    let config = Campaign { paired: true, seeds: 2, ..Form::default().campaign };
+    let campaign = Campaign { out: "made/pairs".into(), ..config };
+    let last = Accuracy { map50: 2.0 * map50_95, map50_95 };
+    EarlierRun {
+        folder: Path::new("made/pairs").join(format!("{}-{seed}", arm.name())),
+        config: Some(Box::new(RunConfig { seed, ..campaign.config.clone() })),
+        steps: vec![StepRecord { seconds: 20.0, ..Default::default() }],
+        result: Some(RunResult { map50_95, last: Some(last), seconds: 20.0, ..Default::default() }),
+        campaign: Some(Box::new(campaign)),
+        ..EarlierRun::default()
+    }
+}
+
+#[test]
+fn a_folder_of_pairs_opens_whole_with_its_verdict_and_goes_on() {
+    let mut window = Window::open();
+    let runs = vec![
+        earlier(0, Arm::Imitation, 0.20),
+        earlier(0, Arm::Baseline, 0.23),
+        earlier(1, Arm::Imitation, 0.21),
+        earlier(1, Arm::Baseline, 0.25),
+    ];
+    window.report(Report::Pairs { runs, unread: vec![("made/pairs/imitation-2".into(), "it is damaged".into())] });
+    assert_eq!(window.app().state.runs.tab, RunTab::Paired);
+    // −0.03 and −0.04: mean −0.035, spread 0.01/√2, half the interval 12.7062 · 0.005.
+    let paired = window.app().state.runs.paired().expect("pairs");
+    let verdict = paired.comparison.verdict.clone().expect("a verdict");
+    assert_eq!((verdict.n, verdict.says), (2, Says::CannotTell));
+    assert!((verdict.mean + 0.035).abs() < 1e-12 && (verdict.low.expect("low") + 0.035 + 0.063_531).abs() < 1e-5);
+    window.harness.get_by_label(&paired.sentence());
+    window.harness.get_by_label("seed 0: −0.030, seed 1: −0.040, 95 % interval −0.099 to +0.029");
+    let messages = &window.app().state.messages;
+    assert!(messages.iter().any(|m| m.level == Level::Error && m.text == "it is damaged"));
+    // 3 seeds leave 4.3027 · 0.00707 / √3 = 0.0176, no more than 0.035.
+    window.harness.get_by_label("about 0:40, as long as the runs so far took");
+    window.click("Run 1 more seed");
+    let (campaign, _) = window.asked().expect("a run");
+    assert_eq!((&*campaign.out, campaign.seeds, campaign.resume), (Path::new("made/pairs"), 3, true));
+}
+
+#[test]
+fn pairs_that_lie_in_no_folder_of_theirs_say_why_they_get_no_more_seeds() {
+    let mut window = Window::open();
+    for arm in [Arm::Imitation, Arm::Baseline] {
+        let run = EarlierRun { campaign: None, ..earlier(0, arm, 0.2) };
+        window.report(Report::EarlierRun(Box::new(run)));
+    }
+    window.click("Comparison");
+    let why = "These runs lie in no folder of pairs (with its campaign.toml): start pairs anew.";
+    window.harness.get_by_label(why);
+    assert!(window.harness.get_by_label("Run 4 more seeds").accesskit_node().is_disabled());
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl Command {
         all.push(Self::Preflight);
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
         all.extend([Self::StartSearch, Self::StopSearch, Self::ResumeSearch]);
+        all.extend(state.runs.paired().map(|paired| Self::RunMoreSeeds(paired.further())));
         all.extend([1, -1].map(Self::StepBatch));
         all.push(Self::RemakeBatch);
         all.push(Self::SetBatchScale(None));

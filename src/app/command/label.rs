@@ -6,7 +6,7 @@ use egui::ThemePreference;
 
 use super::{Command, RunFile};
 use crate::app::figure::FigureWhat;
-use crate::app::language::{LanguageChoice, t, tr};
+use crate::app::language::{LanguageChoice, counted, t, tr};
 use crate::app::view::{Camera, ChannelView, Pin, RangeMode, ScaleChoice};
 use crate::inspect::{AdapterChoice, Role};
 use crate::worker::JobKind;
@@ -138,6 +138,7 @@ impl Command {
             Self::OpenSearch(path) => t!("Open the search {folder}", folder = file_name(path)),
             Self::TakeSetting(name) => t!("Take the setting {name}", name),
             Self::ConfirmSetting(name, seeds) => t!("Confirm {name} with {seeds} seeds", name, seeds),
+            Self::RunMoreSeeds(more) => t!("Run {count}", count = counted(*more as usize, "more seed", "more seeds")),
             Self::OpenRun(path) => t!("Open the run {run}", run = file_name(path)),
             Self::OpenReplays(_) => t!("Replay recorded runs").into(),
             Self::ToggleTrack(_) => t!("Show or hide a run").into(),

@@ -147,6 +147,8 @@ pub enum Command {
     TakeSetting(String),
     /// The same, and a paired run of it on so many seeds.
     ConfirmSetting(String, u32),
+    /// Goes on with the pairs that are compared until they have so many seeds more.
+    RunMoreSeeds(u32),
     /// The folder of an earlier run.
     OpenRun(PathBuf),
     /// Recorded runs, to replay.

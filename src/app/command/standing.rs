@@ -83,6 +83,7 @@ impl Command {
             Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
             Self::ResumeRun => running()
                 .or_else(|| state.runs.unfinished.is_none().then_some(t!("No run of this session was stopped."))),
+            Self::RunMoreSeeds(_) => running().or_else(|| state.runs.extendable().err()),
             Self::StepBatch(step) if *step < 0 && state.runs.batch.step == 0 => {
                 Some(t!("This is the first batch of the run."))
             }
@@ -119,7 +120,7 @@ impl Command {
                 Some(_) if state.runs.is_stopping() => Some(t!("The run is being stopped.")),
                 Some(_) => None,
             },
-            Self::SetRunTab(RunTab::Paired) => state.runs.paired().is_none().then_some(t!("No paired run has begun.")),
+            Self::SetRunTab(RunTab::Paired) => (!state.runs.has_pairs()).then_some(t!("No paired run has begun.")),
             Self::StartSurvey => survey::wanted(state).err().map(tr),
             Self::ExportSurvey => figure::drawing(state, FigureWhat::Survey).err().map(tr),
             Self::ExportCurves(plot) => figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),

@@ -129,7 +129,7 @@ impl Command {
             Self::BrowseForRun(RunFile::SearchOut) => t!("The table, the best setting and every run go in there."),
             Self::BrowseForRun(RunFile::Out) => t!("Configuration, curves and weights go in there."),
             Self::BrowseForRun(RunFile::Earlier) | Self::OpenRun(_) => {
-                t!("Lays the curves of a run on disk over the others.")
+                t!("Lays the curves of a run on disk over the others; a folder of pairs opens with all its runs.")
             }
             Self::EditRun(_) => t!("What the next run is asked to do."),
             Self::ResetRun => t!("Data, models and mask follow the window again."),
@@ -143,6 +143,10 @@ impl Command {
             Self::PauseRun => t!("Waits after the step in hand, and goes on where it stood."),
             Self::StopRun => t!("Ends after the step in hand, with a checkpoint to resume from."),
             Self::ResumeRun => t!("Goes on from its last checkpoint."),
+            Self::RunMoreSeeds(_) => t!(
+                "Runs further seeds with imitation and without, and decides by the same rule. Choose how many before you look: \
+                 whoever goes on until a verdict appears finds one too easily."
+            ),
             Self::ToggleTrack(_) => t!("Hidden runs are still in the list."),
             Self::RemoveTrack(_) => t!("Its files stay."),
             Self::SetCurves(_) => t!("Which curves are shown, and how."),

@@ -2,17 +2,14 @@
 
 use crate::train::config::{ImitationConfig, RunConfig};
 use crate::train::event::{Arm, RunId};
+use crate::train::record;
 use crate::worker::EarlierRun;
 
 /// Arm and seed. The folder that a campaign made says both, "baseline-4"; elsewhere the records say whether anything was
 /// compared with a teacher, and the config what the seed was.
 pub(super) fn id(run: &EarlierRun) -> RunId {
     let name = run.folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let of_campaign =
-        [Arm::Imitation, Arm::Baseline].into_iter().find_map(|arm| match name.strip_prefix(arm.name())? {
-            "" => Some((arm, None)),
-            rest => Some((arm, Some(rest.strip_prefix('-')?.parse().ok()?))),
-        });
+    let of_campaign = record::said_by(&name);
     let compared = run.steps.iter().any(|step| !step.distance.is_empty());
     let arm = match of_campaign {
         Some((arm, _)) => arm,

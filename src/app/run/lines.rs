@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::app::language::t;
-use crate::app::run::series::{Window, decimate, moving_average};
+use crate::app::run::series::{Window, decimate, moving_average, span};
 use crate::app::run::track::{Curve, Plot, Track, difference};
 use crate::app::run::{CurveView, Runs};
 use crate::export::figure::plot::{PlotFigure, PlotLine, PlotPanel};
+use crate::format::significant;
 use crate::ui::palette;
 
 /// One line of a plot. Runs have colours, twins share one and differ in their strokes, the curves of one run in their
@@ -70,6 +71,53 @@ pub fn lines(runs: &Runs, plot: Plot) -> Vec<Line> {
         return twins.flat_map(|(track, other)| of_track(track, Some(other))).collect();
     }
     tracks.iter().filter(|track| track.visible).flat_map(|track| of_track(track, None)).collect()
+}
+
+/// What holds for whole runs: the accuracy of their teacher.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeacherLevel {
+    /// "mAP50"
+    pub name: &'static str,
+    pub value: f64,
+}
+
+impl TeacherLevel {
+    pub fn label(&self) -> String {
+        t!("teacher {name}", name = self.name)
+    }
+}
+
+/// The levels of a plot: each once, of all runs that are to be seen.
+pub fn levels(runs: &Runs, plot: Plot) -> Vec<TeacherLevel> {
+    let mut found: Vec<TeacherLevel> = Vec::new();
+    if plot != Plot::Map || runs.view.difference {
+        return found;
+    }
+    let seen = runs.tracks.iter().filter(|track| track.visible);
+    for teacher in seen.filter_map(|track| track.measured.as_ref()?.teacher.as_ref()) {
+        let both = [("mAP50", teacher.map50), ("mAP50-95", teacher.map50_95)];
+        for level in both.map(|(name, value)| TeacherLevel { name, value }) {
+            // A file keeps fewer digits than the run itself.
+            if !found.iter().any(|known| known.name == level.name && (known.value - level.value).abs() < 1e-4) {
+                found.push(level);
+            }
+        }
+    }
+    found
+}
+
+/// Between which values λ moved in the runs that are to be seen; `None` where it did not.
+pub fn moved_lambda(runs: &Runs) -> Option<(f64, f64)> {
+    let seen = runs.tracks.iter().filter(|track| track.visible && !track.is_baseline());
+    let ranges = seen.filter_map(|track| track.lambda);
+    let all = ranges.reduce(|(low, high), (l, h)| (f64::min(low, l), f64::max(high, h)))?;
+    (all.1 > 1.1 * all.0).then_some(all)
+}
+
+/// What has to be known to read a plot whose values λ is a factor of.
+pub fn lambda_note(runs: &Runs, plot: Plot) -> Option<String> {
+    let (low, high) = moved_lambda(runs).filter(|_| matches!(plot, Plot::Total | Plot::Imitation))?;
+    Some(t!("λ moved between {low} and {high}", low = significant(low), high = significant(high)))
 }
 
 impl Line {
@@ -157,6 +205,11 @@ impl CurveExport {
         let runs = self.runs();
         let panels = self.plots.iter().map(|plot| self.panel(&runs, *plot)).collect();
         let mut facts = vec![format!("moving average, weight {}", self.view.smoothing)];
+        if let Some((low, high)) = moved_lambda(&runs)
+            && self.plots.iter().any(|plot| matches!(plot, Plot::Total | Plot::Imitation))
+        {
+            facts.push(format!("λ between {} and {}", significant(low), significant(high)));
+        }
         if self.view.difference {
             facts.insert(0, "imitation − baseline".to_owned());
         }
@@ -170,11 +223,8 @@ impl CurveExport {
     fn panel(&self, runs: &Runs, plot: Plot) -> PlotPanel {
         let drawn = lines(runs, plot).into_iter().filter_map(|line| {
             let curve = line.curve(&runs.tracks)?;
-            let span = |x: &Vec<f64>| Some((*x.first()?, *x.last()?));
-            let (low, high) = span(&curve.steps)?;
-            let place = |step| self.view.x.place(step);
-            let window =
-                Window { low: place(low), high: place(high), buckets: BUCKETS, x: self.view.x, y: self.view.y };
+            let (low, high) = span(&curve.steps, self.view.x)?;
+            let window = Window { low, high, buckets: BUCKETS, x: self.view.x, y: self.view.y };
             let smooth = moving_average(&curve.values, self.view.smoothing_of(line.plot));
             let raw = decimate(&curve.steps, &curve.values, window);
             let color = palette::line_color(&palette::LIGHT, line.color, line.index, line.of, line.minus.is_some());
@@ -187,13 +237,28 @@ impl CurveExport {
                 missing: raw.missing.into_iter().map(|(x, _)| x).collect(),
             })
         });
+        let mut drawn: Vec<PlotLine> = drawn.collect();
+        let ends = drawn.iter().flat_map(|line| &line.points).map(|point| point[0]);
+        let (low, high) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), x| (f64::min(l, x), f64::max(h, x)));
+        let teacher = palette::LIGHT.teacher;
+        for level in levels(runs, plot).into_iter().filter(|_| low <= high) {
+            let y = self.view.y.place(level.value);
+            drawn.push(PlotLine {
+                label: level.label(),
+                color: [teacher.r(), teacher.g(), teacher.b()],
+                dashed: false,
+                points: if y.is_finite() { vec![[low, y], [high, y]] } else { Vec::new() },
+                band: Vec::new(),
+                missing: Vec::new(),
+            });
+        }
         PlotPanel {
             title: plot.name().to_owned(),
             x_label: "step".to_owned(),
             y_label: plot.unit().to_owned(),
             x: self.view.x,
             y: self.view.y,
-            lines: drawn.collect(),
+            lines: drawn,
         }
     }
 }
@@ -206,7 +271,8 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::event::{Arm, RunId, StepRecord};
+    use crate::train::evaluate::Evaluation;
+    use crate::train::event::{Arm, EpochRecord, RunEvent, RunId, StartRecord, StepRecord};
 
     fn track(key: u64, arm: Arm, totals: &[f64]) -> Arc<Track> {
         let mut track = Track::new(key, 1, RunId { seed: 0, arm }, format!("a, {}", arm.name()));
@@ -235,6 +301,42 @@ mod tests {
         let mut runs = runs();
         runs.toggle(2);
         assert_eq!(lines(&runs, Plot::Total).len(), 1);
+    }
+
+    #[test]
+    fn where_lambda_moved_it_is_said_beside_what_it_is_a_factor_of() {
+        let with_lambda = |values: &[f64]| {
+            let mut track = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, "a".into());
+            for (step, &lambda) in values.iter().enumerate() {
+                track.step(&StepRecord { step: step as u64, lambda, ..Default::default() });
+            }
+            Runs { tracks: vec![Arc::new(track)], ..Runs::default() }
+        };
+        let faded = with_lambda(&[0.4, 0.2, 0.05]);
+        assert_eq!(lambda_note(&faded, Plot::Total).as_deref(), Some("λ moved between 0.0500 and 0.400"));
+        assert_eq!(lambda_note(&faded, Plot::Distance), None, "which is at λ = 1");
+        assert_eq!(lambda_note(&with_lambda(&[0.4, 0.4]), Plot::Total), None);
+        assert_eq!(lambda_note(&runs(), Plot::Imitation), None, "λ was 0 throughout");
+    }
+
+    #[test]
+    fn a_teacher_is_a_line_of_the_figure_and_counts_once() {
+        let evaluation = |map: f64| Evaluation { map50: 2.0 * map, map50_95: map, ..Evaluation::default() };
+        let runs = [1, 2].map(|key| {
+            let mut track = Track::new(key, 1, RunId { seed: key, arm: Arm::Imitation }, format!("run {key}"));
+            let start = StartRecord { student: evaluation(0.1), teacher: Some(evaluation(0.3)) };
+            track.receive(RunEvent::Start(Arc::new(start)));
+            let epoch = EpochRecord { step: 20, evaluation: Some(evaluation(0.2)), ..EpochRecord::default() };
+            track.receive(RunEvent::Epoch(Box::new(epoch)));
+            Arc::new(track)
+        });
+        let view = CurveView::default();
+        let export = CurveExport { tracks: runs.to_vec(), view, plots: vec![Plot::Map] };
+        let panel = export.figure().panels.swap_remove(0);
+        let teacher: Vec<_> = panel.lines.iter().filter(|line| line.label.starts_with("teacher")).collect();
+        assert_eq!(teacher.iter().map(|line| &*line.label).collect::<Vec<_>>(), ["teacher mAP50", "teacher mAP50-95"]);
+        assert_eq!(teacher[1].points, [[0.0, 0.3], [20.0, 0.3]]);
+        assert_eq!(panel.lines[1].points, [[0.0, 0.1], [20.0, 0.2]], "the student begins where it did");
     }
 
     #[test]

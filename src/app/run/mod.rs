@@ -21,16 +21,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::before_after::Before;
-use crate::app::language::{key, t};
+use crate::app::language::{key, t, tr};
 use crate::app::messages::Level;
 use crate::export::figure::axis::AxisScale;
+use crate::story::Line;
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{Outcome, RunControl, RunEvent, RunId};
+use crate::train::replay::Replay;
+use crate::train::verdict::Says;
 use crate::worker::EarlierRun;
 
 pub use batch::BatchView;
 pub use form::{Field, Form, OpenThings, Problem};
-pub use paired::{Paired, Row};
+pub use paired::{Paired, Row, Stand};
 pub use playback::Playback;
 pub use preflight::Examined;
 pub use progress::{Progress, clock};
@@ -115,6 +118,9 @@ impl Default for CurveView {
         }
     }
 }
+
+/// Seeds of a set of pairs, at most: as on the command line.
+pub const MOST_SEEDS: u32 = 100;
 
 /// The campaign under way.
 #[derive(Clone, Debug)]
@@ -209,12 +215,19 @@ impl Runs {
     pub(super) fn begin(&mut self, campaign: Campaign, number: Option<u64>) -> Arc<RunControl> {
         let number = number.unwrap_or_else(|| self.next_key());
         let control = Arc::new(RunControl::default());
+        let pairs = Arc::new(campaign.clone());
+        for track in self.tracks.iter_mut().filter(|track| track.campaign == number) {
+            Arc::make_mut(track).pairs = Some(Arc::clone(&pairs));
+        }
+        // What has finished is not run again.
+        let done = self.tracks.iter().filter(|track| track.campaign == number && track.has_finished());
+        let begun = done.count();
         self.live = Some(Live {
             campaign,
             control: Arc::clone(&control),
             number,
             current: None,
-            begun: 0,
+            begun,
             stage: Some(("starting".to_owned(), None)),
         });
         self.unfinished = None;
@@ -239,6 +252,7 @@ impl Runs {
                 RunEvent::Snapshot(_) | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
             }
             let name = run_name(&live.campaign, id, several);
+            let ends = matches!(event, RunEvent::Ended(Outcome::Finished));
             let known = self.tracks.iter().find(|track| track.campaign == number && track.id == id);
             let key = match known {
                 Some(track) => track.key,
@@ -247,6 +261,7 @@ impl Runs {
                     let key = self.next_key();
                     let mut track = Track::new(key, number, id, name.clone());
                     (track.start, track.before) = (start, self.before.clone());
+                    track.pairs = self.live.as_ref().map(|live| Arc::new(live.campaign.clone()));
                     self.tracks.push(Arc::new(track));
                     key
                 }
@@ -254,7 +269,14 @@ impl Runs {
             if let Some(live) = &mut self.live {
                 live.current = Some(key);
             }
-            notes.extend(note(&name, &event));
+            let fell = match &event {
+                RunEvent::Warning(text) => {
+                    self.track(key).is_some_and(|track| track.result().fall().as_ref() == Some(text))
+                }
+                _ => false,
+            };
+            // What is said at the run's end, with all its numbers, is not said twice.
+            notes.extend(note(&name, &event).filter(|_| !fell));
             // The live end is that of the run under way.
             if let (RunEvent::Snapshot(_), Some(playback)) = (&event, &mut self.playback)
                 && playback.at.is_none()
@@ -265,22 +287,33 @@ impl Runs {
             if let Some(track) = self.track_mut(key) {
                 track.receive(event);
             }
+            if let Some(track) = self.track(key).filter(|_| ends) {
+                let (level, text) = self.says(track);
+                notes.push(Note { level, what: name, text });
+            }
         }
         notes
     }
 
-    /// The campaign is over; nothing more will come of it.
-    pub(super) fn ended(&mut self) {
-        let Some(live) = self.live.take() else { return };
+    /// The campaign is over; nothing more will come of it but what it says of imitation.
+    pub(super) fn ended(&mut self) -> Option<Note> {
+        let live = self.live.take()?;
+        // Where a run was refused before it began there is nothing to see and nothing to go on with.
+        self.tracks.retain(|track| track.campaign != live.number || track.has_begun());
         let of_it = || self.tracks.iter().filter(|track| track.campaign == live.number);
-        let finished = of_it().filter(|track| track.outcome == Some(Outcome::Finished)).count();
-        if of_it().next().is_some() && finished < live.runs() {
-            self.unfinished = Some((live.number, live.campaign));
-        } else {
-            // The next one must not write over this one's results.
+        let finished = of_it().filter(|track| track.has_finished()).count();
+        if finished < live.runs() {
+            self.unfinished = of_it().next().is_some().then_some((live.number, live.campaign));
+            return None;
+        }
+        // The next one must not write over this one's results.
+        if self.form.campaign.out == live.campaign.out {
             self.form.campaign.out = PathBuf::new();
             self.asked_out = false;
         }
+        let verdict = self.pairs_of(live.number).comparison.verdict?;
+        let level = if verdict.says == Says::Hurts { Level::Warning } else { Level::Info };
+        Some(Note { level, what: folder_name(&live.campaign), text: said(&verdict.line()) })
     }
 
     /// Whether this failure has been told by the run itself.
@@ -290,8 +323,13 @@ impl Runs {
         self.tracks.iter().any(|track| track.campaign == live.number && failed(track))
     }
 
-    /// Lays a run from disk over the others.
+    /// Lays a run from disk over the others. One that was begun or goes on in this session is there already.
     pub(super) fn add_earlier(&mut self, run: EarlierRun) {
+        let live = self.live.as_ref().map(|live| live.number);
+        let knows_more = |track: &Arc<Track>| track.folder.is_none() || Some(track.campaign) == live;
+        if self.tracks.iter().any(|track| knows_more(track) && track.place() == Some(&run.folder)) {
+            return;
+        }
         let id = earlier::id(&run);
         let task = run.config.as_deref().map(earlier::task);
         let beside = |track: &&Arc<Track>| {
@@ -301,19 +339,47 @@ impl Runs {
             };
             same_task && track.folder.as_ref().and_then(|f| f.parent()) == run.folder.parent()
         };
-        let twin = self.tracks.iter().filter(|track| track.folder.is_some()).find(beside);
-        let campaign = twin.map(|track| track.campaign).unwrap_or_else(|| self.next_key());
+        let twin = match &run.campaign {
+            Some(campaign) => {
+                let out = |track: &Arc<Track>| track.pairs.as_ref().map(|pairs| pairs.out.clone());
+                self.tracks.iter().find(|track| out(track).as_ref() == Some(&campaign.out))
+            }
+            None => self.tracks.iter().filter(|track| track.folder.is_some()).find(beside),
+        };
+        let number = twin.map(|track| track.campaign).unwrap_or_else(|| self.next_key());
         let parts: Vec<_> = run.folder.iter().rev().take(2).map(|part| part.to_string_lossy().into_owned()).collect();
-        let name = parts.into_iter().rev().collect::<Vec<_>>().join(" · ");
-        self.tracks.retain(|track| track.folder.as_ref() != Some(&run.folder));
-        let mut track = Track::new(self.next_key(), campaign, id, name);
+        let name = match &run.campaign {
+            Some(campaign) => run_name(campaign, id, campaign.seeds > 1),
+            None => parts.into_iter().rev().collect::<Vec<_>>().join(" · "),
+        };
+        // The record of the same run is part of it.
+        let recorded = |track: &Track| {
+            let same = |one: &Replay, other: &Replay| (one.id, one.campaign()) == (other.id, other.campaign());
+            track.folder.is_none()
+                && track.replay.as_deref().zip(run.replay.as_deref()).is_some_and(|(a, b)| same(a, b))
+        };
+        self.tracks.retain(|track| track.folder.as_ref() != Some(&run.folder) && !recorded(track));
+        let mut track = Track::new(self.next_key(), number, id, name);
         track.folder = Some(run.folder);
+        track.pairs = run.campaign.map(Arc::from);
+        track.outcome = run.result.is_some().then_some(Outcome::Finished);
+        track.kept = run.result;
         track.task = task;
         track.start = run.config.as_deref().map(RunConfig::start);
         track.scales = run.scales;
         run.steps.iter().for_each(|step| track.step(step));
         run.epochs.into_iter().for_each(|epoch| track.epoch(epoch));
+        track.tested = run.test;
+        run.start.into_iter().for_each(|start| track.receive(RunEvent::Start(start)));
+        // Of a run without maps there is nothing to see but its curves.
+        if let Some(replay) = run.replay.filter(|replay| !replay.snapshots.is_empty()) {
+            replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
+            track.replay = Some(Shared::new(replay));
+        }
         self.tracks.push(Arc::new(track));
+        if self.playback.is_some_and(|playback| self.track(playback.track).is_none()) {
+            self.playback = None;
+        }
     }
 
     pub(super) fn toggle(&mut self, key: u64) {
@@ -333,10 +399,40 @@ impl Runs {
 
     /// The newest campaign with twins.
     pub fn paired(&self) -> Option<Paired> {
+        Some(self.pairs_of(self.newest_pairs()?))
+    }
+
+    pub fn has_pairs(&self) -> bool {
+        self.newest_pairs().is_some()
+    }
+
+    fn newest_pairs(&self) -> Option<u64> {
         let twins = |campaign: u64| self.tracks.iter().any(|t| t.campaign == campaign && t.is_baseline());
-        let campaign = self.tracks.iter().rev().map(|track| track.campaign).find(|campaign| twins(*campaign))?;
+        self.tracks.iter().rev().map(|track| track.campaign).find(|campaign| twins(*campaign))
+    }
+
+    fn pairs_of(&self, campaign: u64) -> Paired {
         let of_it = self.tracks.iter().filter(|track| track.campaign == campaign);
-        Some(Paired::of(of_it.map(|track| &**track)))
+        Paired::of(of_it.map(|track| &**track), |track| self.is_under_way(track))
+    }
+
+    fn is_under_way(&self, track: &Track) -> bool {
+        let live = self.live.as_ref().is_some_and(|live| live.number == track.campaign);
+        live && track.outcome.is_none() && track.summary.is_some()
+    }
+
+    /// The pairs of [`Runs::paired`] as they can be gone on with: their number, and what they were asked to do. Or why they
+    /// cannot.
+    pub fn extendable(&self) -> Result<(u64, Arc<Campaign>), &'static str> {
+        let number = self.newest_pairs().ok_or(t!("No paired run has begun."))?;
+        let of_it = self.tracks.iter().filter(|track| track.campaign == number);
+        let known = of_it.filter_map(|track| track.pairs.as_ref()).find(|pairs| pairs.paired);
+        let pairs =
+            known.ok_or(t!("These runs lie in no folder of pairs (with its campaign.toml): start pairs anew."))?;
+        if pairs.seeds >= MOST_SEEDS {
+            return Err(t!("The pairs have as many seeds as there can be."));
+        }
+        Ok((number, Arc::clone(pairs)))
     }
 
     /// Imitation and baseline of one campaign and seed.
@@ -349,15 +445,34 @@ impl Runs {
         })
     }
 
+    /// How a run stands, in a sentence, and how grave that is.
+    pub fn says(&self, track: &Track) -> (Level, String) {
+        let twin = self.tracks.iter().find(|other| {
+            (other.campaign, other.id.seed) == (track.campaign, track.id.seed)
+                && other.id.arm != track.id.arm
+                && other.has_finished()
+        });
+        track.says(twin.map(|twin| &**twin))
+    }
+
     fn next_key(&mut self) -> u64 {
         self.keys += 1;
         self.keys
     }
 }
 
+fn folder_name(campaign: &Campaign) -> String {
+    campaign.out.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// A line of the engine in the language in force.
+fn said(line: &Line) -> String {
+    line.said(&tr).replace("->", "→").replace(" -", " −")
+}
+
 /// "run-3 · imitation · seed 1": as its folder is called, in every language.
 fn run_name(campaign: &Campaign, id: RunId, several: bool) -> String {
-    let folder = campaign.out.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
+    let folder = folder_name(campaign);
     let arm = match (campaign.paired, &campaign.config.teacher) {
         (false, None) => "no teacher",
         _ => id.arm.name(),
@@ -369,7 +484,6 @@ fn run_name(campaign: &Campaign, id: RunId, several: bool) -> String {
 fn note(name: &str, event: &RunEvent) -> Option<Note> {
     let (level, text) = match event {
         RunEvent::Warning(text) => (Level::Warning, text.clone()),
-        RunEvent::Ended(Outcome::Finished) => (Level::Info, t!("the run is finished").to_owned()),
         RunEvent::Ended(Outcome::Stopped) => {
             (Level::Info, t!("the run was stopped; Resume goes on with it").to_owned())
         }

@@ -1,151 +1,241 @@
-//! What a paired campaign found: each run's accuracy, and by how much imitation is ahead.
+//! What pairs have found: each run's accuracy, and the verdict, as `comparison.json` has them.
 
-use std::collections::BTreeMap;
-
-use crate::app::language::{counted, t};
+use crate::app::language::{t, tr};
+use crate::app::run::said;
 use crate::app::run::track::Track;
-use crate::train::comparison::Lead;
-use crate::train::evaluate::Evaluation;
+use crate::train::comparison::{Accuracy, Comparison, RunResult};
 use crate::train::event::Arm;
+
+/// Whether a run's numbers count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stand {
+    Finished,
+    UnderWay,
+    /// Stopped, failed, or read from disk before its end.
+    Unfinished,
+}
 
 /// One run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub seed: u64,
     pub arm: Arm,
-    /// mAP50 and mAP50-95 of the last evaluation.
-    pub last: Option<[f64; 2]>,
-    /// The best of each over all evaluations.
-    pub best: Option<[f64; 2]>,
-    /// Imitation distance over all scales, mean of the first and of the last epoch.
-    pub distance: Option<[f64; 2]>,
-    /// Its numbers still change: it has not ended, and was not read from disk.
-    pub under_way: bool,
+    /// What it has come to so far.
+    pub result: RunResult,
+    pub stand: Stand,
+    /// Of its steps, and of its evaluations where that is known.
+    pub seconds: Option<f64>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Paired {
-    pub rows: Vec<Row>,
-    /// Imitation − baseline in the last mAP50, over the seeds of which both runs have one.
-    pub map50: Option<Lead>,
-    pub map50_95: Option<Lead>,
-}
-
-impl Paired {
-    /// The table of a campaign.
-    pub fn of<'a>(tracks: impl Iterator<Item = &'a Track>) -> Self {
-        let mut rows: Vec<Row> = tracks.map(row).collect();
-        rows.sort_by_key(|row| (row.seed, row.arm));
-        let differences = |index: usize| -> Vec<f64> {
-            let mut seeds: BTreeMap<u64, [Option<f64>; 2]> = BTreeMap::new();
-            for row in &rows {
-                let arm = usize::from(row.arm == Arm::Baseline);
-                seeds.entry(row.seed).or_default()[arm] = row.last.map(|last| last[index]);
-            }
-            seeds.into_values().filter_map(|[imitation, baseline]| Some(imitation? - baseline?)).collect()
+impl Row {
+    fn of(track: &Track, under_way: bool) -> Self {
+        let stand = match (track.has_finished(), under_way) {
+            (true, _) => Stand::Finished,
+            (false, true) => Stand::UnderWay,
+            (false, false) => Stand::Unfinished,
         };
-        let (map50, map50_95) = (Lead::of(&differences(0)), Lead::of(&differences(1)));
-        Self { rows, map50, map50_95 }
+        let (result, seconds) = (track.result(), track.seconds());
+        Self { seed: track.id.seed, arm: track.id.arm, result, stand, seconds }
     }
 
-    pub fn sentence(&self) -> String {
-        let Some(lead) = self.map50 else {
-            return t!("The difference follows when both runs of a seed have been evaluated.").to_owned();
-        };
-        let amount = format!("{:.3}", lead.mean.abs());
-        let spread = lead.spread.map(|spread| format!(" ± {spread:.3}")).unwrap_or_default();
-        let seeds = counted(lead.seeds, "seed", "seeds");
-        match lead.mean {
-            mean if mean > 0.0 => t!("imitation ahead by {amount}{spread} mAP50 over {seeds}", amount, spread, seeds),
-            mean if mean < 0.0 => t!("imitation behind by {amount}{spread} mAP50 over {seeds}", amount, spread, seeds),
-            _ => t!("imitation and baseline are level in mAP50{spread} over {seeds}", spread, seeds),
+    /// On val, of the last evaluated weights. Version 0.1.0 kept the numbers alone.
+    pub fn last(&self) -> Option<Accuracy> {
+        let RunResult { map50, map50_95, last, .. } = self.result;
+        last.or((self.stand == Stand::Finished).then_some(Accuracy { map50, map50_95 }))
+    }
+
+    /// "imitation", "baseline · under way".
+    pub fn name(&self) -> String {
+        let arm = tr(self.arm.name());
+        match self.stand {
+            Stand::Finished => arm.to_owned(),
+            Stand::UnderWay => t!("{arm} · under way", arm),
+            Stand::Unfinished => t!("{arm} · not finished", arm),
         }
     }
 }
 
-fn row(track: &Track) -> Row {
-    let evaluations: Vec<&Evaluation> = track.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).collect();
-    let pair = |evaluation: &Evaluation| [evaluation.map50, evaluation.map50_95];
-    let best = evaluations.iter().map(|e| pair(e)).reduce(|a, b| [a[0].max(b[0]), a[1].max(b[1])]);
-    let distances: Vec<f64> = track.epochs.iter().filter_map(|epoch| epoch.mean.whole_distance()).collect();
-    Row {
-        seed: track.id.seed,
-        arm: track.id.arm,
-        last: evaluations.last().map(|e| pair(e)),
-        best,
-        distance: distances.first().zip(distances.last()).map(|(first, last)| [*first, *last]),
-        under_way: track.outcome.is_none() && track.folder.is_none(),
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Paired {
+    /// By seed, imitation first.
+    pub rows: Vec<Row>,
+    /// Of the runs that have finished.
+    pub comparison: Comparison,
+}
+
+impl Paired {
+    /// The table of a campaign.
+    pub fn of<'a>(tracks: impl Iterator<Item = &'a Track>, under_way: impl Fn(&Track) -> bool) -> Self {
+        let mut rows: Vec<Row> = tracks.map(|track| Row::of(track, under_way(track))).collect();
+        rows.sort_by_key(|row| (row.seed, row.arm));
+        let finished = rows.iter().filter(|row| row.stand == Stand::Finished);
+        let comparison = Comparison::of(finished.map(|row| row.result.clone()).collect());
+        Self { rows, comparison }
+    }
+
+    /// The verdict in plain words.
+    pub fn sentence(&self) -> String {
+        match &self.comparison.verdict {
+            Some(verdict) => said(&verdict.line()),
+            None => t!("The difference follows when both runs of a seed have finished.").to_owned(),
+        }
+    }
+
+    /// On what the verdict stands, plainly.
+    pub fn basis(&self) -> Option<String> {
+        let verdict = self.comparison.verdict.as_ref()?;
+        let split = match verdict.split.as_str() {
+            "test" => t!("Measured on test, on which nothing was chosen"),
+            _ => t!("Measured on val: no pair has been tested on a split of its own"),
+        };
+        let split = self.comparison.half_tested().map_or_else(|| split.to_owned(), |line| said(&line));
+        Some(t!("{split}. The averaged weights after the last step count (weights/last), not the best epoch.", split))
+    }
+
+    /// What has to be said where students ended below their start: a difference between such runs says little.
+    pub fn warning(&self) -> Option<String> {
+        let finished = || self.rows.iter().filter(|row| row.stand == Stand::Finished);
+        let (fell, all) = (finished().filter(|row| row.result.fall().is_some()).count(), finished().count());
+        (fell > 0).then(|| {
+            t!(
+                "{fell} of {all} students fell below their start: mend the recipe (learning rate, epochs) before anything is \
+                 compared.",
+                fell,
+                all
+            )
+        })
+    }
+
+    /// Further seeds worth running: what the rule asks for, one where there is a verdict.
+    pub fn further(&self) -> u32 {
+        let seeds = match &self.comparison.verdict {
+            Some(verdict) => verdict.further_seeds(),
+            None => None,
+        };
+        seeds.and_then(|seeds| u32::try_from(seeds).ok()).unwrap_or(1)
+    }
+
+    /// What one more seed takes, both runs, at the mean of those that have finished, s.
+    pub fn seconds_per_seed(&self) -> Option<f64> {
+        let mean = |arm: Arm| {
+            let of_arm = self.rows.iter().filter(|row| row.arm == arm && row.stand == Stand::Finished);
+            let seconds: Vec<f64> = of_arm.filter_map(|row| row.seconds).collect();
+            (!seconds.is_empty()).then(|| seconds.iter().sum::<f64>() / seconds.len() as f64)
+        };
+        Some(mean(Arm::Imitation)? + mean(Arm::Baseline)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::train::event::{EpochRecord, Outcome, RunEvent, RunId, StepRecord};
+    use std::sync::Arc;
 
-    fn run(seed: u64, arm: Arm, map50: &[f64]) -> Track {
+    use super::*;
+    use crate::train::evaluate::Evaluation;
+    use crate::train::event::{EpochRecord, Outcome, RunEvent, RunId, StartRecord, StepRecord};
+    use crate::train::verdict::Verdict;
+
+    fn evaluation(map50_95: f64) -> Evaluation {
+        Evaluation { map50: 2.0 * map50_95, map50_95, seconds: 2.0, ..Evaluation::default() }
+    }
+
+    /// A run that evaluated these and then finished; each epoch is a step of 10 s.
+    fn run(seed: u64, arm: Arm, maps: &[f64]) -> Track {
         let mut track = Track::new(seed, 0, RunId { seed, arm }, String::new());
-        for (epoch, &map50) in map50.iter().enumerate() {
-            let evaluation = Evaluation { map50, map50_95: map50 / 2.0, ..Default::default() };
-            let distance = vec![Some(8.0 / (epoch + 1) as f64), Some(2.0)];
+        for (epoch, &map) in maps.iter().enumerate() {
+            let step = StepRecord { step: epoch as u64, seconds: 10.0, ..StepRecord::default() };
+            let distance = vec![Some(8.0 / (epoch + 1) as f64), None];
+            track.receive(RunEvent::Step(step));
             track.receive(RunEvent::Epoch(Box::new(EpochRecord {
                 epoch: epoch as u32,
-                step: 10 * (epoch as u64 + 1),
+                step: epoch as u64 + 1,
                 mean: StepRecord { distance, ..Default::default() },
-                evaluation: Some(evaluation),
+                evaluation: Some(evaluation(map)),
+                best: maps[..epoch].iter().all(|earlier| *earlier < map),
                 ..Default::default()
             })));
         }
+        track.receive(RunEvent::Ended(Outcome::Finished));
         track
     }
 
+    fn paired(tracks: &[Track]) -> Paired {
+        Paired::of(tracks.iter(), |_| false)
+    }
+
     #[test]
-    fn the_table_has_last_and_best_and_the_distance_from_first_to_last() {
-        let paired = Paired::of([run(1, Arm::Baseline, &[0.1]), run(0, Arm::Imitation, &[0.3, 0.5, 0.4])].iter());
-        let first = &paired.rows[0];
-        assert_eq!((first.seed, first.last, first.best), (0, Some([0.4, 0.2]), Some([0.5, 0.25])));
-        // 8 + 2, then a third of 8 and 2.
-        assert_eq!(first.distance, Some([10.0, 8.0 / 3.0 + 2.0]));
+    fn a_row_has_before_last_best_teacher_test_and_minutes() {
+        let mut with = run(0, Arm::Imitation, &[0.30, 0.50, 0.40]);
+        let start = StartRecord { student: evaluation(0.2), teacher: Some(evaluation(0.7)) };
+        with.receive(RunEvent::Start(Arc::new(start)));
+        with.receive(RunEvent::Tested(Arc::new(evaluation(0.35))));
+        let paired = paired(&[run(1, Arm::Baseline, &[0.1]), with]);
+        let row = &paired.rows[0];
+        let map = |accuracy: Option<Accuracy>| accuracy.map(|accuracy| accuracy.map50_95);
+        let RunResult { before, teacher, test, best, .. } = row.result;
+        assert_eq!([map(before), map(row.last()), map(teacher), map(test)], [0.2, 0.4, 0.7, 0.35].map(Some));
+        assert_eq!(best.map(|best| (best.epoch, best.accuracy.map50_95)), Some((1, 0.5)));
+        let RunResult { distance_of_first_epoch: first, distance_of_last_epoch: last, .. } = row.result;
+        assert_eq!((first, last), (Some(8.0), Some(8.0 / 3.0)), "a scale without cells adds nothing");
+        // Three steps of 10 s and three evaluations of 2 s.
+        assert_eq!(row.seconds, Some(36.0));
         assert_eq!(paired.rows[1].arm, Arm::Baseline);
-        assert_eq!(paired.map50, None, "no seed has both");
-        assert!(paired.sentence().contains("follows"));
+        assert!(paired.comparison.verdict.is_none() && paired.sentence().contains("follows"));
+        assert_eq!(paired.warning(), None);
     }
 
     #[test]
-    fn a_run_is_under_way_until_it_ends_unless_it_was_read_from_disk() {
-        let under_way = |track: Track| Paired::of([track].iter()).rows[0].under_way;
-        let live = || run(0, Arm::Imitation, &[0.1]);
-        assert!(under_way(live()));
-        let mut ended = live();
-        ended.receive(RunEvent::Ended(Outcome::Stopped));
-        assert!(!under_way(ended));
-        let mut read = live();
-        read.folder = Some("runs/run-1".into());
-        assert!(!under_way(read));
+    fn a_run_counts_when_it_has_finished() {
+        let mut half = run(0, Arm::Imitation, &[0.9]);
+        half.outcome = None;
+        let tracks = [half, run(0, Arm::Baseline, &[0.1])];
+        let of = |live: bool| Paired::of(tracks.iter(), |_| live);
+        assert_eq!([of(true).rows[0].stand, of(false).rows[0].stand], [Stand::UnderWay, Stand::Unfinished]);
+        assert_eq!(of(true).comparison.verdict, None);
+        assert_eq!(of(true).rows[0].last().map(|last| last.map50_95), Some(0.9), "and yet is to be seen");
+        assert_eq!(of(true).rows[0].name(), "imitation · under way");
     }
 
     #[test]
-    fn the_lead_is_a_mean_over_seeds_with_the_sample_deviation() {
-        // Differences 0.01, 0.02, 0.06: mean 0.03; squares 4, 1, 9 (·1e-4) → √(14e-4 / 2) = 0.02646.
+    fn the_verdict_is_that_of_the_rule_on_the_same_numbers() {
         let runs = [
             run(0, Arm::Imitation, &[0.41]),
             run(0, Arm::Baseline, &[0.40]),
             run(1, Arm::Imitation, &[0.52]),
             run(1, Arm::Baseline, &[0.50]),
-            run(2, Arm::Imitation, &[0.36]),
+            run(2, Arm::Imitation, &[0.33]),
             run(2, Arm::Baseline, &[0.30]),
             run(3, Arm::Imitation, &[0.9]),
         ];
-        let paired = Paired::of(runs.iter());
-        let lead = paired.map50.expect("three pairs");
-        assert!((lead.mean - 0.03).abs() < 1e-12 && (lead.spread.expect("a spread") - 0.026_457_5).abs() < 1e-6);
-        assert_eq!(paired.sentence(), "imitation ahead by 0.030 ± 0.026 mAP50 over 3 seeds");
-        assert!((paired.map50_95.expect("three pairs").mean - 0.015).abs() < 1e-12);
+        let paired = paired(&runs);
+        // 0.01, 0.02, 0.03, as in the rule's own test.
+        let verdict = Verdict::of("mAP50-95", "val", &[0.41 - 0.40, 0.52 - 0.50, 0.33 - 0.30]).expect("three pairs");
+        assert_eq!(paired.comparison.verdict.as_ref(), Some(&verdict));
+        assert_eq!(paired.sentence().replace('−', "-"), verdict.sentence());
+        assert_eq!(paired.further(), 1, "a fourth would settle it");
+        // 10 s and 2 s each.
+        assert_eq!(paired.seconds_per_seed(), Some(24.0));
+        assert!(paired.basis().is_some_and(|basis| basis.contains("val") && basis.contains("weights/last")));
     }
 
     #[test]
-    fn one_seed_has_no_spread_and_a_loss_is_called_one() {
-        let paired = Paired::of([run(0, Arm::Imitation, &[0.25]), run(0, Arm::Baseline, &[0.5])].iter());
-        assert_eq!(paired.sentence(), "imitation behind by 0.250 mAP50 over 1 seed");
+    fn where_students_fell_the_verdict_is_not_left_alone() {
+        let fallen = |arm, maps: &[f64]| {
+            let mut track = run(0, arm, maps);
+            track.receive(RunEvent::Start(Arc::new(StartRecord { student: evaluation(0.2), teacher: None })));
+            track
+        };
+        let paired = paired(&[fallen(Arm::Imitation, &[0.01]), fallen(Arm::Baseline, &[0.3])]);
+        assert!(paired.warning().is_some_and(|text| text.starts_with("1 of 2 students fell below their start")));
+    }
+
+    #[test]
+    fn one_seed_is_never_a_verdict() {
+        let paired = paired(&[run(0, Arm::Imitation, &[0.5]), run(0, Arm::Baseline, &[0.1])]);
+        assert_eq!(
+            paired.sentence(),
+            "cannot tell yet: mAP50-95 on val +0.400 in one seed, which is no verdict; run at least two"
+        );
+        assert_eq!(paired.further(), 4);
     }
 }

@@ -1,8 +1,10 @@
 //! How far a campaign is, how fast it goes, how long it still takes.
 
 use crate::app::language::t;
-use crate::app::run::Runs;
+use crate::app::messages::Level;
 use crate::app::run::track::Track;
+use crate::app::run::{Runs, said};
+use crate::train::event::Outcome;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
@@ -92,18 +94,32 @@ pub fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-/// A sentence for a track that is over or waits.
 impl Track {
-    pub fn state(&self) -> String {
-        use crate::train::event::Outcome;
+    /// How it stands, in a sentence, and how grave that is; `twin`: the other run of its pair, where that has finished.
+    pub(super) fn says(&self, twin: Option<&Self>) -> (Level, String) {
         let done = self.steps_done;
         let steps = self.summary.as_ref().map_or(done, |summary| summary.steps);
         match &self.outcome {
-            Some(Outcome::Finished) => t!("finished after {done} steps", done),
-            Some(Outcome::Stopped) => t!("stopped at step {done}/{steps}", done, steps),
-            Some(Outcome::Failed(cause)) => t!("failed at step {done}/{steps}: {cause}", done, steps, cause),
-            None if self.folder.is_some() => t!("read from disk, {done} steps", done),
-            None => t!("at step {done}/{steps}", done, steps),
+            Some(Outcome::Finished) => self.closes(twin),
+            Some(Outcome::Stopped) => (Level::Info, t!("stopped at step {done}/{steps}", done, steps)),
+            Some(Outcome::Failed(cause)) => {
+                (Level::Error, t!("failed at step {done}/{steps}: {cause}", done, steps, cause))
+            }
+            None if self.folder.is_some() => (Level::Info, t!("read from disk, {done} steps", done)),
+            None => (Level::Info, t!("at step {done}/{steps}", done, steps)),
+        }
+    }
+
+    /// What it came to, as the command line says it.
+    fn closes(&self, twin: Option<&Self>) -> (Level, String) {
+        let result = self.result();
+        if result.last.is_none() && self.kept.is_none() {
+            return (Level::Info, t!("finished after {done} steps", done = self.steps_done));
+        }
+        let facts = said(&result.line(twin.map(Self::result).as_ref()));
+        match result.fall() {
+            Some(_) => (Level::Warning, t!("the student fell below its start: {facts}", facts)),
+            None => (Level::Info, t!("finished: {facts}", facts)),
         }
     }
 }
@@ -135,6 +151,20 @@ mod tests {
         assert_eq!(progress.seconds_left, Some(30.0 + 12.0 + 50.0 + 20.0));
         assert_eq!(progress.text(), "run 1/2 · step 40/100 · 2.00 step/s · 1:52 left");
         assert!((progress.fraction() - 0.2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_run_that_is_gone_on_with_counts_what_has_finished() {
+        let mut runs = begun(true, 1);
+        let (with, without) = (RunId { seed: 0, arm: Arm::Imitation }, RunId { seed: 0, arm: Arm::Baseline });
+        runs.receive(vec![(with, started(0)), (with, RunEvent::Ended(Outcome::Finished))]);
+        runs.receive(vec![(without, started(0)), (without, RunEvent::Ended(Outcome::Stopped))]);
+        runs.ended();
+        let (number, campaign) = runs.unfinished.clone().expect("it can go on");
+        runs.begin(campaign, Some(number));
+        runs.receive(vec![(without, started(0))]);
+        let progress = Progress::of(&runs).expect("under way");
+        assert_eq!((progress.run, progress.runs), (2, 2));
     }
 
     #[test]

@@ -67,6 +67,7 @@ impl Runs {
         let key = self.next_key();
         let mut track = Track::new(key, number, replay.id, replay.name.clone());
         track.receive(RunEvent::Started(Arc::clone(&replay.summary)));
+        replay.start.iter().for_each(|start| track.receive(RunEvent::Start(Arc::clone(start))));
         replay.steps.iter().for_each(|step| track.step(step));
         replay.epochs.iter().for_each(|epoch| track.epoch(epoch.clone()));
         replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));

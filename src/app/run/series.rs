@@ -52,6 +52,12 @@ pub struct Drawn {
     pub missing: Vec<(f64, Missing)>,
 }
 
+/// Places of the first and the last value that have one on an axis; `x` ascends.
+pub fn span(x: &[f64], scale: AxisScale) -> Option<(f64, f64)> {
+    let place = |x: &f64| Some(scale.place(*x)).filter(|place| place.is_finite());
+    Some((x.iter().find_map(place)?, x.iter().rev().find_map(place)?))
+}
+
 /// Where and how finely a series is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
@@ -218,6 +224,13 @@ mod tests {
         // A whole bucket of NaN is one mark.
         let flood = decimate(&x, &[f64::NAN; 6], window(1.0, 6.0, 1));
         assert!(flood.missing.len() <= 2 && !flood.missing.is_empty(), "{flood:?}");
+    }
+
+    #[test]
+    fn a_span_leaves_out_what_an_axis_has_no_place_for() {
+        assert_eq!(span(&[0.0, 10.0, 1000.0], AxisScale::Linear), Some((0.0, 1000.0)));
+        assert_eq!(span(&[0.0, 10.0, 1000.0], AxisScale::Log), Some((1.0, 3.0)));
+        assert_eq!((span(&[0.0], AxisScale::Log), span(&[], AxisScale::Linear)), (None, None));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! One run as curves: what it has said so far, column by column.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,8 +9,10 @@ use crate::app::before_after::Before;
 use crate::app::glossary::Term;
 use crate::app::language::key;
 use crate::app::run::replay::Shared;
-use crate::train::config::{RunConfig, Start};
-use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StepRecord};
+use crate::train::comparison::RunResult;
+use crate::train::config::{Campaign, RunConfig, Start};
+use crate::train::evaluate::Evaluation;
+use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StartRecord, StepRecord};
 use crate::train::replay::Replay;
 
 /// What a plot shows.
@@ -88,12 +89,19 @@ impl Plot {
 
     pub const fn explanation(self) -> &'static str {
         match self {
-            Self::Total => key!("Everything that is minimised: box, objectness, class and imitation."),
+            Self::Total => key!(
+                "Everything that is minimised: box, objectness, class and imitation. It also moves where λ does: what was \
+                 learned is in its parts and in the distance."
+            ),
             Self::Box => key!("How far the predicted boxes are off: 1 − CIoU, times its gain."),
             Self::Objectness => Term::Objectness.explanation(),
             Self::Class => key!("How well the student knows which objects they are."),
-            Self::Imitation => key!("The imitation loss of each scale, λ included."),
-            Self::Distance => key!("The same at λ = 1: how far the student's features are from the teacher's."),
+            Self::Imitation => {
+                key!("The imitation loss of each scale, λ included: where λ fades it falls, whatever was learned.")
+            }
+            Self::Distance => key!(
+                "The same at λ = 1: how far the student is from the teacher. A step without a cell on a scale has no value there."
+            ),
             Self::Lambda => key!("The weight of the imitation, which warms up, fades, or is kept at a gradient ratio."),
             Self::GradientRatio => Term::GradientRatio.explanation(),
             Self::GradientCosine => {
@@ -107,7 +115,10 @@ impl Plot {
                 )
             }
             Self::LearningRate => key!("Of the weights; it warms up and decays."),
-            Self::Map => key!("Mean average precision on the validation images, after each evaluated epoch."),
+            Self::Map => key!(
+                "Mean average precision on the validation images: before the first step, after each evaluated epoch, and of \
+                 the teacher."
+            ),
         }
     }
 }
@@ -159,6 +170,14 @@ pub struct Track {
     pub start: Option<Start>,
     /// What that student detected as the run began, where an image was open.
     pub before: Option<Before>,
+    /// The set of pairs that it is one of, where that lies in a folder.
+    pub pairs: Option<Arc<Campaign>>,
+    /// What both models found on val before the first step.
+    pub measured: Option<Arc<StartRecord>>,
+    /// What the last weights found on test.
+    pub tested: Option<Arc<Evaluation>>,
+    /// How it ended, as its folder says.
+    pub kept: Option<RunResult>,
     /// What it was replayed from.
     pub replay: Option<Shared<Replay>>,
     /// "P3" …
@@ -173,8 +192,10 @@ pub struct Track {
     pub visible: bool,
     /// Grows with every new value.
     pub version: u64,
-    /// Wall times of the last steps.
-    recent: VecDeque<f64>,
+    /// Smallest and largest λ of its steps.
+    pub lambda: Option<(f64, f64)>,
+    /// Steps done, and the wall time of those that are known up to there.
+    times: Vec<(u64, f64)>,
 }
 
 impl Track {
@@ -189,6 +210,10 @@ impl Track {
             task: None,
             start: None,
             before: None,
+            pairs: None,
+            measured: None,
+            tested: None,
+            kept: None,
             replay: None,
             scales: Vec::new(),
             curves: Vec::new(),
@@ -199,14 +224,25 @@ impl Track {
             outcome: None,
             visible: true,
             version: 0,
-            recent: VecDeque::new(),
+            lambda: None,
+            times: Vec::new(),
         }
     }
 
-    /// Where its files are: of an earlier run, or of one of this session that has begun. A recorded one has none.
+    /// Where its files are: of an earlier run, or of one of this session that has begun. One that was opened as a record
+    /// alone has none.
     pub fn place(&self) -> Option<&Path> {
         let begun = self.summary.as_ref().map(|summary| summary.folder.as_path());
-        self.folder.as_deref().or(begun).filter(|folder| self.replay.is_none() && !folder.as_os_str().is_empty())
+        self.folder.as_deref().or(begun).filter(|folder| !folder.as_os_str().is_empty())
+    }
+
+    /// Whether it ever came as far as its plan.
+    pub fn has_begun(&self) -> bool {
+        self.summary.is_some() || self.folder.is_some()
+    }
+
+    pub fn has_finished(&self) -> bool {
+        self.outcome == Some(Outcome::Finished)
     }
 
     pub fn is_baseline(&self) -> bool {
@@ -226,12 +262,24 @@ impl Track {
             RunEvent::Epoch(epoch) => self.epoch(*epoch),
             RunEvent::Snapshot(snapshot) => self.snapshot(snapshot),
             RunEvent::Ended(outcome) => self.outcome = Some(outcome),
-            RunEvent::Start(_)
-            | RunEvent::Tested(_)
-            | RunEvent::Stage { .. }
-            | RunEvent::Warning(_)
-            | RunEvent::Saved { .. } => {}
+            RunEvent::Start(start) => self.begin_at(start),
+            RunEvent::Tested(test) => self.tested = Some(test),
+            RunEvent::Stage { .. } | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
         }
+    }
+
+    /// The curves of mAP begin where the student did, at step 0.
+    fn begin_at(&mut self, start: Arc<StartRecord>) {
+        for (index, value) in [start.student.map50, start.student.map50_95].into_iter().enumerate() {
+            let curve = self.curve(Plot::Map, index);
+            // A resumed run says it again.
+            if curve.steps.first() != Some(&0.0) {
+                curve.steps.insert(0, 0.0);
+                curve.values.insert(0, value);
+            }
+        }
+        self.measured = Some(start);
+        self.version += 1;
     }
 
     /// Forgets what a resumed run will do again.
@@ -247,7 +295,7 @@ impl Track {
         self.epochs.retain(|epoch| epoch.step <= first_step);
         self.snapshots.retain(|snapshot| snapshot.step < first_step);
         self.steps_done = first_step;
-        self.recent.clear();
+        self.times.retain(|(done, _)| *done <= first_step);
         self.version += 1;
     }
 
@@ -259,7 +307,10 @@ impl Track {
         self.put(Plot::Objectness, 0, step, record.objectness);
         self.put(Plot::Class, 0, step, record.class);
         for (scale, &value) in record.imitation.iter().enumerate() {
-            self.put(Plot::Imitation, scale, step, value);
+            // Where no cell counted nothing was imitated: that is no loss of 0.
+            if record.distance.get(scale).is_none_or(Option::is_some) {
+                self.put(Plot::Imitation, scale, step, value);
+            }
         }
         for (scale, &value) in record.distance.iter().enumerate() {
             if let Some(value) = value {
@@ -267,6 +318,8 @@ impl Track {
             }
         }
         self.put(Plot::Lambda, 0, step, record.lambda);
+        let (low, high) = self.lambda.unwrap_or((record.lambda, record.lambda));
+        self.lambda = Some((low.min(record.lambda), high.max(record.lambda)));
         if let Some(ratio) = record.gradient_ratio {
             self.put(Plot::GradientRatio, 0, step, ratio);
         }
@@ -281,11 +334,7 @@ impl Track {
         }
         self.put(Plot::LearningRate, 0, step, record.learning_rate);
         if record.seconds.is_finite() && record.seconds > 0.0 {
-            self.recent.push_back(record.seconds);
-            let mut total: f64 = self.recent.iter().sum();
-            while total > PACE_SECONDS && self.recent.len() > 1 {
-                total -= self.recent.pop_front().unwrap_or_default();
-            }
+            self.times.push((record.step + 1, self.wall_time() + record.seconds));
         }
         self.version += 1;
     }
@@ -319,15 +368,20 @@ impl Track {
     }
 
     fn put(&mut self, plot: Plot, index: usize, step: f64, value: f64) {
-        let place = self.curves.iter().enumerate().filter(|(_, curve)| curve.plot == plot).nth(index).map(|(at, _)| at);
-        let at = place.unwrap_or_else(|| {
-            let name = self.curve_name(plot, index);
-            self.curves.push(Curve { plot, name, steps: Vec::new(), values: Vec::new() });
-            self.curves.len() - 1
-        });
-        let curve = &mut self.curves[at];
+        let curve = self.curve(plot, index);
         curve.steps.push(step);
         curve.values.push(value);
+    }
+
+    /// The curve with this number in a plot. Of several scales the first to have a value may be the last.
+    fn curve(&mut self, plot: Plot, index: usize) -> &mut Curve {
+        while self.of(plot).count() <= index {
+            let name = self.curve_name(plot, self.of(plot).count());
+            self.curves.push(Curve { plot, name, steps: Vec::new(), values: Vec::new() });
+        }
+        let places = self.curves.iter().enumerate().filter(|(_, curve)| curve.plot == plot).map(|(at, _)| at);
+        let at = places.take(index + 1).last().unwrap_or_default();
+        &mut self.curves[at]
     }
 
     fn curve_name(&self, plot: Plot, index: usize) -> String {
@@ -347,7 +401,45 @@ impl Track {
 
     /// Wall time of a step, in seconds, over the last few.
     pub fn seconds_per_step(&self) -> Option<f64> {
-        (!self.recent.is_empty()).then(|| self.recent.iter().sum::<f64>() / self.recent.len() as f64)
+        let (end, last) = (self.wall_time(), self.times.len().checked_sub(1)?);
+        let until = |index: usize| index.checked_sub(1).map_or(0.0, |before| self.times[before].1);
+        let first = (0..last).rev().take_while(|index| end - until(*index) <= PACE_SECONDS).last().unwrap_or(last);
+        Some((end - until(first)) / (last + 1 - first) as f64)
+    }
+
+    /// Of all its steps that are known, s.
+    fn wall_time(&self) -> f64 {
+        self.times.last().map_or(0.0, |(_, seconds)| *seconds)
+    }
+
+    /// Wall time of all its steps and of the evaluations whose time is known, in seconds; `None` where some steps are not
+    /// known one by one.
+    pub fn seconds(&self) -> Option<f64> {
+        let evaluated = self.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).map(|e| e.seconds);
+        let steps = match &self.kept {
+            Some(kept) => Some(kept.seconds),
+            None => (self.times.len() as u64 == self.steps_done).then(|| self.wall_time()),
+        };
+        Some(steps.filter(|seconds| *seconds > 0.0)? + evaluated.filter(|seconds| seconds.is_finite()).sum::<f64>())
+    }
+
+    /// What it has come to so far, as the command line and `comparison.json` say it.
+    pub fn result(&self) -> RunResult {
+        let RunId { seed, arm } = self.id;
+        if let Some(kept) = &self.kept {
+            return RunResult { seed, arm: Some(arm), ..kept.clone() };
+        }
+        let mut result = RunResult { seed, arm: Some(arm), ..RunResult::default() };
+        result.lambda = self.of(Plot::Lambda).next().and_then(|curve| curve.values.last().copied()).unwrap_or_default();
+        result.seconds = self.wall_time();
+        if let Some(start) = &self.measured {
+            result.start(start);
+        }
+        self.epochs.iter().for_each(|epoch| result.epoch(epoch));
+        if let Some(test) = &self.tested {
+            result.tested(test);
+        }
+        result
     }
 
     /// Wall time of an evaluation, in seconds; the mean of those so far.
@@ -422,6 +514,45 @@ mod tests {
         assert_eq!(names, ["P3", "P4"]);
         assert_eq!(track.of(Plot::Distance).nth(1).expect("P4").values, [6.0, 4.0]);
         assert_eq!(track.of(Plot::Imitation).count(), 0, "no teacher, no curve");
+    }
+
+    /// A scale without a cell has neither a distance nor a loss in that step, whichever scale it is.
+    #[test]
+    fn a_scale_without_cells_has_no_point_and_no_zero() {
+        let mut track = track();
+        for (step, distance) in [[None, Some(4.0)], [Some(2.0), Some(3.0)], [Some(1.0), None]].into_iter().enumerate() {
+            let imitation = distance.iter().map(|distance| 0.5 * distance.unwrap_or(0.0)).collect();
+            let distance = distance.to_vec();
+            track.receive(RunEvent::Step(StepRecord { step: step as u64, distance, imitation, ..Default::default() }));
+        }
+        let points = |plot| -> Vec<(String, Vec<f64>, Vec<f64>)> {
+            track.of(plot).map(|curve| (curve.name.clone(), curve.steps.clone(), curve.values.clone())).collect()
+        };
+        let of = |name: &str, steps: &[f64], values: &[f64]| (name.to_owned(), steps.to_vec(), values.to_vec());
+        assert_eq!(points(Plot::Distance), [of("P3", &[2.0, 3.0], &[2.0, 1.0]), of("P4", &[1.0, 2.0], &[4.0, 3.0])]);
+        assert_eq!(points(Plot::Imitation), [of("P3", &[2.0, 3.0], &[1.0, 0.5]), of("P4", &[1.0, 2.0], &[2.0, 1.5])]);
+    }
+
+    #[test]
+    fn the_curve_of_map_begins_at_the_start_once() {
+        let mut track = track();
+        let start = Arc::new(StartRecord {
+            student: Evaluation { map50: 0.3, map50_95: 0.2, ..Default::default() },
+            teacher: None,
+        });
+        track.receive(RunEvent::Start(Arc::clone(&start)));
+        let evaluation = Some(Evaluation { map50: 0.4, map50_95: 0.1, ..Default::default() });
+        let epoch = EpochRecord { step: 10, evaluation, ..Default::default() };
+        track.receive(RunEvent::Step(StepRecord { step: 9, ..Default::default() }));
+        track.receive(RunEvent::Epoch(Box::new(epoch)));
+        // Resumed it begins anew, and says its start again.
+        track.receive(started(5));
+        track.receive(RunEvent::Start(start));
+        let points: Vec<_> = track.of(Plot::Map).map(|c| (c.steps.clone(), c.values.clone())).collect();
+        assert_eq!(points, [(vec![0.0], vec![0.3]), (vec![0.0], vec![0.2])]);
+        let result = track.result();
+        assert_eq!(result.before.map(|before| before.map50_95), Some(0.2));
+        assert_eq!(result.last, None, "what will be done again is forgotten");
     }
 
     #[test]

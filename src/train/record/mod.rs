@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::evaluate::Evaluation;
-use super::event::{EpochRecord, RunEvent, RunSummary, StartRecord, StepRecord};
+use super::event::{Arm, EpochRecord, RunEvent, RunSummary, StartRecord, StepRecord};
 use super::replay::{self, Recording, ReplayError};
 use crate::export::atomic::{self, WriteError};
 use crate::export::tensorboard::{Content, EventFile};
@@ -238,4 +238,53 @@ fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>
 /// What is known of the start of the run in a folder; `None` where nothing is.
 pub fn start_of(folder: &Path) -> Result<Option<StartRecord>, RecordError> {
     read_json(folder, START)
+}
+
+/// The folders of the runs that a folder holds: itself, or the runs of its pairs by seed. Empty where there is none.
+pub fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let is_run = |folder: &Path| folder.join(RESULTS).is_file();
+    if is_run(folder) {
+        return vec![folder.to_owned()];
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let named = entries.filter_map(|entry| Some((said_by(&entry.file_name().to_string_lossy())?, entry.path())));
+    let mut found: Vec<_> =
+        named.filter(|(_, path)| is_run(path)).map(|((arm, seed), path)| (seed, arm, path)).collect();
+    found.sort();
+    found.into_iter().map(|(_, _, path)| path).collect()
+}
+
+/// Arm and seed, as the name of a run's folder says them in a set of pairs: "imitation", "baseline-4". `None` for any other.
+pub fn said_by(name: &str) -> Option<(Arm, Option<u64>)> {
+    [Arm::Imitation, Arm::Baseline].into_iter().find_map(|arm| match name.strip_prefix(arm.name())? {
+        "" => Some((arm, None)),
+        rest => Some((arm, Some(rest.strip_prefix('-')?.parse().ok()?))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_pairs_is_known_by_the_runs_in_it() {
+        let out = tempfile::tempdir().unwrap();
+        let run = |name: &str| {
+            fs::create_dir_all(out.path().join(name)).unwrap();
+            fs::write(out.path().join(name).join(RESULTS), "").unwrap();
+        };
+        assert_eq!(runs_in(out.path()), Vec::<PathBuf>::new());
+        ["imitation-10", "baseline-9", "imitation-9", "baseline of may", "first"].into_iter().for_each(run);
+        fs::create_dir_all(out.path().join("baseline-10")).unwrap();
+        let names: Vec<String> =
+            runs_in(out.path()).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+        // By seed as a number; other runs that lie there are none of the pairs, and what has not begun is no run.
+        assert_eq!(names, ["imitation-9", "baseline-9", "imitation-10"]);
+        assert_eq!(runs_in(&out.path().join("first")), [out.path().join("first")]);
+        assert_eq!(
+            (said_by("baseline"), said_by("baseline-4")),
+            (Some((Arm::Baseline, None)), Some((Arm::Baseline, Some(4))))
+        );
+        assert_eq!((said_by("imitation-x"), said_by("imitations")), (None, None));
+    }
 }

@@ -1,10 +1,10 @@
 //! The bar: start, pause, stop, how far the run is, and what is shown above.
 
-use egui::{Align, Button, Label, Layout, ProgressBar, Rect, RichText, Ui};
+use egui::{Align, Button, Color32, Label, Layout, ProgressBar, Rect, RichText, Ui};
 
-use crate::app::Command;
 use crate::app::language::{t, tr};
 use crate::app::run::{Progress, RunTab, clock};
+use crate::app::{Command, Level};
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 
@@ -53,6 +53,15 @@ fn buttons(ui: &mut Ui, panel: &mut Panel<'_>) {
     }
 }
 
+/// The colour of what is said of a run.
+pub(super) const fn ink(palette: &Palette, level: Level) -> Color32 {
+    match level {
+        Level::Info => palette.text_weak,
+        Level::Warning => palette.warning,
+        Level::Error => palette.error,
+    }
+}
+
 fn progress(ui: &mut Ui, panel: &Panel<'_>) {
     let state = panel.state;
     let palette = Palette::of(ui);
@@ -68,7 +77,10 @@ fn progress(ui: &mut Ui, panel: &Panel<'_>) {
         match (problem, state.runs.current()) {
             (Some(why), None) => say(ui, why.to_owned(), palette.text_weak),
             (None, None) => say(ui, t!("Ready to start.").to_owned(), palette.text_weak),
-            (_, Some(track)) => say(ui, format!("{}: {}", track.name, track.state()), palette.text_weak),
+            (_, Some(track)) => {
+                let (level, text) = state.runs.says(track);
+                say(ui, format!("{}: {text}", track.name), ink(palette, level));
+            }
         }
         return;
     };

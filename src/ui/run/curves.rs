@@ -10,7 +10,7 @@ use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoints, PlotTransform};
 
 use crate::app::figure::FigureWhat;
 use crate::app::language::{counted, t, tr};
-use crate::app::run::lines::{Line, lines};
+use crate::app::run::lines::{Line, TeacherLevel, lambda_note, levels, lines};
 use crate::app::run::series::{Missing, Window};
 use crate::app::run::{CurveView, Plot, Runs};
 use crate::app::{Command, RunFile};
@@ -28,6 +28,8 @@ const LEGEND: f32 = 224.0;
 const TITLE: f32 = 20.0;
 /// Points of scrolling that zoom by e.
 const SCROLL_PER_E: f32 = 240.0;
+/// Beside the first and the last step, as a share of all: the dots there are seen whole.
+const SIDES: f64 = 0.015;
 /// Marks of what cannot be drawn, in points.
 const MARK: f32 = 3.0;
 
@@ -58,7 +60,11 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
     }
     memory.lines.begin();
     let shown: Vec<Plot> = view.large.map_or_else(|| view.shown.clone(), |large| vec![large]);
-    let range = memory.range.unwrap_or_else(|| all_steps(&state.runs, view.x));
+    let range = memory.range.unwrap_or_else(|| {
+        let (first, last) = all_steps(&state.runs, view.x);
+        let room = SIDES * (last - first);
+        (first - room, last + room)
+    });
     let mut next = memory.range;
     for (plot, cell) in shown.iter().zip(cells(plots, shown.len())) {
         let (head, body) = cell.split_top_bottom_at_y(cell.top() + TITLE);
@@ -173,7 +179,10 @@ fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
     let rest = place.with_min_x(name.right() + palette::UNIT);
     let small = FontId::proportional(palette::SMALL);
     let painter = ui.painter().with_clip_rect(rest);
-    let axes = t!("{unit} over steps", unit = tr(plot.unit()));
+    let mut axes = t!("{unit} over steps", unit = tr(plot.unit()));
+    if let Some(note) = lambda_note(&panel.state.runs, plot) {
+        axes = format!("{axes}; {note}");
+    }
     painter.text(rest.left_center(), Align2::LEFT_CENTER, axes, small, palette.text_weak);
     let large = panel.state.runs.view.large;
     let spoken = t!("{plot} plot", plot = tr(plot.name()));
@@ -241,6 +250,11 @@ impl Curves {
         if view.difference {
             up = up.map(|(low, high)| (low.min(0.0), high.max(0.0)));
         }
+        let mut levels = levels(runs, plot);
+        levels.retain(|level| view.y.place(level.value).is_finite());
+        for at in levels.iter().map(|level| view.y.place(level.value)) {
+            up = up.map(|(low, high)| (low.min(at), high.max(at)));
+        }
         let Some((low, high)) = up else {
             let text = if view.difference { t!("no pair of runs has values here") } else { t!("no values") };
             let font = FontId::proportional(palette::SMALL);
@@ -261,6 +275,10 @@ impl Curves {
                     let zero = egui_plot::HLine::new("", 0.0).color(palette.text_weak).width(1.0).allow_hover(false);
                     plot_ui.hline(zero);
                 }
+                for level in &levels {
+                    let line = egui_plot::HLine::new("", view.y.place(level.value)).color(palette.teacher);
+                    plot_ui.hline(line.width(1.0).allow_hover(false));
+                }
                 // The moment whose maps are shown.
                 let moment = runs.moment().map(|(snapshot, _)| view.x.place(snapshot.step as f64));
                 if let Some(x) = moment.filter(|x| x.is_finite()) {
@@ -279,12 +297,13 @@ impl Curves {
                 missing(&painter, &transform, &drawn.missing, palette);
             }
         }
+        teachers(&painter, &transform, &levels, view.y, palette);
         let head = Rect::from_min_max(place.left_top() - vec2(0.0, TITLE), place.right_top());
         shades(&ui.painter().with_clip_rect(head), head, &lines, palette);
         let spoken = t!("{plot} curves", plot = tr(plot.name()));
         response.response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &spoken));
         let moved = moved(ui, &response.response, &transform, range);
-        read_out(&response.response, &transform, runs, &lines);
+        read_out(&response.response, &transform, runs, (&lines, &levels));
         moved
     }
 }
@@ -307,6 +326,27 @@ fn add<'a>(plot_ui: &mut egui_plot::PlotUi<'a>, line: &Line, drawn: &'a Drawn, c
     if line.plot == Plot::Map {
         let dots = egui_plot::Points::new("", PlotPoints::Borrowed(&drawn.line)).color(color).radius(2.0);
         plot_ui.points(dots.allow_hover(false));
+    }
+}
+
+/// The names of the teacher's lines, at their right ends.
+fn teachers(
+    painter: &Painter,
+    transform: &PlotTransform,
+    levels: &[TeacherLevel],
+    scale: AxisScale,
+    palette: &Palette,
+) {
+    let frame = transform.frame();
+    for level in levels {
+        let y = transform.position_from_point_y(scale.place(level.value));
+        let text = painter.layout_no_wrap(level.label(), FontId::proportional(palette::SMALL), palette.teacher);
+        // Above its line, and below it where the plot ends.
+        let above = Align2::RIGHT_BOTTOM.anchor_size(pos2(frame.right() - palette::HALF, y - 1.0), text.size());
+        let below = Align2::RIGHT_TOP.anchor_size(pos2(frame.right() - palette::HALF, y + 1.0), text.size());
+        let place = if above.top() < frame.top() { below } else { above };
+        painter.rect_filled(place, 2.0, palette.panel.gamma_multiply(0.8));
+        painter.galley(place.min, text, palette.teacher);
     }
 }
 
@@ -385,7 +425,7 @@ fn moved(ui: &Ui, response: &Response, transform: &PlotTransform, range: (f64, f
 }
 
 /// Every curve's value at the step under the pointer.
-fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, lines: &[Line]) {
+fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, (lines, levels): (&[Line], &[TeacherLevel])) {
     let Some(at) = response.hover_pos().filter(|at| transform.frame().contains(*at)) else { return };
     let step = runs.view.x.value(transform.value_from_position(at).x);
     let values = lines.iter().filter_map(|line| {
@@ -413,6 +453,14 @@ fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, lines: 
                     }
                     ui.label(significant(*value));
                 });
+                ui.end_row();
+            }
+            for level in levels {
+                ui.horizontal(|ui| {
+                    widgets::dot(ui, palette.teacher);
+                    ui.label(level.label());
+                });
+                ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| ui.label(significant(level.value)));
                 ui.end_row();
             }
         });

@@ -36,7 +36,7 @@ fn entry(ui: &mut Ui, panel: &mut Panel<'_>, state: &State, key: u64) {
         ui.set_max_width(room.max(40.0));
         ui.add(text)
     });
-    let name = name.inner.on_hover_text(format!("{}: {}", track.name, track.state()));
+    let name = name.inner.on_hover_text(format!("{}: {}", track.name, state.runs.says(track).1));
     let spoken = t!("Show {run}", run = track.name);
     swatch.widget_info(|| WidgetInfo::selected(egui::Role::CheckBox, true, track.visible, &spoken));
     if swatch.clicked() || name.clicked() {

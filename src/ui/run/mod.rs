@@ -33,6 +33,7 @@ pub struct RunMemory {
     preflight: preflight::PreflightMemory,
     search: search::SearchMemory,
     batch: batch::BatchTextures,
+    more: paired::MoreSeeds,
     /// Where the title and the buttons of the bar are.
     pub bar: Option<Rect>,
 }
@@ -59,7 +60,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
             RunTab::Preflight => preflight::show(ui, panel, &mut memory.preflight),
             RunTab::Batch => batch::show(ui, panel, &mut memory.batch),
             RunTab::Curves => curves::show(ui, panel, &mut memory.curves),
-            RunTab::Paired => paired::show(ui, panel.state),
+            RunTab::Paired => paired::show(ui, panel, &mut memory.more),
             RunTab::Search => search::show(ui, panel, &mut memory.search),
             RunTab::Survey => survey::show(ui, panel),
         });

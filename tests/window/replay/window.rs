@@ -1,5 +1,6 @@
 //! The window on recorded runs: no model, no dataset, no device; what is asked of the worker is looked at.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use distillscope::app::{AnchorOwner, Command, Effect, Options, Settings, State, 
 use distillscope::imitation::mask::IouField;
 use distillscope::train::event::Arm;
 use distillscope::train::replay::Replay;
-use distillscope::worker::{Job, JobKind, Report, Worker};
+use distillscope::worker::{EarlierRun, Job, JobKind, Report, Worker};
 use egui_kittest::kittest::Queryable;
 
 use crate::common::open;
@@ -79,6 +80,22 @@ fn the_two_runs_of_a_pair_are_laid_over_each_other() {
     assert_eq!(state.runs.paired().map(|paired| paired.rows.len()), Some(2));
     assert_eq!(state.runs.replay().map(|replay| replay.id.arm), Some(Arm::Imitation), "the one with maps is shown");
     assert_eq!(Command::SetRunTab(RunTab::Paired).disabled(&state), None);
+}
+
+#[test]
+fn an_earlier_run_has_the_maps_that_were_recorded_in_its_folder() {
+    let mut state = State::default();
+    let replay = replay(Arm::Imitation);
+    // Opened as a record first, it becomes a part of its run.
+    receive(&mut state, Report::Replay(Arc::clone(&replay)));
+    let run =
+        EarlierRun { folder: "runs/imitation".into(), replay: Some(Arc::clone(&replay)), ..EarlierRun::default() };
+    receive(&mut state, Report::EarlierRun(Box::new(run)));
+    let [track] = &state.runs.tracks[..] else { panic!("{:?}", state.runs.tracks) };
+    assert_eq!((track.snapshots.len(), track.place()), (replay.snapshots.len(), Some(Path::new("runs/imitation"))));
+    assert!(state.runs.replay().is_none(), "what is open stays in the middle of the window");
+    apply(&mut state, Command::ToggleMoments);
+    assert!(state.scene.as_ref().is_some_and(|scene| Arc::ptr_eq(scene, &replay.scene)));
 }
 
 #[test]
