@@ -177,6 +177,7 @@ fn comparison() -> Arc<Comparison> {
         tap: Tap::Neck,
         loss: Loss::default(),
         scales: scales.to_vec(),
+        head_pull: None,
         teacher_detections: Some(Vec::new()),
         student_detections: Some(Vec::new()),
         teacher_seconds: None,

@@ -10,7 +10,7 @@ mod preflight;
 mod progress;
 mod replay;
 pub mod series;
-mod told;
+mod story;
 mod track;
 
 use std::collections::VecDeque;
@@ -34,6 +34,7 @@ pub use playback::Playback;
 pub use preflight::Examined;
 pub use progress::{Progress, clock};
 pub use replay::Shared;
+pub use story::verdict;
 pub use track::{Curve, Plot, Track, difference};
 
 /// What the run panel shows.
@@ -237,10 +238,12 @@ impl Runs {
             let key = match known {
                 Some(track) => track.key,
                 None => {
-                    let start = Some(live.campaign.config.start());
+                    let config = live.campaign.config.clone();
+                    let start = Some(config.start());
                     let key = self.next_key();
                     let mut track = Track::new(key, number, id, name.clone());
                     (track.start, track.before) = (start, self.before.clone());
+                    track.config = Some(Box::new(config));
                     self.tracks.push(Arc::new(track));
                     key
                 }
@@ -304,6 +307,7 @@ impl Runs {
         track.folder = Some(run.folder);
         track.task = task;
         track.start = run.config.as_deref().map(RunConfig::start);
+        (track.config, track.start_record) = (run.config, run.start);
         track.scales = run.scales;
         run.steps.iter().for_each(|step| track.step(step));
         run.epochs.into_iter().for_each(|epoch| track.epoch(epoch));

@@ -71,6 +71,8 @@ impl Runs {
         replay.epochs.iter().for_each(|epoch| track.epoch(epoch.clone()));
         replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
         track.receive(RunEvent::Ended(replay.outcome.clone()));
+        track.config = RunConfig::parse(&replay.config).ok().map(Box::new);
+        track.start_record.clone_from(&replay.start);
         track.replay = Some(Shared::new(Arc::clone(&replay)));
         let has_maps = !track.snapshots.is_empty();
         self.tracks.push(Arc::new(track));

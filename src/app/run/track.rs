@@ -11,7 +11,7 @@ use crate::app::glossary::Term;
 use crate::app::language::key;
 use crate::app::run::replay::Shared;
 use crate::train::config::{RunConfig, Start};
-use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StepRecord};
+use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StartRecord, StepRecord};
 use crate::train::replay::Replay;
 
 /// What a plot shows.
@@ -155,6 +155,10 @@ pub struct Track {
     pub folder: Option<PathBuf>,
     /// What an earlier run was to do, but for what its twin does otherwise: [`super::earlier::task`].
     pub task: Option<Box<RunConfig>>,
+    /// What it was asked to do; `None` where that is not known.
+    pub config: Option<Box<RunConfig>>,
+    /// What student and teacher found before the first step; `None` where nobody looked.
+    pub start_record: Option<Arc<StartRecord>>,
     /// What its student was before the first step; `None` where that is not known.
     pub start: Option<Start>,
     /// What that student detected as the run began, where an image was open.
@@ -187,6 +191,8 @@ impl Track {
             summary: None,
             folder: None,
             task: None,
+            config: None,
+            start_record: None,
             start: None,
             before: None,
             replay: None,
@@ -226,11 +232,8 @@ impl Track {
             RunEvent::Epoch(epoch) => self.epoch(*epoch),
             RunEvent::Snapshot(snapshot) => self.snapshot(snapshot),
             RunEvent::Ended(outcome) => self.outcome = Some(outcome),
-            RunEvent::Start(_)
-            | RunEvent::Tested(_)
-            | RunEvent::Stage { .. }
-            | RunEvent::Warning(_)
-            | RunEvent::Saved { .. } => {}
+            RunEvent::Start(start) => self.start_record = Some(start),
+            RunEvent::Tested(_) | RunEvent::Stage { .. } | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
         }
     }
 
