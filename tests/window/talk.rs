@@ -261,7 +261,11 @@ fn start(student: f64, teacher: f64) -> Arc<StartRecord> {
 fn earlier(folder: &str) -> EarlierRun {
     EarlierRun {
         folder: folder.into(),
-        config: Some(Box::new(RunConfig { student: "s.pt".into(), ..RunConfig::default() })),
+        config: Some(Box::new(RunConfig {
+            student: "s.pt".into(),
+            teacher: Some("t.pt".into()),
+            ..RunConfig::default()
+        })),
         scales: vec!["P3".into()],
         steps: vec![step(0, 4.0), step(1, 3.0)],
         epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
@@ -434,7 +438,7 @@ fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     window.report(Report::EarlierRun(Box::new(earlier("runs/run-1"))));
     window.press(Key::F5);
     window.go_to(Step::Run);
-    window.says("run-1, step 2, loss answers");
+    window.says("runs · run-1, step 2, loss answers");
     window.says("detection, epoch means: from 1.00 to 1.00");
     window.says("L at λ = 1, epoch means: from 330 to 369");
     window.says("λ faded from 1.00 to 0.500: λ · L falls by that alone");

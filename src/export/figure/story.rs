@@ -430,7 +430,7 @@ mod tests {
             ("12-loss", "P5: 1 / (2 · 2) · 12.0 = 3.00"),
             ("12-loss", "L = 3.00 = 3.00"),
             ("12-loss", "adds 3.00"),
-            ("13-answers", "class scores where the teacher sees nothing: 75 % of the raw squares in the mask"),
+            ("13-answers", "P5: raw 75 % and 25 %, answers 1.0 % and 0.0 %"),
             ("13-answers", "raw squares at P5"),
             ("13-answers", "answers at P5"),
         ] {
