@@ -102,7 +102,7 @@ impl Step {
             Self::Inside => "Only near objects",
             Self::Loss => "One number to make smaller",
             Self::Answers => "Not every number is an answer",
-            Self::Run => "The student learns",
+            Self::Run => "What the run did",
             Self::BeforeAfter => "Before and after",
         }
     }

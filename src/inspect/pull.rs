@@ -8,7 +8,8 @@
 //!
 //! Of the outputs two sets are told apart, which overlap:
 //! - unseen: class scores of anchors at which the teacher sees nothing, w < 0.05. No label trains them there;
-//! - same: outputs that mean the same to both, |σ(s) − σ(t)| < 0.05.
+//! - same: objectness and class scores that mean the same to both, |σ(s) − σ(t)| < 0.05. The four outputs of a box are left
+//!   out: they are no scores, and a twentieth of their range can be half a box.
 
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub struct ScalePull {
     pub whole: Grid,
     /// The part of the class scores where the teacher sees nothing.
     pub unseen: Grid,
-    /// The part of the outputs that mean the same to both.
+    /// The part of the scores that mean the same to both.
     pub same: Grid,
 }
 
@@ -113,12 +114,14 @@ struct Sets {
 impl Sets {
     fn of(pair: &ScalePair<'_>) -> Result<Self, TchError> {
         let (student, teacher) = (pair.student.f_sigmoid()?, pair.teacher.f_sigmoid()?);
-        let same = student.f_sub(&teacher)?.f_abs()?.f_lt(LITTLE)?.f_to_kind(Kind::Float)?;
+        let (batch, anchors, rows, cols, outputs) = student.size5()?;
+        let none =
+            |outputs: i64| Tensor::f_zeros([batch, anchors, rows, cols, outputs], (Kind::Float, student.device()));
+        let near = student.f_sub(&teacher)?.f_abs()?.f_lt(LITTLE)?.f_to_kind(Kind::Float)?;
+        let same = Tensor::f_cat(&[none(4)?, near.f_narrow(4, 4, outputs - 4)?], 4)?;
         let nothing = teacher.f_narrow(4, 4, 1)?.f_lt(LITTLE)?.f_to_kind(Kind::Float)?;
-        let (batch, anchors, rows, cols, outputs) = same.size5()?;
         let classes = nothing.f_expand([batch, anchors, rows, cols, outputs - 5], false)?;
-        let others = Tensor::f_zeros([batch, anchors, rows, cols, 5], (Kind::Float, same.device()))?;
-        let unseen = Tensor::f_cat(&[others, classes], 4)?;
+        let unseen = Tensor::f_cat(&[none(5)?, classes], 4)?;
         Ok(Self { stride: pair.anchors.stride, unseen, same })
     }
 
@@ -259,7 +262,7 @@ mod tests {
             for (sums, pull) in expected.iter_mut().zip([raw, pull]) {
                 sums[0][cell] += pull * pull;
                 sums[1][cell] += if output > 4 && sure(at) < 0.05 { pull * pull } else { 0.0 };
-                sums[2][cell] += if apart.abs() < 0.05 { pull * pull } else { 0.0 };
+                sums[2][cell] += if output >= 4 && apart.abs() < 0.05 { pull * pull } else { 0.0 };
             }
         }
         for (found, expected) in [&raw, &answers].into_iter().zip(&expected) {

@@ -89,7 +89,7 @@ pub struct StoryScale {
 pub struct PullShares {
     /// On class scores of anchors at which the teacher sees nothing.
     pub unseen: f64,
-    /// On outputs that mean the same to both, within 0.05 after the sigmoid.
+    /// On objectness and class scores that mean the same to both, within 0.05 after the sigmoid.
     pub same: f64,
 }
 
@@ -356,7 +356,7 @@ impl StoryNumbers {
                 answers = percent(answers.unseen)
             ),
             say!(
-                "what means the same to both, within 0.05: {raw} % of the raw squares, {answers} % of the pull of answers",
+                "scores that mean the same to both, within 0.05: {raw} % of the raw squares, {answers} % of the pull of answers",
                 raw = percent(raw.same),
                 answers = percent(answers.same)
             ),

@@ -79,7 +79,7 @@ impl RunSettings {
         let named = |name: Option<&'static str>| name.map(Line::word);
         let marked = self.mask_source == Some("iou");
         let facts = [
-            self.input.map(|[width, height]| say!("input {size} px", size = format!("{width}×{height}"))),
+            self.input.map(|[width, height]| say!("trained at {size} px", size = format!("{width}×{height}"))),
             self.loss.map(|loss| say!("loss {loss}", loss = loss)),
             named(self.tap).map(|tap| say!("tap {tap}", tap = tap)),
             self.mask_source.filter(|_| !marked).map(|source| say!("mask source {source}", source = source)),
@@ -326,7 +326,7 @@ mod tests {
         };
         assert_eq!(
             english(&settings.facts()),
-            ["input 320×320 px", "loss answers", "tap head", "mask source none", "λ = 1"]
+            ["trained at 320×320 px", "loss answers", "tap head", "mask source none", "λ = 1"]
         );
         let lambda = Some(RunLambda::GradientRatio(0.5));
         let masked = RunSettings { mask_source: Some("iou"), input: None, lambda, ..settings };

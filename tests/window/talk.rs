@@ -357,7 +357,7 @@ fn without_a_run_the_talk_has_an_ending_that_says_how_to_go_on() {
     window.press(Key::End);
     window.says("Not every number is an answer");
     window.says(how);
-    assert!(window.harness.query_by_label("To step 14. The student learns").is_none());
+    assert!(window.harness.query_by_label("To step 14. What the run did").is_none());
     window.report(Report::EarlierRun(Box::new(earlier("runs/run-1"))));
     assert!(window.harness.query_by_label(how).is_none(), "there is more now");
     window.press(Key::End);
@@ -377,8 +377,8 @@ fn raw_outputs_are_set_against_answers() {
     // Raw squares are 4 a cell, of which 3 are classes that nobody sees; `answers` pulls 1 a cell, of which 0.01 are.
     window.says("Class scores where the teacher sees nothing · raw: 75 %");
     window.says("Class scores where the teacher sees nothing · answers: 1.0 %");
-    window.says("What means the same to both, within 0.05 · raw: 25 %");
-    window.says("What means the same to both, within 0.05 · answers: 2.0 %");
+    window.says("Scores that mean the same to both, within 0.05 · raw: 25 %");
+    window.says("Scores that mean the same to both, within 0.05 · answers: 2.0 %");
     let mut bare = (*comparison()).clone();
     bare.head_pull = None;
     let scene = window.app().state.scene.clone().expect("a scene");
@@ -568,7 +568,7 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
     window.says("This run was recorded without its models, so nothing can be detected here; its mAP is known.");
     // The run's own, not the neck that the window begins with.
     let footer =
-        "input 640×640 px · loss answers · tap head · mask source none · λ = 1 · run run-1 · imitation, step 2";
+        "trained at 640×640 px · loss answers · tap head · mask source none · λ = 1 · run run-1 · imitation, step 2";
     window.harness.get_by_label_contains(footer);
     window.says("mAP50-95 before: 0.260");
     window.says("mAP50-95 teacher: 0.700");

@@ -156,7 +156,7 @@ fn pulls<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
                 quantity: quantity.to_owned(),
                 integer: false,
                 hide_zero: masked,
-                fades: false,
+                fades: !masked,
                 inside: None,
                 marks: Vec::new(),
             };
@@ -266,7 +266,10 @@ fn term<'a>(view: &StoryView<'_>, panel: Panel<'a>, scale: &ScaleView) -> Panel<
 
 fn detections<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
     let Some(both) = &view.detections else { return Vec::new() };
-    let titles = ["The student before", "The student after"];
+    // The weights that are looked at are the best ones, as soon as any have been evaluated.
+    let evaluated = view.numbers.run.as_ref().is_some_and(|run| run.map.last.is_some());
+    let titles =
+        ["The student before", if evaluated { "The student after, best weights" } else { "The student after" }];
     let panels = titles.into_iter().zip(both).map(|(title, found)| {
         let truths = view.inspection.labels.iter().enumerate().map(|(gt, label)| Outline {
             bbox: label.bbox,

@@ -121,6 +121,7 @@ pub fn bars(ui: &mut Ui, run: &StoryRun, across: bool, height: f32) {
     let known = [("mAP50-95", run.map), ("mAP50", run.map50)].into_iter().filter(|(_, of)| !of.known().is_empty());
     let known: Vec<(&str, Accuracy)> = known.collect();
     if across && !known.is_empty() {
+        ui.spacing_mut().item_spacing.x = 24.0;
         ui.columns(known.len(), |columns| {
             for (ui, (name, of)) in columns.iter_mut().zip(&known) {
                 of_kind(ui, name, of, height);
@@ -139,7 +140,9 @@ fn of_kind(ui: &mut Ui, name: &str, of: &Accuracy, height: f32) {
     let palette = Palette::of(ui);
     ui.spacing_mut().item_spacing.y = 0.0;
     let title = RichText::new(name).font(FontId::new(NUMBER, style::bold())).color(palette.text);
-    ui.add_sized([ui.available_width(), HEAD], Label::new(title).halign(egui::Align::Min));
+    let place = ui.allocate_space(vec2(ui.available_width(), HEAD)).1;
+    let left = UiBuilder::new().max_rect(place).id_salt(name).layout(egui::Layout::left_to_right(egui::Align::Center));
+    ui.scope_builder(left, |ui| ui.add(Label::new(title)));
     let known = of.known();
     let row = ((height - HEAD) / known.len() as f32).clamp(13.0, 22.0);
     for (what, value) in known {

@@ -95,12 +95,14 @@ fn pulls(ui: &mut Ui, story: &StoryNumbers, height: f32) {
     let row = ((height - HEAD) / 2.0).clamp(13.0, 24.0);
     let kinds: [(&str, fn(PullShares) -> f64); 2] = [
         (t!("Class scores where the teacher sees nothing"), |shares| shares.unseen),
-        (t!("What means the same to both, within 0.05"), |shares| shares.same),
+        (t!("Scores that mean the same to both, within 0.05"), |shares| shares.same),
     ];
+    ui.spacing_mut().item_spacing.x = 24.0;
     ui.columns(2, |columns| {
         for (ui, (name, share)) in columns.iter_mut().zip(kinds) {
             let place = ui.allocate_space(vec2(ui.available_width(), HEAD)).1;
-            ui.scope_builder(UiBuilder::new().max_rect(place).id_salt(name), |ui| {
+            let lines = UiBuilder::new().max_rect(place).id_salt(name).layout(Layout::top_down(Align::Min));
+            ui.scope_builder(lines, |ui| {
                 text::lines(ui, &[name.to_owned()], 14.0, HEAD);
             });
             let losses = [(t!("raw"), story.raw, palette.difference), (t!("answers"), Some(answers), palette.student)];
