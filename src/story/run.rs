@@ -147,7 +147,11 @@ impl StoryVerdict {
             (Some(true), _) => say!("imitation helps: {measured}", measured = measured),
             (Some(false), _) => say!("imitation hurts: {measured}", measured = measured),
             (None, Some(seeds)) => {
-                say!("cannot tell yet: {measured}; about {seeds} would settle it", measured = measured, seeds = seeds)
+                say!(
+                    "cannot tell yet: {measured}; about {seeds} pairs would settle it",
+                    measured = measured,
+                    seeds = seeds
+                )
             }
             (None, None) => say!("cannot tell: {measured}", measured = measured),
         }
@@ -308,7 +312,7 @@ mod tests {
         let hurts = StoryVerdict { helps: Some(false), ..verdict.clone() };
         assert_eq!(hurts.line().english(), format!("imitation hurts: {measured}"));
         let unsure = StoryVerdict { helps: None, seeds_needed: Some(9), ..verdict.clone() };
-        assert_eq!(unsure.line().english(), format!("cannot tell yet: {measured}; about 9 would settle it"));
+        assert_eq!(unsure.line().english(), format!("cannot tell yet: {measured}; about 9 pairs would settle it"));
         let one = StoryVerdict { pairs: 1, interval: None, helps: None, ..verdict };
         assert_eq!(one.line().english(), "one pair is no verdict: mAP50-95 on val +0.012 with imitation");
     }
