@@ -41,6 +41,8 @@ fn frames(criterion: &mut Criterion) {
                 comparison: Some(&comparison),
                 found: None,
                 moment: None,
+                run: None,
+                pull: None,
                 view,
                 camera: Camera::Fit,
                 hover: Some(Hover { x: 300.0, y: 300.0, stride: 8 }),

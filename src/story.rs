@@ -1,15 +1,17 @@
 //! The story of fine-grained feature imitation, one idea a step: what a talk shows and what `story` draws.
 //!
-//! A [`Step`] says the same of every image; [`Told`] is what one image adds to it, in numbers. What is said is English
+//! A [`Step`] says the same of every image; [`StoryNumbers`] is what one image adds to it, in numbers. What is said is English
 //! and the key of its translation: of titles, sentences and formulas the text itself, of numbers the template of a
 //! [`Line`].
 
 mod line;
-mod told;
+mod numbers;
+mod run;
 
 pub use line::Line;
 pub(crate) use line::say;
-pub use told::{Cell, RunTold, ScaleTold, Told, TruthTold};
+pub use numbers::{Cell, PullShares, StoryNumbers, StoryScale, StoryTruth, percent};
+pub use run::{Accuracy, RunLambda, RunSettings, StoryRun, StoryVerdict};
 
 /// One idea. In this order each needs nothing but the ones before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,12 +28,13 @@ pub enum Step {
     Difference,
     Inside,
     Loss,
+    Answers,
     Run,
     BeforeAfter,
 }
 
 impl Step {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Image,
         Self::CellAnchors,
         Self::ScaleAnchors,
@@ -44,6 +47,7 @@ impl Step {
         Self::Difference,
         Self::Inside,
         Self::Loss,
+        Self::Answers,
         Self::Run,
         Self::BeforeAfter,
     ];
@@ -51,6 +55,16 @@ impl Step {
     /// From 1.
     pub const fn number(self) -> usize {
         self as usize + 1
+    }
+
+    /// The steps that there are: without a run the story ends before those that are about one.
+    pub fn all(run: bool) -> &'static [Self] {
+        if run { &Self::ALL } else { &Self::ALL[..Self::Run as usize] }
+    }
+
+    /// Whether it is about a run and not about the image.
+    pub const fn is_of_run(self) -> bool {
+        matches!(self, Self::Run | Self::BeforeAfter)
     }
 
     /// Part of a file's name.
@@ -68,6 +82,7 @@ impl Step {
             Self::Difference => "difference",
             Self::Inside => "inside",
             Self::Loss => "loss",
+            Self::Answers => "answers",
             Self::Run => "run",
             Self::BeforeAfter => "before-after",
         }
@@ -87,7 +102,8 @@ impl Step {
             Self::Difference => "Where they differ",
             Self::Inside => "Only near objects",
             Self::Loss => "One number to make smaller",
-            Self::Run => "The student learns",
+            Self::Answers => "Not every number is an answer",
+            Self::Run => "What the run did",
             Self::BeforeAfter => "Before and after",
         }
     }
@@ -113,7 +129,11 @@ impl Step {
                 "The mask keeps the difference near objects and drops the background, where a teacher is only noise."
             }
             Self::Loss => "The mean over the masked cells, added to the detection loss with weight λ.",
-            Self::Run => "While the student trains, the map fades as the curves fall.",
+            Self::Answers => {
+                "A distance of raw outputs counts every number alike, also those that say nothing; answers are compared \
+                 after the sigmoid, where the teacher is sure."
+            }
+            Self::Run => "The student follows the labels and the teacher at once: did both distances fall?",
             Self::BeforeAfter => "The same image, detected by the student before and after.",
         }
     }
@@ -132,6 +152,7 @@ impl Step {
             Self::Difference => "d = Σ (A(student) − teacher)² over the channels",
             Self::Inside => "I · d",
             Self::Loss => "L = Σ λ / (2N) · Σ I · d, summed over the scales",
+            Self::Answers => "raw: Σ (s − t)²; answers: σ(s) against σ(t), weight w = σ(t objectness)",
             Self::Run => "total = detection + L",
             Self::BeforeAfter => "mAP on the val split",
         }
@@ -145,7 +166,7 @@ mod tests {
     #[test]
     fn every_letter_is_in_the_bundled_fonts() {
         // Of all that is not ASCII these are in Roboto, in both weights; the signs of sets and arrows are not.
-        const KNOWN: &str = "ψλΣ½‖²·×−…";
+        const KNOWN: &str = "ψλσΣ½‖²·×−…";
         for step in Step::ALL {
             let said = [step.title(), step.sentence(), step.formula()].concat();
             let missing: String = said.chars().filter(|c| !c.is_ascii() && !KNOWN.contains(*c)).collect();

@@ -52,6 +52,7 @@ pub fn comparison() -> Arc<Comparison> {
         tap: Tap::Neck,
         loss: Loss::default(),
         scales: scales.to_vec(),
+        head_pull: None,
         teacher_detections: None,
         student_detections: None,
         teacher_seconds: None,

@@ -201,6 +201,7 @@ mod tests {
 
     #[test]
     fn an_image_or_a_run_too_few_asks_nothing() {
+        // Without a run there is no such step.
         let mut alone = State { scene: Some(scene()), ..State::default() };
         let mut blind = state(1);
         blind.scene = None;

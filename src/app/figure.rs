@@ -17,10 +17,10 @@ use crate::export::figure::inspection::{DetectionView, DifferenceView, Inspectio
 use crate::export::figure::shown::{self, Shown};
 use crate::export::figure::story;
 use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look, render_as};
-use crate::imitation::choice::{Loss, MaskSource};
+use crate::imitation::choice::Loss;
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::{Comparison, Focus, Inspection, MaskChoice, Role, Scene, StoryRequest, Tap, named};
-use crate::story::Step;
+use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
 use crate::worker::FigurePreview;
@@ -118,6 +118,8 @@ pub struct ViewDrawing {
     difference: DifferenceKind,
     /// The maps of a run, in the place of the comparison's difference.
     moment: Option<Arc<Snapshot>>,
+    /// The run that it is of.
+    of_run: RunSettings,
     positives: bool,
     /// Without positives, which follow from the subject.
     shown: Shown,
@@ -128,6 +130,7 @@ pub struct ViewDrawing {
 pub struct StoryDrawing {
     subject: Subject,
     truth: Option<usize>,
+    run: Option<StoryRun>,
     track: Option<Arc<Track>>,
     /// The student's before and after the run of the track, where both are known.
     detections: Option<[Arc<[DetectionView]>; 2]>,
@@ -148,7 +151,7 @@ impl Drawing {
     fn key(&self) -> Self {
         match self {
             Self::Curves(export) => Self::Curves(Box::new(CurveExport { tracks: Vec::new(), ..(**export).clone() })),
-            Self::Story(story) => Self::Story(Box::new(StoryDrawing { track: None, ..(**story).clone() })),
+            Self::Story(story) => Self::Story(Box::new(StoryDrawing { run: None, track: None, ..(**story).clone() })),
             Self::View(_) | Self::Survey(_) => self.clone(),
         }
     }
@@ -205,7 +208,7 @@ fn subject(state: &State) -> Result<Subject, &'static str> {
     Ok(Subject {
         scene,
         anchors: state.scales().to_vec(),
-        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention, source: MaskSource::Iou },
+        choice: talk::mask_choice(state),
         comparison: state.comparison.clone(),
         tap: of_replay.as_ref().map_or(state.tap, |imitation| imitation.tap),
         teacher: path(Role::Teacher),
@@ -273,6 +276,7 @@ fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
         channels: view.channels,
         difference: view.difference,
         moment: moment.map(|(_, snapshot)| Arc::clone(snapshot)),
+        of_run: moment.map(|(track, _)| track.settings()).unwrap_or_default(),
         positives: view.positives,
         shown,
     })))
@@ -280,14 +284,15 @@ fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
 
 fn story_drawing(state: &State, only: Option<Step>) -> Result<Drawing, &'static str> {
     let subject = subject(state)?;
-    let told = talk::told(state, None);
-    if let Some(why) = only.and_then(|step| told.missing(step)) {
+    let numbers = talk::numbers(state, None);
+    if let Some(why) = only.and_then(|step| numbers.missing(step)) {
         return Err(why);
     }
     let track = talk::run(state).cloned();
     let found = state.before_after.found();
     let detections = found.and_then(|found| Some([found.before.clone().ok()?, found.after.clone().ok()?]));
-    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth: talk::truth(state), track, detections, only })))
+    let (truth, run) = (talk::truth(state), numbers.run);
+    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth, run, track, detections, only })))
 }
 
 impl Subject {
@@ -311,7 +316,7 @@ impl ViewDrawing {
             ..Focus::whole(subject.teacher.as_deref(), subject.student.as_deref())
         });
         if let Some(snapshot) = &self.moment {
-            at_moment(&mut view, snapshot);
+            at_moment(&mut view, snapshot, &self.of_run);
         }
         let positives = if self.positives { inspection.positives(self.shown.solo) } else { Vec::new() };
         render_as(&shown::spec(&view, &Shown { positives, ..self.shown.clone() })?, look)
@@ -334,7 +339,15 @@ impl Subject {
 }
 
 /// Puts the maps of a run in the place of the comparison's difference.
-fn at_moment(view: &mut InspectionView<'_>, snapshot: &Snapshot) {
+fn at_moment(view: &mut InspectionView<'_>, snapshot: &Snapshot, of_run: &RunSettings) {
+    let loss = of_run.loss.and_then(|loss| loss.parse::<Loss>().ok());
+    let squares = loss.is_none_or(|loss| loss.is_sum_of_squares());
+    if let Some(tap) = of_run.tap {
+        view.tap = tap.to_owned();
+    }
+    if let Some(loss) = loss.filter(|_| !squares) {
+        view.difference = format!("part of the loss {loss}");
+    }
     for scale in &mut view.scales {
         let map = snapshot.scales.iter().find(|map| map.stride == scale.stride);
         scale.difference = map.map(|map| {
@@ -347,7 +360,11 @@ fn at_moment(view: &mut InspectionView<'_>, snapshot: &Snapshot) {
                 adapter: "trained".to_owned(),
                 mean_inside: found.and_then(|found| found.mean_inside),
                 mean_outside: found.and_then(|found| found.mean_outside),
-                loss: found.map(|found| imitation_loss(1.0, found.sum_inside, found.cells)),
+                loss: match squares {
+                    true => found.map(|found| imitation_loss(1.0, found.sum_inside, found.cells)),
+                    // The parts of all cells are the loss.
+                    false => Some(map.difference.values().iter().map(|part| f64::from(*part)).sum()),
+                },
                 r2_leave_one_out: None,
             }
         });
@@ -364,7 +381,7 @@ impl StoryDrawing {
             student: subject.student.as_deref(),
             truth: self.truth,
             lambda: subject.lambda,
-            run: self.track.as_ref().map(|track| track.told()),
+            run: self.run.clone(),
             curves: self.track.clone().map(story_panels).unwrap_or_default(),
             detections: self.detections.as_ref().map(|found| found.each_ref().map(|found| found.to_vec())),
         });
@@ -452,8 +469,8 @@ pub fn problem(state: &State) -> Option<&'static str> {
 /// Steps of the story that can be told, and those that cannot.
 pub fn steps_told(state: &State) -> Option<(Vec<Step>, Vec<Step>)> {
     state.scene.as_ref()?;
-    let told = talk::told(state, None);
-    Some(Step::ALL.into_iter().partition(|step| told.missing(*step).is_none()))
+    let numbers = talk::numbers(state, None);
+    Some(Step::ALL.into_iter().partition(|step| numbers.missing(*step).is_none()))
 }
 
 /// A preview of what the sheet says, where it is not the one that was asked for last.

@@ -235,6 +235,7 @@ mod tests {
                 loss: None,
                 sureness: None,
             }],
+            head_pull: None,
             teacher_detections: None,
             student_detections: None,
             teacher_seconds: None,

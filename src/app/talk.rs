@@ -8,8 +8,8 @@ use crate::app::command::{Command, PSI_STEP};
 use crate::app::run::Track;
 use crate::app::state::State;
 use crate::imitation::choice::MaskSource;
-use crate::inspect::{MaskChoice, Tale, tellable};
-use crate::story::{Step, Told};
+use crate::inspect::{MaskChoice, StorySource, usual_truth};
+use crate::story::{Step, StoryNumbers};
 
 /// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
 /// of every screen.
@@ -33,14 +33,27 @@ impl Default for TalkState {
 }
 
 impl TalkState {
-    pub(super) fn go(&mut self, steps: isize) {
-        self.seek((self.step as usize).saturating_add_signed(steps));
+    pub(super) fn go(&mut self, steps: isize, of: &[Step]) {
+        self.seek((self.step as usize).saturating_add_signed(steps), of);
     }
 
     /// To the step with this number, from 0; past the last to the last. A black screen ends there.
-    pub(super) fn seek(&mut self, index: usize) {
+    pub(super) fn seek(&mut self, index: usize, of: &[Step]) {
         self.blank = false;
-        self.step = Step::ALL[index.min(Step::ALL.len() - 1)];
+        self.step = of.get(index).or(of.last()).copied().unwrap_or(Step::Image);
+    }
+}
+
+/// The steps that there are: without a run the talk ends before those that are about one.
+pub fn steps(state: &State) -> &'static [Step] {
+    Step::all(run(state).is_some())
+}
+
+/// The run that the stage is about may have been taken away.
+pub(super) fn follow(state: &mut State) {
+    let steps = steps(state);
+    if let Some(last) = steps.last() {
+        state.talk.step = state.talk.step.min(*last);
     }
 }
 
@@ -52,7 +65,7 @@ pub fn zoom(window: egui::Vec2) -> f32 {
 
 /// The ground truth that is told of: the soloed one, else the one that is best told of.
 pub fn truth(state: &State) -> Option<usize> {
-    state.solo.or_else(|| state.scene.as_deref().and_then(tellable))
+    state.solo.or_else(|| state.scene.as_deref().and_then(usual_truth))
 }
 
 /// The run that is told of: the one whose maps are shown, else the current one; of twins the one with imitation.
@@ -66,18 +79,24 @@ pub fn run(state: &State) -> Option<&Arc<Track>> {
     runs.playback.and_then(|playback| runs.track(playback.track)).or_else(current)
 }
 
+/// How the mask of the image on screen is made; which cells count is the loss's own choice.
+pub(super) fn mask_choice(state: &State) -> MaskChoice {
+    let source = state.comparison.as_ref().map_or(MaskSource::Iou, |found| found.loss.defaults().mask_source);
+    MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention, source }
+}
+
 /// What the window knows of the image on screen and of the run, in numbers. `cell`: the one whose anchors
 /// are shown, as (stride, row, col).
-pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
-    let run = run(state).map(|track| track.told());
-    let Some(scene) = state.scene.as_deref() else { return Told { run, ..Told::default() } };
+pub fn numbers(state: &State, cell: Option<(u32, usize, usize)>) -> StoryNumbers {
+    let run = run(state).map(|track| state.runs.story(track));
+    let Some(scene) = state.scene.as_deref() else { return StoryNumbers { run, ..StoryNumbers::default() } };
     let recorded = state.runs.recorded();
-    let tale = Tale {
+    let source = StorySource {
         scene,
         anchors: state.scales(),
         field: state.field.as_deref(),
         mask: state.mask.as_deref(),
-        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention, source: MaskSource::Iou },
+        choice: mask_choice(state),
         comparison: state.comparison.as_deref(),
         tap: recorded.as_ref().map_or(state.tap, |imitation| imitation.tap).name(),
         lambda: recorded
@@ -87,8 +106,8 @@ pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
         cell,
     };
     let measures = state.measures.as_ref();
-    let told = tale.told(|stride| measures?.scale(stride)?.squares);
-    Told { run, ..told }
+    let numbers = source.numbers(|stride| measures?.scale(stride)?.squares);
+    StoryNumbers { run, ..numbers }
 }
 
 /// The commands of a talk's keys, which are taken out of the input: arrows, space, and the page keys of a clicker.
@@ -152,15 +171,18 @@ mod tests {
     #[test]
     fn steps_end_at_both_ends() {
         let mut talk = TalkState::default();
-        talk.go(-1);
+        let (with, without) = (Step::all(true), Step::all(false));
+        talk.go(-1, with);
         assert_eq!(talk.step, Step::Image);
-        talk.go(1);
+        talk.go(1, with);
         assert_eq!(talk.step, Step::CellAnchors);
         talk.blank = true;
-        talk.seek(usize::MAX);
+        talk.seek(usize::MAX, with);
         assert!(!talk.blank, "who goes on wants to be seen");
-        talk.go(1);
+        talk.go(1, with);
         assert_eq!(talk.step, Step::BeforeAfter);
+        talk.seek(usize::MAX, without);
+        assert_eq!(talk.step, Step::Answers);
     }
 
     #[test]
@@ -182,7 +204,7 @@ mod tests {
         for key in [Key::ArrowLeft, Key::ArrowUp, Key::PageUp] {
             assert_eq!(of(key), Some(Command::StepTalk(-1)));
         }
-        assert_eq!(of(Key::End), Some(Command::SeekTalk(13)));
+        assert_eq!(of(Key::End), Some(Command::SeekTalk(14)));
         // What the sheet of keys says is what the keys do.
         for shortcut in Command::BlankTalk.shortcuts() {
             assert_eq!(command_of(shortcut.logical_key, shortcut.modifiers), Some(Command::BlankTalk));

@@ -21,6 +21,7 @@ use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::survey::{self, SurveyExport};
+use crate::app::talk;
 use crate::app::tour::Stop;
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::app::wants;
@@ -397,11 +398,11 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             entered(state);
         }
         Command::StepTalk(steps) => {
-            state.talk.go(steps);
+            state.talk.go(steps, talk::steps(state));
             entered(state);
         }
         Command::SeekTalk(index) => {
-            state.talk.seek(index);
+            state.talk.seek(index, talk::steps(state));
             entered(state);
         }
         Command::BlankTalk => state.talk.blank ^= true,

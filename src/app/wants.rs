@@ -12,6 +12,7 @@ use crate::app::measures::Measures;
 use crate::app::reports;
 use crate::app::run::{OpenThings, RunTab};
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, Overlay, State};
+use crate::app::talk;
 use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
@@ -43,6 +44,7 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_form(state, effects);
     follow_batch(state, effects);
     follow_runs(state, effects);
+    talk::follow(state);
     before_after::follow(state, effects);
     follow_figure(state, effects);
 }

@@ -9,12 +9,13 @@ use clap::Args;
 use super::figure_args::FigureArgs;
 use super::subject_args::{Subject, SubjectArgs};
 use crate::app::file_name;
-use crate::app::run::Track;
 use crate::app::run::lines::story_panels;
+use crate::app::run::{Track, verdict};
 use crate::export::figure::plot::PlotPanel;
 use crate::export::figure::story;
 use crate::inspect::StoryRequest;
-use crate::story::{RunTold, Step};
+use crate::story::{Step, StoryRun};
+use crate::train::comparison::{Comparison, RunResult};
 use crate::train::event::{Arm, RunEvent, RunId};
 use crate::train::record::RunHistory;
 use crate::train::run::RunFolder;
@@ -27,7 +28,7 @@ use crate::yolo::checkpoint::{self, Checkpoint};
                         --formats svg --width 88\n\n\
                         Each figure has a picture, a sentence, the formula and the numbers of the image. Without \
                         models the story ends at the mask and uses YOLOv5's anchors for COCO; without --run it ends \
-                        at the loss. What is left out is said. The same input gives the same bytes.")]
+                        at the answers of both. What is left out is said. The same input gives the same bytes.")]
 pub(super) struct StoryArgs {
     /// JPEG, PNG, BMP, WebP or TIFF
     #[arg(value_name = "IMAGE")]
@@ -77,7 +78,7 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         student: args.student.as_deref(),
         truth: args.truth,
         lambda: args.lambda,
-        run: run.as_ref().map(|run| run.told.clone()),
+        run: run.as_ref().map(|run| run.numbers.clone()),
         curves: run.as_ref().map(|run| run.curves.clone()).unwrap_or_default(),
         detections: before.zip(after).map(Into::into),
     });
@@ -87,21 +88,21 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         let without_models = args.teacher.is_none() || args.student.is_none();
         let why = match step {
             Step::Run | Step::BeforeAfter if args.run.is_none() => "--run names the folder of a run.",
-            Step::Features | Step::Difference | Step::Inside | Step::Loss if without_models => {
+            Step::Features | Step::Difference | Step::Inside | Step::Loss | Step::Answers if without_models => {
                 "--teacher and --student name the models."
             }
-            step => view.told.missing(*step).unwrap_or_default(),
+            step => view.numbers.missing(*step).unwrap_or_default(),
         };
         eprintln!("distillscope: left out: step {} ({}). {why}", step.number(), step.title());
     }
-    let told = Step::ALL.len() - left_out.len();
-    super::print(&format!("{}: {told} of {} steps", args.out.display(), Step::ALL.len()))
+    let drawn = Step::ALL.len() - left_out.len();
+    super::print(&format!("{}: {drawn} of {} steps", args.out.display(), Step::ALL.len()))
 }
 
 /// What the story takes from a run's folder.
 struct Run {
     folder: RunFolder,
-    told: RunTold,
+    numbers: StoryRun,
     curves: Vec<PlotPanel>,
 }
 
@@ -109,13 +110,26 @@ impl Run {
     fn read(folder: &Path) -> anyhow::Result<Self> {
         let history = RunHistory::read(folder).with_context(|| format!("--run {}", folder.display()))?;
         let name = run_name(&folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()));
-        let mut track = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, name);
+        let config = RunFolder::new(folder).read_config().ok();
+        let seed = config.as_ref().map_or(0, |config| config.seed);
+        let mut track = Track::new(1, 1, RunId { seed, arm: Arm::Imitation }, name);
         track.scales = history.scales;
+        track.folder = Some(folder.to_path_buf());
+        track.config = config.map(Box::new);
+        history.start.into_iter().for_each(|start| track.receive(RunEvent::Start(Arc::new(start))));
         history.steps.into_iter().for_each(|step| track.receive(RunEvent::Step(step)));
         history.epochs.into_iter().for_each(|epoch| track.receive(RunEvent::Epoch(Box::new(epoch))));
-        let told = track.told();
+        let mut numbers = track.story();
+        if let Some(comparison) = pairs(folder, &numbers)? {
+            numbers.verdict = comparison.verdict.as_ref().map(verdict);
+            let of_baseline = |run: &&RunResult| run.arm == Some(Arm::Baseline) && run.seed == seed;
+            if let Some(baseline) = comparison.runs.iter().find(of_baseline) {
+                numbers.map.baseline = Some(baseline.map50_95);
+                numbers.map50.baseline = Some(baseline.map50);
+            }
+        }
         let curves = story_panels(Arc::new(track));
-        Ok(Self { folder: RunFolder::new(folder), told, curves })
+        Ok(Self { folder: RunFolder::new(folder), numbers, curves })
     }
 
     /// The trained student, whose weights are not read yet; `None` before the run has left any. Its classes have to be
@@ -146,6 +160,20 @@ impl Run {
         }
         Ok(Some(trained))
     }
+}
+
+/// The pairs that an imitated run belongs to: `comparison.json` of its campaign, beside its own folder.
+fn pairs(folder: &Path, run: &StoryRun) -> anyhow::Result<Option<Comparison>> {
+    if run.distance.is_none() {
+        return Ok(None);
+    }
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let Some(path) = folder.parent().map(|parent| parent.join("comparison.json")).filter(|path| path.is_file()) else {
+        return Ok(None);
+    };
+    let fails = || format!("{}: cannot be read", path.display());
+    let text = std::fs::read_to_string(&path).with_context(fails)?;
+    Ok(Some(serde_json::from_str(&text).with_context(fails)?))
 }
 
 /// A few names, for one line.

@@ -12,6 +12,7 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
+use super::pull::HeadPull;
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
 use crate::export::figure::inspection::DetectionView;
@@ -182,6 +183,7 @@ pub fn compare(
             tap: request.tap,
             loss: request.loss,
             scales,
+            head_pull: head_pull(teacher, student)?,
             teacher_detections: teacher.map(|probe| probe.detections.clone()),
             student_detections: student.map(|probe| probe.detections.clone()),
             teacher_seconds: teacher.map(|probe| probe.seconds),
@@ -316,6 +318,36 @@ fn loss_terms(
         balance: balance(student.scales.len(), at),
     })?;
     Ok(Some(Arc::new(CellTerms::of(&terms)?)))
+}
+
+/// `None` without two models whose heads mean the same output by output.
+fn head_pull(teacher: Option<&Probe>, student: Option<&Probe>) -> Result<Option<HeadPull>, CompareError> {
+    let (Some(teacher), Some(student)) = (teacher, student) else { return Ok(None) };
+    let classes = SharedClasses::of(&student.names, &teacher.names);
+    if heads_differ(teacher.facts(), student.facts()).is_some() || !classes.are_aligned() {
+        return Ok(None);
+    }
+    let gains = LossGains::default().scaled(student.scales.len(), student.names.len(), student.side);
+    let mut heads: Vec<(usize, Tensor, Tensor)> = Vec::with_capacity(student.scales.len());
+    for (at, scale) in student.scales.iter().enumerate() {
+        let Some((of_teacher, of_student)) = teacher.raw_head(scale.stride).zip(student.raw_head(scale.stride)) else {
+            continue;
+        };
+        if of_teacher.size() == of_student.size() {
+            let teacher = of_teacher.f_to_device(of_student.device())?.f_to_kind(Kind::Float)?;
+            heads.push((at, of_student.f_to_kind(Kind::Float)?, teacher));
+        }
+    }
+    let pairs = heads.iter().map(|(at, of_student, of_teacher)| ScalePair {
+        student: of_student,
+        teacher: of_teacher,
+        anchors: &student.scales[*at],
+        classes: &classes,
+        gains: &gains,
+        balance: balance(student.scales.len(), *at),
+    });
+    let pairs: Vec<ScalePair<'_>> = pairs.collect();
+    Ok(if pairs.is_empty() { None } else { Some(HeadPull::of(&pairs)?) })
 }
 
 /// `[1, 1, H, W]` → a plain map.

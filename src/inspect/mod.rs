@@ -7,19 +7,21 @@
 
 mod compare;
 mod maps;
+mod pull;
 mod records;
 mod report;
 mod scene;
-mod tale;
+mod story;
 
 pub use compare::{
     CompareError, CompareRequest, Probe, compare, detections, elements, input_tensor, named, probe, tapped,
 };
 pub use maps::{MissingMap, assigned_cells, difference_grid, feature_grid, seen_kind};
+pub use pull::{HeadPull, PullSums, ScalePull};
 pub use records::{
     AdapterChoice, ChannelView, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple,
     mask_anchors,
 };
 pub use report::{Focus, Inspection, InspectionReport, MaskChoice, StoryRequest};
 pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};
-pub use tale::{Tale, tellable};
+pub use story::{StorySource, usual_truth};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::pull::HeadPull;
 use crate::geometry::{BoundingBox, Size};
 use crate::grid::Grid;
 use crate::imitation::difference::FeatureStack;
@@ -166,6 +167,9 @@ pub struct Comparison {
     /// The imitation loss whose terms the scales hold.
     pub loss: Loss,
     pub scales: Vec<ScaleComparison>,
+    /// How raw squares and `answers` pull at the student's heads; `None` without two models, and where their anchors or
+    /// classes differ.
+    pub head_pull: Option<HeadPull>,
     /// Boxes in input px after NMS, best first; `None` for a model that is not loaded.
     pub teacher_detections: Option<Vec<Detection>>,
     pub student_detections: Option<Vec<Detection>>,
@@ -183,6 +187,7 @@ impl Comparison {
             tap,
             loss,
             scales: Vec::new(),
+            head_pull: None,
             teacher_detections: None,
             student_detections: None,
             teacher_seconds: None,

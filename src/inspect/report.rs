@@ -11,7 +11,7 @@ use super::compare::named;
 use super::maps::{assigned_cells, difference_grid, feature_grid, seen_kind};
 use super::records::{ChannelView, Comparison, Role, Tap};
 use super::scene::{Scene, file_name};
-use super::tale::{Tale, tellable};
+use super::story::{StorySource, usual_truth};
 use crate::export::figure::inspection::{
     self, DetectionView, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView,
 };
@@ -25,7 +25,7 @@ use crate::imitation::difference::{
 };
 use crate::imitation::loss::{Loss, LossOnScale, MaskSource};
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi, ScaleMask};
-use crate::story::{RunTold, Told};
+use crate::story::{StoryNumbers, StoryRun};
 use crate::yolo::anchors::AnchorScale;
 
 /// λ of the loss that is reported: the loss is proportional to it.
@@ -68,10 +68,10 @@ pub struct StoryRequest<'a> {
     /// Where the models come from.
     pub teacher: Option<&'a Path>,
     pub student: Option<&'a Path>,
-    /// The ground truth that is told of; [`tellable`] finds one.
+    /// The ground truth that is told of; [`usual_truth`] finds one.
     pub truth: Option<usize>,
     pub lambda: f64,
-    pub run: Option<RunTold>,
+    pub run: Option<StoryRun>,
     pub curves: Vec<PlotPanel>,
     /// What the student detects before and after the run.
     pub detections: Option<[Vec<DetectionView>; 2]>,
@@ -379,8 +379,8 @@ impl Inspection {
 
     /// What the figures of the story are drawn from.
     pub fn story(&self, request: StoryRequest<'_>) -> StoryView<'_> {
-        let truth = request.truth.or_else(|| tellable(&self.scene));
-        let tale = Tale {
+        let truth = request.truth.or_else(|| usual_truth(&self.scene));
+        let source = StorySource {
             scene: &self.scene,
             anchors: &self.anchors,
             field: Some(&self.field),
@@ -393,16 +393,20 @@ impl Inspection {
             cell: None,
         };
         let at = |stride| self.anchors.iter().position(|scale| scale.stride == stride);
-        let told = Told { run: request.run, ..tale.told(|stride| self.statistics(at(stride)?)) };
+        let numbers = StoryNumbers { run: request.run, ..source.numbers(|stride| self.statistics(at(stride)?)) };
         StoryView {
             inspection: self.view(&Focus { lambda: request.lambda, ..Focus::whole(request.teacher, request.student) }),
             truth: truth.filter(|&truth| truth < self.field.gts()).map(|truth| TruthView {
-                iou: self.field.largest(told.at, Some(truth)),
-                count: count_grid(&self.field.gt_mask(truth, self.choice.psi, self.choice.rule).scales[told.at]),
+                iou: self.field.largest(numbers.at, Some(truth)),
+                count: count_grid(&self.field.gt_mask(truth, self.choice.psi, self.choice.rule).scales[numbers.at]),
+            }),
+            pulls: self.comparison.head_pull.as_ref().map(|pull| {
+                [&pull.raw, &pull.answers]
+                    .map(|scales| scales.iter().map(|scale| (scale.stride, scale.length())).collect())
             }),
             curves: request.curves,
             detections: request.detections,
-            told,
+            numbers,
         }
     }
 

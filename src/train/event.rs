@@ -144,7 +144,8 @@ pub struct EpochRecord {
 pub struct Snapshot {
     pub step: u64,
     pub image: PathBuf,
-    /// Squared L2 over the channels per cell, after the adapter, per scale.
+    /// Per scale what the run's loss adds up at a cell: of a loss of squares the squared L2 over the channels, after the
+    /// adapter; else the cell's part of the loss at λ = 1.
     pub scales: Vec<SnapshotScale>,
     /// Per ground truth of the image, the imitation loss at λ = 1 if it were the only one: Σ over the scales of its own
     /// cells' squares / 2N.

@@ -171,6 +171,8 @@ fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Option<&'
         found: None,
         view,
         moment: state.runs.moment().map(|(snapshot, _)| snapshot),
+        run: state.runs.playback.and_then(|playback| state.runs.track(playback.track)).map(|track| &**track),
+        pull: None,
         camera: state.camera,
         hover: state.hover,
         pin: state.pin,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{EpochRecord, RunEvent, RunSummary, StepRecord};
+use distillscope::train::event::{EpochRecord, RunEvent, RunSummary, StartRecord, StepRecord};
 use distillscope::train::record::Recorder;
 
 fn story(args: &[&str]) -> Output {
@@ -35,7 +35,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_story_of_two_models_ends_at_the_loss_and_is_the_same_twice() {
+fn the_story_of_two_models_ends_at_their_answers_and_is_the_same_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let (teacher, student, image) = (sample("models/teacher.pt"), sample("models/student.pt"), image());
     let run = |out: &Path| {
@@ -66,10 +66,10 @@ fn the_story_of_two_models_ends_at_the_loss_and_is_the_same_twice() {
     let output = run(&first);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("left out: step 13") && said.contains("--run names the folder of a run"), "{said}");
+    assert!(said.contains("left out: step 14") && said.contains("--run names the folder of a run"), "{said}");
     let files = names(&first);
-    assert_eq!(files.len(), 12, "{files:?}");
-    assert!(files.iter().all(|name| name.ends_with(".svg")) && files.contains("12-loss.svg"));
+    assert_eq!(files.len(), 13, "{files:?}");
+    assert!(files.iter().all(|name| name.ends_with(".svg")) && files.contains("13-answers.svg"));
     assert!(run(&second).status.success());
     for name in &files {
         let read = |folder: &Path| std::fs::read(folder.join(name)).expect("a figure");
@@ -111,10 +111,17 @@ fn run(folder: &Path) -> String {
     let mut recorder = Recorder::create(folder, &summary, "").expect("its files");
     for step in 0..2_u64 {
         let record = StepRecord { step, total: 4.0 - step as f64, distance: vec![Some(1.0)], ..StepRecord::default() };
+        // What an epoch was on the mean is none of its steps.
+        let mean = StepRecord { box_loss: 0.5, distance: vec![Some(330.0 + 39.0 * step as f64)], ..record.clone() };
         recorder.take(&RunEvent::Step(record)).expect("a row");
         let evaluation = Evaluation { map50: 0.5, map50_95: 0.25, ..Evaluation::default() };
-        let epoch =
-            EpochRecord { epoch: step as u32, step: step + 1, evaluation: Some(evaluation), ..EpochRecord::default() };
+        let epoch = EpochRecord {
+            epoch: step as u32,
+            step: step + 1,
+            mean,
+            evaluation: Some(evaluation),
+            ..EpochRecord::default()
+        };
         recorder.take(&RunEvent::Epoch(Box::new(epoch))).expect("a row");
     }
     std::fs::create_dir(folder.join("weights")).expect("a folder");
@@ -139,10 +146,29 @@ fn a_run_ends_the_story_with_its_student_before_and_after() {
     let output = story(&[&[&*image, "--run", &run, "--out", &shown, "--formats", "svg"][..], &common].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && !said.contains("warning: --run"), "{said}");
-    let svg = std::fs::read_to_string(out.join("14-before-after.svg")).expect("the last figure");
-    for text in ["The student before", "The student after", "mAP50-95: 0.250 at the first evaluation"] {
+    let svg = std::fs::read_to_string(out.join("15-before-after.svg")).expect("the last figure");
+    for text in ["The student before", "The student after", "mAP50-95: last 0.250, best 0.250", "is not known"] {
         assert!(svg.contains(text), "{text}");
     }
+
+    let svg = std::fs::read_to_string(out.join("14-run.svg")).expect("the run's figure");
+    assert!(svg.contains("L at λ = 1, epoch means: from 330 to 369") && !svg.contains("level rule"), "{svg}");
+
+    // A run that says where it began, and whose student has lost: told in words.
+    let evaluation = |map50_95| Evaluation { map50: 0.75, map50_95, ..Evaluation::default() };
+    let start = StartRecord { student: evaluation(0.375), teacher: Some(evaluation(0.5)) };
+    let start = serde_json::to_string(&start).expect("JSON");
+    std::fs::write(run_folder.join("start.json"), start).expect("a file");
+    let output = story(&[&[&*image, "--run", &run, "--out", &shown, "--formats", "svg"][..], &common].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let svg = std::fs::read_to_string(out.join("15-before-after.svg")).expect("the last figure");
+    for text in [
+        "mAP50-95: before 0.375, last 0.250, best 0.250, teacher 0.500",
+        "The student is below its start: mAP50-95 0.375 before, 0.250 at its last evaluation.",
+    ] {
+        assert!(svg.contains(text), "{text}");
+    }
+    assert!(!svg.contains("is not known"), "{svg}");
 
     // Data whose classes are called otherwise: told, and drawn all the same.
     let data = folder.path().join("data.yaml");

@@ -177,6 +177,7 @@ fn comparison() -> Arc<Comparison> {
         tap: Tap::Neck,
         loss: Loss::default(),
         scales: scales.to_vec(),
+        head_pull: None,
         teacher_detections: Some(Vec::new()),
         student_detections: Some(Vec::new()),
         teacher_seconds: None,
@@ -503,10 +504,10 @@ fn on_stage_the_step_is_saved_and_the_talk_goes_on() {
     let mut window = Window::on_scene();
     window.press(Modifiers::NONE, Key::F5);
     window.press(Modifiers::NONE, Key::End);
-    for _ in 0..6 {
+    for _ in 0..5 {
         window.press(Modifiers::NONE, Key::ArrowLeft);
     }
-    // The union of the masks is the eighth of fourteen.
+    // The union of the masks is the eighth of the thirteen that there are without a run.
     window.press(Modifiers::COMMAND, Key::E);
     assert_eq!(window.app().state.figure.sheet.what, FigureWhat::Step);
     // Keys of the talk wait while the sheet lies over it.

@@ -15,7 +15,9 @@ use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule};
 use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
 use distillscope::preflight::report::Status;
-use distillscope::story::{RunTold, ScaleTold, Step, Told, TruthTold};
+use distillscope::story::{
+    Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict,
+};
 use distillscope::train::event::Arm;
 use distillscope::worker::{Job, Report};
 use egui::{FontFamily, FontId, Key, Modifiers};
@@ -376,9 +378,11 @@ fn is_sentence(label: &str) -> bool {
     words.windows(2).any(|pair| pair.iter().all(|word| is_word(word)))
 }
 
-/// Everything that the story can say: of one object with a threshold or left out, compared or not, with a run.
-fn tales() -> Vec<Told> {
-    let scale = |name: &str, mask_cells| ScaleTold {
+/// Everything that the story can say: of one object with a threshold or left out, compared or not, with runs that helped and
+/// that failed, whose λ faded, grew and stayed, and of which a part is not known.
+fn stories() -> Vec<StoryNumbers> {
+    let shares = Some(PullShares { unseen: 0.8, same: 0.01 });
+    let scale = |name: &str, mask_cells| StoryScale {
         name: name.into(),
         stride: 16,
         rows: 2,
@@ -392,46 +396,98 @@ fn tales() -> Vec<Told> {
         sum_inside: Some(2.0),
         mean_inside: (mask_cells > 0).then_some(2.0),
         mean_outside: Some(0.5),
+        raw: shares,
+        answers: shares,
     };
-    let truth = TruthTold { number: 3, name: "猫".into(), threshold: 0.4, best_iou: 0.8, ..TruthTold::default() };
-    let run = RunTold {
+    let truth = StoryTruth { number: 3, name: "猫".into(), threshold: 0.4, best_iou: 0.8, ..StoryTruth::default() };
+    let all =
+        Accuracy { before: Some(0.3), last: Some(0.2), best: Some(0.25), teacher: Some(0.5), baseline: Some(0.1) };
+    let verdict = |helps: Option<bool>, seeds_needed: Option<usize>| StoryVerdict {
+        metric: "mAP50-95".into(),
+        split: "val".into(),
+        pairs: 5,
+        mean: 0.01,
+        interval: Some([-0.01, 0.03]),
+        helps,
+        seeds_needed,
+    };
+    let settings = RunSettings {
+        input: Some([320; 2]),
+        loss: Some("answers"),
+        tap: Some(Tap::Head.name()),
+        mask_source: Some("iou"),
+        psi: Some(0.5),
+        level_rule: Some(LevelRule::Global.name()),
+        lambda: Some(RunLambda::GradientRatio(0.5)),
+    };
+    let failed = StoryRun {
         name: "run-1".into(),
         step: 9,
-        total: Some([2.0, 1.0]),
-        distance: Some([2.0, 1.0]),
-        ..RunTold::default()
+        epochs: 2,
+        settings: settings.clone(),
+        detection: Some([2.0, 1.0]),
+        distance: Some([2.0, 3.0]),
+        lambda: Some([1.0, 0.1]),
+        map: all,
+        map50: all,
+        verdict: Some(verdict(Some(false), None)),
     };
-    let run = RunTold { map: Some([0.1, 0.2]), map50: Some([0.2, 0.3]), ..run };
-    let told = Told {
+    let runs = [
+        failed.clone(),
+        StoryRun {
+            epochs: 1,
+            lambda: Some([0.1, 1.0]),
+            map: Accuracy { before: None, ..all },
+            settings: RunSettings { mask_source: Some("none"), lambda: Some(RunLambda::Fixed(1.0)), ..settings },
+            verdict: Some(verdict(Some(true), None)),
+            ..failed.clone()
+        },
+        StoryRun {
+            settings: RunSettings::default(),
+            lambda: None,
+            verdict: Some(verdict(None, Some(9))),
+            ..failed.clone()
+        },
+        StoryRun { verdict: Some(verdict(None, None)), ..failed.clone() },
+        StoryRun { verdict: Some(StoryVerdict { interval: None, pairs: 1, ..verdict(None, None) }), ..failed },
+    ];
+    let story = StoryNumbers {
         image: "a.jpg".into(),
         objects: 1,
         level_rule: LevelRule::Assigned.name(),
         tap: Tap::Neck.name(),
         truth: Some(truth.clone()),
         scales: vec![scale("P4", 1), scale("P5", 0)],
-        run: Some(run),
-        ..Told::default()
+        raw: shares,
+        answers: shares,
+        chosen: Some(("answers", 0.5)),
+        ..StoryNumbers::default()
     };
-    let left_out = TruthTold { threshold: f32::INFINITY, ..truth };
-    vec![told.clone(), Told { objects: 2, at: 1, truth: Some(left_out), ..told }]
+    let left_out = StoryTruth { threshold: f32::INFINITY, ..truth };
+    let alone = StoryNumbers { objects: 2, at: 1, truth: Some(left_out), raw: None, ..story.clone() };
+    let with_runs = runs.map(|run| StoryNumbers { run: Some(run), ..story.clone() });
+    [story, alone].into_iter().chain(with_runs).collect()
 }
 
 #[test]
 fn the_numbers_of_the_story_are_said_in_both_languages() {
-    let lines = |step| tales().into_iter().flat_map(move |told| [told.numbers(step), told.facts(step)]).flatten();
+    let lines =
+        |step| stories().into_iter().flat_map(move |numbers| [numbers.numbers(step), numbers.facts(step)]).flatten();
     for line in Step::ALL.into_iter().flat_map(lines) {
         assert_eq!(line.said(&language::tr), line.english(), "this thread speaks English");
         let said = language::within(Language::Chinese, || line.said(&language::tr));
         assert!(!is_sentence(&said), "{said}");
     }
-    let said = |told: &Told, step: Step| -> Vec<String> {
-        language::within(Language::Chinese, || told.numbers(step).iter().map(|line| line.said(&language::tr)).collect())
+    let said = |numbers: &StoryNumbers, step: Step| -> Vec<String> {
+        language::within(Language::Chinese, || {
+            numbers.numbers(step).iter().map(|line| line.said(&language::tr)).collect()
+        })
     };
-    let tales = tales();
-    let (told, left_out) = (&tales[0], &tales[1]);
-    assert_eq!(said(told, Step::Threshold)[1], "P4 有 1 个单元超过它");
+    let stories = stories();
+    let (numbers, left_out) = (&stories[0], &stories[1]);
+    assert_eq!(said(numbers, Step::Threshold)[1], "P4 有 1 个单元超过它");
     assert_eq!(said(left_out, Step::Threshold)[0], "按规则“按分配”，P5 不参与");
-    assert_eq!(said(told, Step::Inside)[1], "P5：d 的均值：掩码内 无，掩码外 0.500");
+    assert_eq!(said(numbers, Step::Inside)[1], "P5：d 的均值：掩码内 无，掩码外 0.500");
 }
 
 #[test]

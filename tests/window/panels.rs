@@ -182,6 +182,7 @@ fn comparison(tap: Tap, both: bool) -> Arc<Comparison> {
         tap,
         loss: Loss::default(),
         scales: scales.to_vec(),
+        head_pull: None,
         teacher_detections: Some(Vec::new()),
         student_detections: both.then(Vec::new),
         teacher_seconds: None,

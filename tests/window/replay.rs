@@ -228,9 +228,11 @@ fn a_run_without_a_teacher_has_curves_and_a_picture() {
 #[test]
 fn a_report_says_what_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    let report = ReplayReport::from(&Replay::read(&record(folder.path(), Arm::Imitation)).unwrap());
+    let mut replay = Replay::read(&record(folder.path(), Arm::Imitation)).unwrap();
+    let report = ReplayReport::from(&replay);
     let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(json["schema"], "distillscope.replay/1");
+    assert_eq!(json["loss"], "answers");
     assert_eq!((&json["steps"], &json["outcome"], &json["labels"][0]), (&4.into(), &"finished".into(), &"bird".into()));
     // The mean over rows 0…7 and columns 0…7 of 80 + row + col / 16.
     assert_eq!(json["moments"][0]["mean"][0], 80.0 + 3.5 + 3.5 / 16.0);
@@ -243,6 +245,12 @@ fn a_report_says_what_is_in_it() {
         text.contains("3 moments of P3 P4, from step 0 to step 4") && text.contains("188 ms a step, 37.50 %"),
         "{text}"
     );
+    assert!(text.contains("imitation loss: answers") && !text.contains("below its start"), "{text}");
+    // The last evaluation has 0.125.
+    let student = Evaluation { map50_95: 0.25, ..Evaluation::default() };
+    replay.start = Some(Arc::new(StartRecord { student, teacher: None }));
+    let text = ReplayReport::from(&replay).to_string();
+    assert!(text.contains("mAP50-95 0.1250; the student is below its start"), "{text}");
 }
 
 #[test]

@@ -11,12 +11,14 @@ use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
+use distillscope::inspect::{
+    AdapterChoice, Comparison, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
+};
 use distillscope::story::Step;
 use distillscope::train::config::{RunConfig, Start};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
-    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord,
+    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
 };
 use distillscope::train::replay::{MaskChoice, Replay};
 use distillscope::worker::{BeforeAfter, EarlierRun, Job, ModelCard, Report, Unknown};
@@ -87,9 +89,12 @@ impl Window {
         let (tap, adapter) = (Tap::Neck, AdapterChoice::LeastSquares);
         window.report(Report::Compared { scene, tap, adapter, comparison: comparison() });
         assert!(window.app().state.comparison.is_some() && window.app().state.mask.is_some());
-        window.report(Report::EarlierRun(Box::new(earlier(
-            "runs/一次名称非常长而且没有空格的运行-0123456789-0123456789",
-        ))));
+        // A pair, whose student has lost.
+        for name in ["imitation", "baseline"] {
+            let folder = format!("runs/一次名称非常长而且没有空格的运行-0123456789-0123456789/{name}");
+            window
+                .report(Report::EarlierRun(Box::new(EarlierRun { start: Some(start(0.26, 0.7)), ..earlier(&folder) })));
+        }
         window
     }
 
@@ -184,6 +189,13 @@ fn card(path: &str, anchors: &[AnchorScale]) -> Arc<ModelCard> {
 
 /// Two channels on each of four scales of 640 × 640 px.
 fn comparison() -> Arc<Comparison> {
+    let pull = |whole: f32, unseen: f32, same: f32| {
+        let of_scale = |stride: u32| {
+            let grid = |value| Grid::filled((640 / stride) as usize, (640 / stride) as usize, value);
+            ScalePull { stride, whole: grid(whole), unseen: grid(unseen), same: grid(same) }
+        };
+        Arc::new([8, 16, 32, 64].map(of_scale).to_vec())
+    };
     let scale = |stride: u32| {
         let side = (640 / stride) as usize;
         let stack = |factor: f32| {
@@ -207,6 +219,7 @@ fn comparison() -> Arc<Comparison> {
         tap: Tap::Neck,
         loss: Loss::default(),
         scales: [8, 16, 32, 64].map(scale).to_vec(),
+        head_pull: Some(HeadPull { raw: pull(4.0, 3.0, 1.0), answers: pull(1.0, 0.01, 0.02) }),
         teacher_detections: None,
         student_detections: None,
         teacher_seconds: None,
@@ -219,20 +232,40 @@ fn step(step: u64, total: f64) -> StepRecord {
     StepRecord { step, total, distance: vec![Some(total / 2.0)], ..StepRecord::default() }
 }
 
+/// Its means are none of any step's: single steps say nothing of an epoch.
 fn epoch(epoch: u32, map: f64) -> EpochRecord {
+    let fallen = 1.0 / f64::from(epoch + 1);
     EpochRecord {
         epoch,
         step: u64::from(epoch) + 1,
+        mean: StepRecord {
+            box_loss: 0.5,
+            objectness: 0.25,
+            class: 0.25,
+            lambda: fallen,
+            distance: vec![Some(330.0 + 39.0 * f64::from(epoch)), None],
+            ..StepRecord::default()
+        },
         evaluation: Some(Evaluation { map50: 0.5, map50_95: map, ..Evaluation::default() }),
         ..EpochRecord::default()
     }
+}
+
+/// Two models that find this much of val before the first step.
+fn start(student: f64, teacher: f64) -> Arc<StartRecord> {
+    let of = |map50_95| Evaluation { map50: 0.75, map50_95, ..Evaluation::default() };
+    Arc::new(StartRecord { student: of(student), teacher: Some(of(teacher)) })
 }
 
 /// Of two epochs of a step each.
 fn earlier(folder: &str) -> EarlierRun {
     EarlierRun {
         folder: folder.into(),
-        config: Some(Box::new(RunConfig { student: "s.pt".into(), ..RunConfig::default() })),
+        config: Some(Box::new(RunConfig {
+            student: "s.pt".into(),
+            teacher: Some("t.pt".into()),
+            ..RunConfig::default()
+        })),
         scales: vec!["P3".into()],
         steps: vec![step(0, 4.0), step(1, 3.0)],
         epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
@@ -247,7 +280,7 @@ fn f5_enters_and_esc_leaves_to_the_window_as_it_was() {
     window.press(Key::F5);
     assert!(window.app().state.talk.on);
     window.says("An image and its objects");
-    window.says("1 / 14");
+    window.says("1 / 13");
     assert!(window.harness.query_by_label("Find a command…").is_none(), "nothing of the window is left");
     // 720 points hold 540 at a zoom of 4/3.
     assert!((window.harness.ctx.zoom_factor() - 4.0 / 3.0).abs() < 1e-3);
@@ -273,10 +306,11 @@ fn keys_of_a_keyboard_and_of_a_clicker_go_forth_and_back_and_touch_nothing_else(
         window.press(key);
     }
     assert_eq!(window.step(), Step::CellAnchors);
+    // Without a run the talk ends before the steps that are about one.
     window.press(Key::End);
-    assert_eq!(window.step(), Step::BeforeAfter);
+    assert_eq!(window.step(), Step::Answers);
     window.press(Key::PageDown);
-    assert_eq!(window.step(), Step::BeforeAfter);
+    assert_eq!(window.step(), Step::Answers);
     window.press(Key::Home);
     assert_eq!(window.step(), Step::Image);
     // A layer's key belongs to the window, not to the talk.
@@ -299,14 +333,58 @@ fn keys_of_a_keyboard_and_of_a_clicker_go_forth_and_back_and_touch_nothing_else(
 fn every_step_has_its_title_its_sentence_its_formula_and_its_number() {
     let mut window = Window::on_scene();
     window.press(Key::F5);
-    for step in Step::ALL {
-        assert_eq!(window.step(), step);
-        window.says(step.title());
-        window.says(step.sentence());
-        window.says(step.formula());
-        window.says(&format!("{} / 14", step.number()));
-        window.press(Key::PageDown);
+    for (run, of) in [(false, 13), (true, 15)] {
+        if run {
+            window.report(Report::EarlierRun(Box::new(earlier("runs/run-1"))));
+            window.press(Key::Home);
+        }
+        for &step in Step::all(run) {
+            assert_eq!(window.step(), step);
+            window.says(step.title());
+            window.says(step.sentence());
+            window.says(step.formula());
+            window.says(&format!("{} / {of}", step.number()));
+            window.press(Key::PageDown);
+        }
     }
+}
+
+#[test]
+fn without_a_run_the_talk_has_an_ending_that_says_how_to_go_on() {
+    let how = "To go on: start a run or open an earlier one; the talk then shows what its student has learned.";
+    let mut window = Window::on_scene();
+    window.press(Key::F5);
+    window.press(Key::End);
+    window.says("Not every number is an answer");
+    window.says(how);
+    assert!(window.harness.query_by_label("To step 14. What the run did").is_none());
+    window.report(Report::EarlierRun(Box::new(earlier("runs/run-1"))));
+    assert!(window.harness.query_by_label(how).is_none(), "there is more now");
+    window.press(Key::End);
+    assert_eq!(window.step(), Step::BeforeAfter);
+    // A run that is taken away takes its steps with it.
+    let key = window.app().state.runs.tracks[0].key;
+    window.set(Command::RemoveTrack(key));
+    assert_eq!(window.step(), Step::Answers);
+    window.says(how);
+}
+
+#[test]
+fn raw_outputs_are_set_against_answers() {
+    let mut window = Window::crowded([1280.0, 720.0]);
+    window.press(Key::F5);
+    window.go_to(Step::Answers);
+    // Raw squares are 4 a cell, of which 3 are classes that nobody sees; `answers` pulls 1 a cell, of which 0.01 are.
+    window.says("Class scores where the teacher sees nothing · raw: 75 %");
+    window.says("Class scores where the teacher sees nothing · answers: 1.0 %");
+    window.says("Scores that mean the same to both, within 0.05 · raw: 25 %");
+    window.says("Scores that mean the same to both, within 0.05 · answers: 2.0 %");
+    let mut bare = (*comparison()).clone();
+    bare.head_pull = None;
+    let scene = window.app().state.scene.clone().expect("a scene");
+    let (tap, adapter) = (Tap::Neck, AdapterChoice::LeastSquares);
+    window.report(Report::Compared { scene, tap, adapter, comparison: Arc::new(bare) });
+    window.says("The heads of teacher and student cannot be compared: their anchors or classes differ.");
 }
 
 #[test]
@@ -346,10 +424,8 @@ fn a_step_whose_data_are_missing_says_what_to_load() {
     window.says("Open a teacher and a student: features are what they see.");
     window.go_to(Step::Loss);
     window.says("Open a teacher and a student: features are what they see.");
-    window.go_to(Step::Run);
-    window.says("Start a run, or open an earlier one: its curves are shown here.");
-    window.go_to(Step::BeforeAfter);
-    window.says("Start a run with a val split, or open an earlier one: its mAP is shown here.");
+    window.go_to(Step::Answers);
+    window.says("Open a teacher and a student: features are what they see.");
 
     let mut empty = Window::open([1280.0, 720.0], None);
     empty.press(Key::F5);
@@ -362,13 +438,57 @@ fn an_earlier_run_has_its_curves_and_its_map_before_and_after() {
     window.report(Report::EarlierRun(Box::new(earlier("runs/run-1"))));
     window.press(Key::F5);
     window.go_to(Step::Run);
-    window.says("total: from 4.00 to 3.00");
-    window.says("L at λ = 1: from 2.00 to 1.50");
+    window.says("runs · run-1, step 2, loss answers");
+    window.says("detection, epoch means: from 1.00 to 1.00");
+    window.says("L at λ = 1, epoch means: from 330 to 369");
+    window.says("λ faded from 1.00 to 0.500: λ · L falls by that alone");
     window.says("total curves");
     window.says("mAP curves");
     window.go_to(Step::BeforeAfter);
-    window.says("mAP50-95 first: 0.100");
+    window.says("mAP50-95 last: 0.250");
     window.says("mAP50-95 best: 0.250");
+    // A run of version 0.1.0: what it does not say is not made up.
+    window.says("How good the student was before its first step is not known: this run did not record it.");
+    assert!(window.harness.query_by_label("mAP50-95 before: 0.100").is_none());
+}
+
+#[test]
+fn a_student_that_lost_is_said_to_be_below_its_start_in_words_and_in_amber() {
+    let mut window = Window::on_scene();
+    let failed = EarlierRun { start: Some(start(0.26, 0.7)), ..earlier("runs/run-1") };
+    window.report(Report::EarlierRun(Box::new(failed)));
+    window.press(Key::F5);
+    let below = "The student is below its start: mAP50-95 0.260 before, 0.250 at its last evaluation.";
+    for step in [Step::Run, Step::BeforeAfter] {
+        window.go_to(step);
+        window.says(below);
+    }
+    for bar in ["before: 0.260", "last: 0.250", "best: 0.250", "teacher: 0.700"] {
+        window.says(&format!("mAP50-95 {bar}"));
+    }
+
+    let mut window = Window::on_scene();
+    let helped = EarlierRun { start: Some(start(0.2, 0.7)), ..earlier("runs/run-1") };
+    window.report(Report::EarlierRun(Box::new(helped)));
+    window.press(Key::F5);
+    window.go_to(Step::BeforeAfter);
+    window.says("mAP50-95 before: 0.200");
+    assert!(window.harness.query_by_label_contains("below its start").is_none());
+}
+
+#[test]
+fn twins_have_the_baseline_and_their_verdict() {
+    let mut window = Window::on_scene();
+    for (name, map) in [("imitation", 0.3), ("baseline", 0.25)] {
+        let mut run = earlier(&format!("runs/pair/{name}"));
+        run.epochs.push(epoch(2, map));
+        window.report(Report::EarlierRun(Box::new(run)));
+    }
+    window.press(Key::F5);
+    window.go_to(Step::BeforeAfter);
+    window.says("mAP50-95 last: 0.300");
+    window.says("mAP50-95 baseline: 0.250");
+    window.says("one pair is no verdict: mAP50-95 on val +0.050 with imitation");
 }
 
 #[test]
@@ -400,13 +520,13 @@ fn the_student_of_a_run_is_set_against_itself() {
     let untrained = BeforeAfter { before: Ok(found(1)), after: untrained, names: Vec::new() };
     window.report(Report::BeforeAfter { request: request.clone(), found: Arc::new(untrained) });
     window.says("The student before · 1 detection");
-    window.says("The student after");
+    window.says("The student after, best weights");
     window.says("run-1 has no weights: they come with the first evaluation.");
 
     // Both objects are labelled with class 0, for which the run has one name.
     let trained = BeforeAfter { before: Ok(found(1)), after: Ok(found(2)), names: vec!["large".into()] };
     window.report(Report::BeforeAfter { request, found: Arc::new(trained) });
-    window.says("The student after · 2 detections");
+    window.says("The student after, best weights · 2 detections");
     window.says("The run knows other classes than the labels: large");
     window.says("mAP50-95 best: 0.250");
 }
@@ -431,11 +551,11 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
         id: RunId { seed: 0, arm: Arm::Imitation },
         outcome: Outcome::Finished,
         summary: Arc::new(summary),
-        config: toml::to_string(&RunConfig::default()).expect("toml"),
+        config: toml::to_string(&RunConfig { teacher: Some("t.pt".into()), ..RunConfig::default() }).expect("toml"),
         scene: scene(),
         mask,
         scales: default_anchors(),
-        start: None,
+        start: Some(start(0.26, 0.7)),
         steps: vec![step(0, 4.0), step(1, 3.0)],
         epochs: vec![epoch(0, 0.1), epoch(1, 0.25)],
         snapshots: Vec::new(),
@@ -443,13 +563,17 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
     window.measure();
     window.press(Key::F5);
     window.go_to(Step::Run);
-    window.says("total: from 4.00 to 3.00");
+    window.says("L at λ = 1, epoch means: from 330 to 369");
     window.go_to(Step::BeforeAfter);
     window.says("This run was recorded without its models, so nothing can be detected here; its mAP is known.");
     // The run's own, not the neck that the window begins with.
-    window.harness.get_by_label_contains("tap head");
-    window.says("mAP50-95 first: 0.100");
+    let footer =
+        "trained at 640×640 px · loss answers · tap head · mask source none · λ = 1 · run run-1 · imitation, step 2";
+    window.harness.get_by_label_contains(footer);
+    window.says("mAP50-95 before: 0.260");
+    window.says("mAP50-95 teacher: 0.700");
     window.says("mAP50-95 best: 0.250");
+    window.says("The student is below its start: mAP50-95 0.260 before, 0.250 at its last evaluation.");
     assert!(window.asked(|job| matches!(job, Job::BeforeAfter(_)).then_some(())).is_empty());
 }
 
@@ -566,7 +690,7 @@ fn the_stage_is_laid_out_at_every_size_in_both_themes() {
             window.harness.ctx.set_theme(theme);
             window.report(Report::Scene(scene()));
             window.press(Key::F5);
-            for step in Step::ALL {
+            for &step in Step::all(false) {
                 let title = window.harness.get_by_label(step.title()).rect();
                 let whole = window.harness.ctx.content_rect();
                 assert!(whole.contains_rect(title), "{size:?} {step:?}: {title:?} in {whole:?}");

@@ -11,7 +11,7 @@ mod progress;
 mod replay;
 pub mod search;
 pub mod series;
-mod told;
+mod story;
 mod track;
 
 use std::collections::VecDeque;
@@ -39,6 +39,7 @@ pub use preflight::Examined;
 pub use progress::{Progress, clock};
 pub use replay::Shared;
 pub use search::Searches;
+pub use story::verdict;
 pub use track::{Curve, Plot, Track, difference};
 
 /// What the run panel shows.
@@ -257,11 +258,13 @@ impl Runs {
             let key = match known {
                 Some(track) => track.key,
                 None => {
-                    let start = Some(live.campaign.config.start());
+                    let config = live.campaign.config.clone();
+                    let start = Some(config.start());
                     let key = self.next_key();
                     let mut track = Track::new(key, number, id, name.clone());
                     (track.start, track.before) = (start, self.before.clone());
                     track.pairs = self.live.as_ref().map(|live| Arc::new(live.campaign.clone()));
+                    track.config = Some(Box::new(config));
                     self.tracks.push(Arc::new(track));
                     key
                 }
@@ -366,6 +369,7 @@ impl Runs {
         track.kept = run.result;
         track.task = task;
         track.start = run.config.as_deref().map(RunConfig::start);
+        track.config = run.config;
         track.scales = run.scales;
         run.steps.iter().for_each(|step| track.step(step));
         run.epochs.into_iter().for_each(|epoch| track.epoch(epoch));

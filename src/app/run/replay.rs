@@ -72,6 +72,7 @@ impl Runs {
         replay.epochs.iter().for_each(|epoch| track.epoch(epoch.clone()));
         replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
         track.receive(RunEvent::Ended(replay.outcome.clone()));
+        track.config = RunConfig::parse(&replay.config).ok().map(Box::new);
         track.replay = Some(Shared::new(Arc::clone(&replay)));
         let has_maps = !track.snapshots.is_empty();
         self.tracks.push(Arc::new(track));

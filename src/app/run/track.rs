@@ -166,13 +166,15 @@ pub struct Track {
     pub folder: Option<PathBuf>,
     /// What an earlier run was to do, but for what its twin does otherwise: [`super::earlier::task`].
     pub task: Option<Box<RunConfig>>,
+    /// What it was asked to do; `None` where that is not known.
+    pub config: Option<Box<RunConfig>>,
     /// What its student was before the first step; `None` where that is not known.
     pub start: Option<Start>,
     /// What that student detected as the run began, where an image was open.
     pub before: Option<Before>,
     /// The set of pairs that it is one of, where that lies in a folder.
     pub pairs: Option<Arc<Campaign>>,
-    /// What both models found on val before the first step.
+    /// What both models found on val before the first step; `None` where nobody looked.
     pub measured: Option<Arc<StartRecord>>,
     /// What the last weights found on test.
     pub tested: Option<Arc<Evaluation>>,
@@ -208,6 +210,7 @@ impl Track {
             summary: None,
             folder: None,
             task: None,
+            config: None,
             start: None,
             before: None,
             pairs: None,

@@ -13,7 +13,7 @@ use crate::export::colormap::ColorMap;
 use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
-use crate::story::{Line, Step, Told};
+use crate::story::{Line, Step, StoryNumbers};
 
 /// Long side of the picture in a figure of two.
 const PAIR: f32 = 480.0;
@@ -22,9 +22,11 @@ const PAIR: f32 = 480.0;
 #[derive(Clone, Debug)]
 pub struct StoryView<'a> {
     pub inspection: InspectionView<'a>,
-    pub told: Told,
+    pub numbers: StoryNumbers,
     /// Of the one ground truth, on the scale on which it is told.
     pub truth: Option<TruthView>,
+    /// How long the pull of raw squares and of `answers` at the raw heads is, a map for each stride.
+    pub pulls: Option<[Vec<(u32, Grid)>; 2]>,
     /// Curves of a run.
     pub curves: Vec<PlotPanel>,
     /// What the student detects before and after the run.
@@ -39,11 +41,11 @@ pub struct TruthView {
     pub count: Grid,
 }
 
-/// The figures with their names, `01-image` to `14-before-after`; steps that cannot be told are left out, and
-/// [`Told::missing`] says why.
+/// The figures with their names, `01-image` to `15-before-after`; steps that cannot be told are left out, and
+/// [`StoryNumbers::missing`] says why.
 pub fn figures(view: &StoryView<'_>, look: &Look) -> Result<Vec<(String, Figure)>, FigureError> {
-    let told = Step::ALL.into_iter().filter(|step| is_told(view, *step));
-    told.map(|step| Ok((file_stem(step), figure(view, step, look)?))).collect()
+    let numbers = Step::ALL.into_iter().filter(|step| is_told(view, *step));
+    numbers.map(|step| Ok((file_stem(step), figure(view, step, look)?))).collect()
 }
 
 /// "05-best".
@@ -53,7 +55,7 @@ pub fn file_stem(step: Step) -> String {
 
 /// Whether a step has a figure: detections tell the last one where no evaluation does.
 pub fn is_told(view: &StoryView<'_>, step: Step) -> bool {
-    view.told.missing(step).is_none() || (step == Step::BeforeAfter && view.detections.is_some())
+    view.numbers.missing(step).is_none() || (step == Step::BeforeAfter && view.detections.is_some())
 }
 
 /// The figure of one step; [`is_told`] says whether it has one.
@@ -61,10 +63,10 @@ pub fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, F
     let lead = Lead {
         sentence: step.sentence().to_owned(),
         formula: step.formula().to_owned(),
-        numbers: english(view.told.numbers(step)),
+        numbers: english(view.numbers.numbers(step)),
     };
     let title = format!("{}. {}", step.number(), step.title());
-    let facts = english(view.told.facts(step));
+    let facts = english(view.numbers.facts(step));
     let panels = panels(view, step);
     if panels.is_empty() {
         let shown = |panel: &&PlotPanel| step == Step::Run || panel.title == "mAP";
@@ -72,7 +74,7 @@ pub fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, F
         return PlotFigure { title, facts, panels }.render_as(&lead, look);
     }
     let columns = match step {
-        Step::Features => panels.len() / 2,
+        Step::Features | Step::Answers => panels.len() / 2,
         _ => panels.len(),
     };
     let spec = FigureSpec {
@@ -105,7 +107,7 @@ fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
             let title = format!("{} ground truths", inspection.labels.len());
             vec![Panel { outlines: boxes.unwrap_or_default(), ..bare(view.inspection.photo, title, false) }]
         }
-        Step::CellAnchors => scales.get(view.told.at).map(|scale| anchors(view, scale)).into_iter().collect(),
+        Step::CellAnchors => scales.get(view.numbers.at).map(|scale| anchors(view, scale)).into_iter().collect(),
         Step::ScaleAnchors => scales.iter().map(|scale| anchors(view, scale)).collect(),
         Step::Iou | Step::Best | Step::Threshold | Step::Mask => one_truth(view, step).into_iter().collect(),
         Step::Union => beside(View::Mask).collect(),
@@ -128,19 +130,54 @@ fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
         Step::Difference => compared(view).map(|(panel, _)| Panel { regions: Vec::new(), ..panel }).collect(),
         Step::Inside => compared(view).map(|(panel, scale)| inside(panel, scale)).collect(),
         Step::Loss => compared(view).map(|(panel, scale)| term(view, inside(panel, scale), scale)).collect(),
+        Step::Answers => pulls(view),
         Step::Run => Vec::new(),
         Step::BeforeAfter => detections(view),
     }
 }
 
-/// Every anchor of the told cell, or of the one that the ground truth fits best on another scale.
+/// Raw squares inside the mask in one row, `answers` in the other, each scale of a row in the row's range.
+fn pulls<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
+    let Some([raw, answers]) = &view.pulls else { return Vec::new() };
+    let row = |maps: &[(u32, Grid)], name: &str, quantity: &str, masked: bool| -> Vec<Panel<'a>> {
+        let of_scale = |scale: &ScaleView| {
+            let mut grid = maps.iter().find(|(stride, _)| *stride == scale.stride)?.1.clone();
+            if masked {
+                let outside = grid.values_mut().iter_mut().zip(scale.count.values()).filter(|(_, hits)| **hits <= 0.0);
+                outside.for_each(|(value, _)| *value = 0.0);
+            }
+            let region = masked.then(|| marked(&scale.count, scale.stride));
+            let map = Heatmap {
+                grid,
+                cell: scale.stride as f32,
+                colors: ColorMap::Magma,
+                range: None,
+                opacity: 0.8,
+                quantity: quantity.to_owned(),
+                integer: false,
+                hide_zero: masked,
+                fades: !masked,
+                inside: None,
+                marks: Vec::new(),
+            };
+            let title = format!("{name} at {}", scale.name);
+            let panel = bare(view.inspection.photo, title, true);
+            Some(Panel { map: Some(map), regions: region.into_iter().collect(), accent: Some(DIFFERENCE), ..panel })
+        };
+        view.inspection.scales.iter().filter_map(of_scale).collect()
+    };
+    let raw = row(raw, "raw squares", "‖s − t‖", true);
+    raw.into_iter().chain(row(answers, "answers", "‖∂L / ∂s‖", false)).collect()
+}
+
+/// Every anchor of the cell that is told of, or of the one that the ground truth fits best on another scale.
 fn anchors<'a>(view: &StoryView<'a>, scale: &ScaleView) -> Panel<'a> {
-    let told = &view.told;
-    let truth = told.truth.as_ref().map(|truth| truth.number);
-    let own = told.scale_at().is_some_and(|at| at.stride == scale.stride);
+    let numbers = &view.numbers;
+    let truth = numbers.truth.as_ref().map(|truth| truth.number);
+    let own = numbers.scale_at().is_some_and(|at| at.stride == scale.stride);
     let best = truth.and_then(|truth| scale.best.get(truth).copied().flatten());
     let (row, col) = match best {
-        _ if own => (told.cell.row, told.cell.col),
+        _ if own => (numbers.cell.row, numbers.cell.col),
         Some((_, row, col)) => (row, col),
         None => (scale.count.height() / 2, scale.count.width() / 2),
     };
@@ -149,19 +186,19 @@ fn anchors<'a>(view: &StoryView<'a>, scale: &ScaleView) -> Panel<'a> {
 
 /// The IoU or the mask of the one ground truth.
 fn one_truth<'a>(view: &StoryView<'a>, step: Step) -> Option<Panel<'a>> {
-    let told = &view.told;
-    let (truth, told_truth) = (view.truth.as_ref()?, told.truth.as_ref()?);
-    let scale = view.inspection.scales.get(told.at)?;
+    let numbers = &view.numbers;
+    let (truth, told_truth) = (view.truth.as_ref()?, numbers.truth.as_ref()?);
+    let scale = view.inspection.scales.get(numbers.at)?;
     let label = view.inspection.labels.get(told_truth.number)?;
     let color = ground_truth_color(told_truth.number);
     let mut outlines = vec![Outline { bbox: label.bbox, color, stroke: Stroke::Solid, tags: vec![label.name.clone()] }];
-    let best = told.scale_at().map_or(0.0, |scale| scale.max_iou);
+    let best = numbers.scale_at().map_or(0.0, |scale| scale.max_iou);
     let mut marks = Vec::new();
     if step == Step::Best {
         let side = scale.stride as f32;
         let center = |cell: usize| (cell as f32 + 0.5) * side;
         let shape = |[width, height]: [f32; 2]| {
-            BoundingBox::from_center(center(told.cell.col), center(told.cell.row), width, height)
+            BoundingBox::from_center(center(numbers.cell.col), center(numbers.cell.row), width, height)
         };
         let tags = vec![format!("M = {}", significant(f64::from(best)))];
         outlines.push(Outline {
@@ -222,14 +259,17 @@ fn inside<'a>(mut panel: Panel<'a>, scale: &ScaleView) -> Panel<'a> {
 
 /// The term of a scale under its name.
 fn term<'a>(view: &StoryView<'_>, panel: Panel<'a>, scale: &ScaleView) -> Panel<'a> {
-    let told = view.told.scales.iter().find(|told| told.stride == scale.stride);
-    let loss = told.and_then(|told| told.loss(view.told.lambda));
+    let numbers = view.numbers.scales.iter().find(|numbers| numbers.stride == scale.stride);
+    let loss = numbers.and_then(|numbers| numbers.loss(view.numbers.lambda));
     Panel { note: loss.map_or_else(String::new, |loss| format!("adds {}", significant(loss))), ..panel }
 }
 
 fn detections<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
     let Some(both) = &view.detections else { return Vec::new() };
-    let titles = ["The student before", "The student after"];
+    // The weights that are looked at are the best ones, as soon as any have been evaluated.
+    let evaluated = view.numbers.run.as_ref().is_some_and(|run| run.map.last.is_some());
+    let titles =
+        ["The student before", if evaluated { "The student after, best weights" } else { "The student after" }];
     let panels = titles.into_iter().zip(both).map(|(title, found)| {
         let truths = view.inspection.labels.iter().enumerate().map(|(gt, label)| Outline {
             bbox: label.bbox,
@@ -265,7 +305,7 @@ fn signs(view: &StoryView<'_>, step: Step) -> Vec<LegendEntry> {
         Step::Threshold | Step::Mask => vec![entry(Sign::Region, "IoU above ψ · M")],
         Step::Features => vec![entry(Sign::Fill(STUDENT), "student"), entry(Sign::Fill(TEACHER), "teacher")],
         Step::Difference => vec![entry(Sign::Fill(DIFFERENCE), "student − teacher, after the adapter")],
-        Step::Inside | Step::Loss => vec![entry(Sign::Region, "outline of the mask")],
+        Step::Inside | Step::Loss | Step::Answers => vec![entry(Sign::Region, "outline of the mask")],
         Step::Run => Vec::new(),
         Step::BeforeAfter => {
             let truth = view.inspection.labels.first().map(|_| entry(Sign::Box(ground_truth_color(0)), "ground truth"));
@@ -280,7 +320,7 @@ mod tests {
 
     use super::*;
     use crate::export::figure::inspection::{DifferenceView, FeatureView, LabelView, map};
-    use crate::story::{Cell, ScaleTold, TruthTold};
+    use crate::story::{Cell, PullShares, StoryScale, StoryTruth};
 
     /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.
     fn view(photo: &RgbImage, compared: bool) -> StoryView<'_> {
@@ -304,7 +344,7 @@ mod tests {
                 r2_leave_one_out: None,
             }),
         };
-        let told = Told {
+        let numbers = StoryNumbers {
             image: "a.jpg".into(),
             size: [64, 64],
             input: [64, 64],
@@ -314,7 +354,7 @@ mod tests {
             level_rule: "per-scale",
             tap: "neck",
             lambda: 1.0,
-            truth: Some(TruthTold {
+            truth: Some(StoryTruth {
                 number: 0,
                 name: "cell".into(),
                 size: [24.0, 20.0],
@@ -322,7 +362,7 @@ mod tests {
                 best_anchor: [24.0, 20.0],
                 threshold: 0.4,
             }),
-            scales: vec![ScaleTold {
+            scales: vec![StoryScale {
                 name: "P5".into(),
                 stride: 32,
                 rows: 2,
@@ -336,10 +376,14 @@ mod tests {
                 sum_inside: compared.then_some(12.0),
                 mean_inside: compared.then_some(6.0),
                 mean_outside: compared.then_some(0.0),
+                raw: compared.then_some(PullShares { unseen: 0.75, same: 0.25 }),
+                answers: compared.then_some(PullShares { unseen: 0.01, same: 0.0 }),
             }],
             at: 0,
             cell: Cell::default(),
-            ..Told::default()
+            raw: compared.then_some(PullShares { unseen: 0.75, same: 0.25 }),
+            answers: compared.then_some(PullShares { unseen: 0.01, same: 0.0 }),
+            ..StoryNumbers::default()
         };
         StoryView {
             inspection: InspectionView {
@@ -358,8 +402,9 @@ mod tests {
                 lambda: 1.0,
                 scales: vec![scale],
             },
-            told,
+            numbers,
             truth: Some(TruthView { iou: grid([0.8, 0.5, 0.1, 0.0]), count: grid([2.0, 1.0, 0.0, 0.0]) }),
+            pulls: compared.then(|| [2.0, 1.0].map(|high| vec![(32, grid([high, 0.5, 0.0, 0.0]))])),
             curves: Vec::new(),
             detections: None,
         }
@@ -374,7 +419,7 @@ mod tests {
     fn figures_contain_the_numbers_computed_by_hand() {
         let photo = RgbImage::new(64, 64);
         let figures = figures(&view(&photo, true), &Look::default()).expect("figures");
-        assert_eq!(figures.len(), 12);
+        assert_eq!(figures.len(), 13);
         assert_eq!(figures[0].0, "01-image");
         // ½ · 0.8 = 0.4; (4 + 8) / (2 · 2) = 3.
         for (name, text) in [
@@ -388,6 +433,9 @@ mod tests {
             ("12-loss", "P5: 1 / (2 · 2) · 12.0 = 3.00"),
             ("12-loss", "L = 3.00 = 3.00"),
             ("12-loss", "adds 3.00"),
+            ("13-answers", "P5: raw 75 % and 25 %, answers 1.0 % and 0.0 %"),
+            ("13-answers", "raw squares at P5"),
+            ("13-answers", "answers at P5"),
         ] {
             assert!(svg_of(&figures, name).contains(text), "{name}: {text}");
         }
@@ -422,7 +470,7 @@ mod tests {
         let found = DetectionView { name: "cell".into(), score: 0.876, bbox: BoundingBox::new(4.0, 6.0, 28.0, 26.0) };
         let view = StoryView { detections: Some([Vec::new(), vec![found]]), ..view(&photo, true) };
         let figures = figures(&view, &Look::default()).expect("figures");
-        let svg = svg_of(&figures, "14-before-after");
+        let svg = svg_of(&figures, "15-before-after");
         assert!(svg.contains("0 detections") && svg.contains("1 detection<") && svg.contains("0.88"));
     }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::Replay;
 use crate::format::significant;
 use crate::grid::Grid;
+use crate::train::config::RunConfig;
 use crate::train::event::{Arm, Outcome};
 
 /// Schema `distillscope.replay/1`.
@@ -18,6 +19,8 @@ pub struct ReplayReport {
     pub arm: Arm,
     /// "finished", "stopped" or "failed: …".
     pub outcome: String,
+    /// The imitation loss that was minimised; none without a teacher, and where the configuration cannot be read.
+    pub loss: Option<&'static str>,
     pub image: String,
     /// Width and height of the input, px.
     pub input: [u32; 2],
@@ -84,6 +87,7 @@ impl From<&Replay> for ReplayReport {
         let share = recording_seconds / seconds;
         let steps_done = replay.steps.last().map(|step| step.step + 1);
         let input = replay.scene.input_size();
+        let imitates = replay.id.arm == Arm::Imitation && replay.steps.iter().any(|step| !step.distance.is_empty());
         Self {
             schema: "distillscope.replay/1",
             name: replay.name.clone(),
@@ -94,6 +98,7 @@ impl From<&Replay> for ReplayReport {
                 Outcome::Stopped => "stopped".to_owned(),
                 Outcome::Failed(cause) => format!("failed: {cause}"),
             },
+            loss: RunConfig::parse(&replay.config).ok().filter(|_| imitates).map(|config| config.imitation.loss.name()),
             image: replay.scene.file_name(),
             input: [input.width, input.height],
             labels: replay.scene.labels.iter().map(|label| label.name.clone()).collect(),
@@ -157,6 +162,9 @@ impl fmt::Display for ReplayReport {
                 write!(f, ", distance {}", significant(distance))?;
             }
         }
+        if let Some(loss) = self.loss {
+            write!(f, "\nimitation loss: {loss}")?;
+        }
         if let Some(start) = &self.start {
             write!(f, "\nbefore the first step: mAP50 {:.4}, mAP50-95 {:.4}", start.map50, start.map50_95)?;
             if let (Some(map50), Some(map50_95)) = (start.teacher_map50, start.teacher_map50_95) {
@@ -167,6 +175,9 @@ impl fmt::Display for ReplayReport {
             self.epochs.iter().rev().find_map(|epoch| Some([epoch.map50?, epoch.map50_95?]))
         {
             write!(f, "\nlast evaluation: mAP50 {map50:.4}, mAP50-95 {map50_95:.4}")?;
+            if self.start.as_ref().is_some_and(|start| start.map50_95 > map50_95) {
+                write!(f, "; the student is below its start")?;
+            }
         }
         let (Some(first), Some(last)) = (self.moments.first(), self.moments.last()) else {
             return write!(f, "\nmaps: none");

@@ -12,7 +12,9 @@ use crate::export::colormap::ColorMap;
 use crate::grid::Grid;
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{AnchorCell, IouField};
-use crate::inspect::{Comparison, MissingMap, Role, ScaleComparison, difference_grid, feature_grid, seen_kind};
+use crate::inspect::{
+    Comparison, MissingMap, Role, ScaleComparison, ScalePull, difference_grid, feature_grid, seen_kind,
+};
 use crate::train::event::Snapshot;
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::outline::{Edge, outline};
@@ -98,12 +100,16 @@ pub enum Source {
     Features { comparison: Identity<Comparison>, role: Role, channels: ChannelView },
     Difference { comparison: Identity<Comparison>, kind: DifferenceKind, channels: ChannelView },
     Moment(Identity<Snapshot>),
+    Pull(Identity<Vec<ScalePull>>),
 }
 
 impl Source {
     /// `Ok(None)` for a layer without a map; else the sentence that says what is missing.
     pub fn of(model: &CanvasModel<'_>) -> Result<Option<Self>, &'static str> {
         let view = model.view;
+        if let Some(pull) = model.pull {
+            return Ok(Some(Self::Pull(Identity::of(pull.maps))));
+        }
         let labelled = || {
             let empty = model.scene.is_none_or(|scene| scene.labels.is_empty());
             if empty {
@@ -162,6 +168,11 @@ impl Source {
                 let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
                 let moment = model.moment.and_then(|moment| moment.scales.iter().find(|scale| scale.stride == stride));
                 Ok(moment.ok_or(NO_SCALE)?.difference.clone())
+            }
+            Self::Pull(_) => {
+                let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
+                let map = model.pull.and_then(|pull| pull.maps.iter().find(|map| map.stride == stride));
+                Ok(map.ok_or(NO_SCALE)?.length())
             }
             Self::Difference { kind, channels, .. } => {
                 difference_grid(compared_scale(model, scale)?, *kind, *channels).map_err(said)
@@ -228,9 +239,21 @@ pub fn scheme(layer: Layer, kind: DifferenceKind, channels: ChannelView, chosen:
     })
 }
 
+/// The unit of a map that is none of the window's own difference; a run's map is of the loss that it minimised.
+pub fn unit(model: &CanvasModel<'_>) -> Option<&'static str> {
+    let of_run = || {
+        let loss = model.run.filter(|_| model.moment.is_some())?.config.as_ref()?.imitation.loss;
+        (!loss.is_sum_of_squares()).then_some(key!("part of the loss"))
+    };
+    model.pull.map(|pull| pull.unit).or_else(|| of_run().filter(|_| model.view.layer == Layer::Difference))
+}
+
 /// What the map shows, for the head of its pane.
 pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) -> String {
     let view = model.view;
+    if let Some(pull) = model.pull {
+        return pull.caption.to_owned();
+    }
     let channels = match view.channels {
         ChannelView::All => String::new(),
         ChannelView::One(channel) => t!("channel {channel} · ", channel),
@@ -257,7 +280,9 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
             None => t!("mask").to_owned(),
         },
         Layer::Difference if model.moment.is_some() => {
-            model.moment.map_or_else(String::new, |moment| t!("step {step}", step = moment.step))
+            let step = model.moment.map_or_else(String::new, |moment| t!("step {step}", step = moment.step));
+            let loss = model.run.and_then(|run| run.settings().loss);
+            loss.map_or_else(|| step.clone(), |loss| format!("{step} · {loss}"))
         }
         Layer::Teacher | Layer::Student | Layer::Difference if model.comparison.is_none() => {
             tr(view.layer.name()).to_lowercase()

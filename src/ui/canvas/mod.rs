@@ -25,11 +25,12 @@ use image::RgbImage;
 
 use crate::app::Command;
 use crate::app::language::t;
+use crate::app::run::Track;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
 use crate::export::figure::inspection::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::mask::{ImitationMask, IouField};
-use crate::inspect::{Comparison, Scene};
+use crate::inspect::{Comparison, ScalePull, Scene};
 use crate::train::event::Snapshot;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
@@ -55,6 +56,10 @@ pub struct CanvasModel<'a> {
     pub found: Option<&'a [DetectionView]>,
     /// A moment of a run, whose maps take the place of the comparison's difference.
     pub moment: Option<&'a Arc<Snapshot>>,
+    /// The run that it is of.
+    pub run: Option<&'a Track>,
+    /// How a loss pulls at the raw heads, in the place of the difference.
+    pub pull: Option<Pull<'a>>,
     pub view: &'a ViewSettings,
     pub camera: Camera,
     pub hover: Option<Hover>,
@@ -63,6 +68,13 @@ pub struct CanvasModel<'a> {
     pub solo: Option<usize>,
     /// What is under way or missing: all there is to see without a scene, a note at the foot with one.
     pub message: Option<&'a str>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Pull<'a> {
+    pub maps: &'a Arc<Vec<ScalePull>>,
+    pub caption: &'a str,
+    pub unit: &'static str,
 }
 
 /// The photograph as a texture.

@@ -132,6 +132,7 @@ impl PaneMemory {
             self.map = Some(Map { source, values, paint: None, texture, range: (0.0, 1.0), not_finite });
         }
         let scheme = maps::scheme(view.layer, view.difference, view.channels, view.color_map);
+        let scheme = scheme.map(|scheme| Scheme { unit: maps::unit(model).unwrap_or(scheme.unit), ..scheme });
         let (Some(map), Some(scheme)) = (&mut self.map, scheme) else { return Ok(()) };
         let grid = map.values.as_ref().map_err(|missing| *missing)?;
         let inside = mask.filter(|mask| view.layer != Layer::Mask && mask.fits(grid.height(), grid.width()));
@@ -186,6 +187,12 @@ impl PaneMemory {
         }
     }
 
+    /// The window's mask says nothing of a run's map with other cells.
+    fn is_of_same_cells(&self, mask: &ShownMask) -> bool {
+        let of_run = self.map.as_ref().filter(|map| matches!(map.source, Source::Moment(_)));
+        of_run.and_then(|map| map.values.as_ref().ok()).is_none_or(|grid| mask.fits(grid.height(), grid.width()))
+    }
+
     /// The heatmap, the outline of the mask, the anchors.
     fn map_over(&self, body: &Painter, pane: &Pane<'_>, index: usize, scale: &AnchorScale) {
         let (model, projection) = (pane.model, &pane.projection);
@@ -207,7 +214,9 @@ impl PaneMemory {
         let mut lines = Lines::new(body);
         if let Some((_, Some(positives))) = &self.positives {
             positives.draw(&mut lines, projection, scale.stride);
-        } else if let Some((_, Some(mask))) = &self.mask {
+        } else if let Some((_, Some(mask))) = &self.mask
+            && self.is_of_same_cells(mask)
+        {
             let color = model.solo.map_or(Color32::WHITE, palette::ground_truth);
             overlay::mask_outline(&mut lines, projection, mask, scale.stride, color);
         }
@@ -230,7 +239,10 @@ impl PaneMemory {
         let input = pane.projection.input;
         let (name, rest) = match scale {
             Some((_, scale)) => {
-                let (rows, cols) = scale.shape(input.width, input.height);
+                // A run's map has the cells of its own input.
+                let of_run = self.map.as_ref().filter(|map| matches!(map.source, Source::Moment(_)));
+                let of_run = of_run.and_then(|map| map.values.as_ref().ok()).map(|grid| (grid.height(), grid.width()));
+                let (rows, cols) = of_run.unwrap_or_else(|| scale.shape(input.width, input.height));
                 (scale.name(), t!("stride {stride} · {cols}×{rows}", stride = scale.stride, cols, rows))
             }
             None => {

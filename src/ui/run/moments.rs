@@ -1,10 +1,11 @@
 //! The strip under the picture that goes through the time of a run.
 
-use egui::{Align, Button, Layout, RichText, Slider, Ui, WidgetInfo};
+use egui::{Align, Button, Label, Layout, RichText, Slider, Ui, WidgetInfo, vec2};
 
 use crate::app::Command;
-use crate::app::language::t;
+use crate::app::language::{t, tr};
 use crate::app::view::Layer;
+use crate::story::RunSettings;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 
@@ -35,6 +36,18 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
             let step = snapshots.get(index).map_or(0, |snapshot| snapshot.step);
             let text = if follows && newest { t!("step {step} · newest", step) } else { t!("step {step}", step) };
             ui.label(text);
+            // What the maps were made with is the run's, whatever the window is set to.
+            let facts =
+                state.runs.playback.and_then(|playback| state.runs.track(playback.track)).map(|run| run.settings());
+            let facts: Vec<String> = facts.iter().flat_map(RunSettings::facts).map(|fact| fact.said(&tr)).collect();
+            if !facts.is_empty() {
+                let facts = facts.join(" · ");
+                let room = vec2((0.45 * ui.available_width()).min(420.0), ui.spacing().interact_size.y);
+                ui.allocate_ui_with_layout(room, Layout::right_to_left(Align::Center), |ui| {
+                    let text = RichText::new(&facts).small().color(palette.text_weak);
+                    ui.add(Label::new(text).truncate()).on_hover_text(&facts);
+                });
+            }
             if state.view.layer != Layer::Difference {
                 ui.label(RichText::new(t!("shown in the Difference layer")).small().color(palette.text_weak));
             }

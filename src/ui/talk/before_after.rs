@@ -9,8 +9,8 @@ use super::{GAP, NUMBER};
 use crate::app::language::{counted, t};
 use crate::app::{State, file_name, talk};
 use crate::export::figure::inspection::DetectionView;
-use crate::story::RunTold;
-use crate::ui::palette::{self, Palette};
+use crate::story::{Accuracy, StoryRun};
+use crate::ui::palette::Palette;
 use crate::ui::style;
 use crate::ui::widgets::Panel;
 use crate::worker::{BeforeAfter, Unknown};
@@ -40,8 +40,16 @@ pub fn sides(state: &State) -> [Side<'_>; 2] {
         };
         Side { title, found }
     };
-    let ended = talk::run(state).is_none_or(|track| track.folder.is_some() || track.outcome.is_some());
-    let after = if ended { t!("The student after") } else { t!("The student so far") };
+    let run = talk::run(state);
+    let ended = run.is_none_or(|track| track.folder.is_some() || track.outcome.is_some());
+    // The weights that are looked at are the best ones, as soon as any have been evaluated.
+    let evaluated = run.is_some_and(|track| track.epochs.iter().any(|epoch| epoch.evaluation.is_some()));
+    let after = match (ended, evaluated) {
+        (true, true) => t!("The student after, best weights"),
+        (true, false) => t!("The student after"),
+        (false, true) => t!("The student so far, best weights"),
+        (false, false) => t!("The student so far"),
+    };
     [side(t!("The student before"), |found| &found.before), side(after, |found| &found.after)]
 }
 
@@ -99,9 +107,6 @@ pub fn words(ui: &mut Ui, panel: &Panel<'_>) {
             let text = t!("The run knows other classes than the labels: {names}{more}", names, more);
             ui.add(small(&text, palette.warning));
         }
-    } else if state.comparison.as_ref().is_some_and(|found| found.student_detections.is_some()) {
-        ui.add(small(t!("Dashed: what the open student finds now"), palette.student));
-        ui.add(small(t!("and what the teacher finds."), palette.teacher));
     }
 }
 
@@ -111,48 +116,91 @@ fn other_classes(state: &State, found: &BeforeAfter) -> bool {
     found.after.is_ok() && labels.into_iter().any(|label| found.names.get(label.class) != Some(&label.name))
 }
 
-/// mAP at the first evaluation and at the best one, as bars from 0 to 1; `across`: the two kinds beside each other.
-pub fn bars(ui: &mut Ui, run: &RunTold, across: bool) {
-    let both = [("mAP50-95", run.map), ("mAP50", run.map50)];
-    let known: Vec<(&str, [f64; 2])> = both.into_iter().filter_map(|(name, ends)| Some((name, ends?))).collect();
+/// mAP of student, teacher and baseline as bars from 0 to 1; `across`: the two kinds beside each other, in `height` points.
+pub fn bars(ui: &mut Ui, run: &StoryRun, across: bool, height: f32) {
+    let known = [("mAP50-95", run.map), ("mAP50", run.map50)].into_iter().filter(|(_, of)| !of.known().is_empty());
+    let known: Vec<(&str, Accuracy)> = known.collect();
     if across && !known.is_empty() {
+        ui.spacing_mut().item_spacing.x = 24.0;
         ui.columns(known.len(), |columns| {
-            for (ui, (name, ends)) in columns.iter_mut().zip(known) {
-                of_kind(ui, name, ends);
+            for (ui, (name, of)) in columns.iter_mut().zip(&known) {
+                of_kind(ui, name, of, height);
             }
         });
     } else {
-        for (name, ends) in known {
-            ui.add_space(palette::HALF);
-            of_kind(ui, name, ends);
+        let each = height / known.len().max(1) as f32;
+        for (name, of) in &known {
+            of_kind(ui, name, of, each);
         }
     }
 }
 
-fn of_kind(ui: &mut Ui, name: &str, ends: [f64; 2]) {
-    const ROW: f32 = 22.0;
+fn of_kind(ui: &mut Ui, name: &str, of: &Accuracy, height: f32) {
+    const HEAD: f32 = 24.0;
     let palette = Palette::of(ui);
-    ui.label(RichText::new(name).font(FontId::new(NUMBER, style::bold())).color(palette.text));
-    for (when, value, strength) in [(t!("first"), ends[0], 0.45), (t!("best"), ends[1], 1.0)] {
-        let (place, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
-        let painter = ui.painter();
-        let middle = place.center().y;
-        let text = |x, anchor: egui::Align2, text: &str| {
-            painter.text(pos2(x, middle), anchor, text, FontId::proportional(14.0), palette.text)
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let title = RichText::new(name).font(FontId::new(NUMBER, style::bold())).color(palette.text);
+    let place = ui.allocate_space(vec2(ui.available_width(), HEAD)).1;
+    let left = UiBuilder::new().max_rect(place).id_salt(name).layout(egui::Layout::left_to_right(egui::Align::Center));
+    ui.scope_builder(left, |ui| ui.add(Label::new(title)));
+    let known = of.known();
+    let row = ((height - HEAD) / known.len() as f32).clamp(13.0, 22.0);
+    for (what, value) in known {
+        let color = match what {
+            "teacher" => palette.teacher,
+            "baseline" => palette.text_weak,
+            "before" => palette.student.gamma_multiply(0.45),
+            _ if of.is_below_start() => palette.warning,
+            _ => palette.student,
         };
-        text(place.left(), egui::Align2::LEFT_CENTER, when);
-        text(place.right(), egui::Align2::RIGHT_CENTER, &format!("{value:.3}"));
-        let bar = place.shrink2(vec2(0.0, 2.0)).with_min_x(place.left() + 44.0).with_max_x(place.right() - 48.0);
-        if bar.is_positive() {
-            painter.rect_filled(bar, 3.0, palette.hairline);
-            let full = bar.with_max_x(bar.left() + (value as f32).clamp(0.0, 1.0) * bar.width());
-            painter.rect_filled(full, 3.0, palette.student.gamma_multiply(strength));
-        }
-        let explained = match strength < 1.0 {
-            true => t!("mAP on the validation images at the first evaluation of the run"),
-            false => t!("mAP on the validation images at the best evaluation of the run"),
-        };
-        response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, format!("{name} {when}: {value:.3}")));
-        response.on_hover_text(explained);
+        let (name_said, explained) = said(what);
+        let (value, text) = (value as f32, format!("{value:.3}"));
+        bar(
+            ui,
+            row,
+            &Bar { name: name_said, share: value, text: &text, color, spoken: format!("{name} {name_said}: {text}") },
+        )
+        .on_hover_text(explained);
     }
+}
+
+/// A value of [`Accuracy`] in the language in force, and what it is.
+fn said(what: &str) -> (&'static str, &'static str) {
+    match what {
+        "before" => (t!("before"), t!("The student's mAP on the validation images before its first step")),
+        "last" => (t!("last"), t!("The student's mAP on the validation images at the last evaluation")),
+        "best" => (t!("best"), t!("The student's mAP on the validation images at its best evaluation")),
+        "teacher" => (t!("teacher"), t!("The teacher's mAP on the same images")),
+        _ => (t!("baseline"), t!("mAP of the run without imitation at its last evaluation, all else the same")),
+    }
+}
+
+/// A share of 1, with its name before it and its value behind.
+pub struct Bar<'a> {
+    pub name: &'a str,
+    pub share: f32,
+    pub text: &'a str,
+    pub color: egui::Color32,
+    pub spoken: String,
+}
+
+pub fn bar(ui: &mut Ui, height: f32, bar: &Bar<'_>) -> egui::Response {
+    let palette = Palette::of(ui);
+    let (place, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    let painter = ui.painter();
+    let size = (height - 3.0).clamp(10.0, 14.0);
+    let middle = place.center().y;
+    let text = |x, anchor: egui::Align2, text: &str| {
+        painter.text(pos2(x, middle), anchor, text, FontId::proportional(size), palette.text)
+    };
+    text(place.left(), egui::Align2::LEFT_CENTER, bar.name);
+    text(place.right(), egui::Align2::RIGHT_CENTER, bar.text);
+    let whole = place.shrink2(vec2(0.0, 2.0)).with_min_x(place.left() + 58.0).with_max_x(place.right() - 48.0);
+    if whole.is_positive() {
+        painter.rect_filled(whole, 3.0, palette.hairline);
+        let share = if bar.share.is_finite() { bar.share.clamp(0.0, 1.0) } else { 0.0 };
+        painter.rect_filled(whole.with_max_x(whole.left() + share * whole.width()), 3.0, bar.color);
+    }
+    response.widget_info(|| WidgetInfo::labeled(egui::Role::Label, true, &bar.spoken));
+    response
 }

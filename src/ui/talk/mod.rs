@@ -17,10 +17,10 @@ use egui::{
 };
 
 use crate::app::language::{t, tr};
-use crate::app::talk::{run, told};
+use crate::app::talk::{numbers, run, steps};
 use crate::app::{Command, State};
 use crate::inspect::Role;
-use crate::story::{Step, Told};
+use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::Canvas;
 use crate::ui::canvas::projection::cell_at;
 use crate::ui::palette::{self, Palette};
@@ -40,6 +40,8 @@ const FOOT: f32 = 30.0;
 /// What stands beside one picture, and below several.
 const SIDE: f32 = 300.0;
 const BELOW: f32 = 108.0;
+/// The same with bars.
+const BELOW_BARS: f32 = 142.0;
 const GAP: f32 = 14.0;
 
 /// Seconds without a motion after which the cursor is out of sight.
@@ -65,22 +67,22 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory) {
     }
     ui.painter().rect_filled(whole, 0.0, Palette::of(ui).canvas);
     let stage = whole.shrink2(vec2(28.0, 14.0));
-    let told = told(state, pointed(state));
+    let numbers = numbers(state, pointed(state));
 
-    let head = within(ui, stage, "head", |ui| head(ui, step));
+    let head = within(ui, stage, "head", |ui| head(ui, step, steps(state).len()));
     let (above, foot) = stage.split_top_bottom_at_y(stage.bottom() - FOOT);
     let body = Rect::from_min_max(pos2(above.left(), head + GAP), above.max - vec2(0.0, palette::UNIT));
-    within(ui, foot, "foot", |ui| controls(ui, panel, &told));
+    within(ui, foot, "foot", |ui| controls(ui, panel, &numbers));
 
     let below = is_wide(step) || (step == Step::BeforeAfter && before_after::is_pair(state));
     let (picture, text) = places(step, body, below);
-    match missing(state, &told, step) {
+    match missing(state, &numbers, step) {
         Some(why) => text::card(ui, picture, "missing", why),
-        None => picture::show(ui, panel, memory, &told, picture),
+        None => picture::show(ui, panel, memory, &numbers, picture),
     }
     within(ui, text, "side", |ui| {
         ui.set_clip_rect(text.expand(palette::HALF).intersect(ui.clip_rect()));
-        side::show(ui, panel, &told, below);
+        side::show(ui, panel, &numbers, below);
     });
     rest_cursor(ui);
 }
@@ -112,13 +114,23 @@ fn within(ui: &mut Ui, place: Rect, name: &str, add: impl FnOnce(&mut Ui)) -> f3
 
 /// Several pictures take the whole width and have their text below.
 const fn is_wide(step: Step) -> bool {
-    matches!(step, Step::ScaleAnchors | Step::Union | Step::Features | Step::Difference | Step::Inside | Step::Loss)
+    matches!(
+        step,
+        Step::ScaleAnchors
+            | Step::Union
+            | Step::Features
+            | Step::Difference
+            | Step::Inside
+            | Step::Loss
+            | Step::Answers
+    )
 }
 
 /// Where the picture stands, and where its text: beside it, or below.
 fn places(step: Step, body: Rect, below: bool) -> (Rect, Rect) {
     if below {
-        let at = (body.bottom() - BELOW).max(body.top());
+        let strip = if matches!(step, Step::Answers | Step::BeforeAfter) { BELOW_BARS } else { BELOW };
+        let at = (body.bottom() - strip).max(body.top());
         let (picture, text) = body.split_top_bottom_at_y(at);
         (picture, text.with_min_y(at + palette::UNIT))
     } else {
@@ -130,7 +142,7 @@ fn places(step: Step, body: Rect, below: bool) -> (Rect, Rect) {
     }
 }
 
-fn head(ui: &mut Ui, step: Step) {
+fn head(ui: &mut Ui, step: Step, of: usize) {
     let palette = Palette::of(ui);
     ui.spacing_mut().item_spacing.y = 2.0;
     let (_, row) = ui.allocate_space(vec2(ui.available_width(), 1.25 * TITLE));
@@ -141,14 +153,14 @@ fn head(ui: &mut Ui, step: Step) {
         ui.add(Label::new(title).truncate());
     });
     ui.scope_builder(on(right, Layout::right_to_left(Align::Center)), |ui| {
-        let counter = format!("{} / {}", step.number(), Step::ALL.len());
+        let counter = format!("{} / {of}", step.number());
         ui.label(RichText::new(counter).size(COUNTER).color(palette.text_weak));
     });
     ui.add(Label::new(RichText::new(tr(step.sentence())).size(SENTENCE).color(palette.text)).wrap());
 }
 
 /// Small controls: back, a dot a step, forth, and the way out; between them in small print what the step was made with.
-fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
+fn controls(ui: &mut Ui, panel: &mut Panel<'_>, numbers: &StoryNumbers) {
     let palette = Palette::of(ui);
     ui.horizontal_centered(|ui| {
         for (command, sign) in [(Command::StepTalk(-1), "←"), (Command::StepTalk(1), "→")] {
@@ -158,7 +170,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
         }
         ui.spacing_mut().item_spacing.x = 0.0;
         ui.add_space(palette::UNIT);
-        for (index, step) in Step::ALL.into_iter().enumerate() {
+        for (index, &step) in steps(panel.state).iter().enumerate() {
             let (place, response) = ui.allocate_exact_size(vec2(16.0, FOOT - 6.0), Sense::click());
             let on = step == panel.state.talk.step;
             let color = if on || response.hovered() { palette.accent } else { palette.text_weak };
@@ -181,7 +193,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
             save.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, t!("Save this step as a figure…")));
             if panel.state.scene.is_some() {
                 ui.add_space(palette::UNIT);
-                let mut facts = told.facts(panel.state.talk.step);
+                let mut facts = numbers.facts(panel.state.talk.step);
                 // Of all this the file's name can best be cut.
                 facts.rotate_left(1);
                 let facts = facts.iter().map(|fact| fact.said(&tr)).collect::<Vec<_>>().join(" · ");
@@ -205,7 +217,7 @@ const fn follows_pointer(step: Step) -> bool {
 }
 
 /// What stands in the way of a step, in a sentence: what is under way, what went wrong, or what has to be loaded.
-fn missing(state: &State, told: &Told, step: Step) -> Option<String> {
+fn missing(state: &State, numbers: &StoryNumbers, step: Step) -> Option<String> {
     let run = run(state);
     match step {
         // Curves need no image.
@@ -227,15 +239,14 @@ fn missing(state: &State, told: &Told, step: Step) -> Option<String> {
         };
         return Some(why.to_owned());
     }
-    let detected = state.comparison.as_ref().is_some_and(|found| found.student_detections.is_some());
-    if step == Step::BeforeAfter && (detected || before_after::is_pair(state)) {
+    if step == Step::BeforeAfter && before_after::is_pair(state) {
         return None;
     }
     let needs_mask = step >= Step::Iou && step <= Step::Union;
-    if needs_mask && told.objects > 0 && state.mask.is_none() {
+    if needs_mask && numbers.objects > 0 && state.mask.is_none() {
         return Some(t!("The masks are being computed…").to_owned());
     }
-    let needs_features = step >= Step::Features && step <= Step::Loss;
+    let needs_features = step >= Step::Features && step <= Step::Answers;
     if needs_features && state.comparison.is_none() {
         if let Some(error) = &state.comparison_error {
             return Some(error.clone());
@@ -244,5 +255,5 @@ fn missing(state: &State, told: &Told, step: Step) -> Option<String> {
             return Some(t!("The models are looking at the image…").to_owned());
         }
     }
-    told.missing(step).map(|why| tr(why).to_owned())
+    numbers.missing(step).map(|why| tr(why).to_owned())
 }

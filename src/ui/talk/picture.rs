@@ -3,16 +3,17 @@
 use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
 
 use super::{GAP, TalkMemory, before_after, follows_pointer, text};
+use crate::app::language::t;
 use crate::app::talk::truth;
 use crate::app::view::{Camera, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use crate::app::{Command, State};
 use crate::format::significant;
 use crate::geometry::BoundingBox;
-use crate::story::{Step, Told};
+use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::maps::{MaskId, ShownMask};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::Projection;
-use crate::ui::canvas::{Canvas, CanvasModel};
+use crate::ui::canvas::{Canvas, CanvasModel, Pull};
 use crate::ui::canvas_model;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
@@ -22,18 +23,31 @@ use crate::ui::widgets::Panel;
 #[derive(Default)]
 pub struct Contour(Option<(MaskId, u32, Option<ShownMask>)>);
 
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: &Told, place: Rect) {
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, numbers: &StoryNumbers, place: Rect) {
     let state = panel.state;
     let step = state.talk.step;
-    let at = told.scale_at().map_or(0, |scale| scale.stride);
+    let at = numbers.scale_at().map_or(0, |scale| scale.stride);
     let view = view_of(step, at);
     match step {
         Step::Features => {
-            let view = ViewSettings { scales: ScaleChoice::Stride(shown_stride(state, told)), ..view };
+            let view = ViewSettings { scales: ScaleChoice::Stride(shown_stride(state, numbers)), ..view };
             let halves = before_after::places(place);
             for (index, layer) in [Layer::Student, Layer::Teacher].into_iter().enumerate() {
                 let view = ViewSettings { layer, ..view };
                 canvas(ui, panel, &mut memory.canvases[index], &model(state, &view), halves[index], index);
+            }
+        }
+        Step::Answers => {
+            let Some(found) = state.comparison.as_ref().and_then(|found| found.head_pull.as_ref()) else { return };
+            let view = ViewSettings { scales: ScaleChoice::Stride(shown_stride(state, numbers)), ..view };
+            let halves = before_after::places(place);
+            let of_raw = Pull { maps: &found.raw, caption: t!("raw squares in the mask"), unit: "‖s − t‖" };
+            let of_answers =
+                Pull { maps: &found.answers, caption: t!("the pull of answers"), unit: "‖∂L / ∂s‖" };
+            for (index, pull) in [of_raw, of_answers].into_iter().enumerate() {
+                let view = ViewSettings { inside_mask: index == 0, ..view };
+                let model = CanvasModel { pull: Some(pull), ..model(state, &view) };
+                canvas(ui, panel, &mut memory.canvases[index], &model, halves[index], index);
             }
         }
         Step::Run => {
@@ -69,7 +83,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: &
             if let Some(projection) = memory.canvases[0].projection() {
                 let painter = ui.painter().with_clip_rect(projection.body);
                 match step {
-                    Step::Best => mark_best(&painter, &projection, told),
+                    Step::Best => mark_best(&painter, &projection, numbers),
                     Step::Threshold => memory.contour.draw(&painter, &projection, state, at),
                     _ => {}
                 }
@@ -79,12 +93,12 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, told: &
 }
 
 /// The scale whose features are shown: the one that the window shows alone, else the one that is told of.
-pub fn shown_stride(state: &State, told: &Told) -> u32 {
+pub fn shown_stride(state: &State, numbers: &StoryNumbers) -> u32 {
     let alone = match state.view.scales {
         ScaleChoice::Stride(stride) if state.strides().any(|other| other == stride) => Some(stride),
         _ => None,
     };
-    alone.or_else(|| Some(told.scale_at()?.stride)).unwrap_or(0)
+    alone.or_else(|| Some(numbers.scale_at()?.stride)).unwrap_or(0)
 }
 
 /// What the canvas shows on a step; `at`: the stride of the scale that is told of.
@@ -98,7 +112,7 @@ fn view_of(step: Step, at: u32) -> ViewSettings {
         Step::Mask => (Layer::Mask, one),
         Step::Union => (Layer::Mask, ScaleChoice::All),
         Step::Features | Step::Run => (Layer::Difference, one),
-        Step::Difference | Step::Inside | Step::Loss => (Layer::Difference, ScaleChoice::All),
+        Step::Difference | Step::Inside | Step::Loss | Step::Answers => (Layer::Difference, ScaleChoice::All),
     };
     let found = step == Step::BeforeAfter;
     ViewSettings {
@@ -154,20 +168,20 @@ fn on_stage(state: &State, command: Command) -> Option<Command> {
 }
 
 /// The cell of M, the anchor that has it there, and its value.
-fn mark_best(painter: &Painter, projection: &Projection, told: &Told) {
-    let (Some(truth), Some(scale)) = (&told.truth, told.scale_at()) else { return };
+fn mark_best(painter: &Painter, projection: &Projection, numbers: &StoryNumbers) {
+    let (Some(truth), Some(scale)) = (&numbers.truth, numbers.scale_at()) else { return };
     let center = |cell: usize| (cell as f32 + 0.5) * scale.stride as f32;
     let [width, height] = truth.best_anchor;
-    let anchor = BoundingBox::from_center(center(told.cell.col), center(told.cell.row), width, height);
+    let anchor = BoundingBox::from_center(center(numbers.cell.col), center(numbers.cell.row), width, height);
     let mut lines = Lines::new(painter);
     lines.dashed_frame(projection.rect_to_screen(&anchor), 2.0, Color32::WHITE);
-    overlay::pinned(&mut lines, projection, Pin { stride: scale.stride, row: told.cell.row, col: told.cell.col });
+    overlay::pinned(&mut lines, projection, Pin { stride: scale.stride, row: numbers.cell.row, col: numbers.cell.col });
     lines.paint(painter);
     let text = format!("M = {}", significant(f64::from(scale.max_iou)));
     let font = FontId::new(18.0, style::bold());
     let galley = painter.layout_no_wrap(text, font, palette::ink_on(palette::PIN));
     let size = galley.size() + vec2(2.0 * palette::UNIT, palette::HALF);
-    let cell = projection.to_screen(center(told.cell.col), center(told.cell.row));
+    let cell = projection.to_screen(center(numbers.cell.col), center(numbers.cell.row));
     // Beside the cell, or on its other side where the picture ends.
     let beside = cell + vec2(2.0 * palette::UNIT + scale.stride as f32 * projection.zoom / 2.0, 0.0);
     let fits = beside.x + size.x <= projection.body.right();

@@ -1,13 +1,14 @@
 //! The text of a step: its formula, its numbers, and what can be moved on stage.
 
-use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Slider, Ui, UiBuilder, WidgetInfo};
+use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Slider, Ui, UiBuilder, WidgetInfo, vec2};
 
 use super::picture::{gauge, is_of_one, shown_stride};
 use super::{FORMULA, NUMBER, before_after, is_wide, text};
 use crate::app::Command;
 use crate::app::language::{t, tr};
+use crate::app::talk::steps;
 use crate::app::view::ScaleChoice;
-use crate::story::{Step, Told};
+use crate::story::{Line, PullShares, Step, StoryNumbers, StoryRun, percent};
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::ui::widgets::Panel;
@@ -15,20 +16,25 @@ use crate::ui::widgets::Panel;
 /// Heights of what may stand below the numbers of a column.
 const GAUGE: f32 = 64.0;
 const CONTROL: f32 = 36.0;
+/// The share of a column that sentences below bars have, and how large they are at most.
+const SENTENCES: f32 = 0.36;
+const SMALL: f32 = 14.0;
 
 /// `below`: there is a strip below the pictures, and not a column beside one.
-pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told, below: bool) {
+pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, story: &StoryNumbers, below: bool) {
     let step = panel.state.talk.step;
     ui.spacing_mut().item_spacing.y = 5.0;
     if !below {
         formula(ui, step);
         ui.add_space(palette::HALF);
-        numbers(ui, panel, told);
+        numbers(ui, panel, story);
         ui.add_space(palette::UNIT);
-        controls(ui, panel, told);
+        controls(ui, panel, story);
         if step == Step::BeforeAfter {
             before_after::words(ui, panel);
-            bars(ui, told, below);
+            let kept = SENTENCES * ui.available_height();
+            bars(ui, story, below, ui.available_height() - kept);
+            sentences(ui, story);
         }
         return;
     }
@@ -38,25 +44,79 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told, below: bool) {
         |rect: Rect, name: &str| UiBuilder::new().max_rect(rect).id_salt(name).layout(Layout::top_down(Align::Min));
     ui.scope_builder(column(left.with_max_x(left.right() - 16.0), "left"), |ui| {
         formula(ui, step);
-        controls(ui, panel, told);
+        controls(ui, panel, story);
         if step == Step::BeforeAfter {
             before_after::words(ui, panel);
+            sentences(ui, story);
+        }
+        if Some(&step) == steps(panel.state).last() && !step.is_of_run() {
+            let how =
+                t!("To go on: start a run or open an earlier one; the talk then shows what its student has learned.");
+            text::colored(ui, &[how.to_owned()], 14.0, ui.available_height(), Palette::of(ui).text_weak);
         }
     });
     ui.scope_builder(column(right, "right"), |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
-        numbers(ui, panel, told);
-        if step == Step::BeforeAfter {
-            bars(ui, told, below);
+        numbers(ui, panel, story);
+        let height = ui.available_height();
+        match step {
+            Step::BeforeAfter => bars(ui, story, below, height),
+            Step::Answers => pulls(ui, story, height),
+            _ => {}
         }
     });
     ui.advance_cursor_after_rect(place);
 }
 
-fn bars(ui: &mut Ui, told: &Told, across: bool) {
-    if let Some(run) = &told.run {
-        before_after::bars(ui, run, across);
+fn bars(ui: &mut Ui, story: &StoryNumbers, across: bool, height: f32) {
+    if let Some(run) = &story.run {
+        before_after::bars(ui, run, across, height);
     }
+}
+
+/// What the bars of a run come to, in words; in amber where the student has lost.
+fn sentences(ui: &mut Ui, story: &StoryNumbers) {
+    let Some(run) = &story.run else { return };
+    let said = |line: Option<Line>| line.map(|line| line.said(&tr));
+    let plain = [run.verdict.as_ref().map(|verdict| verdict.line()), run.start_is_unknown()];
+    let plain: Vec<String> = plain.into_iter().filter_map(said).collect();
+    let warning: Vec<String> = said(run.warning()).into_iter().collect();
+    let each = ui.available_height() / (plain.len() + warning.len()).max(1) as f32 - ui.spacing().item_spacing.y;
+    let palette = Palette::of(ui);
+    text::colored(ui, &warning, SMALL, each, palette.warning);
+    text::lines(ui, &plain, SMALL, each * plain.len() as f32);
+}
+
+/// Which share of its pull either loss spends where there is nothing to learn.
+fn pulls(ui: &mut Ui, story: &StoryNumbers, height: f32) {
+    const HEAD: f32 = 40.0;
+    let Some(answers) = story.answers else { return };
+    let palette = Palette::of(ui);
+    let row = ((height - HEAD) / 2.0).clamp(13.0, 24.0);
+    let kinds: [(&str, fn(PullShares) -> f64); 2] = [
+        (t!("Class scores where the teacher sees nothing"), |shares| shares.unseen),
+        (t!("Scores that mean the same to both, within 0.05"), |shares| shares.same),
+    ];
+    ui.spacing_mut().item_spacing.x = 24.0;
+    ui.columns(2, |columns| {
+        for (ui, (name, share)) in columns.iter_mut().zip(kinds) {
+            let place = ui.allocate_space(vec2(ui.available_width(), HEAD)).1;
+            let lines = UiBuilder::new().max_rect(place).id_salt(name).layout(Layout::top_down(Align::Min));
+            ui.scope_builder(lines, |ui| {
+                text::lines(ui, &[name.to_owned()], 14.0, HEAD);
+            });
+            let losses = [(t!("raw"), story.raw, palette.difference), (t!("answers"), Some(answers), palette.student)];
+            for (loss, shares, color) in losses {
+                let Some(share) = shares.map(share) else { continue };
+                let text = format!("{} %", percent(share));
+                let spoken = format!("{name} · {loss}: {text}");
+                let bar = before_after::Bar { name: loss, share: share as f32, text: &text, color, spoken };
+                before_after::bar(ui, row, &bar).on_hover_text(t!(
+                    "Of the squared differences of raw outputs inside the mask, or of the squared gradient of answers"
+                ));
+            }
+        }
+    });
 }
 
 fn formula(ui: &mut Ui, step: Step) {
@@ -64,15 +124,16 @@ fn formula(ui: &mut Ui, step: Step) {
     ui.add(Label::new(text.color(Palette::of(ui).accent)).wrap());
 }
 
-fn numbers(ui: &mut Ui, panel: &Panel<'_>, told: &Told) {
+fn numbers(ui: &mut Ui, panel: &Panel<'_>, story: &StoryNumbers) {
     let state = panel.state;
     let step = state.talk.step;
-    // The last step has bars in place of its numbers, and without an image there are none but a run's.
-    let has_numbers = step != Step::BeforeAfter && (state.scene.is_some() || step == Step::Run);
-    if !has_numbers || told.missing(step).is_some() {
+    // Some steps have bars in place of their numbers, and without an image there are none but a run's.
+    let has_numbers =
+        !matches!(step, Step::BeforeAfter | Step::Answers) && (state.scene.is_some() || step == Step::Run);
+    if !has_numbers || story.missing(step).is_some() {
         return;
     }
-    let gauged = told.truth.as_ref().filter(|_| matches!(step, Step::Best | Step::Threshold));
+    let gauged = story.truth.as_ref().filter(|_| matches!(step, Step::Best | Step::Threshold));
     let kept =
         gauged.map_or(0.0, |_| GAUGE) + CONTROL * f32::from(has_psi(step)) + CONTROL * f32::from(is_of_one(step));
     let kept = match step {
@@ -81,8 +142,16 @@ fn numbers(ui: &mut Ui, panel: &Panel<'_>, told: &Told) {
         _ if is_wide(step) => 0.0,
         _ => kept,
     };
-    let lines: Vec<String> = told.numbers(step).iter().map(|line| line.said(&tr)).collect();
-    text::lines(ui, &lines, NUMBER, ui.available_height() - kept);
+    let warning = story.run.as_ref().filter(|_| step == Step::Run).and_then(StoryRun::warning);
+    let mut lines = story.numbers(step);
+    lines.retain(|line| Some(line) != warning.as_ref());
+    let said = |line: &Line| line.said(&tr);
+    let (lines, warning): (Vec<String>, Vec<String>) =
+        (lines.iter().map(said).collect(), warning.iter().map(said).collect());
+    let height = ui.available_height() - kept;
+    let below = if warning.is_empty() { 0.0 } else { (0.4 * height).min(96.0) };
+    text::lines(ui, &lines, NUMBER, height - below);
+    text::colored(ui, &warning, NUMBER, below, Palette::of(ui).warning);
     if let Some(truth) = gauged {
         let threshold = (step == Step::Threshold && truth.threshold.is_finite()).then_some(truth.threshold);
         gauge(ui, truth.best_iou, threshold);
@@ -93,7 +162,7 @@ const fn has_psi(step: Step) -> bool {
     matches!(step, Step::Threshold | Step::Mask | Step::Union | Step::Inside | Step::Loss)
 }
 
-fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
+fn controls(ui: &mut Ui, panel: &mut Panel<'_>, story: &StoryNumbers) {
     let state = panel.state;
     let step = state.talk.step;
     if has_psi(step) {
@@ -104,9 +173,9 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, told: &Told) {
         panel.button(ui, Command::StepSolo(1), t!("Another object"));
     }
     match step {
-        Step::Features => {
+        Step::Features | Step::Answers if story.missing(step).is_none() => {
             ui.horizontal(|ui| {
-                let shown = shown_stride(state, told);
+                let shown = shown_stride(state, story);
                 for scale in state.scales() {
                     let choice = Command::SetScales(ScaleChoice::Stride(scale.stride));
                     panel.command(ui, choice, Button::selectable(scale.stride == shown, scale.name()));

@@ -26,9 +26,12 @@ fn fitted(ui: &Ui, lines: &[String], most: f32, gap: f32, place: egui::Vec2) -> 
 
 /// Lines below each other in at most `height` points.
 pub fn lines(ui: &mut Ui, lines: &[String], most: f32, height: f32) {
+    colored(ui, lines, most, height, Palette::of(ui).text);
+}
+
+pub fn colored(ui: &mut Ui, lines: &[String], most: f32, height: f32, color: Color32) {
     let place = vec2(ui.available_width(), height);
     let (size, _) = fitted(ui, lines, most, ui.spacing().item_spacing.y, place);
-    let color = Palette::of(ui).text;
     for line in lines {
         ui.add(Label::new(RichText::new(line).size(size).color(color)).wrap());
     }

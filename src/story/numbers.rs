@@ -2,7 +2,7 @@
 //! so that a figure and a frame of the window say the same.
 
 use super::line::say;
-use super::{Line, Step};
+use super::{Line, Step, StoryRun};
 use crate::format::{significant, tick};
 
 /// Between the factors of a product.
@@ -10,7 +10,7 @@ const PRODUCT: &str = " · ";
 
 /// An image, its mask and what is known of models and run. Boxes and anchors in input px.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told {
+pub struct StoryNumbers {
     /// The file's name.
     pub image: String,
     /// Width and height of the file, and of the network's input.
@@ -27,13 +27,19 @@ pub struct Told {
     /// Weight of the imitation loss.
     pub lambda: f64,
     /// The one ground truth that steps 3 to 7 are about.
-    pub truth: Option<TruthTold>,
-    pub scales: Vec<ScaleTold>,
+    pub truth: Option<StoryTruth>,
+    pub scales: Vec<StoryScale>,
     /// The scale on which it is told: an index into `scales`.
     pub at: usize,
     /// The cell whose anchors are shown, on that scale.
     pub cell: Cell,
-    pub run: Option<RunTold>,
+    /// Over all scales, of raw squares inside the mask and of `answers`; `None` where heads cannot be compared, and of raw
+    /// squares where no cell is marked.
+    pub raw: Option<PullShares>,
+    pub answers: Option<PullShares>,
+    /// The imitation loss that is chosen, where it is another than the story's, and its value here at λ = 1.
+    pub chosen: Option<(&'static str, f64)>,
+    pub run: Option<StoryRun>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,7 +49,7 @@ pub struct Cell {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct TruthTold {
+pub struct StoryTruth {
     pub number: usize,
     pub name: String,
     pub size: [f32; 2],
@@ -55,7 +61,7 @@ pub struct TruthTold {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ScaleTold {
+pub struct StoryScale {
     /// "P3".
     pub name: String,
     pub stride: u32,
@@ -73,23 +79,21 @@ pub struct ScaleTold {
     pub sum_inside: Option<f64>,
     pub mean_inside: Option<f64>,
     pub mean_outside: Option<f64>,
+    /// Of this scale's raw heads.
+    pub raw: Option<PullShares>,
+    pub answers: Option<PullShares>,
 }
 
-/// A run as far as it has come.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RunTold {
-    pub name: String,
-    /// Steps done.
-    pub step: u64,
-    /// Total loss and L at λ = 1, of the first step and of the last one.
-    pub total: Option<[f64; 2]>,
-    pub distance: Option<[f64; 2]>,
-    /// mAP50-95 and mAP50 at the first evaluation and at the best one.
-    pub map: Option<[f64; 2]>,
-    pub map50: Option<[f64; 2]>,
+/// How much of its squared pull at the raw heads a loss spends where there is nothing to learn, 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PullShares {
+    /// On class scores of anchors at which the teacher sees nothing.
+    pub unseen: f64,
+    /// On objectness and class scores that mean the same to both, within 0.05 after the sigmoid.
+    pub same: f64,
 }
 
-impl ScaleTold {
+impl StoryScale {
     /// λ / (2N) · Σ I·d; 0 where nothing is marked, `None` without a difference.
     pub fn loss(&self, lambda: f64) -> Option<f64> {
         let sum = self.sum_inside?;
@@ -97,9 +101,9 @@ impl ScaleTold {
     }
 }
 
-impl Told {
+impl StoryNumbers {
     /// The scale on which the one ground truth is told.
-    pub fn scale_at(&self) -> Option<&ScaleTold> {
+    pub fn scale_at(&self) -> Option<&StoryScale> {
         self.scales.get(self.at)
     }
 
@@ -111,7 +115,8 @@ impl Told {
 
     /// What has to be loaded before a step can be told, in a sentence; `None` where nothing is missing.
     pub fn missing(&self, step: Step) -> Option<&'static str> {
-        let has = |channels: fn(&ScaleTold) -> Option<usize>| self.scales.iter().any(|scale| channels(scale).is_some());
+        let has =
+            |channels: fn(&StoryScale) -> Option<usize>| self.scales.iter().any(|scale| channels(scale).is_some());
         match step {
             Step::Image | Step::CellAnchors | Step::ScaleAnchors => None,
             Step::Iou | Step::Best | Step::Threshold | Step::Mask | Step::Union => {
@@ -127,13 +132,17 @@ impl Told {
                 let none = self.scales.iter().all(|scale| scale.sum_inside.is_none());
                 none.then_some("Teacher and student cannot be subtracted here: choose the least-squares adapter.")
             }),
+            Step::Answers => self.answers.is_none().then(|| {
+                let differ = "The heads of teacher and student cannot be compared: their anchors or classes differ.";
+                self.missing(Step::Features).unwrap_or(differ)
+            }),
             Step::Run => {
                 self.run.is_none().then_some("Start a run, or open an earlier one: its curves are shown here.")
             }
             Step::BeforeAfter => self
                 .run
                 .as_ref()
-                .is_none_or(|run| run.map.is_none())
+                .is_none_or(|run| run.map.known().is_empty())
                 .then_some("Start a run with a val split, or open an earlier one: its mAP is shown here."),
         }
     }
@@ -178,30 +187,34 @@ impl Told {
                 Some(say!("mean of d inside {inside}, outside {outside}", inside = inside, outside = outside))
             }),
             Step::Loss => self.loss_terms(),
-            Step::Run => self.run_lines(),
-            Step::BeforeAfter => self.before_after(),
+            Step::Answers => self.pulls(),
+            Step::Run => self.run.as_ref().map(StoryRun::losses).unwrap_or_default(),
+            Step::BeforeAfter => self.run.as_ref().map(StoryRun::accuracies).unwrap_or_default(),
         }
     }
 
-    /// What a step was made with, for its small print.
+    /// What a step was made with, for its small print. A step of the run has the run's own settings.
     pub fn facts(&self, step: Step) -> Vec<Line> {
-        let mut facts = vec![
+        if let Some(run) = self.run.as_ref().filter(|_| step.is_of_run()) {
+            let mut facts = vec![Line::from(&self.image)];
+            facts.retain(|_| !self.image.is_empty());
+            facts.extend(run.settings.facts());
+            facts.push(say!("run {run}, step {step}", run = &run.name, step = run.step));
+            return facts;
+        }
+        vec![
             Line::from(&self.image),
             say!("input {size} px", size = pair(self.input)),
             format!("ψ = {}", self.psi).into(),
             say!("level rule {rule}", rule = Line::word(self.level_rule)),
             say!("tap {tap}", tap = Line::word(self.tap)),
             format!("λ = {}", tick(self.lambda)).into(),
-        ];
-        if let Some(run) = self.run.as_ref().filter(|_| matches!(step, Step::Run | Step::BeforeAfter)) {
-            facts.push(say!("run {run}, step {step}", run = &run.name, step = run.step));
-        }
-        facts
+        ]
     }
 
     /// A line for each scale that has something to say.
-    fn each(&self, say: impl Fn(&ScaleTold) -> Option<Line>) -> Vec<Line> {
-        let line = |scale: &ScaleTold| Some(say!("{scale}: {what}", scale = &scale.name, what = say(scale)?));
+    fn each(&self, say: impl Fn(&StoryScale) -> Option<Line>) -> Vec<Line> {
+        let line = |scale: &StoryScale| Some(say!("{scale}: {what}", scale = &scale.name, what = say(scale)?));
         self.scales.iter().filter_map(line).collect()
     }
 
@@ -254,7 +267,7 @@ impl Told {
     }
 
     fn iou(&self) -> Vec<Line> {
-        let best = |scale: &ScaleTold| {
+        let best = |scale: &StoryScale| {
             let count = scale.anchors.len();
             say!("{scale}: the best of {count} anchors a cell", scale = &scale.name, count = count)
         };
@@ -262,7 +275,7 @@ impl Told {
     }
 
     /// "P3 12, P4 0": of every scale a number.
-    fn list(&self, number: impl Fn(&ScaleTold) -> String) -> Option<String> {
+    fn list(&self, number: impl Fn(&StoryScale) -> String) -> Option<String> {
         let each: Vec<String> = self.scales.iter().map(|scale| format!("{} {}", scale.name, number(scale))).collect();
         (each.len() > 1).then(|| each.join(", "))
     }
@@ -270,7 +283,7 @@ impl Told {
     fn best(&self) -> Vec<Line> {
         let (Some(truth), Some(scale)) = (&self.truth, self.scale_at()) else { return Vec::new() };
         let [width, height] = truth.best_anchor;
-        let most = |scale: &ScaleTold| significant(f64::from(scale.max_iou));
+        let most = |scale: &StoryScale| significant(f64::from(scale.max_iou));
         let mut lines = vec![
             say!("M = {best} on {scale}", best = most(scale), scale = &scale.name),
             say!("by the anchor {size}", size = format!("{width:.0}×{height:.0}")),
@@ -324,36 +337,48 @@ impl Told {
         if let Some(total) = self.loss() {
             lines.push(format!("L = {} = {}", terms.join(" + "), significant(total)).into());
         }
-        lines
-    }
-
-    fn run_lines(&self) -> Vec<Line> {
-        let Some(run) = &self.run else { return Vec::new() };
-        let mut lines = vec![say!("{run}, step {step}", run = &run.name, step = run.step)];
-        let [total, distance] = [run.total, run.distance].map(|ends| ends.map(|ends| ends.map(significant)));
-        if let Some([first, last]) = total {
-            lines.push(say!("total: from {first} to {last}", first = first, last = last));
-        }
-        if let Some([first, last]) = distance {
-            lines.push(say!("L at λ = 1: from {first} to {last}", first = first, last = last));
+        if let Some((loss, value)) = self.chosen {
+            let value = significant(value);
+            lines.push(say!("the loss that is chosen, {loss}: {value} at λ = 1", loss = loss, value = value));
         }
         lines
     }
 
-    fn before_after(&self) -> Vec<Line> {
-        let Some(run) = &self.run else { return Vec::new() };
-        let gain = |what: &str, ends: Option<[f64; 2]>| {
-            let [first, best] = ends?.map(|map| format!("{map:.3}"));
-            let line = say!(
-                "{what}: {first} at the first evaluation, {best} at the best",
-                what = what,
-                first = first,
-                best = best
-            );
-            Some(line)
-        };
-        gain("mAP50-95", run.map).into_iter().chain(gain("mAP50", run.map50)).collect()
+    /// Raw squares against `answers`.
+    fn pulls(&self) -> Vec<Line> {
+        let Some(answers) = self.answers else { return Vec::new() };
+        let Some(raw) = self.raw else { return vec![say!("no cell in the mask, 0")] };
+        let mut lines = vec![
+            say!(
+                "class scores where the teacher sees nothing: {raw} % of the raw squares in the mask, {answers} % of the \
+                 pull of answers",
+                raw = percent(raw.unseen),
+                answers = percent(answers.unseen)
+            ),
+            say!(
+                "scores that mean the same to both, within 0.05: {raw} % of the raw squares, {answers} % of the pull of answers",
+                raw = percent(raw.same),
+                answers = percent(answers.same)
+            ),
+        ];
+        lines.extend(self.each(|scale| {
+            let (raw, answers) = (scale.raw?, scale.answers?);
+            Some(say!(
+                "raw {unseen} % and {same} %, answers {unseen_answers} % and {same_answers} %",
+                unseen = percent(raw.unseen),
+                same = percent(raw.same),
+                unseen_answers = percent(answers.unseen),
+                same_answers = percent(answers.same)
+            ))
+        }));
+        lines
     }
+}
+
+/// Of a share, with a digit where it is small: "78", "0.2".
+pub fn percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    if percent < 9.95 { format!("{percent:.1}") } else { format!("{percent:.0}") }
 }
 
 /// Letters of a class's name that a line has room for.
@@ -377,9 +402,10 @@ fn sides(anchors: &[[f32; 2]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::story::{Accuracy, RunSettings};
 
-    fn scale(name: &str, stride: u32, cells: usize, sum_inside: Option<f64>) -> ScaleTold {
-        ScaleTold {
+    fn scale(name: &str, stride: u32, cells: usize, sum_inside: Option<f64>) -> StoryScale {
+        StoryScale {
             name: name.to_owned(),
             stride,
             rows: 20,
@@ -393,6 +419,8 @@ mod tests {
             sum_inside,
             mean_inside: sum_inside.map(|sum| sum / cells as f64),
             mean_outside: Some(0.5),
+            raw: Some(PullShares { unseen: 0.8, same: 0.25 }),
+            answers: Some(PullShares { unseen: 0.004, same: 0.01 }),
         }
     }
 
@@ -400,8 +428,8 @@ mod tests {
         lines.iter().map(Line::english).collect()
     }
 
-    fn told() -> Told {
-        Told {
+    fn numbers() -> StoryNumbers {
+        StoryNumbers {
             image: "a.jpg".into(),
             size: [640, 480],
             input: [640, 640],
@@ -412,7 +440,7 @@ mod tests {
             level_rule: "per-scale",
             tap: "neck",
             lambda: 2.0,
-            truth: Some(TruthTold {
+            truth: Some(StoryTruth {
                 number: 0,
                 name: "car".into(),
                 size: [400.0, 300.0],
@@ -423,15 +451,18 @@ mod tests {
             scales: vec![scale("P4", 16, 0, Some(0.0)), scale("P5", 32, 50, Some(100.0))],
             at: 1,
             cell: Cell { row: 9, col: 10 },
+            raw: Some(PullShares { unseen: 0.786, same: 0.301 }),
+            answers: Some(PullShares { unseen: 0.0042, same: 0.096 }),
+            chosen: None,
             run: None,
         }
     }
 
     #[test]
     fn the_threshold_is_psi_times_the_best() {
-        let lines = english(told().numbers(Step::Threshold));
+        let lines = english(numbers().numbers(Step::Threshold));
         assert_eq!(lines, ["ψ · M = 0.5 · 0.836 = 0.418", "50 cells of P5 are above it"]);
-        let mut left_out = told();
+        let mut left_out = numbers();
         left_out.truth.as_mut().expect("a truth").threshold = f32::INFINITY;
         left_out.scales[1].cells = 1;
         let lines = english(left_out.numbers(Step::Threshold));
@@ -441,32 +472,32 @@ mod tests {
     #[test]
     fn the_loss_is_summed_term_by_term_and_an_empty_mask_costs_nothing() {
         // 2 / (2 · 50) · 100 = 2.
-        assert_eq!(told().loss(), Some(2.0));
-        let lines = english(told().numbers(Step::Loss));
+        assert_eq!(numbers().loss(), Some(2.0));
+        let lines = english(numbers().numbers(Step::Loss));
         assert_eq!(lines, ["P4: no cell in the mask, 0", "P5: 2 / (2 · 50) · 100 = 2.00", "L = 0 + 2.00 = 2.00"]);
     }
 
     #[test]
     fn numbers_of_anchors_by_hand() {
-        let lines = english(told().numbers(Step::CellAnchors));
+        let lines = english(numbers().numbers(Step::CellAnchors));
         assert_eq!(lines[1], "centre (336, 304) px");
         assert_eq!(lines[2..], ["116×90, 373×326 px", "20×20 cells × 2 anchors = 800 boxes"]);
         // Means: (100 + 0.5 · 350) / 400 over all cells of P5, 2 inside.
-        assert_eq!(told().numbers(Step::Difference)[1].english(), "P5: mean of d = 0.688");
-        assert_eq!(told().numbers(Step::Inside)[1].english(), "P5: mean of d inside 2.00, outside 0.500");
+        assert_eq!(numbers().numbers(Step::Difference)[1].english(), "P5: mean of d = 0.688");
+        assert_eq!(numbers().numbers(Step::Inside)[1].english(), "P5: mean of d inside 2.00, outside 0.500");
     }
 
     #[test]
     fn what_is_missing_is_said_and_nothing_else() {
-        let full = told();
+        let full = numbers();
         let missing: Vec<Step> = Step::ALL.into_iter().filter(|step| full.missing(*step).is_some()).collect();
         assert_eq!(missing, [Step::Run, Step::BeforeAfter]);
-        let unlabelled = Told { objects: 0, ..told() };
+        let unlabelled = StoryNumbers { objects: 0, ..numbers() };
         assert!(unlabelled.missing(Step::Iou).is_some_and(|why| why.contains("labels")));
-        let mut alone = told();
+        let mut alone = numbers();
         alone.scales.iter_mut().for_each(|scale| scale.teacher_channels = None);
         assert!(alone.missing(Step::Features).is_some_and(|why| why.contains("teacher")));
-        let mut apart = told();
+        let mut apart = numbers();
         apart.scales.iter_mut().for_each(|scale| scale.sum_inside = None);
         assert_eq!(apart.missing(Step::Features), None);
         assert!(apart.missing(Step::Loss).is_some_and(|why| why.contains("adapter")));
@@ -474,26 +505,41 @@ mod tests {
 
     #[test]
     fn a_line_has_room_for_a_part_of_a_long_name() {
-        let mut long = told();
+        let mut long = numbers();
         long.truth.as_mut().expect("a truth").name = "交通信号灯".repeat(10);
         let line = long.numbers(Step::Iou)[0].english();
         assert!(line.contains("…, 400×300 px") && line.chars().count() < 60, "{line}");
-        assert_eq!(told().numbers(Step::Iou)[0].english(), "object 0, car, 400×300 px");
+        assert_eq!(numbers().numbers(Step::Iou)[0].english(), "object 0, car, 400×300 px");
     }
 
     #[test]
-    fn every_step_has_facts_with_the_settings() {
-        let run = RunTold { name: "run-1".into(), step: 340, map: Some([0.1, 0.3]), ..RunTold::default() };
-        let told = Told { run: Some(run), ..told() };
-        let facts = english(told.facts(Step::Run)).join(" · ");
-        for fact in ["ψ = 0.5", "level rule per-scale", "tap neck", "λ = 2", "run run-1, step 340"] {
-            assert!(facts.contains(fact), "{facts}");
-        }
-        assert!(!english(told.facts(Step::Iou)).join("").contains("run-1"));
-        assert_eq!(
-            english(told.numbers(Step::BeforeAfter)),
-            ["mAP50-95: 0.100 at the first evaluation, 0.300 at the best"]
-        );
-        assert!(Step::ALL.iter().all(|step| !told.numbers(*step).is_empty()));
+    fn a_step_of_the_run_has_the_runs_settings_and_no_other_step_has() {
+        let settings = RunSettings { psi: Some(0.25), mask_source: Some("iou"), ..RunSettings::default() };
+        let map = Accuracy { last: Some(0.1), best: Some(0.3), ..Accuracy::default() };
+        let run = StoryRun { name: "run-1".into(), step: 340, settings, map, ..StoryRun::default() };
+        let numbers = StoryNumbers { run: Some(run), ..numbers() };
+        let facts = |step| english(numbers.facts(step)).join(" · ");
+        assert_eq!(facts(Step::Run), "a.jpg · ψ = 0.25 · run run-1, step 340");
+        assert_eq!(facts(Step::Iou), "a.jpg · input 640×640 px · ψ = 0.5 · level rule per-scale · tap neck · λ = 2");
+        assert!(Step::ALL.iter().all(|step| !numbers.numbers(*step).is_empty()));
+    }
+
+    #[test]
+    fn raw_squares_are_set_against_answers() {
+        let lines = english(numbers().numbers(Step::Answers));
+        assert!(lines[0].ends_with("79 % of the raw squares in the mask, 0.4 % of the pull of answers"), "{lines:?}");
+        assert!(lines[1].ends_with("30 % of the raw squares, 9.6 % of the pull of answers"), "{lines:?}");
+        assert_eq!(lines[2], "P4: raw 80 % and 25 %, answers 0.4 % and 1.0 %");
+        let differ = StoryNumbers { answers: None, ..numbers() };
+        assert!(differ.missing(Step::Answers).is_some_and(|why| why.contains("anchors or classes differ")));
+        let unmarked = StoryNumbers { raw: None, ..numbers() };
+        assert_eq!(english(unmarked.numbers(Step::Answers)), ["no cell in the mask, 0"]);
+    }
+
+    #[test]
+    fn another_loss_that_is_chosen_is_named_beside_the_storys() {
+        let chosen = StoryNumbers { chosen: Some(("answers", 0.25)), ..numbers() };
+        let line = english(chosen.numbers(Step::Loss)).pop();
+        assert_eq!(line.as_deref(), Some("the loss that is chosen, answers: 0.250 at λ = 1"));
     }
 }

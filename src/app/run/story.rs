@@ -1,0 +1,216 @@
+//! A run in a few numbers, for the story.
+
+use crate::app::run::{Runs, Track};
+use crate::imitation::lambda::Lambda;
+use crate::story::{Accuracy, RunLambda, RunSettings, StoryRun, StoryVerdict};
+use crate::train::config::ImitationConfig;
+use crate::train::evaluate::Evaluation;
+use crate::train::event::{EpochRecord, StartRecord};
+use crate::train::verdict::{Says, Verdict};
+
+impl Track {
+    /// What its student and its teacher found before the first step; `None` of a run that did not look.
+    pub fn start_record(&self) -> Option<&StartRecord> {
+        self.measured.as_deref()
+    }
+
+    /// The run by itself: without its baseline and without a verdict.
+    pub fn story(&self) -> StoryRun {
+        let of = |kind: fn(&Evaluation) -> f64| {
+            let start = self.start_record();
+            let evaluated = || self.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).map(kind);
+            Accuracy {
+                before: start.map(|start| kind(&start.student)),
+                last: evaluated().last(),
+                best: evaluated().reduce(f64::max),
+                teacher: start.and_then(|start| start.teacher.as_ref()).map(kind),
+                baseline: None,
+            }
+        };
+        let means = |mean: fn(&EpochRecord) -> Option<f64>| {
+            let mut means = self.epochs.iter().filter_map(mean);
+            let first = means.next()?;
+            Some([first, means.last().unwrap_or(first)])
+        };
+        StoryRun {
+            name: self.name.clone(),
+            step: self.steps_done,
+            settings: self.settings(),
+            detection: means(|epoch| Some(epoch.mean.box_loss + epoch.mean.objectness + epoch.mean.class)),
+            distance: means(|epoch| epoch.mean.whole_distance()),
+            lambda: means(|epoch| (!epoch.mean.distance.is_empty()).then_some(epoch.mean.lambda)),
+            epochs: self.epochs.len(),
+            map: of(|found| found.map50_95),
+            map50: of(|found| found.map50),
+            verdict: None,
+        }
+    }
+
+    /// What it was made with; of a recorded run of another version what its file says all the same.
+    pub fn settings(&self) -> RunSettings {
+        let Some(config) = self.config.as_deref() else {
+            let Some(replay) = self.replay.as_deref() else { return RunSettings::default() };
+            let input = replay.scene.input_size();
+            return RunSettings {
+                input: Some([input.width, input.height]),
+                psi: Some(replay.mask.psi.get()),
+                level_rule: Some(replay.mask.rule.name()),
+                // Version 0.1.0 knew no other.
+                mask_source: Some("iou"),
+                ..RunSettings::default()
+            };
+        };
+        let recorded = self.replay.as_ref().map(|replay| replay.scene.input_size());
+        let input = Some(recorded.map_or([config.imgsz; 2], |input| [input.width, input.height]));
+        // Without a teacher nothing was imitated.
+        if self.is_baseline() || config.teacher.is_none() {
+            return RunSettings { input, ..RunSettings::default() };
+        }
+        let ImitationConfig { loss, mask_source, lambda, psi, level_rule, tap, .. } = config.imitation;
+        RunSettings {
+            input,
+            loss: Some(loss.name()),
+            tap: Some(tap.name()),
+            mask_source: Some(mask_source.name()),
+            psi: Some(psi),
+            level_rule: Some(level_rule.name()),
+            lambda: Some(match lambda {
+                Lambda::Fixed(lambda) => RunLambda::Fixed(lambda),
+                Lambda::GradientRatio(ratio) => RunLambda::GradientRatio(ratio),
+            }),
+        }
+    }
+}
+
+impl Runs {
+    /// The run with its baseline, and with the verdict of the pairs beside it.
+    pub fn story(&self, track: &Track) -> StoryRun {
+        let mut run = track.story();
+        let twin = self.twins().find(|(imitation, _)| imitation.key == track.key).map(|(_, baseline)| baseline.story());
+        if let Some(twin) = twin {
+            (run.map.baseline, run.map50.baseline) = (twin.map.last, twin.map50.last);
+        }
+        let of_it = self.twins().filter(|(imitation, _)| imitation.campaign == track.campaign);
+        let ended =
+            of_it.filter(|(one, other)| [one, other].iter().all(|run| run.outcome.is_some() || run.folder.is_some()));
+        let last = |track: &Track| track.story().map.last;
+        let differences = ended.filter_map(|(imitation, baseline)| Some(last(imitation)? - last(baseline)?));
+        run.verdict = Verdict::of("mAP50-95", "val", &differences.collect::<Vec<f64>>()).as_ref().map(verdict);
+        run
+    }
+}
+
+/// A verdict as the story says it.
+pub fn verdict(verdict: &Verdict) -> StoryVerdict {
+    StoryVerdict {
+        metric: verdict.metric.clone(),
+        split: verdict.split.clone(),
+        pairs: verdict.n,
+        mean: verdict.mean,
+        interval: verdict.low.zip(verdict.high).map(|(low, high)| [low, high]),
+        helps: match verdict.says {
+            Says::Helps => Some(true),
+            Says::Hurts => Some(false),
+            Says::CannotTell => None,
+        },
+        seeds_needed: verdict.seeds_needed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::train::config::RunConfig;
+    use crate::train::event::{Arm, Outcome, RunEvent, RunId, StepRecord};
+
+    fn evaluation(map: f64) -> Evaluation {
+        Evaluation { map50: 2.0 * map, map50_95: map, ..Evaluation::default() }
+    }
+
+    /// mAP50-95 after each epoch, with means that are told by hand.
+    fn track(key: u64, seed: u64, arm: Arm, maps: &[f64]) -> Track {
+        let mut track = Track::new(key, 1, RunId { seed, arm }, format!("run-{key}"));
+        // Single steps lie: the last is of one image, and far below its epoch.
+        for (step, total) in [5.0, 4.0, 0.1].into_iter().enumerate() {
+            let distance = vec![Some(total / 4.0), Some(total / 2.0)];
+            track.receive(RunEvent::Step(StepRecord { step: step as u64, total, distance, ..StepRecord::default() }));
+        }
+        for (epoch, map) in maps.iter().enumerate() {
+            let distance = if arm == Arm::Imitation { vec![Some(3.0 + epoch as f64), None] } else { Vec::new() };
+            let mean = StepRecord {
+                box_loss: 0.5,
+                objectness: 0.25,
+                class: 0.25 / (1.0 + epoch as f64),
+                lambda: 1.0 / (1.0 + epoch as f64),
+                distance,
+                ..StepRecord::default()
+            };
+            let evaluation = Some(evaluation(*map));
+            track.receive(RunEvent::Epoch(Box::new(EpochRecord {
+                epoch: epoch as u32,
+                mean,
+                evaluation,
+                ..EpochRecord::default()
+            })));
+        }
+        track
+    }
+
+    #[test]
+    fn a_run_is_told_by_the_means_of_its_epochs_and_by_where_it_began() {
+        let empty = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, "run-1".into());
+        assert_eq!(empty.story(), StoryRun { name: "run-1".into(), ..StoryRun::default() });
+        let mut track = track(1, 0, Arm::Imitation, &[0.1, 0.3, 0.2]);
+        let run = track.story();
+        assert_eq!((run.step, run.epochs), (3, 3));
+        assert_eq!((run.detection, run.distance), (Some([1.0, 0.75 + 0.25 / 3.0]), Some([3.0, 5.0])));
+        assert_eq!(run.lambda, Some([1.0, 1.0 / 3.0]));
+        let map = Accuracy { last: Some(0.2), best: Some(0.3), ..Accuracy::default() };
+        assert_eq!(run.map, map, "of the start nothing is known, and nothing is made up");
+        track.receive(RunEvent::Start(Arc::new(StartRecord {
+            student: evaluation(0.25),
+            teacher: Some(evaluation(0.4)),
+        })));
+        let run = track.story();
+        assert_eq!(run.map, Accuracy { before: Some(0.25), teacher: Some(0.4), ..map });
+        assert_eq!((run.map50.before, run.map.is_below_start()), (Some(0.5), true));
+    }
+
+    #[test]
+    fn a_pair_has_its_baseline_and_pairs_that_have_ended_their_verdict() {
+        let mut runs = Runs::default();
+        // Differences 0.02, 0.03 and 0.04, and a pair that is still under way.
+        for (seed, ahead) in [(0, 0.02), (1, 0.03), (2, 0.04), (3, 0.9)] {
+            for (arm, map) in [(Arm::Imitation, 0.3 + ahead), (Arm::Baseline, 0.3)] {
+                let mut track = track(2 * seed + u64::from(arm == Arm::Baseline), seed, arm, &[0.1, map]);
+                if seed < 3 {
+                    track.receive(RunEvent::Ended(Outcome::Finished));
+                }
+                runs.tracks.push(Arc::new(track));
+            }
+        }
+        let told = runs.story(&Arc::clone(&runs.tracks[0]));
+        assert_eq!((told.map.baseline, told.map50.baseline), (Some(0.3), Some(0.6)));
+        let verdict = told.verdict.expect("three pairs");
+        // Mean 0.03, deviation 0.01: ± 4.3027 · 0.01 / √3 = 0.0248.
+        let [low, high] = verdict.interval.expect("an interval");
+        assert!((low - 0.00516).abs() < 1e-4 && (high - 0.05484).abs() < 1e-4, "{low} {high}");
+        assert_eq!((verdict.pairs, verdict.helps, verdict.split.as_str()), (3, Some(true), "val"));
+    }
+
+    #[test]
+    fn settings_are_the_runs_own_or_none() {
+        let mut track = track(1, 0, Arm::Imitation, &[]);
+        assert_eq!(track.settings(), RunSettings::default());
+        let mut config = RunConfig { imgsz: 320, teacher: Some("t.pt".into()), ..RunConfig::default() };
+        config.imitation.psi = 0.25;
+        track.config = Some(Box::new(config));
+        let settings = track.settings();
+        assert_eq!((settings.input, settings.psi, settings.loss), (Some([320; 2]), Some(0.25), Some("answers")));
+        assert_eq!((settings.tap, settings.lambda), (Some("head"), Some(RunLambda::Fixed(1.0))));
+        track.id.arm = Arm::Baseline;
+        assert_eq!(track.settings(), RunSettings { input: Some([320; 2]), ..RunSettings::default() });
+    }
+}
