@@ -45,7 +45,7 @@ impl<'a> Trainer<'a> {
         let begin = Instant::now();
         let (mut cost, mut steps, mut steps_per_epoch, mut labels) = (Cost::default(), Vec::new(), 0, None);
         let (mut last, mut last_step) = (begin, begin);
-        campaign::run(&campaign, self.control, &mut |_, event| {
+        let ended = campaign::run(&campaign, self.control, &mut |_, event| {
             let since = last.elapsed().as_secs_f64();
             match event {
                 RunEvent::Started(summary) => steps_per_epoch = summary.steps_per_epoch,
@@ -65,10 +65,11 @@ impl<'a> Trainer<'a> {
                 }
                 _ => {}
             }
-        })?;
+        });
         // The evaluation, on test too where there is one, less the checkpoint that every epoch has.
         cost.end = (last_step.elapsed().as_secs_f64() - cost.save).max(0.0);
         clear(&out)?;
+        ended?;
         if self.control.is_stopped() {
             return Ok(None);
         }
