@@ -83,6 +83,15 @@ impl<'a> Trainer<'a> {
         cost.step = counted.get(counted.len() / 2).copied().unwrap_or_default();
         Ok(Some((cost, steps_per_epoch)))
     }
+
+    /// The same without imitation.
+    fn measured_baseline(&self, config: &RunConfig) -> Result<Option<(Cost, u64)>, TrainError> {
+        let config = RunConfig { teacher: None, ..config.clone() };
+        self.measured(&config).map_err(|error| match is_its_own(&error) {
+            true => TrainError::Baseline(error.to_string()),
+            false => error,
+        })
+    }
 }
 
 fn config_data(campaign: &Campaign) -> String {
@@ -107,28 +116,27 @@ fn clear(folder: &Path) -> Result<(), TrainError> {
 impl Runner for Trainer<'_> {
     fn measure(&mut self, configs: &[RunConfig], say: &mut dyn FnMut(Loss)) -> Result<Option<Pace>, TrainError> {
         let mut pace = Pace::default();
-        let baseline = configs.first().map(|config| RunConfig { teacher: None, ..config.clone() });
         // What a step costs depends on whether features and adapters are in it; the dearer counts.
         for reads in [Reads::Head, Reads::Features] {
             for config in configs.iter().filter(|config| config.imitation.loss.reads() == reads) {
                 say(config.imitation.loss);
-                match self.measured(config) {
-                    Ok(Some((cost, steps_per_epoch))) => {
-                        pace = Pace { cost: pace.cost.or(cost), steps_per_epoch, ..pace };
-                        break;
+                let found = match self.measured(config) {
+                    // The next may do better, where the same run without imitation can be trained at all.
+                    Err(error) if is_its_own(&error) => {
+                        if pace == Pace::default() {
+                            let Some((cost, steps_per_epoch)) = self.measured_baseline(&configs[0])? else {
+                                return Ok(None);
+                            };
+                            pace = Pace { cost, steps_per_epoch, ..pace };
+                        }
+                        continue;
                     }
-                    Ok(None) => return Ok(None),
-                    // The next may do better.
-                    Err(error) if is_its_own(&error) => {}
-                    Err(error) => return Err(error),
-                }
+                    found => found?,
+                };
+                let Some((cost, steps_per_epoch)) = found else { return Ok(None) };
+                pace = Pace { cost: pace.cost.or(cost), steps_per_epoch, ..pace };
+                break;
             }
-        }
-        if pace == Pace::default()
-            && let Some(config) = baseline
-        {
-            let Some((cost, steps_per_epoch)) = self.measured(&config)? else { return Ok(None) };
-            pace = Pace { cost, steps_per_epoch, ..pace };
         }
         Ok(Some(pace))
     }

@@ -224,7 +224,8 @@ fn candidates(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>], chosen: Option<&str>
         for (place, row) in rows.iter().enumerate() {
             let cells = cells(palette, shown, row, lengths.len(), color(palette, place, row));
             let words = in_words(row.candidate, &search.base);
-            let spoken = match (row.difference(), row.failed()) {
+            let on_fresh_seeds = || Some(finalist(shown, row)?.verdict.as_ref()?.mean);
+            let spoken = match (row.difference().or_else(on_fresh_seeds), row.failed()) {
                 (_, Some(why)) => t!("{name} failed: {why}", name = words, why),
                 (Some(difference), None) => {
                     t!("{name}: {difference}", name = words, difference = format_args!("{difference:+.4}"))
