@@ -262,6 +262,19 @@ fn a_candidate_that_fails_is_out_with_its_reason() {
 }
 
 #[test]
+fn where_training_itself_fails_nothing_is_compared() {
+    let place = Place::new();
+    let mut given = base(&place);
+    given.hyp.lr0 = 1e30;
+    let config = place.at("base.toml");
+    fs::write(&config, toml::to_string(&given).expect("toml")).expect("a config");
+    let (file, out) = (config.display().to_string(), place.at("out").display().to_string());
+    let args = ["search", "--config", &file, "--minutes", "30", "--out", &out];
+    fails(&args, &["the run without imitation fails, so nothing can be compared with it: step "]);
+    assert!(!place.at("out/measure").exists());
+}
+
+#[test]
 fn losses_that_do_not_fit_are_left_out_and_named() {
     let place = Place::new();
     let yaml = fs::read_to_string(place.at("student.yaml")).expect("a yaml").replace("[10,13,", "[11,19,");

@@ -205,7 +205,7 @@ fn a_search_takes_the_run_that_is_set_up_and_tells_what_it_does() {
     window.say(SearchEvent::Search(Arc::new(search.clone())));
     window.say(running(0.25));
     // 22 s of a run.
-    assert!(window.shows("4 min buy 3 of 4 candidates here: rungs of 3 epochs, then fresh seeds at 3 epochs"));
+    assert!(window.shows("4 min buy 3 of 4 candidates here: a rung of 3 epochs, then fresh seeds at 3 epochs"));
     assert!(window.shows("A run of 3 epochs takes about 0:22. 0:30 spent of searches/search-7."));
     assert!(window.shows("rung 1 of 1 · run 4 of 4: correlation · seed 4 · 3 epochs · 25 % · 2:30 of the budget left"));
     window.say(SearchEvent::Table(Arc::new(table(&search))));

@@ -202,11 +202,14 @@ fn epochs(count: u32) -> String {
 /// "rungs of 3, 6 and 12 epochs, then fresh seeds at 12".
 fn steps(ladder: &Ladder) -> String {
     let finals = epochs(ladder.finals);
-    if ladder.rungs.is_empty() {
-        return t!("fresh seeds at {finals} at once", finals);
+    match ladder.rungs.as_slice() {
+        [] => t!("fresh seeds at {finals} at once", finals),
+        [one] => t!("a rung of {rung}, then fresh seeds at {finals}", rung = epochs(*one), finals),
+        several => {
+            let rungs = several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            t!("rungs of {rungs} epochs, then fresh seeds at {finals}", rungs, finals)
+        }
     }
-    let rungs = ladder.rungs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    t!("rungs of {rungs} epochs, then fresh seeds at {finals}", rungs, finals)
 }
 
 /// What tells a candidate from the others, in words: "answers · λ 3 · mask iou ψ 0.5 global".

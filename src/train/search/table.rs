@@ -147,7 +147,9 @@ impl fmt::Display for SearchTable {
             }
             match &row.failed {
                 Some(why) => write!(text, "  failed: {why}")?,
-                None if row.rungs.is_empty() => text += "  not tried",
+                None if row.rungs.is_empty() && self.finalists.iter().all(|finalist| finalist.name != row.name) => {
+                    text += "  not tried";
+                }
                 None => {}
             }
         }

@@ -45,7 +45,7 @@ impl<'a> Trainer<'a> {
         let begin = Instant::now();
         let (mut cost, mut steps, mut steps_per_epoch, mut labels) = (Cost::default(), Vec::new(), 0, None);
         let (mut last, mut last_step) = (begin, begin);
-        campaign::run(&campaign, self.control, &mut |_, event| {
+        let ended = campaign::run(&campaign, self.control, &mut |_, event| {
             let since = last.elapsed().as_secs_f64();
             match event {
                 RunEvent::Started(summary) => steps_per_epoch = summary.steps_per_epoch,
@@ -65,10 +65,11 @@ impl<'a> Trainer<'a> {
                 }
                 _ => {}
             }
-        })?;
+        });
         // The evaluation, on test too where there is one, less the checkpoint that every epoch has.
         cost.end = (last_step.elapsed().as_secs_f64() - cost.save).max(0.0);
         clear(&out)?;
+        ended?;
         if self.control.is_stopped() {
             return Ok(None);
         }
@@ -81,6 +82,15 @@ impl<'a> Trainer<'a> {
         counted.sort_by(f64::total_cmp);
         cost.step = counted.get(counted.len() / 2).copied().unwrap_or_default();
         Ok(Some((cost, steps_per_epoch)))
+    }
+
+    /// The same without imitation.
+    fn measured_baseline(&self, config: &RunConfig) -> Result<Option<(Cost, u64)>, TrainError> {
+        let config = RunConfig { teacher: None, ..config.clone() };
+        self.measured(&config).map_err(|error| match is_its_own(&error) {
+            true => TrainError::Baseline(error.to_string()),
+            false => error,
+        })
     }
 }
 
@@ -106,28 +116,27 @@ fn clear(folder: &Path) -> Result<(), TrainError> {
 impl Runner for Trainer<'_> {
     fn measure(&mut self, configs: &[RunConfig], say: &mut dyn FnMut(Loss)) -> Result<Option<Pace>, TrainError> {
         let mut pace = Pace::default();
-        let baseline = configs.first().map(|config| RunConfig { teacher: None, ..config.clone() });
         // What a step costs depends on whether features and adapters are in it; the dearer counts.
         for reads in [Reads::Head, Reads::Features] {
             for config in configs.iter().filter(|config| config.imitation.loss.reads() == reads) {
                 say(config.imitation.loss);
-                match self.measured(config) {
-                    Ok(Some((cost, steps_per_epoch))) => {
-                        pace = Pace { cost: pace.cost.or(cost), steps_per_epoch, ..pace };
-                        break;
+                let found = match self.measured(config) {
+                    // The next may do better, where the same run without imitation can be trained at all.
+                    Err(error) if is_its_own(&error) => {
+                        if pace == Pace::default() {
+                            let Some((cost, steps_per_epoch)) = self.measured_baseline(&configs[0])? else {
+                                return Ok(None);
+                            };
+                            pace = Pace { cost, steps_per_epoch, ..pace };
+                        }
+                        continue;
                     }
-                    Ok(None) => return Ok(None),
-                    // The next may do better.
-                    Err(error) if is_its_own(&error) => {}
-                    Err(error) => return Err(error),
-                }
+                    found => found?,
+                };
+                let Some((cost, steps_per_epoch)) = found else { return Ok(None) };
+                pace = Pace { cost: pace.cost.or(cost), steps_per_epoch, ..pace };
+                break;
             }
-        }
-        if pace == Pace::default()
-            && let Some(config) = baseline
-        {
-            let Some((cost, steps_per_epoch)) = self.measured(&config)? else { return Ok(None) };
-            pace = Pace { cost, steps_per_epoch, ..pace };
         }
         Ok(Some(pace))
     }

@@ -224,7 +224,8 @@ fn candidates(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>], chosen: Option<&str>
         for (place, row) in rows.iter().enumerate() {
             let cells = cells(palette, shown, row, lengths.len(), color(palette, place, row));
             let words = in_words(row.candidate, &search.base);
-            let spoken = match (row.difference(), row.failed()) {
+            let on_fresh_seeds = || Some(finalist(shown, row)?.verdict.as_ref()?.mean);
+            let spoken = match (row.difference().or_else(on_fresh_seeds), row.failed()) {
                 (_, Some(why)) => t!("{name} failed: {why}", name = words, why),
                 (Some(difference), None) => {
                     t!("{name}: {difference}", name = words, difference = format_args!("{difference:+.4}"))
@@ -240,12 +241,6 @@ fn candidates(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>], chosen: Option<&str>
             response.on_hover_text(in_full(row.candidate) + &why);
         }
         ui.add_space(palette::HALF);
-        for row in rows {
-            if let Some(why) = row.failed() {
-                let text = t!("{name} failed: {why}", name = in_words(row.candidate, &search.base), why);
-                ui.label(RichText::new(text).size(palette::SMALL + 1.0).color(palette.warning));
-            }
-        }
         for left in &search.left_out {
             note(ui, &t!("{loss} is left out: {reason}.", loss = left.loss, reason = left.reason));
         }
@@ -253,7 +248,11 @@ fn candidates(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>], chosen: Option<&str>
 }
 
 fn cells(palette: &Palette, shown: &Shown, row: &Row<'_>, rungs: usize, color: Option<Color32>) -> Vec<Cell> {
-    let mut name = Cell::new(in_words(row.candidate, &shown.search.base));
+    let words = in_words(row.candidate, &shown.search.base);
+    let mut name = match row.failed() {
+        Some(why) => Cell::new(t!("{name} failed: {why}", name = words, why)).color(palette.warning),
+        None => Cell::new(words),
+    };
     name.chip = color;
     if row.finalist == Some(0) {
         name = name.strong();
