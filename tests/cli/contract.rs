@@ -227,7 +227,8 @@ fn no_option_waits_for_a_pipe() {
     let (pipe, out) = (pipe.display().to_string(), folder.path().join("out").display().to_string());
     let (image, model, data) = (sample_image().display().to_string(), sample("models/student.pt"), sample("data.yaml"));
     let train = |option: &'static str| {
-        ["train", "--data", &data, "--student", &model, "--out", &out, option, &pipe].map(str::to_owned)
+        ["train", "--data", &data, "--teacher", &model, "--student", &model, "--out", &out, option, &pipe]
+            .map(str::to_owned)
     };
     let lines: Vec<Vec<String>> = [
         vec!["inspect", "--image", &image, "--teacher", &pipe, "--student", &model],
@@ -239,7 +240,7 @@ fn no_option_waits_for_a_pipe() {
         vec!["survey", "--data", &pipe],
         vec!["convert", "--weights", &pipe, "--to", "safetensors", "--out", &out],
         vec!["replay", "--summary", &pipe],
-        vec!["train", "--data", &data, "--student", &pipe, "--out", &out],
+        vec!["train", "--data", &data, "--teacher", &model, "--student", &pipe, "--out", &out],
     ]
     .into_iter()
     .map(|line| line.into_iter().map(str::to_owned).collect())
@@ -258,7 +259,9 @@ fn a_model_yaml_that_is_no_mapping_is_one_line() {
     for content in ["[1, 2]", "7", "text", "{a: [b", ""] {
         std::fs::write(&yaml, content).expect("a file");
         let yaml = yaml.display().to_string();
-        fails_with(&["train", "--data", &sample("data.yaml"), "--student", &yaml, "--out", &out], &["model.yaml"]);
+        let model = sample("models/teacher.pt");
+        let line = ["train", "--data", &sample("data.yaml"), "--teacher", &model, "--student", &yaml, "--out", &out];
+        fails_with(&line, &["model.yaml"]);
     }
 }
 

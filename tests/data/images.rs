@@ -164,10 +164,10 @@ fn webp(chunks: &[(&[u8; 4], u32, &[u8])]) -> Vec<u8> {
     [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
 }
 
-/// The head of an extended WebP: flags, and a canvas of so many pixels a side.
-fn canvas(flags: u8, side: u32) -> Vec<u8> {
-    let side = (side - 1).to_le_bytes();
-    [&[flags, 0, 0, 0][..], &side[..3], &side[..3]].concat()
+/// The head of an extended WebP: flags, and the canvas of [`sample`].
+fn canvas(flags: u8) -> Vec<u8> {
+    let Size { width, height } = Size::new(3, 2);
+    [&[flags, 0, 0, 0][..], &(width - 1).to_le_bytes()[..3], &(height - 1).to_le_bytes()[..3]].concat()
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn a_webp_is_held_against_its_file_before_anything_is_allocated() {
     // An EXIF chunk that claims 4 GB, in a file of a few hundred bytes.
     let pixels = encoded(sample(), ImageFormat::WebP);
     let pixels = &pixels[20..];
-    let head = canvas(0x08, 3);
-    let good = webp(&[(b"VP8X", 10, &canvas(0, 3)), (b"VP8L", pixels.len() as u32, pixels)]);
+    let head = canvas(0x08);
+    let good = webp(&[(b"VP8X", 10, &canvas(0)), (b"VP8L", pixels.len() as u32, pixels)]);
     assert_eq!(decoded(&good).unwrap().dimensions(), (3, 2));
     let exif = [0_u8; 500];
     let kept = pixels.len() as u32;
@@ -201,22 +201,29 @@ fn a_webp_is_held_against_its_file_before_anything_is_allocated() {
     // The same by a lossy frame's own size, behind a small canvas.
     let frame =
         [&[0x10, 0, 0, 0x9D, 0x01, 0x2A][..], &16_383_u16.to_le_bytes(), &16_383_u16.to_le_bytes(), &[0; 99]].concat();
-    let error = decoded(&webp(&[(b"VP8X", 10, &canvas(0, 3)), (b"VP8 ", frame.len() as u32, &frame)])).unwrap_err();
+    let error = decoded(&webp(&[(b"VP8X", 10, &canvas(0)), (b"VP8 ", frame.len() as u32, &frame)])).unwrap_err();
     assert!(matches!(error, DatasetError::ImageSize { size: Size { width: 16_383, .. }, .. }), "{error}");
-    let message = decoded(&webp(&[(b"VP8X", 10, &canvas(0x02, 3)), (b"ANIM", 6, &[0; 6])])).unwrap_err().to_string();
+    let message = decoded(&webp(&[(b"VP8X", 10, &canvas(0x02)), (b"ANIM", 6, &[0; 6])])).unwrap_err().to_string();
     assert!(message.contains("an animated WebP has many pictures"), "{message}");
 }
 
 #[test]
 fn an_image_of_one_endless_row_is_refused() {
-    // The head of a grey PNG of 134,217,728 × 1 px, with its checksum.
-    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\x08\0\0\0\0\0\0\x01\x08\0\0\0\0".to_vec();
-    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&png[12..]);
-    png.extend(crc.to_be_bytes());
-    png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e\0\0\0\0IEND\xae\x42\x60\x82");
-    let error = decoded(&png).unwrap_err();
-    assert!(matches!(error, DatasetError::ImageSize { size: Size { width: 134_217_728, height: 1 }, .. }), "{error}");
-    assert!(error.to_string().contains("at most 65535 on a side"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    // The head of a grey PNG of one row, with its checksum, and no pixels.
+    let row = |width: u32| {
+        let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        png.extend(width.to_be_bytes());
+        png.extend(b"\0\0\0\x01\x08\0\0\0\0");
+        let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&png[12..]);
+        png.extend(crc.to_be_bytes());
+        png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e\0\0\0\0IEND\xae\x42\x60\x82");
+        image_size(&file(&folder, "row.png", &png))
+    };
+    assert_eq!(row(65_535).unwrap(), Size::new(65_535, 1));
+    let error = row(65_536).unwrap_err().to_string();
+    assert!(error.contains("65536 × 1 pixels") && error.contains("at most 65535 on a side"), "{error}");
+    assert!(row(134_217_728).is_err());
 }
 
 #[test]

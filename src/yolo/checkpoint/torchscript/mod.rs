@@ -78,7 +78,8 @@ type Constant = (Vec<usize>, Vec<f32>);
 fn constants(source: &Source) -> Result<Vec<Option<Constant>>, CheckpointError> {
     let pickled = Pickled::read(source, "constants")?;
     let constants = pickled.pickle.sequence(pickled.pickle.root).unwrap_or_default();
-    let read = |constant: &Id| match pickled.tensor("constant", *constant)? {
+    // Grids are stored expanded, which no parameter is.
+    let read = |constant: &Id| match pickled.tensor("constant", *constant).ok().flatten() {
         Some(tensor) if tensor.info.dtype.is_float() && tensor.info.numel() <= MAX_CONSTANT => {
             let values = tensor.read_f32(source)?;
             Ok(Some((tensor.info.shape, values)))
