@@ -50,7 +50,7 @@ pub fn comparison() -> Arc<Comparison> {
     });
     Arc::new(Comparison {
         tap: Tap::Neck,
-        loss: Loss::default(),
+        loss: Loss::FEATURES,
         scales: scales.to_vec(),
         teacher_detections: None,
         student_detections: None,

@@ -7,8 +7,7 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use crate::app::command::{Command, PSI_STEP};
 use crate::app::run::Track;
 use crate::app::state::State;
-use crate::imitation::choice::MaskSource;
-use crate::inspect::{MaskChoice, Tale, tellable};
+use crate::inspect::{Tale, tellable};
 use crate::story::{Step, Told};
 
 /// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
@@ -77,9 +76,9 @@ pub fn told(state: &State, cell: Option<(u32, usize, usize)>) -> Told {
         anchors: state.scales(),
         field: state.field.as_deref(),
         mask: state.mask.as_deref(),
-        choice: MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention, source: MaskSource::Iou },
+        choice: state.imitation.mask,
         comparison: state.comparison.as_deref(),
-        tap: recorded.as_ref().map_or(state.tap, |imitation| imitation.tap).name(),
+        tap: recorded.as_ref().map_or(state.imitation.compared.tap, |imitation| imitation.tap).name(),
         lambda: recorded
             .map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda)
             .nominal(),

@@ -11,14 +11,15 @@ use image::RgbImage;
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
+use super::choice::CompareRequest;
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
 use crate::export::figure::inspection::DetectionView;
 use crate::grid::Grid;
 use crate::imitation::adapter::{self, AdapterError};
-use crate::imitation::choice::{ModelFacts, heads_differ};
+use crate::imitation::choice::{ModelFacts, loss_mismatch};
 use crate::imitation::difference::{DifferenceError, FeatureStack};
-use crate::imitation::loss::{CellTerms, Loss, Reads, ScalePair, SharedClasses, objectness_cells};
+use crate::imitation::loss::{CellTerms, Reads, ScalePair, SharedClasses, objectness_cells};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::decode::{NmsOptions, detect};
 use crate::yolo::detection::Detection;
@@ -41,15 +42,6 @@ impl From<TchError> for CompareError {
     fn from(error: TchError) -> Self {
         Self::Network(NetworkError::from(error))
     }
-}
-
-/// Which features are compared, and how the student's become the teacher's.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CompareRequest {
-    pub tap: Tap,
-    pub adapter: AdapterChoice,
-    /// The imitation loss. One that reads heads takes them whatever the tap.
-    pub loss: Loss,
 }
 
 /// What one model says of one input, still on its device.
@@ -217,9 +209,11 @@ fn compare_scale(
             match (&request.adapter, request.tap) {
                 // The heads of both models mean the same thing channel by channel.
                 (_, Tap::Head) | (AdapterChoice::None, _) => {
+                    // A loss that finds classes by their names needs no equal channels.
+                    let by_name = request.loss.reads() == Reads::Head && !request.loss.compares_channels();
                     if t.size()[1] == s.size()[1] {
                         adapted = Some(s.shallow_clone());
-                    } else {
+                    } else if !by_name {
                         notes.push(format!(
                             "{name}: the teacher has {} channels and the student {}; {}",
                             t.size()[1],
@@ -282,10 +276,7 @@ fn loss_terms(
     let pair = match request.loss.reads() {
         Reads::Features => features,
         Reads::Head => {
-            let unaligned = request.loss.compares_channels() && !classes.are_aligned();
-            let why = heads_differ(teacher.facts(), student.facts())
-                .or_else(|| unaligned.then(|| "their classes differ in number or order".to_owned()));
-            if let Some(why) = why {
+            if let Some(why) = loss_mismatch(request.loss, teacher.facts(), student.facts()) {
                 let note = format!("the imitation loss {} compares heads, but {why}", request.loss);
                 if !notes.contains(&note) {
                     notes.push(note);

@@ -2,9 +2,9 @@
 //! the window.
 
 use super::records::Comparison;
-use super::report::MaskChoice;
 use super::scene::Scene;
 use crate::imitation::difference::MaskedStatistics;
+use crate::imitation::loss::MaskChoice;
 use crate::imitation::mask::{GtMask, ImitationMask, IouField, LevelRule};
 use crate::story::{Cell, ScaleTold, Told, TruthTold};
 use crate::yolo::anchors::AnchorScale;

@@ -28,7 +28,7 @@ use crate::train::event::{Outcome, RunControl, RunEvent, RunId};
 use crate::worker::EarlierRun;
 
 pub use batch::BatchView;
-pub use form::{Field, Form, OpenThings, Problem};
+pub use form::{Departure, Field, Form, OpenThings, Problem};
 pub use paired::{Paired, Row};
 pub use playback::Playback;
 pub use preflight::Examined;

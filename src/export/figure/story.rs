@@ -303,6 +303,7 @@ mod tests {
                 loss: Some(3.0),
                 r2_leave_one_out: None,
             }),
+            weights: None,
         };
         let told = Told {
             image: "a.jpg".into(),
@@ -355,6 +356,7 @@ mod tests {
                 features: "L2 norm over channels".into(),
                 difference: "squared L2".into(),
                 signed: false,
+                loss: "features, mask iou".into(),
                 lambda: 1.0,
                 scales: vec![scale],
             },

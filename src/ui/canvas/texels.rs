@@ -65,13 +65,15 @@ pub fn photograph(picture: &image::RgbImage, limit: usize) -> ColorImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::view::{ChannelView, Layer};
+    use crate::app::view::{ChannelView, Layer, ViewSettings};
     use crate::export::colormap::ColorMap;
     use crate::imitation::difference::DifferenceKind;
     use crate::ui::canvas::maps::scheme;
 
     fn of(layer: Layer, channels: ChannelView) -> Scheme {
-        scheme(layer, DifferenceKind::default(), channels, None).expect("a layer with a map")
+        let difference = Some(DifferenceKind::default());
+        let view = ViewSettings { layer, channels, difference, ..ViewSettings::default() };
+        scheme(&view, "answers", false).expect("a layer with a map")
     }
 
     fn row(values: &[f32]) -> Grid {
