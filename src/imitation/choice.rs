@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::loss::SharedClasses;
-pub use super::loss::{CellTerm, CellTerms, Loss, LossOnScale, MaskChoice, MaskSource, Reads};
+pub use super::loss::{COUNTED, CellTerm, CellTerms, Loss, LossOnScale, MaskChoice, MaskSource, Reads};
 use crate::yolo::anchors::AnchorScale;
 
 /// What is known of a model from its file alone.

@@ -49,7 +49,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
                 }
             }
         });
-        shown.response.widget_info(|| widgets::combo(t!("Difference"), &name(now)));
+        shown.response.widget_info(|| widgets::combo(t!("Difference shown"), &name(now)));
         shown.response.on_hover_text(help(now));
         let mut inside = state.view.inside_mask;
         let help = Command::SetInsideMask(inside).tooltip();

@@ -21,8 +21,8 @@ fn choice(ui: &mut Ui, panel: &mut Panel<'_>) {
         let losses = Loss::ALL.map(|loss| (Command::SetLoss(loss), loss.name()));
         list(ui, panel, t!("Imitation loss"), loss.name(), &losses);
         ui.label(t!("mask")).on_hover_text(t!("Which cells count in the imitation, and how much."));
-        let sources = MaskSource::ALL.map(|source| (Command::SetMaskSource(source), source.name()));
-        list(ui, panel, t!("Mask source"), source.name(), &sources);
+        let sources = MaskSource::ALL.map(|source| (Command::SetMaskSource(source), tr(source.name())));
+        list(ui, panel, t!("Mask source"), tr(source.name()), &sources);
     });
     let warning = |ui: &mut Ui, text: String| {
         let text = egui::RichText::new(text).small().color(Palette::of(ui).warning);
@@ -37,8 +37,11 @@ fn choice(ui: &mut Ui, panel: &mut Panel<'_>) {
     }
     note(ui, tr(loss.explanation()));
     if !state.imitation.is_by_iou() {
-        let text =
-            t!("What counts: {what} The IoU mask below is shown for its own sake.", what = tr(source.explanation()));
+        let text = if state.shows_weights() {
+            t!("{loss} does not use the IoU mask made below; the layer Mask shows how much it counts each cell.", loss)
+        } else {
+            t!("{loss} does not use the IoU mask made below; what it counts instead shows with both models open.", loss)
+        };
         note_of(ui, &text, Term::Mask);
     }
 }

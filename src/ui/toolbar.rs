@@ -58,7 +58,6 @@ fn departs(ui: &mut Ui, panel: &mut Panel<'_>) {
     if fields.is_empty() {
         return;
     }
-    ui.separator();
     let text = t!("Next run departs: {fields}", fields = fields.join(t!(", ")));
     let text = RichText::new(text).small().color(Palette::of(ui).warning);
     panel.command(ui, Command::SetRunTab(RunTab::SetUp), Button::new(text).frame(false));

@@ -573,7 +573,7 @@ fn another_image_lets_the_pinned_cell_go() {
     window.press(Modifiers::NONE, Key::E);
     assert!(window.app().state.pin.is_some());
     let app = window.harness.state_mut().as_mut().expect("an app");
-    distillscope::app::apply(&mut app.state, distillscope::app::Command::OpenImage("b.jpg".into()));
+    apply(&mut app.state, Command::OpenImage("b.jpg".into()));
     window.report(Report::Scene(scene("b.jpg")));
     assert_eq!(window.app().state.pin, None);
 }

@@ -52,7 +52,7 @@ impl Command {
             Self::Cancel(kind) => t!("Cancel: {work}", work = kind_name(*kind)),
 
             Self::SetLoss(loss) => t!("Imitation loss: {loss}", loss),
-            Self::SetMaskSource(source) => t!("Mask source: {source}", source),
+            Self::SetMaskSource(source) => t!("Imitation mask: {source}", source = tr(source.name())),
             Self::SetPsi(psi) => format!("ψ = {psi}"),
             Self::StepPsi(step) if *step < 0.0 => t!("ψ down by {step}", step = -step),
             Self::StepPsi(step) => t!("ψ up by {step}", step),

@@ -13,7 +13,7 @@ use crate::train::config::{
 const SEEDS: u32 = 3;
 
 /// What is open in the window, as far as a run can take it over.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenThings {
     pub data: PathBuf,
     pub teacher: Option<PathBuf>,
@@ -24,6 +24,14 @@ pub struct OpenThings {
     pub device: String,
     /// What the picture shows.
     pub imitation: ImitationChoice,
+}
+
+/// Nothing is open.
+impl Default for OpenThings {
+    fn default() -> Self {
+        let RunConfig { data, teacher, student, imgsz, device, imitation, .. } = RunConfig::default();
+        Self { data, teacher, student, image: None, imgsz, device, imitation: ImitationChoice::of(&imitation) }
+    }
 }
 
 /// The fields that a person has set: they no longer follow what is open.
@@ -179,7 +187,7 @@ impl Form {
             }
         };
         differ(t!("loss"), compared.loss.name(), imitation.loss.name());
-        differ(t!("mask source"), mask.source.name(), imitation.mask_source.name());
+        differ(t!("mask source"), tr(mask.source.name()), tr(imitation.mask_source.name()));
         differ("ψ", &mask.psi.to_string(), &Psi::saturating(imitation.psi).to_string());
         differ(t!("level rule"), tr(mask.rule.name()), tr(imitation.level_rule.name()));
         differ("IoU", mask.convention.name(), imitation.iou.name());

@@ -11,7 +11,7 @@ use crate::imitation::mask::{IouConvention, IouField, LevelRule, MaskError, Psi}
 use crate::yolo::anchors::AnchorScale;
 
 /// A soft weight counts as a cell from here on.
-const COUNTED: f64 = 0.05;
+pub const COUNTED: f64 = 0.05;
 
 /// Where a mask comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]

@@ -26,7 +26,7 @@ use tch::{Kind, TchError, Tensor};
 use thiserror::Error;
 
 pub use cells::{CellTerm, CellTerms, LossOnScale};
-pub use masks::{BatchMask, MaskChoice, MaskInputs, MaskSource, batch_masks, box_cells, objectness_cells};
+pub use masks::{BatchMask, COUNTED, MaskChoice, MaskInputs, MaskSource, batch_masks, box_cells, objectness_cells};
 
 use super::lambda::{Decay, Lambda, Norm};
 use crate::yolo::anchors::AnchorScale;

@@ -12,7 +12,7 @@ use crate::app::view::{ChannelView, Layer, ViewSettings};
 use crate::export::colormap::ColorMap;
 use crate::format::significant;
 use crate::grid::Grid;
-use crate::imitation::choice::LossOnScale;
+use crate::imitation::choice::{COUNTED, LossOnScale};
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{AnchorCell, IouField};
 use crate::inspect::{
@@ -257,8 +257,8 @@ pub struct Scheme {
     pub signed: bool,
     /// The range begins at 0 whatever the smallest value is.
     pub from_zero: bool,
-    /// Cells of value 0 show the image.
-    pub zero_is_clear: bool,
+    /// Cells of no more than this value show the image.
+    pub clear_to: Option<f32>,
     /// Low values let the image through.
     pub fades: bool,
     pub unit: Unit,
@@ -313,8 +313,8 @@ pub fn scheme(view: &ViewSettings, loss: &'static str, weighed: bool) -> Option<
         map: chosen.unwrap_or(own),
         signed,
         from_zero: over_image || (layer == Layer::Difference && !signed),
-        zero_is_clear: over_image,
-        fades: layer == Layer::Iou || weighed,
+        clear_to: over_image.then_some(if weighed { COUNTED as f32 } else { 0.0 }),
+        fades: layer == Layer::Iou,
         unit,
     })
 }
@@ -329,6 +329,8 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
     };
     let tap = model.comparison.map_or("", |comparison| tr(comparison.tap.name()));
     let adapted = |uses_adapter: bool| {
+        let at_head = model.comparison.is_some_and(|comparison| comparison.tap == Tap::Head);
+        let uses_adapter = uses_adapter && !at_head;
         let found = compared_scale(model, scale).ok().filter(|found| uses_adapter && found.adapted.is_some());
         found.map_or(String::new(), |found| match found.adapter {
             "none" => t!(" · no adapter").to_owned(),
@@ -345,14 +347,14 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
         },
         Layer::Mask if model.weighed.is_some() => {
             let source = model.weighed.unwrap_or_default();
-            let name =
-                t!("{loss} counts, mask {source}", loss = model.measures.map_or("", Measures::loss_name), source);
+            let loss = model.measures.map_or("", Measures::loss_name);
+            let source = tr(source.name());
             match loss_at(model, scale) {
-                Some(loss) => {
-                    let sum: f64 = loss.weights.values().iter().map(|&weight| f64::from(weight)).sum();
-                    t!("{name} · Σ {sum}", name, sum = significant(sum))
+                Some(found) => {
+                    let sum: f64 = found.weights.values().iter().map(|&weight| f64::from(weight)).sum();
+                    t!("{loss} counts {sum} cells, mask {source}", loss, sum = significant(sum), source)
                 }
-                None => name,
+                None => t!("{loss}, mask {source}", loss, source),
             }
         }
         Layer::Mask | Layer::IouMask => match mask {
@@ -371,9 +373,14 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
         Layer::Difference => {
             let seen = SeenDifference::of(view.difference, view.channels);
             let uses_adapter = of_channels || seen != SeenDifference::Kind(DifferenceKind::Attention);
-            let sum = loss_at(model, scale).and_then(|loss| loss.loss).filter(|_| seen == SeenDifference::Loss);
             let loss = model.measures.map_or("", Measures::loss_name);
-            let sum = sum.map_or_else(String::new, |sum| t!("{loss} Σ {sum} · ", loss, sum = significant(sum)));
+            let sum = match loss_at(model, scale).filter(|_| seen == SeenDifference::Loss) {
+                None => String::new(),
+                Some(LossOnScale { loss: Some(sum), .. }) => {
+                    t!("{loss} Σ {sum} · ", loss, sum = significant(*sum))
+                }
+                Some(_) => t!("{loss} counts no cell · ", loss),
+            };
             format!("{sum}{channels}{tap}{}", adapted(uses_adapter))
         }
     }
@@ -401,7 +408,7 @@ mod tests {
         let worst = of(Layer::Difference, ChannelView::Top(4), None).unit;
         assert_eq!(worst, Unit::Name(DifferenceKind::SquaredL2.unit()));
         let chosen = of(Layer::Iou, ChannelView::All, Some(ColorMap::Magma));
-        assert_eq!((chosen.map, chosen.zero_is_clear), (ColorMap::Magma, true));
+        assert_eq!((chosen.map, chosen.clear_to), (ColorMap::Magma, Some(0.0)));
         assert_eq!(scheme(&view(Layer::Anchors, ChannelView::All, None), "answers", false), None);
     }
 
@@ -412,5 +419,7 @@ mod tests {
         assert_eq!(unit(Layer::Difference, false).text(), "of the loss answers");
         assert_eq!([true, false].map(|on| unit(Layer::Mask, on).text()), ["weight", "anchor hits"]);
         assert_eq!(unit(Layer::IouMask, true).text(), "anchor hits");
+        // What a soft mask does not count as a cell shows the image.
+        assert_eq!(scheme(&view(Layer::Mask), "answers", true).expect("a map").clear_to, Some(0.05));
     }
 }

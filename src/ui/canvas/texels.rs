@@ -33,7 +33,7 @@ pub fn paint(grid: &Grid, scheme: &Scheme, range: (f32, f32), inside: Option<imp
                 palette::NOT_FINITE
             } else if inside.as_ref().is_some_and(|inside| !inside(cell)) {
                 VEIL
-            } else if scheme.zero_is_clear && value == 0.0 {
+            } else if scheme.clear_to.is_some_and(|most| value <= most) {
                 Color32::TRANSPARENT
             } else {
                 let share = colormap::share(value, range);

@@ -326,7 +326,7 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
     let summary = format!(
         "{} · {} · ψ {} · {} · {}",
         chosen.loss,
-        t!("mask {source}", source = chosen.mask_source),
+        t!("mask {source}", source = tr(chosen.mask_source.name())),
         chosen.psi,
         tr(chosen.level_rule.name()),
         tr(chosen.tap.name())
@@ -400,7 +400,7 @@ fn imitation(ui: &mut Ui, config: &mut RunConfig) {
         }
     });
     option(ui, t!("Mask source"), t!("Which cells count in the imitation, and how much."), |ui| {
-        let all = MaskSource::ALL.map(|source| (source, source.name(), tr(source.explanation())));
+        let all = MaskSource::ALL.map(|source| (source, tr(source.name()), tr(source.explanation())));
         one_of(ui, t!("Mask source of the run"), &mut imitation.mask_source, &all);
     });
     option(ui, "ψ", tr(Term::Psi.explanation()), |ui| {
