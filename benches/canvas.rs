@@ -9,6 +9,7 @@ use std::sync::Arc;
 use common::{INPUT, comparison, scene};
 use criterion::{Criterion, criterion_group, criterion_main};
 use distillscope::app::view::{Camera, Hover, Layer, ViewSettings};
+use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::ui::canvas::{Canvas, CanvasModel};
 use distillscope::ui::style;
@@ -39,6 +40,8 @@ fn frames(criterion: &mut Criterion) {
                 mask: Some(&mask),
                 mask_version,
                 comparison: Some(&comparison),
+                measures: None,
+                weighed: None,
                 found: None,
                 moment: None,
                 run: None,
@@ -55,7 +58,8 @@ fn frames(criterion: &mut Criterion) {
         black_box(ctx.tessellate(output.shapes, output.pixels_per_point));
     };
     let mut group = criterion.benchmark_group("canvas");
-    let of = |layer| ViewSettings { layer, ..ViewSettings::default() };
+    let difference = Some(DifferenceKind::SquaredL2);
+    let of = |layer| ViewSettings { layer, difference, ..ViewSettings::default() };
     for layer in [Layer::Image, Layer::Anchors, Layer::Iou, Layer::Mask, Layer::Difference] {
         frame(&of(layer), 0);
         group.bench_function(format!("frame, {}", layer.name()), |b| b.iter(|| frame(&of(layer), 0)));

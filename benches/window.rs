@@ -13,9 +13,10 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use distillscope::app::run::RunTab;
 use distillscope::app::view::Layer;
 use distillscope::app::{App, Backend, Command, Options, Settings, apply, default_anchors};
+use distillscope::imitation::choice::Loss;
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField};
-use distillscope::inspect::{AdapterChoice, Role, Tap};
+use distillscope::inspect::{CompareRequest, Role, Tap};
 use distillscope::story::Step;
 use distillscope::train::event::StepRecord;
 use distillscope::worker::{EarlierRun, Job, JobKind, ModelCard, Report};
@@ -75,10 +76,10 @@ fn frames(criterion: &mut Criterion) {
     backend.hand(Report::Loaded { role: Role::Student, card: card("s.pt") });
     backend.hand(Report::Scene(Arc::clone(&scene)));
     backend.hand(Report::Field { scene: Arc::clone(&scene), anchors, convention: IouConvention::Exact, field });
+    apply(&mut app.state, Command::SetLoss(Loss::FEATURES));
     backend.hand(Report::Compared {
         scene,
-        tap: Tap::Neck,
-        adapter: AdapterChoice::LeastSquares,
+        request: CompareRequest { tap: Tap::Neck, loss: Loss::FEATURES, ..CompareRequest::default() },
         comparison: comparison(),
     });
 
@@ -165,7 +166,7 @@ fn frames(criterion: &mut Criterion) {
     criterion.bench_function("window/frame, another kind of difference", |bench| {
         bench.iter(|| {
             step += 1;
-            apply(&mut app.state, Command::SetDifference(DifferenceKind::ALL[step % 4]));
+            apply(&mut app.state, Command::SetDifference(Some(DifferenceKind::ALL[step % 4])));
             frame(&mut app, Vec::new())
         });
     });

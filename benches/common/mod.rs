@@ -50,7 +50,7 @@ pub fn comparison() -> Arc<Comparison> {
     });
     Arc::new(Comparison {
         tap: Tap::Neck,
-        loss: Loss::default(),
+        loss: Loss::FEATURES,
         scales: scales.to_vec(),
         head_pull: None,
         teacher_detections: None,

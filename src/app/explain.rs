@@ -6,7 +6,8 @@ use crate::app::language::{Language, t};
 use crate::app::state::State;
 use crate::app::view::Pin;
 use crate::format::significant;
-use crate::imitation::difference::{MaskedStatistics, cell_errors, imitation_loss, top_channels};
+use crate::imitation::choice::MaskSource;
+use crate::imitation::difference::{cell_errors, top_channels};
 use crate::imitation::explain::{self, CellAt, CellReason, TruthReason, Verdict};
 use crate::imitation::mask::{ImitationMask, LevelRule, Psi};
 use crate::inspect::{Comparison, ScaleComparison, Scene, Tap};
@@ -44,15 +45,15 @@ pub struct TruthLines {
     pub numbers: String,
 }
 
-/// A cell's part of the loss of its scale, at λ = 1.
+/// A cell's part of the imitation loss of its scale, at λ = 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cost {
-    /// Σc (s − t)² at the cell, and over the mask of the scale.
-    pub squared: f64,
-    pub sum_inside: f64,
-    /// N.
-    pub cells: usize,
-    pub inside: bool,
+    pub loss: &'static str,
+    /// What the cell adds, and the loss of the scale.
+    pub part: f64,
+    pub all: f64,
+    /// How much the cell counts, 0 to 1.
+    pub weight: f64,
 }
 
 /// One channel at the cell.
@@ -70,36 +71,39 @@ pub struct ChannelError {
 }
 
 impl Cost {
-    /// Of the masked sum; `None` outside of the mask or where that is 0.
-    pub fn share(&self) -> Option<f64> {
-        (self.inside && self.sum_inside > 0.0).then(|| self.squared / self.sum_inside)
+    fn of(state: &State, pin: Pin) -> Option<Self> {
+        let measures = state.measures.as_ref()?;
+        let scale = measures.scale(pin.stride)?;
+        let (part, weight) = scale.part_at(pin.row, pin.col)?;
+        let all = scale.loss.as_ref()?.loss.unwrap_or(0.0);
+        Some(Self { loss: measures.loss_name(), part: f64::from(part), all, weight: f64::from(weight) })
     }
 
-    /// Σc d² / 2N: what the cell adds to the loss; 0 outside of the mask.
-    pub fn loss(&self) -> f64 {
-        if self.inside { imitation_loss(1.0, self.squared, self.cells) } else { 0.0 }
+    /// Of the loss; `None` where that is 0.
+    pub fn share(&self) -> Option<f64> {
+        (self.all > 0.0).then(|| self.part / self.all)
     }
 
     pub fn sentence(&self, scale: &str) -> String {
-        let squared = significant(self.squared);
-        if !self.inside {
-            let mean = match self.cells {
-                0 => String::new(),
-                cells => t!("; inside the mask the mean is {mean}", mean = significant(self.sum_inside / cells as f64)),
-            };
-            return t!("Adds nothing to the loss of {scale}. Σc d² is {squared} here{mean}.", scale, squared, mean);
+        let (loss, all, weight) = (self.loss, significant(self.all), significant(self.weight));
+        match self.share().filter(|_| self.part > 0.0) {
+            Some(share) => t!(
+                "{share} % of {loss} on {scale}: adds {part} of {all} at λ = 1; the cell counts with weight {weight}.",
+                share = significant(100.0 * share),
+                loss,
+                scale,
+                part = significant(self.part),
+                all,
+                weight,
+            ),
+            None => t!(
+                "Adds nothing to {loss} on {scale}, which is {all} at λ = 1; the cell counts with weight {weight}.",
+                loss,
+                scale,
+                all,
+                weight,
+            ),
         }
-        let share = self.share().map_or_else(|| "–".to_owned(), |share| significant(100.0 * share));
-        t!(
-            "{share} % of the loss of {scale}: Σc d² is {squared} of {sum} over {cells} cells. Σc d²/2N at λ = 1: {loss} of {all}.",
-            share,
-            scale,
-            squared,
-            sum = significant(self.sum_inside),
-            cells = self.cells,
-            loss = significant(self.loss()),
-            all = significant(imitation_loss(1.0, self.sum_inside, self.cells)),
-        )
     }
 }
 
@@ -128,8 +132,8 @@ struct Sources {
     psi: Psi,
     rule: LevelRule,
     comparison: Option<Arc<Comparison>>,
-    /// Of the pinned scale.
-    squares: Option<MaskedStatistics>,
+    source: MaskSource,
+    cost: Option<Cost>,
     names: Vec<String>,
     language: Language,
 }
@@ -138,15 +142,15 @@ impl Sources {
     /// `None` where there is nothing to explain.
     fn of(state: &State) -> Option<Self> {
         let pin = state.pin?;
-        let measured = state.measures.as_ref().and_then(|measures| measures.scale(pin.stride));
         Some(Self {
             pin,
             scene: Arc::clone(state.scene.as_ref()?),
             mask: Arc::clone(state.mask.as_ref()?),
-            psi: state.psi,
-            rule: state.rule,
+            psi: state.imitation.mask.psi,
+            rule: state.imitation.mask.rule,
             comparison: state.comparison.clone(),
-            squares: measured.and_then(|measured| measured.squares),
+            source: state.imitation.mask.source,
+            cost: Cost::of(state, pin),
             names: state.names().to_vec(),
             language: state.spoken(),
         })
@@ -162,46 +166,48 @@ impl PartialEq for Sources {
         same_comparison
             && Arc::ptr_eq(&self.scene, &other.scene)
             && Arc::ptr_eq(&self.mask, &other.mask)
-            && (self.pin, self.psi, self.rule, self.squares, &self.names, self.language)
-                == (other.pin, other.psi, other.rule, other.squares, &other.names, other.language)
+            && (self.pin, self.psi, self.rule, self.source, self.cost, &self.names, self.language)
+                == (other.pin, other.psi, other.rule, other.source, other.cost, &other.names, other.language)
     }
 }
 
 /// The pinned cell explained; `None` where nothing is pinned, or the masks are not there yet.
 pub fn explanation(state: &State) -> Option<Explanation> {
     let pin = state.pin?;
-    let (scene, field, mask) = (state.scene.as_ref()?, state.field.as_ref()?, state.mask.as_ref()?);
+    let (scene, field) = (state.scene.as_ref()?, state.field.as_ref()?);
     let index = state.strides().position(|stride| stride == pin.stride)?;
     let scales = state.scales();
     let cell = CellAt { scale: index, row: pin.row, col: pin.col };
-    let reason = explain::explain(field, scales, &scene.boxes(), cell, state.psi, state.rule)?;
+    let reason =
+        explain::explain(field, scales, &scene.boxes(), cell, state.imitation.mask.psi, state.imitation.mask.rule)?;
     let name = |gt: usize| scene.labels.get(gt).map_or("", |label| label.name.as_str());
     let truths = reason.truths.iter().map(|truth| TruthLines {
         gt: truth.gt,
         name: name(truth.gt).to_owned(),
         is_owner: truth.is_owner(),
-        verdict: verdict(truth, scales, index, state.psi, state.rule),
+        verdict: verdict(truth, scales, index, state.imitation.mask.psi, state.imitation.mask.rule),
         numbers: numbers(truth, scales, index),
     });
     let scale = scales[index].name();
     // Under the other rules each scale has its own measure of a good fit.
-    let measure = (state.rule != LevelRule::Global).then_some(scale.as_str());
-    let inside = mask.scales.get(index).is_some_and(|mask| mask.contains(pin.row, pin.col));
-    let measured = state.measures.as_ref().and_then(|measures| measures.scale(pin.stride));
-    let cost = measured.and_then(|measured| {
-        let squares = measured.squares?;
-        let squared = f64::from(measured.squared_at(pin.row, pin.col)?);
-        Some(Cost { squared, sum_inside: squares.sum_inside, cells: squares.cells, inside })
-    });
+    let measure = (state.imitation.mask.rule != LevelRule::Global).then_some(scale.as_str());
+    let cost = Cost::of(state, pin);
     let comparison = state.comparison.as_ref();
     let channels = comparison.and_then(|comparison| {
         let compared = comparison.scale(pin.stride)?;
         let heads = (comparison.tap == Tap::Head).then(|| state.names());
         Some(channels(compared, heads, pin.row, pin.col))
     });
+    // Where something else decides what counts, membership in the IoU mask is no answer.
+    let headline = match cost.filter(|_| !state.imitation.is_by_iou()) {
+        Some(Cost { loss, weight, .. }) => {
+            t!("{loss} counts this cell with weight {weight}.", loss, weight = significant(weight))
+        }
+        None => headline(&reason, scene.labels.is_empty(), measure, |gt| format!("{} ({gt})", name(gt))),
+    };
     Some(Explanation {
         pin,
-        headline: headline(&reason, scene.labels.is_empty(), measure, |gt| format!("{} ({gt})", name(gt))),
+        headline,
         scale,
         hits: reason.hits,
         truths: truths.collect(),
@@ -360,10 +366,11 @@ mod tests {
     use crate::app::state::{AnchorOwner, MaskAnchors};
     use crate::app::view::ChannelView;
     use crate::geometry::{BoundingBox, Letterbox, Size};
-    use crate::imitation::choice::Loss;
+    use crate::grid::Grid;
+    use crate::imitation::choice::{CellTerm, CellTerms, Loss};
     use crate::imitation::difference::{DifferenceKind, FeatureStack};
     use crate::imitation::mask::{IouConvention, IouField};
-    use crate::inspect::{Comparison, HeadMap, Scene, SceneLabel};
+    use crate::inspect::{Comparison, HeadMap, ImitationChoice, Scene, SceneLabel};
 
     fn scales() -> Vec<AnchorScale> {
         vec![
@@ -375,6 +382,10 @@ mod tests {
     /// An input of 32 × 16 px; on P4 both models see six channels on 1 × 2 cells, all 0 but for the student's at the
     /// first cell: 1, −3, 2, 0, 0, 0.5.
     fn state(rule: LevelRule) -> State {
+        state_by(rule, MaskSource::Iou)
+    }
+
+    fn state_by(rule: LevelRule, source: MaskSource) -> State {
         let (size, anchors) = (Size::new(32, 16), scales());
         let label = |name: &str, bbox| SceneLabel { class: 0, name: name.into(), bbox };
         let picture = Arc::new(image::RgbImage::new(32, 16));
@@ -396,9 +407,14 @@ mod tests {
         let student = at_first.iter().flat_map(|&value| [value, 0.0]).collect();
         let stack = |values| Some(Arc::new(FeatureStack::new(6, 1, 2, values).expect("6 x 1 x 2")));
         let head = HeadMap { anchors: 1, rows: 1, cols: 2, outputs: 6, values: vec![0.0; 12] };
+        // Half the mean of Σc d² over what counts: 1 + 9 + 4 + 0.25 at the first cell.
+        let row = |values: [f32; 2]| Grid::from_values(2, 1, values.to_vec()).expect("1 x 2");
+        let (value, weight) = (row([14.25, 0.0]), row([1.0, 1.0]));
+        let term = CellTerm { name: "squared", factor: 0.5, value, weight, masked: true };
+        let terms = CellTerms { terms: vec![term], emphasis: row([1.0, 0.75]) };
         let comparison = Arc::new(Comparison {
             tap: Tap::Head,
-            loss: Loss::default(),
+            loss: Loss::LOGITS,
             scales: vec![ScaleComparison {
                 stride: 16,
                 teacher: stack(vec![0.0; 12]),
@@ -408,7 +424,7 @@ mod tests {
                 fit: None,
                 teacher_head: Some(Arc::new(head)),
                 student_head: None,
-                loss: None,
+                loss: Some(Arc::new(terms)),
                 sureness: None,
             }],
             head_pull: None,
@@ -418,14 +434,16 @@ mod tests {
             student_seconds: None,
             notes: Vec::new(),
         });
-        let mut measures = Measures::new(&comparison, DifferenceKind::L1, ChannelView::All);
-        measures.weigh(&anchors, Some(&mask));
+        let mut measures = Measures::new(&comparison, Some(DifferenceKind::L1), ChannelView::All);
+        measures.weigh(&anchors, Some(&mask), source, &scene.boxes());
+        let mut imitation = ImitationChoice::default();
+        (imitation.mask.rule, imitation.mask.source) = (rule, source);
         State {
             scene: Some(Arc::new(scene)),
             anchors: Some(MaskAnchors { scales: anchors, owner: AnchorOwner::Default, note: None }),
             field: Some(Arc::new(field)),
             mask: Some(Arc::new(mask)),
-            rule,
+            imitation,
             comparison: Some(comparison),
             measures: Some(measures),
             ..State::default()
@@ -489,7 +507,7 @@ mod tests {
         state.now += 1.0;
         state.view.opacity = 0.5;
         assert_eq!(place(&mut explained, &state), before);
-        state.psi = Psi::saturating(1.0);
+        state.imitation.mask.psi = Psi::saturating(1.0);
         assert_eq!(explained.of(&state).cloned(), explanation(&state));
         state.comparison = None;
         assert_eq!(explained.of(&state).map(|explanation| explanation.channels.len()), Some(0));
@@ -503,7 +521,8 @@ mod tests {
     #[test]
     fn a_cell_without_a_fitting_anchor_says_so_whatever_else_is_left_out() {
         let pin = Some(Pin { stride: 8, row: 0, col: 1 });
-        let state = State { pin, psi: Psi::saturating(1.0), ..state(LevelRule::Global) };
+        let mut state = State { pin, ..state(LevelRule::Global) };
+        state.imitation.mask.psi = Psi::saturating(1.0);
         let strict = explanation(&state).expect("a cell of the map");
         assert_eq!(strict.headline, "Not imitated: no anchor here fits a labelled object well enough.");
         assert_eq!(explanation(&State { pin: Some(Pin { stride: 8, row: 2, col: 0 }), ..state }), None);
@@ -511,22 +530,30 @@ mod tests {
 
     #[test]
     fn the_cost_of_a_cell_by_hand() {
-        // 1 + 9 + 4 + 0.25 at the first of two cells, nothing at the other: all of the masked sum.
+        // Of two cells the first alone differs: all of 14.25 / (2 · 2).
         let cost = at(LevelRule::PerScale, 16, 0, 0).cost.expect("both models");
-        assert_eq!(cost, Cost { squared: 14.25, sum_inside: 14.25, cells: 2, inside: true });
-        assert_eq!((cost.share(), cost.loss()), (Some(1.0), 14.25 / 4.0));
+        assert_eq!(cost, Cost { loss: "logits", part: 3.5625, all: 3.5625, weight: 1.0 });
         assert_eq!(
             cost.sentence("P4"),
-            "100 % of the loss of P4: Σc d² is 14.2 of 14.2 over 2 cells. Σc d²/2N at λ = 1: 3.56 of 3.56."
+            "100 % of logits on P4: adds 3.56 of 3.56 at λ = 1; the cell counts with weight 1.00."
         );
-        // The assigned rule leaves the second cell out.
+        // The assigned rule leaves the second cell out, and the first has all of 14.25 / 2.
         let outside = at(LevelRule::Assigned, 16, 0, 1).cost.expect("both models");
-        assert_eq!((outside.share(), outside.loss(), outside.cells), (None, 0.0, 1));
+        assert_eq!(outside, Cost { loss: "logits", part: 0.0, all: 7.125, weight: 0.0 });
         assert_eq!(
             outside.sentence("P4"),
-            "Adds nothing to the loss of P4. Σc d² is 0 here; inside the mask the mean is 14.2."
+            "Adds nothing to logits on P4, which is 7.12 at λ = 1; the cell counts with weight 0."
         );
         assert_eq!(at(LevelRule::PerScale, 8, 0, 0).cost, None, "no features on this scale");
+    }
+
+    /// Outside of the IoU mask, and counted all the same.
+    #[test]
+    fn where_no_iou_decides_the_weight_is_the_answer() {
+        let pin = Some(Pin { stride: 16, row: 0, col: 1 });
+        let found = explanation(&State { pin, ..state_by(LevelRule::Assigned, MaskSource::None) }).expect("a cell");
+        assert_eq!(found.headline, "logits counts this cell with weight 0.750.");
+        assert_eq!((found.hits, found.cost.map(|cost| cost.all)), (0, Some(3.5625)));
     }
 
     #[test]

@@ -13,13 +13,13 @@ use crate::app::state::{ModelSlot, State};
 use crate::app::survey::SurveyExport;
 use crate::app::talk;
 use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
-use crate::export::figure::inspection::{DetectionView, DifferenceView, InspectionView};
+use crate::export::figure::inspection::{DetectionView, DifferenceView, InspectionView, View};
 use crate::export::figure::shown::{self, Shown};
 use crate::export::figure::story;
 use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look, render_as};
-use crate::imitation::choice::Loss;
+use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
-use crate::inspect::{Comparison, Focus, Inspection, MaskChoice, Role, Scene, StoryRequest, Tap, named};
+use crate::inspect::{Comparison, Focus, Inspection, Role, Scene, StoryRequest, Tap, named};
 use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
@@ -115,7 +115,7 @@ impl PartialEq for Subject {
 pub struct ViewDrawing {
     subject: Subject,
     channels: ChannelView,
-    difference: DifferenceKind,
+    difference: Option<DifferenceKind>,
     /// The maps of a run, in the place of the comparison's difference.
     moment: Option<Arc<Snapshot>>,
     /// The run that it is of.
@@ -165,7 +165,7 @@ impl State {
         match self.runs.moment() {
             Some((_, high)) if view.layer == Layer::Difference => ViewSettings {
                 range: RangeMode::Locked { low: 0.0, high: high.max(f32::MIN_POSITIVE) },
-                difference: DifferenceKind::SquaredL2,
+                difference: Some(DifferenceKind::SquaredL2),
                 channels: ChannelView::All,
                 ..view
             },
@@ -208,9 +208,9 @@ fn subject(state: &State) -> Result<Subject, &'static str> {
     Ok(Subject {
         scene,
         anchors: state.scales().to_vec(),
-        choice: talk::mask_choice(state),
+        choice: state.imitation.mask,
         comparison: state.comparison.clone(),
-        tap: of_replay.as_ref().map_or(state.tap, |imitation| imitation.tap),
+        tap: of_replay.as_ref().map_or(state.imitation.compared.tap, |imitation| imitation.tap),
         teacher: path(Role::Teacher),
         student: path(Role::Student),
         names: state.names().to_vec(),
@@ -223,7 +223,7 @@ fn subject(state: &State) -> Result<Subject, &'static str> {
 fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
     let mut subject = subject(state)?;
     let view = state.canvas_view();
-    let kind = view.layer.view();
+    let kind = if view.layer == Layer::Mask && state.shows_weights() { Some(View::Weights) } else { view.layer.view() };
     if kind.is_some() && state.mask.is_none() {
         return Err(key!("The masks are being computed…"));
     }

@@ -185,7 +185,9 @@ impl Term {
             Self::Difference => key!("How the two feature vectors of a cell are set against each other."),
             Self::R2 => key!("Share of the teacher's variance that the adapter explains on this image's cells."),
             Self::R2LeaveOneOut => key!("R² with each cell left out of the fit that predicts it: the honest figure."),
-            Self::Distance => key!("Imitation loss at λ = 1: half the mean squared L2 distance inside the mask."),
+            Self::Distance => {
+                key!("Imitation loss at λ = 1: how far the student is from the teacher, over what the loss counts.")
+            }
             Self::Lambda => {
                 key!("The weight of the imitation loss; its meaning depends on the scale of the teacher's features.")
             }

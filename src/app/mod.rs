@@ -13,6 +13,7 @@ pub mod figure;
 mod frames;
 pub mod glossary;
 mod icon;
+pub mod imitation;
 mod keys;
 pub mod language;
 mod measures;

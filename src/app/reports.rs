@@ -63,8 +63,8 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
         }
         Report::Described { role, brief } => described(state, role, brief),
         Report::Loaded { role, card } => loaded(state, role, card, effects),
-        Report::Compared { scene, tap, adapter, comparison } => {
-            let key = CompareKey { scene, tap, adapter, models: state.models_version };
+        Report::Compared { scene, request, comparison } => {
+            let key = CompareKey { scene, request, models: state.models_version };
             let closed = |role, found: bool| found && state.card(role).is_none();
             let stale = state.requested.compare.as_ref() != Some(&key)
                 || closed(Role::Teacher, comparison.teacher_detections.is_some())
@@ -133,7 +133,8 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
         }
         Report::Replay(replay) => {
             let mask = replay.mask;
-            (state.psi, state.rule, state.convention) = (mask.psi, mask.rule, mask.convention);
+            let own = &mut state.imitation.mask;
+            (own.psi, own.rule, own.convention) = (mask.psi, mask.rule, mask.convention);
             state.view.layer = if replay.snapshots.is_empty() { state.view.layer } else { Layer::Difference };
             state.runs.add_replay(replay);
             (state.runs.open, state.runs.tab) = (true, RunTab::Curves);

@@ -15,8 +15,9 @@ use crate::app::update::{Effect, open_image, open_labels, open_list, open_model,
 use crate::app::view::ViewSettings;
 use crate::app::{INPUT_SIZES, Level, ModelSlot, Overlay, State};
 use crate::files::{self, ReadError};
+use crate::imitation::choice::{Loss, MaskChoice, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
-use crate::inspect::{AdapterChoice, LabelSource, Role, Tap};
+use crate::inspect::{AdapterChoice, ImitationChoice, LabelSource, Role, Tap};
 
 /// Of the form of the file.
 const VERSION: u32 = 1;
@@ -47,7 +48,13 @@ pub struct Session {
     pub psi: f32,
     pub level_rule: LevelRule,
     pub iou: IouConvention,
-    pub tap: Tap,
+    /// `None` is the usual one of the loss.
+    pub tap: Option<Tap>,
+    /// `None` is the usual one; in a file of version 0.1.0, which knew no losses, that of the tap.
+    pub loss: Option<Loss>,
+    /// A person has chosen the loss.
+    pub loss_is_chosen: bool,
+    pub mask_source: Option<MaskSource>,
     /// Side of the square input in px.
     pub imgsz: u32,
     pub view: ViewSettings,
@@ -56,6 +63,7 @@ pub struct Session {
 
 impl Default for Session {
     fn default() -> Self {
+        let usual = ImitationChoice::default().mask;
         Self {
             distillscope_session: 0,
             data: None,
@@ -68,10 +76,13 @@ impl Default for Session {
             use_adapter: true,
             runs: Vec::new(),
             run_panel: false,
-            psi: Psi::default().get(),
-            level_rule: LevelRule::default(),
-            iou: IouConvention::default(),
-            tap: Tap::default(),
+            psi: usual.psi.get(),
+            level_rule: usual.rule,
+            iou: usual.convention,
+            tap: None,
+            loss: None,
+            loss_is_chosen: false,
+            mask_source: None,
             imgsz: 640,
             view: ViewSettings::default(),
             curves: CurveView::default(),
@@ -87,6 +98,7 @@ impl Session {
             ModelSlot::Loading { path, .. } | ModelSlot::Failed { path, .. } => Some(path.clone()),
             ModelSlot::Ready { card } => Some(card.path.clone()),
         };
+        let ImitationChoice { compared, mask } = &state.imitation;
         Self {
             distillscope_session: VERSION,
             data: state.dataset.source.clone(),
@@ -98,21 +110,41 @@ impl Session {
             },
             teacher: weights(Role::Teacher),
             student: weights(Role::Student),
-            adapter: match &state.adapter {
+            adapter: match &compared.adapter {
                 AdapterChoice::Run(path) => Some(path.clone()),
                 AdapterChoice::LeastSquares | AdapterChoice::None => None,
             },
-            use_adapter: state.adapter != AdapterChoice::None,
+            use_adapter: compared.adapter != AdapterChoice::None,
             runs: state.runs.tracks.iter().filter_map(|track| track.folder.clone()).take(MAX_RUNS).collect(),
             run_panel: state.runs.open,
-            psi: state.psi.get(),
-            level_rule: state.rule,
-            iou: state.convention,
-            tap: state.tap,
+            psi: mask.psi.get(),
+            level_rule: mask.rule,
+            iou: mask.convention,
+            tap: Some(compared.tap),
+            loss: Some(compared.loss),
+            loss_is_chosen: state.loss_is_chosen,
+            mask_source: Some(mask.source),
             imgsz: state.input_side,
             view: state.view.kept(),
             curves: state.runs.view.clone(),
         }
+    }
+
+    /// What was imitated, without the adapter, and whether a person had chosen the loss.
+    fn imitation(&self) -> (ImitationChoice, bool) {
+        let mut choice = ImitationChoice::default();
+        // What version 0.1.0 showed at a tap was the loss of that tap, and a person's choice as good as any.
+        let of_tap = self.tap.filter(|_| self.mask_source.is_none()).map(|tap| Loss::usual_at(tap == Tap::Head));
+        if let Some(loss) = self.loss.or(of_tap) {
+            choice.set_loss(loss);
+        }
+        if let Some(tap) = self.tap.filter(|tap| choice.offers(*tap)) {
+            choice.compared.tap = tap;
+        }
+        let source = self.mask_source.unwrap_or(choice.mask.source);
+        choice.mask =
+            MaskChoice { source, psi: Psi::saturating(self.psi), rule: self.level_rule, convention: self.iou };
+        (choice, self.loss_is_chosen || (self.loss.is_none() && of_tap.is_some()))
     }
 
     /// Whether there is anything to open.
@@ -165,10 +197,7 @@ impl Session {
 /// Opens what is there and asks for the rest.
 pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted, PathBuf)>, effects: &mut Vec<Effect>) {
     let there = |path: Option<PathBuf>| path.filter(|path| !missing.iter().any(|(_, gone)| gone == path));
-    state.psi = Psi::saturating(session.psi);
-    state.rule = session.level_rule;
-    state.convention = session.iou;
-    state.tap = session.tap;
+    (state.imitation, state.loss_is_chosen) = session.imitation();
     let known = INPUT_SIZES.contains(&session.imgsz);
     state.input_side = if known { session.imgsz } else { Session::default().imgsz };
     state.view = session.view.checked().kept();
@@ -190,7 +219,7 @@ pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted,
             open_model(state, role, path, effects);
         }
     }
-    state.adapter = match there(session.adapter) {
+    state.imitation.compared.adapter = match there(session.adapter) {
         Some(path) => AdapterChoice::Run(path),
         None if session.use_adapter => AdapterChoice::LeastSquares,
         None => AdapterChoice::None,
@@ -209,6 +238,7 @@ pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted,
 mod tests {
     use super::*;
     use crate::app::view::RangeMode;
+    use crate::imitation::difference::DifferenceKind;
 
     fn read(text: &str) -> Result<Session, String> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -219,17 +249,55 @@ mod tests {
 
     #[test]
     fn a_session_comes_back_as_it_was() {
-        let mut state = State { image: Some("/data/細胞.jpg".into()), psi: Psi::saturating(0.3), ..State::default() };
-        state.rule = LevelRule::Global;
-        state.adapter = AdapterChoice::Run("/runs/a".into());
+        let mut state = State { image: Some("/data/細胞.jpg".into()), loss_is_chosen: true, ..State::default() };
+        state.imitation.set_loss(Loss::FEATURES);
+        state.imitation.compared.tap = Tap::Backbone;
+        state.imitation.compared.adapter = AdapterChoice::Run("/runs/a".into());
+        state.imitation.mask = MaskChoice {
+            source: MaskSource::Box,
+            psi: Psi::saturating(0.3),
+            rule: LevelRule::Assigned,
+            convention: IouConvention::Seed,
+        };
         state.view.opacity = 0.25;
         let session = Session::of(&state);
         let back = read(&session.to_toml().expect("TOML")).expect("a session");
         assert_eq!(back, session);
         let mut other = State::default();
         restore(&mut other, back, Vec::new(), &mut Vec::new());
-        assert_eq!((other.psi, other.rule, other.adapter), (state.psi, state.rule, state.adapter));
+        assert_eq!((other.imitation, other.loss_is_chosen), (state.imitation, true));
         assert_eq!((other.image, other.view.opacity), (state.image, 0.25));
+    }
+
+    /// The loss that nobody chose still follows the next models.
+    #[test]
+    fn a_loss_that_follows_the_models_goes_on_to() {
+        let state = State::default();
+        let back = read(&Session::of(&state).to_toml().expect("TOML")).expect("a session");
+        let mut other = State::default();
+        other.imitation.set_loss(Loss::LOGITS);
+        restore(&mut other, back, Vec::new(), &mut Vec::new());
+        assert_eq!((other.imitation, other.loss_is_chosen), (state.imitation, false));
+    }
+
+    /// Version 0.1.0 wrote these fields, and compared squares at the tap inside the IoU mask.
+    #[test]
+    fn a_session_of_the_first_version_shows_what_it_showed() {
+        for (tap, loss) in [("neck", Loss::FEATURES), ("backbone", Loss::FEATURES), ("head", Loss::LOGITS)] {
+            let text = format!(
+                "distillscope_session = 1\nuse_adapter = true\npsi = 0.4\nlevel_rule = \"per-scale\"\niou = \"seed\"\n\
+                 tap = \"{tap}\"\nimgsz = 320\n[view]\nlayer = \"difference\"\ndifference = \"squared-l2\"\n"
+            );
+            let mut state = State::default();
+            restore(&mut state, read(&text).expect("a session"), Vec::new(), &mut Vec::new());
+            let ImitationChoice { compared, mask } = &state.imitation;
+            assert_eq!((compared.loss, compared.tap.name(), state.loss_is_chosen), (loss, tap, true));
+            assert_eq!(compared.adapter, AdapterChoice::LeastSquares);
+            let rule = LevelRule::PerScale;
+            let (psi, convention) = (Psi::saturating(0.4), IouConvention::Seed);
+            assert_eq!(*mask, MaskChoice { source: MaskSource::Iou, psi, rule, convention });
+            assert_eq!(state.view.difference, Some(DifferenceKind::SquaredL2));
+        }
     }
 
     #[test]
@@ -262,7 +330,7 @@ mod tests {
             read("distillscope_session = 1\npsi = nan\nimgsz = 4000000000\n[view]\nopacity = inf").expect("read");
         let mut state = State::default();
         restore(&mut state, session, Vec::new(), &mut Vec::new());
-        assert_eq!((state.psi.get(), state.input_side, state.view.opacity), (0.5, 640, 0.6));
+        assert_eq!((state.imitation.mask.psi.get(), state.input_side, state.view.opacity), (0.5, 640, 0.6));
     }
 
     #[test]

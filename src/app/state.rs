@@ -19,8 +19,9 @@ use crate::app::talk::TalkState;
 use crate::app::tour::Stop;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::format::seconds_left;
-use crate::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
-use crate::inspect::{AdapterChoice, Comparison, LabelSource, Role, Scene, SceneRequest, Tap};
+use crate::imitation::choice::{MaskChoice, Mismatch, ModelFacts};
+use crate::imitation::mask::{ImitationMask, IouConvention, IouField};
+use crate::inspect::{CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest};
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
 use crate::yolo::anchors::AnchorScale;
 
@@ -58,6 +59,15 @@ impl ModelSlot {
             Self::Loading { brief: Some(brief), .. } => Some(&brief.names),
             Self::Ready { card } => Some(&card.names),
             _ => None,
+        }
+    }
+
+    /// The file that is open or being opened.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Loading { path, .. } => Some(path),
+            Self::Ready { card } => Some(&card.path),
+            Self::Empty | Self::Failed { .. } => None,
         }
     }
 
@@ -150,16 +160,14 @@ pub enum Overlay {
 #[derive(Clone, Debug)]
 pub struct CompareKey {
     pub scene: Arc<Scene>,
-    pub tap: Tap,
-    pub adapter: AdapterChoice,
+    pub request: CompareRequest,
     /// [`State::models_version`].
     pub models: u64,
 }
 
 impl PartialEq for CompareKey {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.scene, &other.scene)
-            && (self.tap, &self.adapter, self.models) == (other.tap, &other.adapter, other.models)
+        Arc::ptr_eq(&self.scene, &other.scene) && (&self.request, self.models) == (&other.request, other.models)
     }
 }
 
@@ -177,17 +185,16 @@ impl PartialEq for FieldKey {
     }
 }
 
-/// What the mask was made from.
+/// What the mask, and what counts in it, was made from.
 #[derive(Clone, Debug)]
 pub struct MaskKey {
     pub field: Arc<IouField>,
-    pub psi: Psi,
-    pub rule: LevelRule,
+    pub choice: MaskChoice,
 }
 
 impl PartialEq for MaskKey {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.field, &other.field) && (self.psi, self.rule) == (other.psi, other.rule)
+        Arc::ptr_eq(&self.field, &other.field) && self.choice == other.choice
     }
 }
 
@@ -223,12 +230,15 @@ pub struct State {
     pub(super) mask_key: Option<MaskKey>,
     /// Grows with every new mask.
     pub mask_version: u64,
-    pub psi: Psi,
-    pub rule: LevelRule,
-    pub convention: IouConvention,
 
-    pub tap: Tap,
-    pub adapter: AdapterChoice,
+    /// What is imitated: what the picture shows, and what the next run takes over.
+    pub imitation: ImitationChoice,
+    /// A person has chosen the loss: it no longer follows the two models.
+    pub loss_is_chosen: bool,
+    /// Why the heads of the two models cannot be compared place by place; `None` where they can, or are not both known.
+    pub heads_differ: Option<Mismatch>,
+    /// Why the chosen loss cannot compare the two models.
+    pub refusal: Option<Mismatch>,
     /// Side of the square input that is asked for, in px; rounded up to whole cells of the largest stride.
     pub input_side: u32,
     pub comparison: Option<Arc<Comparison>>,
@@ -290,11 +300,10 @@ impl Default for State {
             mask: None,
             mask_key: None,
             mask_version: 0,
-            psi: Psi::default(),
-            rule: LevelRule::default(),
-            convention: IouConvention::default(),
-            tap: Tap::default(),
-            adapter: AdapterChoice::default(),
+            imitation: ImitationChoice::default(),
+            loss_is_chosen: false,
+            heads_differ: None,
+            refusal: None,
             input_side: 640,
             comparison: None,
             comparison_error: None,
@@ -363,6 +372,18 @@ impl State {
 
     pub fn strides(&self) -> impl Iterator<Item = u32> + '_ {
         self.scales().iter().map(|scale| scale.stride)
+    }
+
+    /// Teacher and student as their files say, once both are known.
+    pub fn pair(&self) -> Option<[ModelFacts<'_>; 2]> {
+        let facts = |role| Some(ModelFacts { scales: self.model(role).anchors()?, names: self.model(role).names()? });
+        Some([facts(Role::Teacher)?, facts(Role::Student)?])
+    }
+
+    /// Whether the layer of the mask shows how much each cell counts, and not the hits of the IoU mask: where something
+    /// else decides, and is known.
+    pub fn shows_weights(&self) -> bool {
+        !self.imitation.is_by_iou() && self.measures.as_ref().is_some_and(Measures::have_loss)
     }
 
     /// The choices for [`crate::app::Command::SetDevice`].

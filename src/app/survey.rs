@@ -110,7 +110,8 @@ pub(super) fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
     let brief = state.dataset.brief.as_ref().ok_or(NO_DATA)?;
     let split = brief.split.as_ref().and_then(|split| Split::ALL.into_iter().find(|known| known.name() == split));
     let anchors = state.anchors.as_ref().ok_or(key!("The models are being opened; their anchors follow."))?;
-    let options = SurveyOptions { psis: psi_grid(state.psi), convention: state.convention };
+    let options =
+        SurveyOptions { psis: psi_grid(state.imitation.mask.psi), convention: state.imitation.mask.convention };
     Ok(SurveyRequest { data, split, anchors: anchors.scales.clone(), input: input_size(state), options })
 }
 
@@ -193,7 +194,7 @@ impl SurveyExport {
     /// What is shown; `None` before there is a survey.
     pub fn of(state: &State) -> Option<Self> {
         let surveyed = state.survey.result.clone()?;
-        Some(Self { surveyed, measure: state.survey.measure, psi: state.psi })
+        Some(Self { surveyed, measure: state.survey.measure, psi: state.imitation.mask.psi })
     }
 
     /// Of a file, without its extension.
@@ -279,7 +280,7 @@ pub(super) mod tests {
     #[test]
     fn what_is_open_is_surveyed_and_an_answer_to_something_else_is_dropped() {
         let mut state = with_dataset();
-        state.psi = Psi::saturating(0.33);
+        state.imitation.mask.psi = Psi::saturating(0.33);
         let request = asked(&apply(&mut state, Command::StartSurvey)).expect("a job");
         assert_eq!((request.split, request.input), (Some(Split::Val), Size::square(640)));
         assert!(request.options.psis.contains(&Psi::saturating(0.33)));

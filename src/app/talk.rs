@@ -7,8 +7,7 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use crate::app::command::{Command, PSI_STEP};
 use crate::app::run::Track;
 use crate::app::state::State;
-use crate::imitation::choice::MaskSource;
-use crate::inspect::{MaskChoice, StorySource, usual_truth};
+use crate::inspect::{StorySource, usual_truth};
 use crate::story::{Step, StoryNumbers};
 
 /// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
@@ -79,12 +78,6 @@ pub fn run(state: &State) -> Option<&Arc<Track>> {
     runs.playback.and_then(|playback| runs.track(playback.track)).or_else(current)
 }
 
-/// How the mask of the image on screen is made; which cells count is the loss's own choice.
-pub(super) fn mask_choice(state: &State) -> MaskChoice {
-    let source = state.comparison.as_ref().map_or(MaskSource::Iou, |found| found.loss.defaults().mask_source);
-    MaskChoice { psi: state.psi, rule: state.rule, convention: state.convention, source }
-}
-
 /// What the window knows of the image on screen and of the run, in numbers. `cell`: the one whose anchors
 /// are shown, as (stride, row, col).
 pub fn numbers(state: &State, cell: Option<(u32, usize, usize)>) -> StoryNumbers {
@@ -96,9 +89,9 @@ pub fn numbers(state: &State, cell: Option<(u32, usize, usize)>) -> StoryNumbers
         anchors: state.scales(),
         field: state.field.as_deref(),
         mask: state.mask.as_deref(),
-        choice: mask_choice(state),
+        choice: state.imitation.mask,
         comparison: state.comparison.as_deref(),
-        tap: recorded.as_ref().map_or(state.tap, |imitation| imitation.tap).name(),
+        tap: recorded.as_ref().map_or(state.imitation.compared.tap, |imitation| imitation.tap).name(),
         lambda: recorded
             .map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda)
             .nominal(),

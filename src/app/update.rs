@@ -26,7 +26,7 @@ use crate::app::tour::Stop;
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::{Psi, ScaleMask};
-use crate::inspect::{AdapterChoice, LabelSource, Role};
+use crate::inspect::{AdapterChoice, ImitationChoice, LabelSource, Role};
 use crate::train::config::{Campaign, Lambda, RunConfig};
 use crate::worker::{FigureJob, Job, JobKind, SearchStart};
 
@@ -219,19 +219,24 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             }
         }
 
-        Command::SetPsi(psi) => state.psi = Psi::saturating(psi),
+        Command::SetLoss(loss) => {
+            state.imitation.set_loss(loss);
+            state.loss_is_chosen = true;
+        }
+        Command::SetMaskSource(source) => state.imitation.mask.source = source,
+        Command::SetPsi(psi) => state.imitation.mask.psi = Psi::saturating(psi),
         // Steps land on the grid of steps, whatever the slider has left.
         Command::StepPsi(step) => {
-            let psi = state.psi.get() + step;
-            state.psi = Psi::saturating((psi * 100.0).round() / 100.0);
+            let psi = state.imitation.mask.psi.get() + step;
+            state.imitation.mask.psi = Psi::saturating((psi * 100.0).round() / 100.0);
         }
-        Command::SetRule(rule) => state.rule = rule,
-        Command::SetConvention(convention) => state.convention = convention,
+        Command::SetRule(rule) => state.imitation.mask.rule = rule,
+        Command::SetConvention(convention) => state.imitation.mask.convention = convention,
         Command::Solo(solo) => state.solo = solo.filter(|gt| *gt < labels(state)),
         Command::StepSolo(step) => state.solo = stepped_solo(state, step),
 
-        Command::SetTap(tap) => state.tap = tap,
-        Command::SetAdapter(adapter) => state.adapter = adapter,
+        Command::SetTap(tap) => state.imitation.compared.tap = tap,
+        Command::SetAdapter(adapter) => state.imitation.compared.adapter = adapter,
         Command::SetDifference(kind) => state.view.difference = kind,
         Command::SetChannels(channels) => state.view.channels = channels,
         Command::SetInsideMask(inside) => state.view.inside_mask = inside,
@@ -274,6 +279,13 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             let out = std::mem::take(&mut state.runs.form.campaign.out);
             state.runs.form = crate::app::run::Form::default();
             state.runs.form.campaign.out = out;
+        }
+        Command::FollowPicture => state.runs.form.follow_picture(),
+        Command::ShowRunChoice => {
+            let adapter = state.imitation.compared.adapter.clone();
+            state.imitation = ImitationChoice::of(&state.runs.form.campaign.config.imitation);
+            state.imitation.compared.adapter = adapter;
+            state.loss_is_chosen = true;
         }
         Command::Preflight => {
             (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
@@ -568,7 +580,7 @@ fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Ef
         Wanted::Data | Wanted::Folder => open_list(state, path, None, effects),
         Wanted::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
         Wanted::Model(role) => open_model(state, role, path, effects),
-        Wanted::Adapter => state.adapter = AdapterChoice::Run(path),
+        Wanted::Adapter => state.imitation.compared.adapter = AdapterChoice::Run(path),
         Wanted::FigureFolder => state.figure.sheet.settings.folder = path,
         Wanted::Replay => open_replays(state, vec![path], effects),
         Wanted::ForRun(file) => picked_for_run(state, file, path, effects),
@@ -630,7 +642,7 @@ fn open_all(state: &mut State, found: Vec<(PathBuf, PathKind)>, onto: Option<Rol
             PathKind::Labels => labels.push(path),
             PathKind::Data | PathKind::Folder => lists.push(path),
             PathKind::Weights { bytes } => weights.push((bytes, path)),
-            PathKind::Adapter => state.adapter = AdapterChoice::Run(path),
+            PathKind::Adapter => state.imitation.compared.adapter = AdapterChoice::Run(path),
             PathKind::Replay => replays.push(path),
             PathKind::Run => {
                 state.runs.to_open.push_back(path);

@@ -18,17 +18,27 @@ pub enum Layer {
     Anchors,
     /// Largest IoU of a cell's anchors with the ground truths (or the soloed one).
     Iou,
-    /// Anchor hits per cell above the threshold.
+    /// Which cells the imitation counts: anchor hits where the IoU decides, else how much each counts.
     #[default]
     Mask,
     Teacher,
     Student,
     Difference,
+    /// Anchor hits per cell above the threshold, whatever is imitated.
+    IouMask,
 }
 
 impl Layer {
-    pub const ALL: [Self; 7] =
-        [Self::Image, Self::Anchors, Self::Iou, Self::Mask, Self::Teacher, Self::Student, Self::Difference];
+    pub const ALL: [Self; 8] = [
+        Self::Image,
+        Self::Anchors,
+        Self::Iou,
+        Self::Mask,
+        Self::Teacher,
+        Self::Student,
+        Self::Difference,
+        Self::IouMask,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,6 +49,7 @@ impl Layer {
             Self::Teacher => key!("Teacher"),
             Self::Student => key!("Student"),
             Self::Difference => key!("Difference"),
+            Self::IouMask => key!("IoU mask"),
         }
     }
 
@@ -53,7 +64,7 @@ impl Layer {
             Self::Image => None,
             Self::Anchors => Some(View::Anchors),
             Self::Iou => Some(View::Iou),
-            Self::Mask => Some(View::Mask),
+            Self::Mask | Self::IouMask => Some(View::Mask),
             Self::Teacher => Some(View::Teacher),
             Self::Student => Some(View::Student),
             Self::Difference => Some(View::Difference),
@@ -65,10 +76,13 @@ impl Layer {
             Self::Image => key!("The image and its boxes, with nothing over them."),
             Self::Anchors => key!("The grid of cells, and every anchor shape at the cell under the pointer."),
             Self::Iou => key!("The largest IoU of each cell's anchors with the ground truths."),
-            Self::Mask => key!("The cells that are imitated, and how many anchors hit each."),
+            Self::Mask => key!("The cells that are imitated: how many anchors hit each, or how much each counts."),
+            Self::IouMask => key!("The cells near objects by IoU and ψ, whatever the chosen imitation counts."),
             Self::Teacher => key!("Strength of the teacher's features."),
             Self::Student => key!("Strength of the student's features."),
-            Self::Difference => key!("Where the student's features differ from the teacher's."),
+            Self::Difference => key!(
+                "Where the student differs from the teacher: what each cell adds to the loss, or another difference."
+            ),
         }
     }
 }
@@ -107,7 +121,8 @@ pub struct ViewSettings {
     pub student_boxes: bool,
     /// Outline the cells that YOLOv5 assigns, set against the mask.
     pub positives: bool,
-    pub difference: DifferenceKind,
+    /// `None` shows what each cell adds to the chosen imitation loss.
+    pub difference: Option<DifferenceKind>,
     pub channels: ChannelView,
     /// Show feature maps and differences inside the mask alone.
     pub inside_mask: bool,
@@ -125,7 +140,7 @@ impl Default for ViewSettings {
             teacher_boxes: false,
             student_boxes: false,
             positives: false,
-            difference: DifferenceKind::default(),
+            difference: None,
             channels: ChannelView::default(),
             inside_mask: false,
         }

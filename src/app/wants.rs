@@ -3,11 +3,13 @@
 //! Each thing has a key made of all that it depends on. When the key differs from the one last requested, a new
 //! request goes out; an answer that does not fit the newest key is stale, and [`crate::app::reports`] drops it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::app::before_after;
 use crate::app::desk::Errand;
 use crate::app::figure;
+use crate::app::imitation;
 use crate::app::measures::Measures;
 use crate::app::reports;
 use crate::app::run::{OpenThings, RunTab};
@@ -16,9 +18,7 @@ use crate::app::talk;
 use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
-use crate::imitation::choice::Reads;
-use crate::imitation::mask::LevelRule;
-use crate::inspect::{Role, SceneRequest, Tap, input_multiple, mask_anchors};
+use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
 use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::AnchorScale;
 
@@ -36,6 +36,7 @@ pub fn default_anchors() -> Vec<AnchorScale> {
 /// Brings requests and everything computed here into line with the state.
 pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_anchors(state);
+    imitation::follow_loss(state, effects);
     follow_scene(state, effects);
     follow_field(state, effects);
     follow_comparison(state, effects);
@@ -129,7 +130,11 @@ fn follow_scene(state: &mut State, effects: &mut Vec<Effect>) {
 
 fn follow_field(state: &mut State, effects: &mut Vec<Effect>) {
     let (Some(scene), Some(anchors)) = (&state.scene, &state.anchors) else { return };
-    let key = FieldKey { scene: Arc::clone(scene), anchors: anchors.scales.clone(), convention: state.convention };
+    let key = FieldKey {
+        scene: Arc::clone(scene),
+        anchors: anchors.scales.clone(),
+        convention: state.imitation.mask.convention,
+    };
     if state.requested.field.as_ref() == Some(&key) {
         return;
     }
@@ -160,8 +165,7 @@ fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
     }
     let key = CompareKey {
         scene: Arc::clone(scene),
-        tap: state.tap,
-        adapter: state.adapter.clone(),
+        request: state.imitation.compared.clone(),
         models: state.models_version,
     };
     if state.requested.compare.as_ref() == Some(&key) {
@@ -172,9 +176,9 @@ fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
         state.comparison = None;
     }
     state.comparison_error = None;
-    let CompareKey { scene, tap, adapter, .. } = key.clone();
+    let CompareKey { scene, request, .. } = key.clone();
     state.requested.compare = Some(key);
-    effects.push(Effect::Send(Job::Compare { scene, tap, adapter }));
+    effects.push(Effect::Send(Job::Compare { scene, request }));
 }
 
 fn follow_measures(state: &mut State) {
@@ -184,42 +188,32 @@ fn follow_measures(state: &mut State) {
     };
     let (kind, channels) = (state.view.difference, state.view.channels);
     if !state.measures.as_ref().is_some_and(|measures| measures.is_of(comparison, kind, channels)) {
-        let mut measures = Measures::new(comparison, kind, channels);
-        measures.weigh(state.anchors.as_ref().map_or(&[], |anchors| &anchors.scales), state.mask.as_deref());
-        state.measures = Some(measures);
+        state.measures = Some(Measures::new(comparison, kind, channels));
+        weigh(state);
     }
+}
+
+/// What is measured follows the mask, and what counts in it.
+fn weigh(state: &mut State) {
+    let (Some(measures), Some(scene)) = (&mut state.measures, &state.scene) else { return };
+    let anchors = state.anchors.as_ref().map_or(&[] as &[AnchorScale], |anchors| &anchors.scales);
+    measures.weigh(anchors, state.mask.as_deref(), state.imitation.mask.source, &scene.boxes());
 }
 
 /// The set-up of the next run takes over what is open.
 fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
-    let path_of = |role| match state.model(role) {
-        ModelSlot::Loading { path, .. } => Some(path.clone()),
-        ModelSlot::Ready { card } => Some(card.path.clone()),
-        ModelSlot::Empty | ModelSlot::Failed { .. } => None,
-    };
-    let mut open = OpenThings {
+    let path_of = |role| state.model(role).path().map(Path::to_path_buf);
+    let open = OpenThings {
         data: state.dataset.source.clone().unwrap_or_default(),
         teacher: path_of(Role::Teacher),
         student: path_of(Role::Student).unwrap_or_default(),
         image: state.image.clone(),
-        ..OpenThings::default()
-    };
-    let config = &mut open.config;
-    config.imgsz = state.input_side;
-    config.device.clone_from(&state.device_choice);
-    config.imitation.psi = state.psi.get();
-    config.imitation.iou = state.convention;
-    // The inspector begins with what explains the method, a run with what helped most: it follows a choice, not a start.
-    if state.rule != LevelRule::default() {
-        config.imitation.level_rule = state.rule;
-    }
-    // Where features are looked at matters to a loss of features alone.
-    config.imitation.tap = match (state.runs.form.campaign.config.imitation.loss.reads(), state.tap) {
-        (Reads::Head, _) => Tap::Head,
-        (Reads::Features, Tap::Head) => Tap::Neck,
-        (Reads::Features, tap) => tap,
+        imgsz: state.input_side,
+        device: state.device_choice.clone(),
+        imitation: state.imitation.clone(),
     };
     state.runs.form.follow(&open);
+    state.runs.form.refusal = imitation::refusal_of_run(state);
     let campaign = &state.runs.form.campaign;
     let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();
     if is_set_up && !state.runs.asked_out && campaign.out.as_os_str().is_empty() {
@@ -251,21 +245,18 @@ fn follow_batch(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// The mask for the settings as they are: at most a millisecond, so it is done in the frame in which ψ moves.
 fn follow_mask(state: &mut State) {
-    let key = state.field.clone().map(|field| MaskKey { field, psi: state.psi, rule: state.rule });
+    let key = state.field.clone().map(|field| MaskKey { field, choice: state.imitation.mask });
     if state.mask_key == key {
         return;
     }
-    state.mask = key.as_ref().map(|key| Arc::new(key.field.mask(key.psi, key.rule)));
+    state.mask = key.as_ref().map(|key| Arc::new(key.field.mask(key.choice.psi, key.choice.rule)));
     state.mask_key = key;
     state.mask_version += 1;
     // Other anchors or another input may have no such cell.
     if state.mask.is_some() && state.pin.is_some_and(|pin| !has_cell(state, pin)) {
         state.pin = None;
     }
-    let anchors = state.anchors.as_ref().map_or(&[] as &[AnchorScale], |anchors| &anchors.scales);
-    if let Some(measures) = &mut state.measures {
-        measures.weigh(anchors, state.mask.as_deref());
-    }
+    weigh(state);
 }
 
 /// Whether the masks have this cell.

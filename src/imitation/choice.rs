@@ -1,8 +1,10 @@
 //! What is imitated, in plain values: the losses by name, where their masks come from, what they say on plain grids, and which
 //! of them fits two models before anything is run. The window knows losses from here alone.
 
+use thiserror::Error;
+
 use super::loss::SharedClasses;
-pub use super::loss::{CellTerms, Loss, LossOnScale, MaskSource, Reads};
+pub use super::loss::{COUNTED, CellTerm, CellTerms, Loss, LossOnScale, MaskChoice, MaskSource, Reads};
 use crate::yolo::anchors::AnchorScale;
 
 /// What is known of a model from its file alone.
@@ -19,6 +21,19 @@ pub struct DefaultLoss {
     pub reason: Option<String>,
 }
 
+/// Why the heads of two models cannot be compared place by place.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Mismatch {
+    #[error("the anchors of teacher and student differ at {scale}")]
+    Anchors { scale: String },
+    /// Names, separated by commas.
+    #[error("teacher and student have no class in common ({teacher} and {student})")]
+    NoSharedClass { teacher: String, student: String },
+    /// Numbers of classes.
+    #[error("their classes differ in number or order ({teacher} and {student} classes)")]
+    Classes { teacher: usize, student: usize },
+}
+
 /// `answers` where the heads speak of the same anchors and of a class that both know, else `correlation`.
 pub fn default_loss(teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> DefaultLoss {
     match heads_differ(teacher, student) {
@@ -27,39 +42,42 @@ pub fn default_loss(teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Default
     }
 }
 
-/// Why the answers of two heads cannot be compared place by place; `None` where they can.
+/// [`Mismatch`] in words; `None` where the answers of two heads can be compared.
 pub fn heads_differ(teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Option<String> {
+    heads_mismatch(teacher, student).map(|mismatch| mismatch.to_string())
+}
+
+/// Why the answers of two heads cannot be compared place by place; `None` where they can.
+pub fn heads_mismatch(teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Option<Mismatch> {
     let shared: Vec<(&AnchorScale, &AnchorScale)> = student
         .scales
         .iter()
         .filter_map(|own| Some((own, teacher.scales.iter().find(|other| other.stride == own.stride)?)))
         .collect();
     if let Some((own, _)) = shared.iter().find(|(own, other)| !same_anchors(own, other)) {
-        return Some(format!("the anchors of teacher and student differ at {}", own.name()));
+        return Some(Mismatch::Anchors { scale: own.name() });
     }
     if !student.names.iter().any(|name| teacher.names.contains(name)) {
-        return Some(format!(
-            "teacher and student have no class in common ({} and {})",
-            teacher.names.join(", "),
-            student.names.join(", ")
-        ));
+        return Some(Mismatch::NoSharedClass { teacher: teacher.names.join(", "), student: student.names.join(", ") });
     }
     None
 }
 
-/// Why a loss cannot compare the heads of two models, in the words of an error; `None` where it can, or compares features.
-pub fn refusal(loss: Loss, teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Option<String> {
+/// Why a loss cannot compare the heads of two models; `None` where it can, or compares features.
+pub fn loss_mismatch(loss: Loss, teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Option<Mismatch> {
     if loss.reads() != Reads::Head {
         return None;
     }
     let other_channels = || {
         let differ = loss.compares_channels() && !SharedClasses::of(student.names, teacher.names).are_aligned();
-        differ.then(|| {
-            let (of_teacher, of_student) = (teacher.names.len(), student.names.len());
-            format!("their classes differ in number or order ({of_teacher} and {of_student} classes)")
-        })
+        differ.then_some(Mismatch::Classes { teacher: teacher.names.len(), student: student.names.len() })
     };
-    let what = heads_differ(teacher, student).or_else(other_channels)?;
+    heads_mismatch(teacher, student).or_else(other_channels)
+}
+
+/// [`loss_mismatch`] in the words of an error.
+pub fn refusal(loss: Loss, teacher: ModelFacts<'_>, student: ModelFacts<'_>) -> Option<String> {
+    let what = loss_mismatch(loss, teacher, student)?;
     Some(format!("the imitation loss {loss} compares heads, but {what}; use {} at the neck", Loss::FOR_OTHER_HEADS))
 }
 

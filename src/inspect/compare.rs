@@ -12,6 +12,7 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
+use super::choice::CompareRequest;
 use super::pull::HeadPull;
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
@@ -19,9 +20,9 @@ use crate::export::figure::inspection::DetectionView;
 use crate::files;
 use crate::grid::Grid;
 use crate::imitation::adapter::{self, AdapterError};
-use crate::imitation::choice::{ModelFacts, heads_differ};
+use crate::imitation::choice::{ModelFacts, heads_mismatch, loss_mismatch};
 use crate::imitation::difference::{DifferenceError, FeatureStack};
-use crate::imitation::loss::{CellTerms, Loss, Reads, ScalePair, SharedClasses, objectness_cells};
+use crate::imitation::loss::{CellTerms, Reads, ScalePair, SharedClasses, objectness_cells};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::decode::{NmsOptions, detect};
 use crate::yolo::detection::Detection;
@@ -44,15 +45,6 @@ impl From<TchError> for CompareError {
     fn from(error: TchError) -> Self {
         Self::Network(NetworkError::from(error))
     }
-}
-
-/// Which features are compared, and how the student's become the teacher's.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CompareRequest {
-    pub tap: Tap,
-    pub adapter: AdapterChoice,
-    /// The imitation loss. One that reads heads takes them whatever the tap.
-    pub loss: Loss,
 }
 
 /// What one model says of one input, still on its device.
@@ -221,9 +213,11 @@ fn compare_scale(
             match (&request.adapter, request.tap) {
                 // The heads of both models mean the same thing channel by channel.
                 (_, Tap::Head) | (AdapterChoice::None, _) => {
+                    // A loss that finds classes by their names needs no equal channels.
+                    let by_name = request.loss.reads() == Reads::Head && !request.loss.compares_channels();
                     if t.size()[1] == s.size()[1] {
                         adapted = Some(s.shallow_clone());
-                    } else {
+                    } else if !by_name {
                         notes.push(format!(
                             "{name}: the teacher has {} channels and the student {}; {}",
                             t.size()[1],
@@ -286,10 +280,7 @@ fn loss_terms(
     let pair = match request.loss.reads() {
         Reads::Features => features,
         Reads::Head => {
-            let unaligned = request.loss.compares_channels() && !classes.are_aligned();
-            let why = heads_differ(teacher.facts(), student.facts())
-                .or_else(|| unaligned.then(|| "their classes differ in number or order".to_owned()));
-            if let Some(why) = why {
+            if let Some(why) = loss_mismatch(request.loss, teacher.facts(), student.facts()) {
                 let note = format!("the imitation loss {} compares heads, but {why}", request.loss);
                 if !notes.contains(&note) {
                     notes.push(note);
@@ -324,7 +315,7 @@ fn loss_terms(
 fn head_pull(teacher: Option<&Probe>, student: Option<&Probe>) -> Result<Option<HeadPull>, CompareError> {
     let (Some(teacher), Some(student)) = (teacher, student) else { return Ok(None) };
     let classes = SharedClasses::of(&student.names, &teacher.names);
-    if heads_differ(teacher.facts(), student.facts()).is_some() || !classes.are_aligned() {
+    if heads_mismatch(teacher.facts(), student.facts()).is_some() || !classes.are_aligned() {
         return Ok(None);
     }
     let gains = LossGains::default().scaled(student.scales.len(), student.names.len(), student.side);

@@ -7,6 +7,7 @@ use crate::imitation::difference::{
     DifferenceError, DifferenceKind, FeatureStack, channel_difference, channel_errors, difference, squared_over,
     top_channels,
 };
+use crate::imitation::loss::LossOnScale;
 use crate::imitation::mask::ANCHOR_T;
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::assign::{Target, assign};
@@ -22,15 +23,29 @@ pub enum MissingMap {
     Channel,
     /// The two maps differ in size.
     Size,
+    /// The imitation loss cannot compare the two here.
+    Loss,
 }
 
-/// The difference that is seen of these channels; `None` for one channel, whose values have a sign.
-pub fn seen_kind(kind: DifferenceKind, channels: ChannelView) -> Option<DifferenceKind> {
-    match channels {
-        ChannelView::All => Some(kind),
-        ChannelView::One(_) => None,
-        // The worst channels are always told apart by squared distance.
-        ChannelView::Top(_) => Some(DifferenceKind::SquaredL2),
+/// What a difference map shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenDifference {
+    /// What each cell adds to the imitation loss: the sum is the loss.
+    Loss,
+    Kind(DifferenceKind),
+    /// Student minus teacher in one channel.
+    Signed,
+}
+
+impl SeenDifference {
+    /// kind: `None` for the imitation loss's own.
+    pub fn of(kind: Option<DifferenceKind>, channels: ChannelView) -> Self {
+        match channels {
+            ChannelView::All => kind.map_or(Self::Loss, Self::Kind),
+            ChannelView::One(_) => Self::Signed,
+            // The worst channels are always told apart by squared distance.
+            ChannelView::Top(_) => Self::Kind(DifferenceKind::SquaredL2),
+        }
     }
 }
 
@@ -83,19 +98,26 @@ pub fn feature_grid(scale: &ScaleComparison, role: Role, channels: ChannelView) 
     }
 }
 
-/// The difference of student and teacher: of the chosen kind over all channels, signed in one, squared over some.
+/// The difference of student and teacher: of the chosen kind over all channels (`None` takes the imitation loss, which
+/// is given where it can be formed), signed in one, squared over some.
 pub fn difference_grid(
     scale: &ScaleComparison,
-    kind: DifferenceKind,
+    kind: Option<DifferenceKind>,
     channels: ChannelView,
+    loss: Option<&LossOnScale>,
 ) -> Result<Grid, MissingMap> {
     match (channels, kind) {
-        (ChannelView::All, DifferenceKind::Attention) => {
+        (ChannelView::All, None) => match loss {
+            Some(loss) => Ok(loss.map.clone()),
+            // Features that are there and of equal channels, and still no loss: it refuses the two models.
+            None => Err(pair(scale).err().unwrap_or(MissingMap::Loss)),
+        },
+        (ChannelView::All, Some(kind @ DifferenceKind::Attention)) => {
             let teacher = scale.teacher.as_deref().ok_or(MissingMap::Teacher)?;
             let student = scale.student.as_deref().ok_or(MissingMap::Student)?;
             difference(kind, teacher, student).map_err(explained)
         }
-        (ChannelView::All, _) => {
+        (ChannelView::All, Some(kind)) => {
             let (teacher, student) = pair(scale)?;
             difference(kind, teacher, student).map_err(explained)
         }
@@ -160,19 +182,22 @@ mod tests {
     fn the_worst_channel_is_where_they_differ() {
         // Channel 0 agrees, channel 1 is off by 4 and 1.
         assert_eq!(values(feature_grid(&scale(), Role::Teacher, ChannelView::Top(1))), [4.0, 1.0]);
-        let kind = DifferenceKind::default();
-        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::Top(1))), [16.0, 1.0]);
-        assert_eq!(values(difference_grid(&scale(), kind, ChannelView::One(1))), [-4.0, -1.0]);
+        for kind in [None, Some(DifferenceKind::L1)] {
+            assert_eq!(values(difference_grid(&scale(), kind, ChannelView::Top(1), None)), [16.0, 1.0]);
+            assert_eq!(values(difference_grid(&scale(), kind, ChannelView::One(1), None)), [-4.0, -1.0]);
+        }
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        let kind = DifferenceKind::default();
+        let kind = Some(DifferenceKind::default());
         let no_adapter = ScaleComparison { adapted: None, ..scale() };
-        assert_eq!(difference_grid(&no_adapter, kind, ChannelView::All), Err(MissingMap::Adapter));
-        assert!(difference_grid(&no_adapter, DifferenceKind::Attention, ChannelView::All).is_ok());
+        assert_eq!(difference_grid(&no_adapter, kind, ChannelView::All, None), Err(MissingMap::Adapter));
+        assert!(difference_grid(&no_adapter, Some(DifferenceKind::Attention), ChannelView::All, None).is_ok());
+        assert_eq!(difference_grid(&no_adapter, None, ChannelView::All, None), Err(MissingMap::Adapter));
+        assert_eq!(difference_grid(&scale(), None, ChannelView::All, None), Err(MissingMap::Loss));
         let no_student = ScaleComparison { student: None, adapted: None, ..scale() };
-        assert_eq!(difference_grid(&no_student, kind, ChannelView::All), Err(MissingMap::Student));
+        assert_eq!(difference_grid(&no_student, kind, ChannelView::All, None), Err(MissingMap::Student));
         assert_eq!(feature_grid(&no_student, Role::Student, ChannelView::All), Err(MissingMap::Student));
     }
 }

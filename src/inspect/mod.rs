@@ -5,6 +5,7 @@
 //! window recomputes it while a slider moves. Nothing here outlives a call and no tensor leaves it but a [`Probe`],
 //! which its owner keeps on its own thread.
 
+mod choice;
 mod compare;
 mod maps;
 mod pull;
@@ -13,15 +14,15 @@ mod report;
 mod scene;
 mod story;
 
-pub use compare::{
-    CompareError, CompareRequest, Probe, compare, detections, elements, input_tensor, named, probe, tapped,
-};
-pub use maps::{MissingMap, assigned_cells, difference_grid, feature_grid, seen_kind};
+pub use crate::imitation::loss::MaskChoice;
+pub use choice::{CompareRequest, ImitationChoice};
+pub use compare::{CompareError, Probe, compare, detections, elements, input_tensor, named, probe, tapped};
+pub use maps::{MissingMap, SeenDifference, assigned_cells, difference_grid, feature_grid};
 pub use pull::{HeadPull, PullSums, ScalePull};
 pub use records::{
     AdapterChoice, ChannelView, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple,
     mask_anchors,
 };
-pub use report::{Focus, Inspection, InspectionReport, MaskChoice, StoryRequest};
+pub use report::{Focus, Inspection, InspectionReport, StoryRequest};
 pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};
 pub use story::{StorySource, usual_truth};

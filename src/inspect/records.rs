@@ -9,7 +9,7 @@ use super::pull::HeadPull;
 use crate::geometry::{BoundingBox, Size};
 use crate::grid::Grid;
 use crate::imitation::difference::FeatureStack;
-use crate::imitation::loss::{CellTerms, Loss, MaskSource, box_cells};
+use crate::imitation::loss::{CellTerms, Loss, LossOnScale, MaskSource, box_cells};
 use crate::imitation::mask::ScaleMask;
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::detection::Detection;
@@ -133,6 +133,12 @@ pub struct ScaleComparison {
 }
 
 impl ScaleComparison {
+    /// What the loss says under the mask of this source; `None` where it cannot be formed. mask, boxes: as in
+    /// [`Self::cell_weights`].
+    pub fn loss_under(&self, source: MaskSource, mask: &ScaleMask, boxes: &[BoundingBox]) -> Option<LossOnScale> {
+        Some(self.loss.as_ref()?.under(&self.cell_weights(source, mask, boxes)))
+    }
+
     /// The weight that a mask source gives every cell, 0 to 1, row by row. mask: the IoU mask's anchor hits; boxes: input px.
     pub fn cell_weights(&self, source: MaskSource, mask: &ScaleMask, boxes: &[BoundingBox]) -> Vec<f32> {
         match source {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::compare::named;
-use super::maps::{assigned_cells, difference_grid, feature_grid, seen_kind};
+use super::maps::{SeenDifference, assigned_cells, difference_grid, feature_grid};
 use super::records::{ChannelView, Comparison, Role, Tap};
 use super::scene::{Scene, file_name};
 use super::story::{StorySource, usual_truth};
@@ -20,26 +20,14 @@ use crate::export::figure::story::{StoryView, TruthView};
 use crate::export::figure::{self, Figure, FigureError, Look};
 use crate::export::tensors::{Elements, NamedTensor};
 use crate::grid::Grid;
-use crate::imitation::difference::{
-    DifferenceError, DifferenceKind, MaskedStatistics, difference, imitation_loss, masked_statistics,
-};
-use crate::imitation::loss::{Loss, LossOnScale, MaskSource};
-use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, Psi, ScaleMask};
+use crate::imitation::difference::{DifferenceError, DifferenceKind, MaskedStatistics, difference, masked_statistics};
+use crate::imitation::loss::{Loss, LossOnScale, MaskChoice, MaskSource};
+use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, ScaleMask};
 use crate::story::{StoryNumbers, StoryRun};
 use crate::yolo::anchors::AnchorScale;
 
 /// λ of the loss that is reported: the loss is proportional to it.
 const LAMBDA: f64 = 1.0;
-
-/// How the mask is made.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MaskChoice {
-    pub psi: Psi,
-    pub rule: LevelRule,
-    pub convention: IouConvention,
-    /// Which cells the imitation loss counts.
-    pub source: MaskSource,
-}
 
 /// What of an inspection is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,14 +38,15 @@ pub struct Focus<'a> {
     /// The ground truth that counts alone.
     pub solo: Option<usize>,
     pub channels: ChannelView,
-    pub difference: DifferenceKind,
+    /// `None` for the imitation loss's own.
+    pub difference: Option<DifferenceKind>,
     pub lambda: f64,
 }
 
 impl<'a> Focus<'a> {
     /// Everything, at λ = 1.
     pub fn whole(teacher: Option<&'a Path>, student: Option<&'a Path>) -> Self {
-        let (channels, difference) = (ChannelView::All, DifferenceKind::SquaredL2);
+        let (channels, difference) = (ChannelView::All, Some(DifferenceKind::SquaredL2));
         Self { teacher, student, solo: None, channels, difference, lambda: LAMBDA }
     }
 }
@@ -213,8 +202,7 @@ impl Inspection {
             .collect::<Result<_, _>>()?;
         let boxes = scene.boxes();
         let loss_of = |(scale, mask): (&AnchorScale, &ScaleMask)| {
-            let compared = comparison.scale(scale.stride)?;
-            Some(compared.loss.as_ref()?.under(&compared.cell_weights(choice.source, mask, &boxes)))
+            comparison.scale(scale.stride)?.loss_under(choice.source, mask, &boxes)
         };
         let losses = anchors.iter().zip(&mask.scales).map(loss_of).collect();
         Ok(Self { scene, anchors, choice, field, mask, comparison, differences, losses, device })
@@ -412,7 +400,8 @@ impl Inspection {
 
     /// What figures are drawn from.
     pub fn view(&self, focus: &Focus<'_>) -> InspectionView<'_> {
-        let seen = seen_kind(focus.difference, focus.channels);
+        let seen = SeenDifference::of(focus.difference, focus.channels);
+        let loss = self.comparison.loss;
         let (features, difference) = match focus.channels {
             ChannelView::All => ("L2 norm over channels".to_owned(), String::new()),
             ChannelView::One(channel) => (format!("channel {channel}"), format!("channel {channel}, ")),
@@ -420,7 +409,11 @@ impl Inspection {
                 (format!("L2 norm over the {k} channels that differ most"), format!("{k} channels that differ most, "))
             }
         };
-        let kind = seen.map_or_else(|| "s − t".to_owned(), |kind| format!("{}, {}", kind.label(), kind.unit()));
+        let kind = match seen {
+            SeenDifference::Loss => format!("part of the loss {loss}"),
+            SeenDifference::Kind(kind) => format!("{}, {}", kind.label(), kind.unit()),
+            SeenDifference::Signed => "s − t".to_owned(),
+        };
         let solo = focus.solo.filter(|&gt| gt < self.field.gts());
         let own = solo.map(|gt| self.field.gt_mask(gt, self.choice.psi, self.choice.rule));
         InspectionView {
@@ -440,7 +433,8 @@ impl Inspection {
             tap: self.comparison.tap.name().to_owned(),
             features,
             difference: difference + &kind,
-            signed: seen.is_none(),
+            signed: seen == SeenDifference::Signed,
+            loss: format!("{loss}, mask {}", self.choice.source),
             lambda: focus.lambda,
             scales: (0..self.anchors.len())
                 .map(|scale| {
@@ -464,23 +458,24 @@ impl Inspection {
             let grid = feature_grid(compared, role, focus.channels).ok()?;
             Some(FeatureView { grid, channels: stack?.channels() })
         };
-        let squares = self.differences[scale].as_ref().map(|grid| masked_statistics(grid, &mask.count));
+        // That of the mask that counts: a soloed object's may be another than the whole one's.
+        let loss = compared.and_then(|compared| compared.loss_under(self.choice.source, mask, &self.scene.boxes()));
         let difference = compared.and_then(|compared| {
-            let kind = seen_kind(focus.difference, focus.channels);
+            let seen = SeenDifference::of(focus.difference, focus.channels);
             let whole = focus.channels == ChannelView::All;
             let grid = match &self.differences[scale] {
-                Some(squared) if whole && kind == Some(DifferenceKind::SquaredL2) => squared.clone(),
-                _ => difference_grid(compared, focus.difference, focus.channels).ok()?,
+                Some(squared) if whole && seen == SeenDifference::Kind(DifferenceKind::SquaredL2) => squared.clone(),
+                _ => difference_grid(compared, focus.difference, focus.channels, loss.as_ref()).ok()?,
             };
             let found = masked_statistics(&grid, &mask.count);
-            let uses_adapter = !(whole && kind == Some(DifferenceKind::Attention));
+            let uses_adapter = !(whole && seen == SeenDifference::Kind(DifferenceKind::Attention));
             Some(DifferenceView {
                 grid,
                 adapter: if uses_adapter { compared.adapter } else { "none" }.to_owned(),
                 mean_inside: found.mean_inside,
                 mean_outside: found.mean_outside,
-                // The loss adds up squares, whatever difference is shown.
-                loss: squares.map(|squares| imitation_loss(LAMBDA, squares.sum_inside, squares.cells)),
+                // Whatever difference is shown.
+                loss: loss.as_ref().map(|loss| LAMBDA * loss.loss.unwrap_or(0.0)),
                 r2_leave_one_out: compared.fit.as_ref().filter(|_| uses_adapter).map(|fit| fit.r2_leave_one_out),
             })
         });
@@ -498,6 +493,7 @@ impl Inspection {
             teacher: features(Role::Teacher),
             student: features(Role::Student),
             difference,
+            weights: loss.map(|loss| loss.weights),
         }
     }
 

@@ -3,10 +3,9 @@
 
 use super::pull::{HeadPull, PullSums, ScalePull};
 use super::records::Comparison;
-use super::report::MaskChoice;
 use super::scene::Scene;
 use crate::imitation::difference::MaskedStatistics;
-use crate::imitation::loss::Loss;
+use crate::imitation::loss::{Loss, MaskChoice};
 use crate::imitation::mask::{GtMask, ImitationMask, IouField, LevelRule, ScaleMask};
 use crate::story::{Cell, PullShares, StoryNumbers, StoryScale, StoryTruth};
 use crate::yolo::anchors::AnchorScale;

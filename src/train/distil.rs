@@ -15,7 +15,7 @@ use crate::imitation::adapter::{Adapter, LeastSquares};
 use crate::imitation::choice::{ModelFacts, refusal};
 use crate::imitation::lambda::Norm;
 use crate::imitation::loss::{
-    self, BatchMask, Loss, MaskInputs, MaskRule, MaskSource, Reads, ScaleLoss, ScalePair, SharedClasses, Terms,
+    self, BatchMask, Loss, MaskChoice, MaskInputs, MaskSource, Reads, ScaleLoss, ScalePair, SharedClasses, Terms,
     batch_masks,
 };
 use crate::imitation::mask::{IouField, Psi};
@@ -51,7 +51,7 @@ pub struct Distiller {
     classes: SharedClasses,
     /// The detection loss's, which `answers` shares.
     gains: LossGains,
-    rule: MaskRule,
+    mask: MaskChoice,
     norm: Norm,
     scales: Vec<AnchorScale>,
     pairs: Vec<Pair>,
@@ -129,10 +129,10 @@ impl Distiller {
             tap: config.tap,
             classes,
             gains,
-            rule: MaskRule {
+            mask: MaskChoice {
                 source: config.mask_source,
                 psi: Psi::new(config.psi)?,
-                level: config.level_rule,
+                rule: config.level_rule,
                 convention: config.iou,
             },
             norm: config.norm,
@@ -222,12 +222,12 @@ impl Distiller {
     /// The imitated cells per scale, each image's from its own boxes. teacher_heads: the teacher's raw heads of the batch,
     /// which the mask source `teacher` alone looks at.
     pub fn masks(&self, batch: &TrainBatch, teacher_heads: &[Tensor]) -> Result<Vec<BatchMask>, TrainError> {
-        self.masks_by(self.rule, batch, teacher_heads)
+        self.masks_by(self.mask, batch, teacher_heads)
     }
 
     /// The mask source that masks are made from.
     pub fn mask_source(&self) -> MaskSource {
-        self.rule.source
+        self.mask.source
     }
 
     pub fn loss(&self) -> Loss {
@@ -241,19 +241,19 @@ impl Distiller {
 
     fn masks_by(
         &self,
-        rule: MaskRule,
+        mask: MaskChoice,
         batch: &TrainBatch,
         teacher_heads: &[Tensor],
     ) -> Result<Vec<BatchMask>, TrainError> {
         let boxes: Vec<Vec<BoundingBox>> =
             batch.images.iter().map(|image| image.labels.iter().map(|label| label.bbox).collect()).collect();
-        self.masks_of(rule, &boxes, batch.input, teacher_heads)
+        self.masks_of(mask, &boxes, batch.input, teacher_heads)
     }
 
     /// boxes: of each image, input px.
     fn masks_of(
         &self,
-        rule: MaskRule,
+        mask: MaskChoice,
         boxes: &[Vec<BoundingBox>],
         input: Size,
         teacher_heads: &[Tensor],
@@ -265,7 +265,7 @@ impl Distiller {
         let teacher_heads: Vec<Option<Tensor>> = self.scales.iter().map(of_scale).collect();
         // The rule "global" looks at every scale of the student, also at one that the teacher lacks.
         let inputs = MaskInputs { boxes, scales: &self.scales, input, teacher_heads: &teacher_heads };
-        let all = batch_masks(&inputs, rule, self.teacher.device())?;
+        let all = batch_masks(&inputs, mask, self.teacher.device())?;
         let mut all: Vec<_> = all.into_iter().map(Some).collect();
         Ok(self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect())
     }
@@ -328,7 +328,7 @@ impl Distiller {
                 self.pairs.iter().map(|pair| self.feature(&of_teacher, pair.teacher)).collect::<Result<Vec<_>, _>>()?;
             let terms = self.terms(&of_student, &features)?;
             let size = Size::new(width as u32, height as u32);
-            let masks = self.masks_of(self.rule, &[boxes.to_vec()], size, &of_teacher.heads)?;
+            let masks = self.masks_of(self.mask, &[boxes.to_vec()], size, &of_teacher.heads)?;
             let maps = loss::maps(&terms, &masks, self.norm)?;
             let of_scale = |(terms, [map, _]): (&Terms, [Tensor; 2])| {
                 let map = match terms.terms.as_slice() {
@@ -343,9 +343,9 @@ impl Distiller {
 
     /// The cells of each ground truth (input px) for itself: flat indices by ground truth, then by scale.
     pub fn truth_cells(&self, boxes: &[BoundingBox], input: Size) -> Vec<Vec<Vec<usize>>> {
-        let field = IouField::compute(&self.scales, input, boxes, self.rule.convention);
+        let field = IouField::compute(&self.scales, input, boxes, self.mask.convention);
         let of_truth = |gt: usize| {
-            let mask = field.gt_mask(gt, self.rule.psi, self.rule.level);
+            let mask = field.gt_mask(gt, self.mask.psi, self.mask.rule);
             let cells = |pair: &Pair| {
                 let count = &mask.scales[pair.student].count;
                 count.iter().enumerate().filter(|(_, hits)| **hits > 0).map(|(cell, _)| cell).collect()
@@ -375,7 +375,7 @@ impl Distiller {
                 return Ok(ControlFlow::Break(()));
             };
             // A soft mask has no cells of its own: the fit then looks at those near the ground truths.
-            let masks = self.masks_by(MaskRule { source: MaskSource::Iou, ..self.rule }, batch, &[])?;
+            let masks = self.masks_by(MaskChoice { source: MaskSource::Iou, ..self.mask }, batch, &[])?;
             for ((kept, maps), mask) in cells.iter_mut().zip(&maps).zip(&masks) {
                 let chosen = chosen_cells(mask, share)?;
                 let rows = |features: &Tensor| {

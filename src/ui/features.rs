@@ -1,6 +1,6 @@
 //! FEATURES: where they are taken, how the student's become the teacher's, and how the two are set apart.
 
-use egui::{Button, ComboBox, RichText, Sense, Ui};
+use egui::{ComboBox, RichText, Sense, Ui};
 
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
@@ -10,31 +10,50 @@ use crate::imitation::difference::DifferenceKind;
 use crate::inspect::{AdapterChoice, Role, Tap};
 use crate::ui::palette::Palette;
 use crate::ui::table::{self, Cell, Column};
-use crate::ui::widgets::{self, Panel, named, note};
+use crate::ui::widgets::{self, Panel, named, note, note_of};
 use crate::worker::JobKind;
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
-    named(ui, t!("Tap"), tr(Term::Tap.explanation()), |ui| {
-        for tap in Tap::ALL {
-            panel.command(ui, Command::SetTap(tap), Button::selectable(state.tap == tap, tr(tap.name())));
-        }
-    });
-    named(ui, t!("Adapter"), tr(Term::Adapter.explanation()), |ui| adapter(ui, panel));
+    if state.imitation.reads_features() {
+        named(ui, t!("Tap"), tr(Term::Tap.explanation()), |ui| {
+            for tap in Tap::ALL.into_iter().filter(|tap| state.imitation.offers(*tap)) {
+                panel.choice(ui, Command::SetTap(tap), tr(tap.name()));
+            }
+        });
+        named(ui, t!("Adapter"), tr(Term::Adapter.explanation()), |ui| adapter(ui, panel));
+    } else {
+        note_of(
+            ui,
+            &t!(
+                "{loss} reads the raw heads: there is no tap and no adapter to choose.",
+                loss = state.imitation.compared.loss
+            ),
+            Term::Tap,
+        );
+    }
     named(ui, t!("Difference"), tr(Term::Difference.explanation()), |ui| {
-        let shown = ComboBox::from_id_salt("difference").selected_text(tr(state.view.difference.label())).width(112.0);
-        let shown = shown.show_ui(ui, |ui| {
-            for kind in DifferenceKind::ALL {
-                let response = ui.selectable_label(state.view.difference == kind, tr(kind.label()));
-                if response.on_hover_text(tr(kind.explanation())).clicked() {
+        let name = |kind: Option<DifferenceKind>| match kind {
+            None => t!("loss {loss}", loss = state.imitation.compared.loss),
+            Some(kind) => tr(kind.label()).to_owned(),
+        };
+        let help = |kind: Option<DifferenceKind>| match kind {
+            None => Command::SetDifference(None).tooltip(),
+            Some(kind) => tr(kind.explanation()),
+        };
+        let now = state.view.difference;
+        let shown = ComboBox::from_id_salt("difference").selected_text(name(now)).width(112.0).show_ui(ui, |ui| {
+            for kind in std::iter::once(None).chain(DifferenceKind::ALL.map(Some)) {
+                if ui.selectable_label(now == kind, name(kind)).on_hover_text(help(kind)).clicked() {
                     panel.push(Command::SetDifference(kind));
                 }
             }
         });
-        shown.response.on_hover_text(tr(state.view.difference.explanation()));
+        shown.response.widget_info(|| widgets::combo(t!("Difference shown"), &name(now)));
+        shown.response.on_hover_text(help(now));
         let mut inside = state.view.inside_mask;
         let help = Command::SetInsideMask(inside).tooltip();
-        if ui.checkbox(&mut inside, t!("inside the mask")).on_hover_text(help).changed() {
+        if ui.checkbox(&mut inside, t!("inside the IoU mask")).on_hover_text(help).changed() {
             panel.push(Command::SetInsideMask(inside));
         }
     });
@@ -68,7 +87,7 @@ fn waiting(state: &State) -> &'static str {
 
 fn adapter(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
-    let current = match &state.adapter {
+    let current = match &state.imitation.compared.adapter {
         AdapterChoice::LeastSquares => t!("least squares").to_owned(),
         AdapterChoice::None => t!("none").to_owned(),
         AdapterChoice::Run(path) => file_name(path),
@@ -85,7 +104,7 @@ fn adapter(ui: &mut Ui, panel: &mut Panel<'_>) {
             panel.push(Command::BrowseAdapter);
         }
     });
-    shown.response.on_hover_text(Command::SetAdapter(state.adapter.clone()).tooltip());
+    shown.response.on_hover_text(Command::SetAdapter(state.imitation.compared.adapter.clone()).tooltip());
 }
 
 fn channels(ui: &mut Ui, panel: &mut Panel<'_>) {
@@ -137,8 +156,13 @@ fn summary(ui: &mut Ui, state: &State) {
     let palette = Palette::of(ui);
     let adapter = comparison.scales.iter().find(|scale| scale.adapted.is_some()).map(|scale| scale.adapter);
     let tap = tr(comparison.tap.name());
+    let loss = comparison.loss;
     let text = match (adapter, state.view.difference) {
-        (_, DifferenceKind::Attention) => t!("Shown: attention at the {tap}, without an adapter.", tap),
+        (_, None) if state.measures.as_ref().is_some_and(|measures| measures.have_loss()) => {
+            t!("Shown: what each cell adds to {loss} on its scale; the cells of a map add up to the loss.", loss)
+        }
+        (_, None) => t!("Shown: nothing; {loss} cannot compare these two.", loss),
+        (_, Some(DifferenceKind::Attention)) => t!("Shown: attention at the {tap}, without an adapter.", tap),
         (Some("least-squares"), _) => {
             t!("Shown: what of the teacher's {tap} the best linear map of the student's cannot explain here.", tap)
         }
@@ -153,8 +177,8 @@ fn summary(ui: &mut Ui, state: &State) {
         Column::number(t!("student"), 56.0, t!("Channels of the student at this scale.")),
         Column::number("R²", 52.0, tr(Term::R2.explanation())),
         Column::number(t!("R² l.o.o."), 56.0, tr(Term::R2LeaveOneOut.explanation())),
-        Column::number(t!("inside"), 0.0, t!("Mean difference inside the mask.")),
-        Column::number(t!("outside"), 52.0, t!("Mean difference outside the mask.")),
+        Column::number(t!("inside"), 0.0, t!("Mean difference inside the IoU mask.")),
+        Column::number(t!("outside"), 52.0, t!("Mean difference outside the IoU mask.")),
     ];
     table::header(ui, &columns, None);
     ui.scope(|ui| {

@@ -168,6 +168,8 @@ fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Option<&'
         mask: state.mask.as_deref(),
         mask_version: state.mask_version,
         comparison: state.comparison.as_ref(),
+        measures: state.measures.as_ref(),
+        weighed: state.shows_weights().then_some(state.imitation.mask.source),
         found: None,
         view,
         moment: state.runs.moment().map(|(snapshot, _)| snapshot),
@@ -203,7 +205,7 @@ fn inspector(
     explained: &mut Explained,
 ) -> Rect {
     let state = panel.state;
-    let title = widgets::section(ui, key!("MASK"), |ui| imitation::mask(ui, panel));
+    let title = widgets::section(ui, key!("IMITATION"), |ui| imitation::mask(ui, panel));
     let mask = Rect::from_x_y_ranges(ui.max_rect().x_range(), title.rect.top()..=ui.cursor().top());
     title.on_hover_text(tr(Term::Mask.explanation()));
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {

@@ -53,6 +53,12 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
         } else {
             ui.label(egui::RichText::new(t!("not in the mask")).color(palette.text_weak));
         }
+        let measured = state.measures.as_ref().filter(|_| !state.imitation.is_by_iou());
+        let part = measured.and_then(|measures| measures.scale(hover.stride)?.part_at(row, col));
+        if let Some((_, weight)) = part {
+            let text = t!("weight {weight}", weight = significant(f64::from(weight)));
+            ui.label(text).on_hover_text(t!("How much the chosen imitation loss counts the cell, 0 to 1."));
+        }
     });
     let Some(scene) = &state.scene else { return };
     let (x, y) = scene.letterbox.point_to_image(hover.x, hover.y);

@@ -5,6 +5,7 @@ use egui::{Button, ComboBox, RichText, Ui};
 use crate::app::Command;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
+use crate::app::run::RunTab;
 use crate::app::view::{Camera, Layer, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
 use crate::inspect::Role;
@@ -30,6 +31,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         let text = if locked { t!("Range locked") } else { t!("Lock range") };
         panel.command(ui, Command::ToggleRange, Button::selectable(locked, text));
         panel.button(ui, Command::SetCamera(Camera::Fit), t!("Fit"));
+        departs(ui, panel);
     });
     ui.horizontal_wrapped(|ui| {
         panel.choice(ui, Command::SetScales(ScaleChoice::All), t!("All"));
@@ -48,6 +50,17 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         opacity(ui, panel);
         color_map(ui, panel);
     });
+}
+
+/// Says beside the picture that the next run trains something else, and opens the set-up, which says what.
+fn departs(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let fields: Vec<String> = panel.state.runs.form.departures().into_iter().map(|departure| departure.field).collect();
+    if fields.is_empty() {
+        return;
+    }
+    let text = t!("Next run departs: {fields}", fields = fields.join(t!(", ")));
+    let text = RichText::new(text).small().color(Palette::of(ui).warning);
+    panel.command(ui, Command::SetRunTab(RunTab::SetUp), Button::new(text).frame(false));
 }
 
 fn boxes(ui: &mut Ui, panel: &mut Panel<'_>, command: Command, text: &str, color: egui::Color32) {

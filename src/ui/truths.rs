@@ -74,7 +74,7 @@ fn marked(state: &State, gt: usize, scale: usize) -> Option<usize> {
 
 fn cells(state: &State, gt: usize, label: &SceneLabel) -> Vec<Cell> {
     let best = best(state, gt);
-    let psi = f64::from(state.psi.get());
+    let psi = f64::from(state.imitation.mask.psi.get());
     let mut cells = vec![
         Cell::new(gt.to_string()).chip(palette::ground_truth(gt)),
         Cell::new(&label.name),

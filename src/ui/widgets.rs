@@ -143,6 +143,13 @@ pub fn named(ui: &mut Ui, name: &str, help: &str, add: impl FnOnce(&mut Ui)) {
     });
 }
 
+/// What a screen reader says of a closed list: its name, and what is chosen.
+pub fn combo(name: &str, chosen: &str) -> WidgetInfo {
+    let mut info = WidgetInfo::labeled(egui::Role::ComboBox, true, name);
+    info.current_text_value = Some(chosen.to_owned());
+    info
+}
+
 /// A line of a list: a name in a column of its own, and what there is to say.
 pub fn listed(ui: &mut Ui, width: f32, name: &str, text: &str) {
     ui.horizontal_top(|ui| {

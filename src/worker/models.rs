@@ -8,8 +8,7 @@ use super::engine::Desk;
 use super::outcome;
 use super::protocol::{DeviceStatus, Job, JobKind, ModelBrief, ModelCard, Report};
 use crate::device::{self, DeviceChoice};
-use crate::imitation::loss::Loss;
-use crate::inspect::{self, AdapterChoice, CompareRequest, Probe, Role, Scene, Tap};
+use crate::inspect::{self, CompareRequest, Probe, Role, Scene};
 use crate::yolo::checkpoint;
 use crate::yolo::network::Network;
 
@@ -17,7 +16,7 @@ use crate::yolo::network::Network;
 struct Slot {
     path: PathBuf,
     model: Network,
-    /// The forward pass of the scene last compared: a change of tap or adapter needs no other one.
+    /// The forward pass of the scene last compared: a change of loss, tap or adapter needs no other one.
     last: Option<(Arc<Scene>, Probe)>,
 }
 
@@ -47,9 +46,9 @@ impl Models {
                 let device = self.device(desk);
                 outcome::detect(request, device, desk);
             }
-            Job::Compare { scene, tap, adapter } if self.slots.iter().any(Option::is_some) => {
+            Job::Compare { scene, request } if self.slots.iter().any(Option::is_some) => {
                 desk.started(scene.file_name());
-                if let Err(message) = self.compare(&scene, tap, adapter, desk) {
+                if let Err(message) = self.compare(&scene, request, desk) {
                     desk.failed("the comparison", message);
                 }
             }
@@ -142,7 +141,7 @@ impl Models {
         }
     }
 
-    fn compare(&mut self, scene: &Arc<Scene>, tap: Tap, adapter: AdapterChoice, desk: &Desk) -> Result<(), String> {
+    fn compare(&mut self, scene: &Arc<Scene>, request: CompareRequest, desk: &Desk) -> Result<(), String> {
         for role in Role::ALL {
             let Some(slot) = &mut self.slots[role as usize] else { continue };
             if slot.last.as_ref().is_some_and(|(seen, _)| Arc::ptr_eq(seen, scene)) {
@@ -162,10 +161,9 @@ impl Models {
         desk.progress("comparing features", None);
         let probe_of =
             |role: Role| self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe);
-        let request = CompareRequest { tap, adapter: adapter.clone(), loss: Loss::usual_at(tap == Tap::Head) };
         let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request)
             .map_err(|error| error.to_string())?;
-        desk.report(Report::Compared { scene: Arc::clone(scene), tap, adapter, comparison: Arc::new(comparison) });
+        desk.report(Report::Compared { scene: Arc::clone(scene), request, comparison: Arc::new(comparison) });
         Ok(())
     }
 }

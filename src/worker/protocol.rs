@@ -11,7 +11,7 @@ use crate::export::figure::inspection::DetectionView;
 use crate::export::figure::{Draw, FigureChoice, Look};
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
-use crate::inspect::{AdapterChoice, Comparison, Role, Scene, SceneRequest, Tap};
+use crate::inspect::{CompareRequest, Comparison, Role, Scene, SceneRequest};
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::comparison::RunResult;
@@ -54,8 +54,7 @@ pub enum Job {
     /// Run both models on a scene. Answered by [`Report::Compared`].
     Compare {
         scene: Arc<Scene>,
-        tap: Tap,
-        adapter: AdapterChoice,
+        request: CompareRequest,
     },
     /// List the images of a data.yaml, a folder or a single image's folder. Answered by [`Report::Dataset`] and
     /// then [`Report::Images`] in batches.
@@ -264,8 +263,7 @@ pub enum Report {
     },
     Compared {
         scene: Arc<Scene>,
-        tap: Tap,
-        adapter: AdapterChoice,
+        request: CompareRequest,
         comparison: Arc<Comparison>,
     },
     BeforeAfter {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use distillscope::app::Command;
 use distillscope::app::view::{Camera, Hover, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
-use distillscope::imitation::difference::FeatureStack;
+use distillscope::imitation::difference::{DifferenceKind, FeatureStack};
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{ImitationMask, IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, ScaleComparison, Scene, SceneLabel, Tap};
@@ -51,6 +51,8 @@ impl Desk {
             mask: Some(&desk.mask),
             mask_version: desk.mask_version,
             comparison: desk.comparison.as_ref(),
+            measures: None,
+            weighed: None,
             found: None,
             moment: None,
             run: None,
@@ -140,7 +142,7 @@ fn desk_of(input: Size) -> Desk {
         mask,
         mask_version: 0,
         comparison: Some(Arc::new(comparison)),
-        view: ViewSettings::default(),
+        view: ViewSettings { difference: Some(DifferenceKind::SquaredL2), ..ViewSettings::default() },
         camera: Camera::Fit,
         hover: None,
         pin: None,

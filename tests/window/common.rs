@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use distillscope::app::{App, Backend, Options, Settings};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
-use distillscope::inspect::{Scene, SceneLabel};
+use distillscope::grid::Grid;
+use distillscope::imitation::choice::{CellTerm, CellTerms};
+use distillscope::inspect::{AdapterChoice, CompareRequest, Comparison, Scene, SceneLabel};
 use distillscope::worker::{Job, JobKind, Report};
 use egui_kittest::Harness;
 use image::RgbImage;
@@ -83,4 +85,18 @@ pub fn scene() -> Arc<Scene> {
         labels: vec![label("large", 400.0, 300.0), label("small", 16.0, 16.0)],
         warnings: Vec::new(),
     })
+}
+
+/// What the worker answers once both models have seen a scene, with the best linear adapter.
+pub fn compared(scene: Arc<Scene>, comparison: Arc<Comparison>) -> Report {
+    let (tap, loss) = (comparison.tap, comparison.loss);
+    let request = CompareRequest { tap, adapter: AdapterChoice::LeastSquares, loss };
+    Report::Compared { scene, request, comparison }
+}
+
+/// The terms of a loss that is half the mean of these squares, over what counts.
+pub fn half_mean(squares: Grid) -> Option<Arc<CellTerms>> {
+    let ones = Grid::filled(squares.width(), squares.height(), 1.0);
+    let term = CellTerm { name: "squared", factor: 0.5, value: squares, weight: ones.clone(), masked: true };
+    Some(Arc::new(CellTerms { terms: vec![term], emphasis: ones }))
 }

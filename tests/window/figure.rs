@@ -10,7 +10,7 @@ use distillscope::export::colormap::ColorMap;
 use distillscope::export::figure::{Background, Figure, FigureFormat, Look, SvgText};
 use distillscope::geometry::Size;
 use distillscope::grid::Grid;
-use distillscope::imitation::difference::FeatureStack;
+use distillscope::imitation::difference::{DifferenceKind, FeatureStack};
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
@@ -21,7 +21,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbaImage;
 
-use crate::common::{Fake, Screen, open, scene};
+use crate::common::{Fake, Screen, half_mean, open, scene};
 
 struct Window {
     harness: Screen,
@@ -54,9 +54,13 @@ impl Window {
         for role in Role::ALL {
             window.load(role);
         }
+        // The paper's imitation, seen as plain squares.
+        window.set(Command::SetLoss(Loss::FEATURES));
+        window.set(Command::SetRule(LevelRule::PerScale));
+        window.set(Command::SetDifference(Some(DifferenceKind::SquaredL2)));
         let job = window.fake.0.borrow().jobs.iter().rev().find(|job| matches!(job, Job::Compare { .. })).cloned();
-        let Some(Job::Compare { scene, tap, adapter }) = job else { panic!("no comparison was asked for") };
-        window.report(Report::Compared { scene, tap, adapter, comparison: comparison() });
+        let Some(Job::Compare { scene, request }) = job else { panic!("no comparison was asked for") };
+        window.report(Report::Compared { scene, request, comparison: comparison() });
         window
     }
 
@@ -159,6 +163,7 @@ fn comparison() -> Arc<Comparison> {
         let cells = side * side;
         let stack =
             |values: Vec<f32>| Some(Arc::new(FeatureStack::new(2, side, side, values).expect("2 x side x side")));
+        let squares = (0..cells).map(|index| (index as f32 / 100.0).powi(2)).collect();
         let ramp = (0..2 * cells).map(|index| if index < cells { index as f32 / 100.0 } else { 0.0 }).collect();
         ScaleComparison {
             stride,
@@ -169,13 +174,13 @@ fn comparison() -> Arc<Comparison> {
             fit: None,
             teacher_head: None,
             student_head: None,
-            loss: None,
+            loss: half_mean(Grid::from_values(side, side, squares).expect("side x side")),
             sureness: None,
         }
     });
     Arc::new(Comparison {
         tap: Tap::Neck,
-        loss: Loss::default(),
+        loss: Loss::FEATURES,
         scales: scales.to_vec(),
         head_pull: None,
         teacher_detections: Some(Vec::new()),

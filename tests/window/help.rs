@@ -9,6 +9,7 @@ use distillscope::app::run::RunTab;
 use distillscope::app::tour::Stop;
 use distillscope::app::{App, Command, Language, LanguageChoice, Options, Overlay, Settings, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::imitation::choice::Loss;
 use distillscope::imitation::mask::IouField;
 use distillscope::inspect::{Scene, SceneLabel};
 use distillscope::worker::{Job, Report};
@@ -319,7 +320,8 @@ fn the_sheet_of_terms_explains_every_one() {
 
 #[test]
 fn the_inspectors_terms_say_what_they_are() {
-    let window = Window::on_scene();
+    let mut window = Window::on_scene();
+    window.set(Command::SetLoss(Loss::FEATURES));
     let said = [
         ("ψ", Term::Psi),
         ("Level rule", Term::LevelRule),
@@ -341,6 +343,7 @@ fn the_inspectors_terms_say_what_they_are() {
 #[test]
 fn the_set_ups_terms_say_what_they_are() {
     let mut window = Window::on_scene();
+    window.set(Command::SetLoss(Loss::FEATURES));
     window.set(Command::SetRunTab(RunTab::SetUp));
     for fold in ["Imitation", "Optimisation"] {
         // By its name: the second fold lies below what the panel shows.
@@ -368,7 +371,7 @@ fn a_term_explains_itself_where_the_pointer_rests_on_it() {
     let mut window = Window::on_scene();
     let psi = format!("ψ: {}", Term::Psi.explanation());
     window.explains(&psi, Term::Psi.explanation());
-    window.explains("MASK", Term::Mask.explanation());
+    window.explains("IMITATION", Term::Mask.explanation());
     window.explains("GROUND TRUTHS (1)", Term::GroundTruth.explanation());
     window.explains("Teacher", Term::Teacher.explanation());
     window.explains("Student", Term::Student.explanation());

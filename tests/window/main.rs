@@ -1,6 +1,7 @@
 //! The window without a screen, found by the names that a screen reader says. A test stands in for the workers.
 
 mod canvas;
+mod choice;
 mod common;
 mod figure;
 mod help;

@@ -6,19 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::{App, ModelSlot, Options, Overlay, Settings, default_anchors};
+use distillscope::app::{App, Backend, Command, Effect, ModelSlot, Options, Overlay, Settings, apply, default_anchors};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{AdapterChoice, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
+use distillscope::inspect::{CompareRequest, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
 use distillscope::worker::{DatasetBrief, Job, JobKind, ModelBrief, ModelCard, Report};
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbImage;
 
-use crate::common::{Fake, Screen, open};
+use crate::common::{Fake, Screen, compared, half_mean, open};
 
 struct Window {
     harness: Screen,
@@ -89,15 +90,25 @@ impl Window {
         self.steps(2);
     }
 
+    /// Carries out a command, with what it asks of the worker.
+    fn set(&mut self, command: Command) {
+        for effect in apply(&mut self.harness.state_mut().as_mut().expect("an app").state, command) {
+            if let Effect::Send(job) = effect {
+                self.fake.send(job);
+            }
+        }
+        self.steps(3);
+    }
+
     fn mask_cells(&self) -> Vec<usize> {
         let mask = self.app().state.mask.as_ref().expect("a mask");
         mask.scales.iter().map(|scale| scale.mask_cells).collect()
     }
 
-    fn compares(&self) -> Vec<(Arc<Scene>, Tap, AdapterChoice)> {
+    fn compares(&self) -> Vec<(Arc<Scene>, CompareRequest)> {
         let jobs = &self.fake.0.borrow().jobs;
         let compares = jobs.iter().filter_map(|job| match job {
-            Job::Compare { scene, tap, adapter } => Some((Arc::clone(scene), *tap, adapter.clone())),
+            Job::Compare { scene, request } => Some((Arc::clone(scene), request.clone())),
             _ => None,
         });
         compares.collect()
@@ -174,13 +185,13 @@ fn comparison(tap: Tap, both: bool) -> Arc<Comparison> {
             fit: None,
             teacher_head: None,
             student_head: None,
-            loss: None,
+            loss: half_mean(Grid::filled(side, side, 0.5)),
             sureness: None,
         }
     });
     Arc::new(Comparison {
         tap,
-        loss: Loss::default(),
+        loss: Loss::FEATURES,
         scales: scales.to_vec(),
         head_pull: None,
         teacher_detections: Some(Vec::new()),
@@ -202,22 +213,23 @@ fn cells(psi: f64, rule: LevelRule) -> Vec<usize> {
 #[test]
 fn the_psi_slider_moves_the_mask_in_the_same_frame() {
     let (mut window, _) = Window::on_scene();
-    assert_eq!(window.mask_cells(), cells(0.5, LevelRule::PerScale));
+    assert_eq!(window.mask_cells(), cells(0.5, LevelRule::Global));
     window.harness.get_by_label("ψ").set_value_accesskit(0.9);
     window.steps(3);
-    assert_eq!(window.app().state.psi, Psi::saturating(0.9));
-    assert_eq!(window.mask_cells(), cells(0.9, LevelRule::PerScale));
-    let total: usize = cells(0.9, LevelRule::PerScale).iter().sum();
+    assert_eq!(window.app().state.imitation.mask.psi, Psi::saturating(0.9));
+    assert_eq!(window.mask_cells(), cells(0.9, LevelRule::Global));
+    let total: usize = cells(0.9, LevelRule::Global).iter().sum();
     window.harness.get_by_label(&format!("all scales: {total} mask cells"));
 }
 
 #[test]
 fn a_level_rule_changes_which_scales_are_marked() {
     let (mut window, _) = Window::on_scene();
-    window.click("global");
-    assert_eq!(window.app().state.rule, LevelRule::Global);
-    assert_eq!(window.mask_cells(), cells(0.5, LevelRule::Global));
     window.harness.get_by_label_contains("ψ times the best IoU of all scales");
+    window.click("per-scale");
+    assert_eq!(window.app().state.imitation.mask.rule, LevelRule::PerScale);
+    assert_eq!(window.mask_cells(), cells(0.5, LevelRule::PerScale));
+    window.harness.get_by_label_contains(LevelRule::PerScale.explanation());
 }
 
 #[test]
@@ -263,7 +275,7 @@ fn the_palette_finds_a_command_and_runs_it() {
     window.harness.get_by_label("Find a command").type_text("assigned");
     window.steps(2);
     window.press(Modifiers::NONE, Key::Enter);
-    assert_eq!(window.app().state.rule, LevelRule::Assigned);
+    assert_eq!(window.app().state.imitation.mask.rule, LevelRule::Assigned);
     assert_eq!(window.app().state.overlay, None);
 }
 
@@ -291,10 +303,10 @@ fn keys_choose_layers_scales_and_psi() {
     window.press(Modifiers::NONE, Key::Num5);
     assert_eq!(window.app().state.view.layer, Layer::Iou);
     window.press(Modifiers::NONE, Key::CloseBracket);
-    assert_eq!(window.app().state.psi, Psi::saturating(0.55));
+    assert_eq!(window.app().state.imitation.mask.psi, Psi::saturating(0.55));
     window.press(Modifiers::NONE, Key::OpenBracket);
     window.press(Modifiers::NONE, Key::OpenBracket);
-    assert_eq!(window.app().state.psi, Psi::saturating(0.45));
+    assert_eq!(window.app().state.imitation.mask.psi, Psi::saturating(0.45));
     for expected in [8, 16, 32] {
         window.press(Modifiers::NONE, Key::G);
         assert_eq!(window.app().state.view.scales, ScaleChoice::Stride(expected));
@@ -405,15 +417,11 @@ fn an_answer_to_an_older_comparison_is_dropped() {
     assert_eq!(window.compares().len(), 1);
     window.harness.get_by_label("9 anchors on 3 scales, the teacher's.");
 
+    window.set(Command::SetLoss(Loss::FEATURES));
     window.click("backbone");
     let asked = window.compares();
-    assert_eq!(asked.last().map(|(_, tap, _)| *tap), Some(Tap::Backbone));
-    let answer = |tap, both, scene: &Arc<Scene>| Report::Compared {
-        scene: Arc::clone(scene),
-        tap,
-        adapter: AdapterChoice::LeastSquares,
-        comparison: comparison(tap, both),
-    };
+    assert_eq!(asked.last().map(|(_, request)| (request.tap, request.loss)), Some((Tap::Backbone, Loss::FEATURES)));
+    let answer = |tap, both, scene: &Arc<Scene>| compared(Arc::clone(scene), comparison(tap, both));
     window.report(answer(Tap::Neck, false, &scene));
     assert!(window.app().state.comparison.is_none(), "another tap is wanted by now");
     window.report(answer(Tap::Backbone, false, &self::scene("a.jpg")));
@@ -438,12 +446,9 @@ fn the_loss_is_summed_up_inside_the_mask() {
     window.drop_files(std::slice::from_ref(&path));
     window.wait_until("it is being opened", |app| !app.state.model(Role::Teacher).is_free());
     window.load(Role::Teacher, &path.to_string_lossy());
-    window.report(Report::Compared {
-        scene,
-        tap: Tap::Neck,
-        adapter: AdapterChoice::LeastSquares,
-        comparison: comparison(Tap::Neck, false),
-    });
+    window.set(Command::SetLoss(Loss::FEATURES));
+    window.set(Command::SetRule(LevelRule::PerScale));
+    window.report(compared(scene, comparison(Tap::Neck, false)));
     // Two channels that differ by 0.5 everywhere: half of 2 · 0.25, on each of three scales.
     let total = window.app().state.measures.as_ref().and_then(|measures| measures.total_loss());
     assert_eq!(total, Some(0.75));
@@ -494,6 +499,7 @@ fn a_scene_that_was_overtaken_is_not_shown() {
 #[test]
 fn the_read_out_follows_the_pointer() {
     let (mut window, _) = Window::on_scene();
+    window.set(Command::SetRule(LevelRule::PerScale));
     window.harness.get_by_label("Point at the image to read a cell; a click explains it.");
     let pane = window.harness.get_by_label("P4 pane").rect();
     window.harness.hover_at(pane.center());
@@ -508,6 +514,7 @@ fn the_read_out_follows_the_pointer() {
 #[test]
 fn a_pinned_cell_is_explained_until_it_is_let_go_and_the_pointer_still_reads() {
     let (mut window, scene) = Window::on_scene();
+    window.set(Command::SetRule(LevelRule::PerScale));
     let pane = window.harness.get_by_label("P4 pane").rect();
     window.harness.hover_at(pane.center() + egui::vec2(2.0, 2.0));
     window.steps(3);
@@ -567,7 +574,7 @@ fn another_image_lets_the_pinned_cell_go() {
     window.press(Modifiers::NONE, Key::E);
     assert!(window.app().state.pin.is_some());
     let app = window.harness.state_mut().as_mut().expect("an app");
-    distillscope::app::apply(&mut app.state, distillscope::app::Command::OpenImage("b.jpg".into()));
+    apply(&mut app.state, Command::OpenImage("b.jpg".into()));
     window.report(Report::Scene(scene("b.jpg")));
     assert_eq!(window.app().state.pin, None);
 }

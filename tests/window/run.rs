@@ -717,7 +717,7 @@ fn the_masks_of_the_open_split_are_surveyed_and_a_click_in_a_plot_sets_psi() {
     window.set(Command::SetPsi(1.0));
     window.harness.get_by_label("P3: 0 of the mask alone, 1 positives alone, 0 both");
     window.click("cells over ψ, P3");
-    let psi = window.app().state.psi.get();
+    let psi = window.app().state.imitation.mask.psi.get();
     assert!((0.3..0.7).contains(&psi), "the middle of the plot is about the middle of ψ: {psi}");
     window.click("Share covered");
     window.harness.get_by_label("% of the map over ψ, P3");

@@ -11,9 +11,7 @@ use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{
-    AdapterChoice, Comparison, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
-};
+use distillscope::inspect::{Comparison, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap};
 use distillscope::story::Step;
 use distillscope::train::config::{RunConfig, Start};
 use distillscope::train::evaluate::Evaluation;
@@ -26,7 +24,7 @@ use distillscope::yolo::anchors::AnchorScale;
 use egui::{CursorIcon, Key, Modifiers, Rect};
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use crate::common::{Fake, Screen, open, scene};
+use crate::common::{Fake, Screen, compared, open, scene};
 
 struct Window {
     harness: Screen,
@@ -47,7 +45,11 @@ impl Window {
 
     fn with(size: [f32; 2], options: Options) -> Self {
         let (harness, fake) = open(size, Settings::default(), options);
-        Self { harness, fake }
+        let mut window = Self { harness, fake };
+        // What the paper imitates.
+        window.set(Command::SetLoss(Loss::FEATURES));
+        window.set(Command::SetRule(LevelRule::PerScale));
+        window
     }
 
     /// On an image with a box of 400 × 300 px and one of 16 × 16, with the default anchors.
@@ -86,8 +88,7 @@ impl Window {
         let scene = Arc::new(Scene { path: image.into(), size: file, letterbox, labels, ..(*scene()).clone() });
         window.report(Report::Scene(Arc::clone(&scene)));
         window.measure();
-        let (tap, adapter) = (Tap::Neck, AdapterChoice::LeastSquares);
-        window.report(Report::Compared { scene, tap, adapter, comparison: comparison() });
+        window.report(compared(scene, comparison()));
         assert!(window.app().state.comparison.is_some() && window.app().state.mask.is_some());
         // A pair, whose student has lost.
         for name in ["imitation", "baseline"] {
@@ -217,7 +218,7 @@ fn comparison() -> Arc<Comparison> {
     };
     Arc::new(Comparison {
         tap: Tap::Neck,
-        loss: Loss::default(),
+        loss: Loss::FEATURES,
         scales: [8, 16, 32, 64].map(scale).to_vec(),
         head_pull: Some(HeadPull { raw: pull(4.0, 3.0, 1.0), answers: pull(1.0, 0.01, 0.02) }),
         teacher_detections: None,
@@ -382,8 +383,7 @@ fn raw_outputs_are_set_against_answers() {
     let mut bare = (*comparison()).clone();
     bare.head_pull = None;
     let scene = window.app().state.scene.clone().expect("a scene");
-    let (tap, adapter) = (Tap::Neck, AdapterChoice::LeastSquares);
-    window.report(Report::Compared { scene, tap, adapter, comparison: Arc::new(bare) });
+    window.report(compared(scene, Arc::new(bare)));
     window.says("The heads of teacher and student cannot be compared: their anchors or classes differ.");
 }
 
@@ -401,14 +401,14 @@ fn psi_is_dragged_on_stage_and_the_mask_and_its_numbers_follow() {
     window.says("52 cells of P5 are above it");
     window.harness.get_by_label("ψ").set_value_accesskit(0.9);
     window.harness.run_steps(3);
-    assert_eq!(window.app().state.psi, Psi::saturating(0.9));
+    assert_eq!(window.app().state.imitation.mask.psi, Psi::saturating(0.9));
     let scene = scene();
     let field = IouField::compute(&default_anchors(), scene.input_size(), &scene.boxes(), IouConvention::Exact);
     let cells = field.mask(Psi::saturating(0.9), LevelRule::PerScale).scales[2].gts[0].cells;
     assert!(cells < 52);
     window.says(&format!("{cells} cells of P5 are above it"));
     window.press(Key::OpenBracket);
-    assert_eq!(window.app().state.psi, Psi::saturating(0.85));
+    assert_eq!(window.app().state.imitation.mask.psi, Psi::saturating(0.85));
     // Another object, by its key: the small one fits P3 best.
     window.press(Key::S);
     assert_eq!(window.app().state.solo, Some(1));

@@ -10,6 +10,7 @@ use crate::app::state::State;
 use crate::app::survey::Measure;
 use crate::app::view::{Camera, ChannelView, Layer, ScaleChoice};
 use crate::export::colormap::ColorMap;
+use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{AdapterChoice, Role, Tap};
@@ -57,13 +58,16 @@ impl Command {
 
     fn of_the_method(state: &State) -> Vec<Self> {
         let mut all: Vec<Self> = [PSI_STEP, -PSI_STEP].map(Self::StepPsi).into();
+        all.extend(Loss::ALL.map(Self::SetLoss));
+        all.extend(MaskSource::ALL.map(Self::SetMaskSource));
         all.extend(LevelRule::ALL.map(Self::SetRule));
         all.extend(IouConvention::ALL.map(Self::SetConvention));
         all.extend([1, -1].map(Self::StepSolo));
         all.push(Self::Solo(None));
         all.extend(Tap::ALL.map(Self::SetTap));
         all.extend([AdapterChoice::LeastSquares, AdapterChoice::None].map(Self::SetAdapter));
-        all.extend(DifferenceKind::ALL.map(Self::SetDifference));
+        all.push(Self::SetDifference(None));
+        all.extend(DifferenceKind::ALL.map(Some).map(Self::SetDifference));
         all.extend([ChannelView::All, ChannelView::One(0), ChannelView::Top(8)].map(Self::SetChannels));
         all.push(Self::SetInsideMask(!state.view.inside_mask));
         all.extend(INPUT_SIZES.map(Self::SetInputSize));
@@ -95,6 +99,7 @@ impl Command {
         all.extend([Self::StartRun, Self::PauseRun, Self::StopRun, Self::ResumeRun, Self::ResetRun]);
         all.extend([Self::StartSearch, Self::StopSearch, Self::ResumeSearch]);
         all.extend(state.runs.paired().map(|paired| Self::RunMoreSeeds(paired.further())));
+        all.extend([Self::FollowPicture, Self::ShowRunChoice]);
         all.extend([1, -1].map(Self::StepBatch));
         all.push(Self::RemakeBatch);
         all.push(Self::SetBatchScale(None));

@@ -23,6 +23,7 @@ use crate::app::run::{CurveView, Plot, RunTab};
 use crate::app::survey::Measure;
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
 use crate::export::colormap::ColorMap;
+use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{AdapterChoice, Role, Tap};
@@ -69,7 +70,9 @@ pub enum Command {
     CompareAgain,
     Cancel(JobKind),
 
-    // The mask.
+    // What is imitated, and where.
+    SetLoss(Loss),
+    SetMaskSource(MaskSource),
     SetPsi(f32),
     StepPsi(f32),
     SetRule(LevelRule),
@@ -80,7 +83,8 @@ pub enum Command {
     // What is compared.
     SetTap(Tap),
     SetAdapter(AdapterChoice),
-    SetDifference(DifferenceKind),
+    /// `None` shows what each cell adds to the loss.
+    SetDifference(Option<DifferenceKind>),
     SetChannels(ChannelView),
     SetInsideMask(bool),
     SetInputSize(u32),
@@ -116,6 +120,10 @@ pub enum Command {
     /// The set-up as a person has changed it.
     EditRun(Box<Campaign>),
     ResetRun,
+    /// The run that is set up imitates what the picture shows.
+    FollowPicture,
+    /// The picture shows what the run that is set up imitates.
+    ShowRunChoice,
     /// Prove that the run that is set up would distil.
     Preflight,
     /// A fixed λ for the run that is set up.

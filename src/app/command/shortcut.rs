@@ -25,7 +25,7 @@ const fn control_shifted(key: Key) -> KeyboardShortcut {
 impl Command {
     /// The keys that give it, the first one for display.
     pub fn shortcuts(&self) -> &'static [KeyboardShortcut] {
-        const LAYERS: [KeyboardShortcut; 7] = [
+        const LAYERS: [KeyboardShortcut; 8] = [
             plain(Key::Num1),
             plain(Key::Num2),
             plain(Key::Num3),
@@ -33,6 +33,7 @@ impl Command {
             plain(Key::Num5),
             plain(Key::Num6),
             plain(Key::Num7),
+            plain(Key::Num8),
         ];
         match self {
             Self::BrowseImage => const { &[control(Key::O)] },

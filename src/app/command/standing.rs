@@ -115,6 +115,17 @@ impl Command {
                     .disabled(state)
                     .or_else(|| no_out().then_some(t!("Choose a folder for the results.")))
             }),
+            Self::SetTap(tap) => {
+                (!state.imitation.offers(*tap)).then_some(t!("The chosen imitation loss does not read there."))
+            }
+            Self::SetAdapter(_) | Self::BrowseAdapter => (!state.imitation.reads_features())
+                .then_some(t!("The chosen imitation loss reads heads, which need no adapter.")),
+            Self::FollowPicture => {
+                (!state.runs.form.can_follow()).then_some(t!("The run imitates what the picture shows."))
+            }
+            Self::ShowRunChoice => {
+                state.runs.form.departures().is_empty().then_some(t!("The run imitates what the picture shows."))
+            }
             Self::PauseRun | Self::StopRun => match &state.runs.live {
                 None => Some(t!("No run is under way.")),
                 Some(_) if state.runs.is_stopping() => Some(t!("The run is being stopped.")),
@@ -144,10 +155,12 @@ impl Command {
     /// Whether it is a choice that is in force: a check mark in menus.
     pub fn is_on(&self, state: &State) -> bool {
         match self {
-            Self::SetRule(rule) => state.rule == *rule,
-            Self::SetConvention(convention) => state.convention == *convention,
-            Self::SetTap(tap) => state.tap == *tap,
-            Self::SetAdapter(adapter) => state.adapter == *adapter,
+            Self::SetLoss(loss) => state.imitation.compared.loss == *loss,
+            Self::SetMaskSource(source) => state.imitation.mask.source == *source,
+            Self::SetRule(rule) => state.imitation.mask.rule == *rule,
+            Self::SetConvention(convention) => state.imitation.mask.convention == *convention,
+            Self::SetTap(tap) => state.imitation.compared.tap == *tap,
+            Self::SetAdapter(adapter) => state.imitation.compared.adapter == *adapter,
             Self::SetDifference(kind) => state.view.difference == *kind,
             Self::SetInputSize(side) => state.input_side == *side,
             Self::SetDevice(device) => state.device_choice == *device,

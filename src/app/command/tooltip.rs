@@ -42,6 +42,8 @@ impl Command {
             Self::ShowRows(_) => t!("Asks for the thumbnails of these rows."),
             Self::CompareAgain => t!("Repeats the forward passes and the adapter's fit on this image."),
             Self::Cancel(_) => t!("Stops this work at its next step; what is loaded stays."),
+            Self::SetLoss(loss) => tr(loss.explanation()),
+            Self::SetMaskSource(source) => tr(source.explanation()),
             Self::SetPsi(_) | Self::StepPsi(_) => tr(Term::Psi.explanation()),
             Self::SetRule(_) => tr(Term::LevelRule.explanation()),
             Self::SetConvention(_) => tr(Term::IouConvention.explanation()),
@@ -55,7 +57,8 @@ impl Command {
                 t!("Subtracts as they are; teacher and student must have the same channels.")
             }
             Self::SetAdapter(AdapterChoice::Run(_)) => t!("The adapters that a run has trained."),
-            Self::SetDifference(_) => tr(Term::Difference.explanation()),
+            Self::SetDifference(None) => t!("What each cell adds to the imitation loss: the sum is the loss."),
+            Self::SetDifference(Some(_)) => tr(Term::Difference.explanation()),
             Self::SetChannels(_) => t!("Which channels the feature maps and the difference show."),
             Self::SetInsideMask(_) => {
                 t!("Feature maps and differences inside the imitation mask alone, or everywhere.")
@@ -132,6 +135,10 @@ impl Command {
                 t!("Lays the curves of a run on disk over the others; a folder of pairs opens with all its runs.")
             }
             Self::EditRun(_) => t!("What the next run is asked to do."),
+            Self::FollowPicture => t!("The next run takes loss, mask, tap and input size from the window again."),
+            Self::ShowRunChoice => {
+                t!("The picture and the read-outs take loss, mask and tap from the set-up of the run.")
+            }
             Self::ResetRun => t!("Data, models and mask follow the window again."),
             Self::StepBatch(_) | Self::SeekBatch(_) => {
                 t!("Every step of the run has its batch, the same each time for a seed.")

@@ -2,19 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::language::t;
-use crate::train::config::{Campaign, Lambda, Length, Recipe, RunConfig, SnapshotConfig};
+use crate::app::language::{t, tr};
+use crate::imitation::choice::{Mismatch, Reads};
+use crate::imitation::mask::Psi;
+use crate::inspect::{AdapterChoice, ImitationChoice};
+use crate::train::config::{
+    AdapterStart, Campaign, ImitationConfig, Lambda, Length, Norm, Recipe, RunConfig, SnapshotConfig,
+};
 
 const SEEDS: u32 = 3;
 
 /// What is open in the window, as far as a run can take it over.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OpenThings {
     pub data: PathBuf,
     pub teacher: Option<PathBuf>,
     pub student: PathBuf,
     pub image: Option<PathBuf>,
-    pub config: RunConfig,
+    /// px
+    pub imgsz: u32,
+    pub device: String,
+    /// What the picture shows.
+    pub imitation: ImitationChoice,
+}
+
+/// Nothing is open.
+impl Default for OpenThings {
+    fn default() -> Self {
+        let RunConfig { data, teacher, student, imgsz, device, imitation, .. } = RunConfig::default();
+        Self { data, teacher, student, image: None, imgsz, device, imitation: ImitationChoice::of(&imitation) }
+    }
 }
 
 /// The fields that a person has set: they no longer follow what is open.
@@ -25,6 +42,8 @@ struct Own {
     student: bool,
     imgsz: bool,
     device: bool,
+    loss: bool,
+    mask_source: bool,
     psi: bool,
     rule: bool,
     iou: bool,
@@ -37,14 +56,27 @@ struct Own {
 pub struct Form {
     pub campaign: Campaign,
     own: Own,
+    /// What the picture shows, and at which input size.
+    shown: (ImitationChoice, u32),
+    /// Why the loss cannot compare the two models of the run, as far as they are known.
+    pub refusal: Option<Mismatch>,
 }
 
 impl Default for Form {
     fn default() -> Self {
         let config = RunConfig::default();
+        let shown = (ImitationChoice::of(&config.imitation), config.imgsz);
         let campaign = Campaign { config, out: PathBuf::new(), paired: false, seeds: 1, resume: false };
-        Self { campaign, own: Own::default() }
+        Self { campaign, own: Own::default(), shown, refusal: None }
     }
+}
+
+/// Something in which the next run is not what the picture shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    pub field: String,
+    pub shown: String,
+    pub run: String,
 }
 
 /// Where in the form something is wrong.
@@ -73,18 +105,27 @@ pub struct Problem {
 impl Form {
     /// Takes over what is open, but for what a person has set.
     pub fn follow(&mut self, open: &OpenThings) {
-        let own = self.own;
+        self.shown = (open.imitation.clone(), open.imgsz);
         let config = &mut self.campaign.config;
-        let (imitation, from) = (&mut config.imitation, &open.config.imitation);
+        let ImitationChoice { compared, mask } = &open.imitation;
+        if !self.own.loss && config.imitation.loss != compared.loss {
+            config.imitation = std::mem::take(&mut config.imitation).with_loss(compared.loss);
+            // What was set for the loss before is not meant for this one.
+            (self.own.mask_source, self.own.tap) = (false, false);
+        }
+        let own = self.own;
+        let imitation = &mut config.imitation;
         keep(own.data, &mut config.data, &open.data);
         keep(own.teacher, &mut config.teacher, &open.teacher);
         keep(own.student, &mut config.student, &open.student);
-        keep(own.imgsz, &mut config.imgsz, &open.config.imgsz);
-        keep(own.device, &mut config.device, &open.config.device);
-        keep(own.psi, &mut imitation.psi, &from.psi);
-        keep(own.rule, &mut imitation.level_rule, &from.level_rule);
-        keep(own.iou, &mut imitation.iou, &from.iou);
-        keep(own.tap, &mut imitation.tap, &from.tap);
+        keep(own.imgsz, &mut config.imgsz, &open.imgsz);
+        keep(own.device, &mut config.device, &open.device);
+        // Tap and mask source belong to a loss.
+        keep(own.loss || own.mask_source, &mut imitation.mask_source, &mask.source);
+        keep(own.loss || own.tap, &mut imitation.tap, &compared.tap);
+        keep(own.psi, &mut imitation.psi, &mask.psi.get());
+        keep(own.rule, &mut imitation.level_rule, &mask.rule);
+        keep(own.iou, &mut imitation.iou, &mask.convention);
         if !own.snapshot {
             config.snapshot = open.image.clone().map(|image| SnapshotConfig { image, every: SnapshotConfig::EVERY });
         }
@@ -99,6 +140,8 @@ impl Form {
         own.student |= was.student != is.student;
         own.imgsz |= was.imgsz != is.imgsz;
         own.device |= was.device != is.device;
+        own.loss |= was.imitation.loss != is.imitation.loss;
+        own.mask_source |= was.imitation.mask_source != is.imitation.mask_source;
         own.psi |= was.imitation.psi != is.imitation.psi;
         own.rule |= was.imitation.level_rule != is.imitation.level_rule;
         own.iou |= was.imitation.iou != is.imitation.iou;
@@ -137,6 +180,8 @@ impl Form {
             student: true,
             imgsz: true,
             device: true,
+            loss: true,
+            mask_source: true,
             psi: true,
             rule: true,
             iou: true,
@@ -145,6 +190,67 @@ impl Form {
             recipe: true,
         };
         self.campaign.config = config;
+    }
+
+    /// Everything in which the next run is not what the picture shows; nothing where it trains without imitation.
+    pub fn departures(&self) -> Vec<Departure> {
+        let config = &self.campaign.config;
+        let (ImitationChoice { compared, mask }, imgsz) = &self.shown;
+        let imitation = &config.imitation;
+        if config.teacher.is_none() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        let mut differ = |field: &str, shown: &str, run: &str| {
+            if shown != run {
+                found.push(Departure { field: field.to_owned(), shown: shown.to_owned(), run: run.to_owned() });
+            }
+        };
+        differ(t!("loss"), compared.loss.name(), imitation.loss.name());
+        differ(t!("mask source"), tr(mask.source.name()), tr(imitation.mask_source.name()));
+        differ("ψ", &mask.psi.to_string(), &Psi::saturating(imitation.psi).to_string());
+        differ(t!("level rule"), tr(mask.rule.name()), tr(imitation.level_rule.name()));
+        differ("IoU", mask.convention.name(), imitation.iou.name());
+        differ(t!("tap"), tr(compared.tap.name()), tr(imitation.tap.name()));
+        if imitation.loss.reads() == Reads::Features {
+            let of_picture = match compared.adapter {
+                AdapterChoice::LeastSquares => t!("least squares"),
+                AdapterChoice::None => t!("none"),
+                AdapterChoice::Run(_) => t!("of a run"),
+            };
+            let of_run = match imitation.adapter_start {
+                AdapterStart::LeastSquares { .. } => t!("least squares"),
+                AdapterStart::Random => t!("random"),
+            };
+            differ(t!("adapter"), of_picture, of_run);
+            differ(t!("normalise"), t!("off"), if imitation.normalise { t!("on") } else { t!("off") });
+        }
+        differ(
+            t!("norm"),
+            t!("per scale"),
+            if imitation.norm == Norm::PerScale { t!("per scale") } else { t!("all scales") },
+        );
+        differ(t!("input size"), &format!("{imgsz} px"), &format!("{} px", config.imgsz));
+        found
+    }
+
+    /// Whether some of what departs would follow the picture if it were let.
+    pub fn can_follow(&self) -> bool {
+        let Self { own, campaign, .. } = self;
+        let imitation = &campaign.config.imitation;
+        let set = own.loss || own.mask_source || own.psi || own.rule || own.iou || own.tap || own.imgsz;
+        set || imitation.norm != Norm::PerScale
+            || imitation.normalise
+            || imitation.adapter_start == AdapterStart::Random
+    }
+
+    /// The run imitates what the picture shows again, from the next [`Self::follow`] on.
+    pub fn follow_picture(&mut self) {
+        let Own { data, teacher, student, device, snapshot, recipe, .. } = self.own;
+        self.own = Own { data, teacher, student, device, snapshot, recipe, ..Own::default() };
+        let imitation = &mut self.campaign.config.imitation;
+        let ImitationConfig { norm, normalise, adapter_start, .. } = ImitationConfig::of(imitation.loss);
+        (imitation.norm, imitation.normalise, imitation.adapter_start) = (norm, normalise, adapter_start);
     }
 
     /// Everything that stands in the way of a start, the first field first.
@@ -184,6 +290,11 @@ impl Form {
                 imitation.contradiction().is_none(),
                 t!("The imitation does not compare what this tap gives."),
             ),
+            (
+                Field::Imitation,
+                config.teacher.is_none() || self.refusal.is_none(),
+                t!("The imitation loss cannot compare the heads of these two models; take one that reads the neck."),
+            ),
             (Field::Imitation, matches!(imitation.adapter_kernel, 1 | 3), t!("The adapter's kernel is 1 or 3.")),
             (Field::Imitation, positive(imitation.adapter_lr), t!("The adapters' learning rate is above 0.")),
             (Field::Optimisation, config.evaluate_every > 0, t!("Evaluate every epoch or less often.")),
@@ -202,16 +313,21 @@ fn keep<T: Clone + PartialEq>(own: bool, field: &mut T, open: &T) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imitation::choice::{Loss, MaskSource};
+    use crate::imitation::mask::LevelRule;
+    use crate::inspect::Tap;
 
     fn open() -> OpenThings {
-        let mut config = RunConfig { imgsz: 320, ..RunConfig::default() };
-        config.imitation.psi = 0.7;
+        let mut imitation = ImitationChoice::default();
+        imitation.mask.psi = Psi::saturating(0.7);
         OpenThings {
             data: "d/data.yaml".into(),
             teacher: Some("l.pt".into()),
             student: "s.pt".into(),
             image: Some("a.jpg".into()),
-            config,
+            imgsz: 320,
+            device: "cpu".into(),
+            imitation,
         }
     }
 
@@ -245,6 +361,81 @@ mod tests {
         form.follow(&OpenThings { student: "other.pt".into(), ..open() });
         let config = &form.campaign.config;
         assert_eq!((config.imgsz, &config.teacher, &*config.student), (640, &None, Path::new("other.pt")));
+    }
+
+    fn edit(form: &mut Form, change: &dyn Fn(&mut ImitationConfig)) {
+        let mut campaign = form.campaign.clone();
+        change(&mut campaign.config.imitation);
+        form.edit(campaign);
+    }
+
+    fn departing(form: &Form) -> Vec<[String; 3]> {
+        form.departures().into_iter().map(|Departure { field, shown, run }| [field, shown, run]).collect()
+    }
+
+    #[test]
+    fn a_run_imitates_what_the_picture_shows_even_where_that_is_no_default() {
+        let mut form = Form::default();
+        let mut open = open();
+        // What the inspector of version 0.1.0 began with, here chosen by a person.
+        open.imitation.set_loss(Loss::FEATURES);
+        open.imitation.mask.rule = LevelRule::PerScale;
+        form.follow(&open);
+        let imitation = &form.campaign.config.imitation;
+        assert_eq!(
+            imitation.clone(),
+            ImitationConfig { psi: 0.7, level_rule: LevelRule::PerScale, ..ImitationConfig::of(Loss::FEATURES) }
+        );
+        assert_eq!(ImitationChoice::of(imitation), open.imitation);
+        assert!(departing(&form).is_empty() && !form.can_follow());
+    }
+
+    #[test]
+    fn a_departure_is_named_with_both_values_until_the_run_follows_again() {
+        let mut form = Form::default();
+        let mut open = open();
+        form.follow(&open);
+        edit(&mut form, &|imitation| imitation.psi = 0.3);
+        edit(&mut form, &|imitation| imitation.norm = Norm::AllScales);
+        form.follow(&open);
+        let text = |parts: [&str; 3]| parts.map(str::to_owned);
+        assert_eq!(departing(&form), [text(["ψ", "0.7", "0.3"]), text(["norm", "per scale", "all scales"])]);
+        // The picture comes to show what the run does; the run does not go along when it leaves again.
+        open.imitation.mask.psi = Psi::saturating(0.3);
+        form.follow(&open);
+        assert_eq!(departing(&form).len(), 1);
+        open.imitation.mask.psi = Psi::saturating(0.9);
+        form.follow(&open);
+        assert_eq!(departing(&form)[0], text(["ψ", "0.9", "0.3"]));
+        form.follow_picture();
+        form.follow(&open);
+        assert!(departing(&form).is_empty() && !form.can_follow());
+        // Nothing is imitated without a teacher.
+        edit(&mut form, &|imitation| imitation.psi = 0.3);
+        form.campaign.config.teacher = None;
+        assert!(departing(&form).is_empty());
+    }
+
+    #[test]
+    fn tap_and_mask_source_go_with_the_loss() {
+        let mut form = Form::default();
+        let mut open = open();
+        form.follow(&open);
+        // The run's own loss keeps its tap and its mask, whatever the picture shows.
+        edit(&mut form, &|imitation| *imitation = imitation.clone().with_loss(Loss::FEATURES));
+        form.follow(&open);
+        let imitation = &form.campaign.config.imitation;
+        assert_eq!((imitation.tap, imitation.mask_source), (Tap::Neck, MaskSource::Iou));
+        let fields: Vec<String> = form.departures().into_iter().map(|departure| departure.field).collect();
+        assert_eq!(fields, ["loss", "mask source", "tap"]);
+        // A tap that was set for one loss is not kept for the next.
+        let mut form = Form::default();
+        open.imitation.set_loss(Loss::FEATURES);
+        form.follow(&open);
+        edit(&mut form, &|imitation| imitation.tap = Tap::Backbone);
+        open.imitation.set_loss(Loss::ANSWERS);
+        form.follow(&open);
+        assert_eq!((form.campaign.config.imitation.contradiction(), departing(&form)), (None, Vec::new()));
     }
 
     #[test]

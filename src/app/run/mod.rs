@@ -32,7 +32,7 @@ use crate::train::verdict::Says;
 use crate::worker::EarlierRun;
 
 pub use batch::BatchView;
-pub use form::{Field, Form, OpenThings, Problem};
+pub use form::{Departure, Field, Form, OpenThings, Problem};
 pub use paired::{Paired, Row, Stand};
 pub use playback::Playback;
 pub use preflight::Examined;

@@ -54,6 +54,8 @@ pub struct InspectionView<'a> {
     pub difference: String,
     /// Features and difference are of one channel: they have a sign.
     pub signed: bool,
+    /// The imitation loss and what its mask is made from: "features, mask iou".
+    pub loss: String,
     /// Weight of the imitation loss.
     pub lambda: f64,
     pub scales: Vec<ScaleView>,
@@ -83,6 +85,8 @@ pub struct ScaleView {
     pub teacher: Option<FeatureView>,
     pub student: Option<FeatureView>,
     pub difference: Option<DifferenceView>,
+    /// How much each cell counts in the imitation loss, 0 to 1; `None` where that cannot be said.
+    pub weights: Option<Grid>,
 }
 
 /// Features, a value a cell.
@@ -126,12 +130,15 @@ pub enum View {
     Anchors,
     Iou,
     Mask,
+    /// How much each cell counts, where that is not the mask of IoUs.
+    Weights,
     Teacher,
     Student,
     Difference,
 }
 
 impl View {
+    /// Those that a whole inspection has.
     const ALL: [Self; 6] = [Self::Anchors, Self::Iou, Self::Mask, Self::Teacher, Self::Student, Self::Difference];
 
     /// As files are named.
@@ -140,6 +147,7 @@ impl View {
             Self::Anchors => "anchors",
             Self::Iou => "iou",
             Self::Mask => "mask",
+            Self::Weights => "weights",
             Self::Teacher => "teacher",
             Self::Student => "student",
             Self::Difference => "difference",
@@ -151,6 +159,7 @@ impl View {
             Self::Anchors => "Anchors at the best cell of each ground truth",
             Self::Iou => "IoU of anchors with ground truths",
             Self::Mask => "Imitation mask",
+            Self::Weights => "How much each cell counts",
             Self::Teacher => "Teacher features",
             Self::Student => "Student features",
             Self::Difference => "Difference of student and teacher",
@@ -162,7 +171,7 @@ impl View {
         match self {
             Self::Anchors => None,
             Self::Iou => Some(ColorMap::Cividis),
-            Self::Mask => Some(ColorMap::Viridis),
+            Self::Mask | Self::Weights => Some(ColorMap::Viridis),
             Self::Teacher | Self::Student | Self::Difference if signed => Some(ColorMap::BlueRed),
             Self::Teacher | Self::Student => Some(ColorMap::Inferno),
             Self::Difference => Some(ColorMap::Magma),
@@ -179,7 +188,7 @@ impl View {
             Self::Teacher => Some(TEACHER),
             Self::Student => Some(STUDENT),
             Self::Difference => Some(DIFFERENCE),
-            Self::Anchors | Self::Iou | Self::Mask => None,
+            Self::Anchors | Self::Iou | Self::Mask | Self::Weights => None,
         }
     }
 }
@@ -204,6 +213,7 @@ pub fn figures<'a>(view: &InspectionView<'a>) -> Vec<(String, FigureSpec<'a>)> {
 pub(super) fn has(scale: &ScaleView, kind: View) -> bool {
     match kind {
         View::Anchors | View::Iou | View::Mask => true,
+        View::Weights => scale.weights.is_some(),
         View::Teacher => scale.teacher.is_some(),
         View::Student => scale.student.is_some(),
         View::Difference => scale.difference.is_some(),
@@ -266,11 +276,12 @@ fn facts(view: &InspectionView<'_>, kind: View) -> Vec<String> {
     match kind {
         View::Anchors => {}
         View::Iou => facts.push(format!("IoU {}", view.convention)),
-        View::Mask => facts.extend(mask_facts(view)),
+        View::Mask | View::Weights => facts.extend(mask_facts(view)),
         View::Teacher => facts.extend([format!("teacher {}", view.teacher), format!("tap {}", view.tap)]),
         View::Student => facts.extend([format!("student {}", view.student), format!("tap {}", view.tap)]),
         View::Difference => {
             facts.extend([format!("teacher {}", view.teacher), format!("student {}", view.student)]);
+            facts.push(format!("loss {}", view.loss));
             facts.push(format!("tap {}", view.tap));
             facts.extend(adapter_fact(view));
             facts.push(format!("λ = {}", tick(view.lambda)));
@@ -370,6 +381,7 @@ const fn short(kind: View) -> &'static str {
         View::Anchors => "anchors",
         View::Iou => "IoU",
         View::Mask => "mask",
+        View::Weights => "weights",
         View::Teacher => "teacher",
         View::Student => "student",
         View::Difference => "difference",
@@ -396,6 +408,10 @@ fn note(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: Detail
             let hits: f64 = scale.count.values().iter().map(|&hits| f64::from(hits)).sum();
             format!("{cells} of {all} cells ({share:.1} %), {hits:.0} anchor hits")
         }
+        View::Weights => scale.weights.as_ref().map_or_else(String::new, |weights| {
+            let sum: f64 = weights.values().iter().map(|&weight| f64::from(weight)).sum();
+            format!("{} of {} cells by weight, loss {}", significant(sum), weights.values().len(), view.loss)
+        }),
         View::Teacher | View::Student => {
             let features = if kind == View::Teacher { &scale.teacher } else { &scale.student };
             features.as_ref().map_or_else(String::new, |features| format!("{} channels", features.channels))
@@ -457,6 +473,12 @@ pub(super) fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> O
             integer: true,
             hide_zero: true,
             ..base(&scale.count, "anchor hits per cell".to_owned())
+        }),
+        View::Weights => Some(Heatmap {
+            range: Some((0.0, 1.0)),
+            opacity: OVER_PHOTO,
+            hide_zero: true,
+            ..base(scale.weights.as_ref()?, "weight of the cell".to_owned())
         }),
         View::Teacher => Some(base(&scale.teacher.as_ref()?.grid, view.features.clone())),
         View::Student => Some(base(&scale.student.as_ref()?.grid, view.features.clone())),
@@ -566,6 +588,7 @@ mod tests {
                 loss: Some(0.0),
                 r2_leave_one_out: None,
             }),
+            weights: None,
         }
     }
 
@@ -585,6 +608,7 @@ mod tests {
             features: "L2 norm over channels".to_owned(),
             difference: "squared L2".to_owned(),
             signed: false,
+            loss: "features, mask iou".to_owned(),
             lambda: 1.0,
             scales: vec![scale("P3", 8, compared), scale("P4", 16, compared)],
         }

@@ -84,6 +84,7 @@ fn scales<'v>(view: &'v InspectionView<'_>, shown: &Shown) -> Result<Vec<&'v Sca
 const fn missing(kind: View) -> &'static str {
     match kind {
         View::Anchors | View::Iou | View::Mask => "no scale has anchors",
+        View::Weights => "what each cell counts is not known: open a teacher and a student that the loss can compare",
         View::Teacher => {
             "the teacher has no features at this scale, or not that channel: show another scale or channel"
         }
@@ -122,6 +123,7 @@ fn facts(view: &InspectionView<'_>, shown: &Shown) -> Vec<String> {
     let adapter = adapter_fact(view);
     facts.extend((teacher || student || adapter.is_some()).then(|| format!("tap {}", view.tap)));
     facts.extend(adapter);
+    facts.extend((teacher && student).then(|| format!("loss {}", view.loss)));
     facts.push(match shown.ratio {
         Some(ratio) => format!("λ = {} here, by gradient ratio {} in the run", tick(view.lambda), tick(ratio)),
         None => format!("λ = {}", tick(view.lambda)),
@@ -166,7 +168,7 @@ fn colored(view: &InspectionView<'_>, shown: &Shown, scale: &ScaleView, kind: Vi
     let mask = marked(&scale.count, scale.stride).inside;
     let inside = Some(mask).filter(|mask| is_veiled(shown, kind) && mask.len() == map.grid.values().len());
     let signed = view.signed && kind.is_of_models();
-    let over_image = matches!(kind, View::Iou | View::Mask);
+    let over_image = matches!(kind, View::Iou | View::Mask | View::Weights);
     let rule = EndsRule { fixed: shown.range, signed, from_zero: over_image || (kind == View::Difference && !signed) };
     // An empty mask leaves no cell to take a range from.
     let counted = inside.as_ref().filter(|mask| mask.contains(&true));
@@ -304,6 +306,7 @@ mod tests {
             features: "L2 norm over channels".into(),
             difference: "squared L2".into(),
             signed: false,
+            loss: "features, mask iou".into(),
             lambda: 0.5,
             scales: vec![ScaleView {
                 name: "P5".into(),
@@ -322,6 +325,7 @@ mod tests {
                     loss: Some(3.0),
                     r2_leave_one_out: None,
                 }),
+                weights: None,
             }],
         }
     }

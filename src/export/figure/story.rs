@@ -343,6 +343,7 @@ mod tests {
                 loss: Some(3.0),
                 r2_leave_one_out: None,
             }),
+            weights: None,
         };
         let numbers = StoryNumbers {
             image: "a.jpg".into(),
@@ -399,6 +400,7 @@ mod tests {
                 features: "L2 norm over channels".into(),
                 difference: "squared L2".into(),
                 signed: false,
+                loss: "features, mask iou".into(),
                 lambda: 1.0,
                 scales: vec![scale],
             },

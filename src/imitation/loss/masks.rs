@@ -11,7 +11,7 @@ use crate::imitation::mask::{IouConvention, IouField, LevelRule, MaskError, Psi}
 use crate::yolo::anchors::AnchorScale;
 
 /// A soft weight counts as a cell from here on.
-const COUNTED: f64 = 0.05;
+pub const COUNTED: f64 = 0.05;
 
 /// Where a mask comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
@@ -64,12 +64,12 @@ impl FromStr for MaskSource {
     }
 }
 
-/// What decides a cell's membership.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MaskRule {
+/// What decides which cells count; ψ, the level rule and the convention are the IoU mask's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MaskChoice {
     pub source: MaskSource,
     pub psi: Psi,
-    pub level: LevelRule,
+    pub rule: LevelRule,
     pub convention: IouConvention,
 }
 
@@ -104,7 +104,7 @@ pub struct MaskInputs<'a> {
 }
 
 /// The masks of every scale; each image's from its own boxes.
-pub fn batch_masks(inputs: &MaskInputs<'_>, rule: MaskRule, device: Device) -> Result<Vec<BatchMask>, TchError> {
+pub fn batch_masks(inputs: &MaskInputs<'_>, choice: MaskChoice, device: Device) -> Result<Vec<BatchMask>, TchError> {
     let MaskInputs { boxes, scales, input, teacher_heads } = *inputs;
     let shape = |scale: &AnchorScale| {
         let (rows, cols) = scale.shape(input.width, input.height);
@@ -115,11 +115,11 @@ pub fn batch_masks(inputs: &MaskInputs<'_>, rule: MaskRule, device: Device) -> R
         let cells = Tensor::f_from_slice(&cells)?.f_view(shape(scale))?.f_to_device(device)?;
         Ok(BatchMask { cells, count, is_whole: false })
     };
-    match rule.source {
+    match choice.source {
         MaskSource::Iou => {
             let mut cells: Vec<Vec<f32>> = vec![Vec::new(); scales.len()];
             for boxes in boxes {
-                let mask = IouField::compute(scales, input, boxes, rule.convention).mask(rule.psi, rule.level);
+                let mask = IouField::compute(scales, input, boxes, choice.convention).mask(choice.psi, choice.rule);
                 for (cells, scale) in cells.iter_mut().zip(&mask.scales) {
                     cells.extend(scale.count.iter().map(|&hits| if hits > 0 { 1.0 } else { 0.0 }));
                 }

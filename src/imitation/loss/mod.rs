@@ -26,7 +26,7 @@ use tch::{Kind, TchError, Tensor};
 use thiserror::Error;
 
 pub use cells::{CellTerm, CellTerms, LossOnScale};
-pub use masks::{BatchMask, MaskInputs, MaskRule, MaskSource, batch_masks, box_cells, objectness_cells};
+pub use masks::{BatchMask, COUNTED, MaskChoice, MaskInputs, MaskSource, batch_masks, box_cells, objectness_cells};
 
 use super::lambda::{Decay, Lambda, Norm};
 use crate::yolo::anchors::AnchorScale;
@@ -352,8 +352,8 @@ mod tests {
 
     const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 
-    fn rule(source: MaskSource) -> MaskRule {
-        MaskRule { source, psi: Psi::default(), level: LevelRule::PerScale, convention: IouConvention::Exact }
+    fn rule(source: MaskSource) -> MaskChoice {
+        MaskChoice { source, psi: Psi::default(), rule: LevelRule::PerScale, convention: IouConvention::Exact }
     }
 
     fn scales() -> Vec<AnchorScale> {
@@ -394,7 +394,7 @@ mod tests {
         let per_image = masks[0].cells.sum_dim_intlist([1_i64, 2, 3].as_slice(), false, Kind::Float);
         let alone = |boxes: &[BoundingBox]| {
             let rule = rule(MaskSource::Iou);
-            IouField::compute(&scales(), input, boxes, rule.convention).mask(rule.psi, rule.level).scales[0].mask_cells
+            IouField::compute(&scales(), input, boxes, rule.convention).mask(rule.psi, rule.rule).scales[0].mask_cells
                 as f32
         };
         let expected: Vec<f32> = images.iter().map(|boxes| alone(boxes)).collect();

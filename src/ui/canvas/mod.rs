@@ -23,12 +23,13 @@ use egui::{
 };
 use image::RgbImage;
 
-use crate::app::Command;
 use crate::app::language::t;
 use crate::app::run::Track;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
+use crate::app::{Command, Measures};
 use crate::export::figure::inspection::DetectionView;
 use crate::geometry::Size;
+use crate::imitation::choice::MaskSource;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, ScalePull, Scene};
 use crate::train::event::Snapshot;
@@ -52,6 +53,10 @@ pub struct CanvasModel<'a> {
     /// Changes whenever the mask does.
     pub mask_version: u64,
     pub comparison: Option<&'a Arc<Comparison>>,
+    /// What the imitation loss says of the comparison.
+    pub measures: Option<&'a Measures>,
+    /// How much each cell counts stands in the place of the IoU mask.
+    pub weighed: Option<MaskSource>,
     /// Detections of a student in place of the comparison's, by name; the ground truths step back.
     pub found: Option<&'a [DetectionView]>,
     /// A moment of a run, whose maps take the place of the comparison's difference.

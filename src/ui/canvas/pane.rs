@@ -99,8 +99,10 @@ impl PaneMemory {
     /// Makes again what no longer shows the model. Returns what stands in the way of a map.
     fn update(&mut self, ctx: &egui::Context, model: &CanvasModel<'_>, scale: usize) -> Result<(), &'static str> {
         let view = model.view;
-        let masks_features = view.inside_mask && !matches!(view.layer, Layer::Image | Layer::Anchors | Layer::Iou);
-        if view.layer == Layer::Mask || masks_features {
+        let masks_features =
+            view.inside_mask && matches!(view.layer, Layer::Teacher | Layer::Student | Layer::Difference);
+        let shows_hits = view.layer == Layer::IouMask || (view.layer == Layer::Mask && model.weighed.is_none());
+        if shows_hits || masks_features {
             let id = MaskId::of(model);
             if self.mask.as_ref().is_none_or(|(shown, _)| *shown != id) {
                 self.mask = Some((id, ShownMask::of(model, scale)));
@@ -131,11 +133,11 @@ impl PaneMemory {
             let texture = self.map.take().and_then(|map| map.texture);
             self.map = Some(Map { source, values, paint: None, texture, range: (0.0, 1.0), not_finite });
         }
-        let scheme = maps::scheme(view.layer, view.difference, view.channels, view.color_map);
+        let scheme = maps::scheme(view, maps::loss_name(model), model.weighed.is_some());
         let scheme = scheme.map(|scheme| Scheme { unit: maps::unit(model).unwrap_or(scheme.unit), ..scheme });
         let (Some(map), Some(scheme)) = (&mut self.map, scheme) else { return Ok(()) };
         let grid = map.values.as_ref().map_err(|missing| *missing)?;
-        let inside = mask.filter(|mask| view.layer != Layer::Mask && mask.fits(grid.height(), grid.width()));
+        let inside = mask.filter(|mask| !shows_hits && mask.fits(grid.height(), grid.width()));
         let paint = Paint { scheme, range: view.range, inside: inside.map(|_| MaskId::of(model)) };
         if map.paint.as_ref() != Some(&paint) {
             // An empty mask leaves no cell to take a range from.
@@ -325,11 +327,12 @@ impl PaneMemory {
         }
         let Some(map) = self.map.as_ref().filter(|map| map.values.is_ok()) else { return };
         let Some(paint) = &map.paint else { return };
+        let unit = paint.scheme.unit.text();
         let bar = ColorBar {
             map: paint.scheme.map,
             low: map.range.0,
             high: map.range.1,
-            unit: tr(paint.scheme.unit),
+            unit: &unit,
             locked: matches!(model.view.range, RangeMode::Locked { .. }),
             not_finite: map.not_finite,
         };

@@ -33,7 +33,7 @@ pub fn paint(grid: &Grid, scheme: &Scheme, range: (f32, f32), inside: Option<imp
                 palette::NOT_FINITE
             } else if inside.as_ref().is_some_and(|inside| !inside(cell)) {
                 VEIL
-            } else if scheme.zero_is_clear && value == 0.0 {
+            } else if scheme.clear_to.is_some_and(|most| value <= most) {
                 Color32::TRANSPARENT
             } else {
                 let share = colormap::share(value, range);
@@ -65,13 +65,15 @@ pub fn photograph(picture: &image::RgbImage, limit: usize) -> ColorImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::view::{ChannelView, Layer};
+    use crate::app::view::{ChannelView, Layer, ViewSettings};
     use crate::export::colormap::ColorMap;
     use crate::imitation::difference::DifferenceKind;
     use crate::ui::canvas::maps::scheme;
 
     fn of(layer: Layer, channels: ChannelView) -> Scheme {
-        scheme(layer, DifferenceKind::default(), channels, None).expect("a layer with a map")
+        let difference = Some(DifferenceKind::default());
+        let view = ViewSettings { layer, channels, difference, ..ViewSettings::default() };
+        scheme(&view, "answers", false).expect("a layer with a map")
     }
 
     fn row(values: &[f32]) -> Grid {

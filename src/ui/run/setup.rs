@@ -8,10 +8,11 @@ use egui::{
 };
 
 use crate::app::glossary::Term;
+use crate::app::imitation::{reason, refused};
 use crate::app::language::{key, t, tr};
-use crate::app::run::{Field, Problem};
+use crate::app::run::{Departure, Field, Problem};
 use crate::app::{Command, RunFile};
-use crate::imitation::choice::{Loss, MaskSource};
+use crate::imitation::choice::{Loss, MaskSource, Reads};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};
 use crate::train::config::{
@@ -320,15 +321,28 @@ fn fold(ui: &mut Ui, title: &str, summary: &str, add: impl FnOnce(&mut Ui)) {
 
 fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems: &[Problem], memory: &mut SetUp) {
     let config = &mut campaign.config;
-    let summary = t!(
-        "ψ {psi} · {rule} · {tap} · adapter {side}×{side}",
-        psi = config.imitation.psi,
-        rule = tr(config.imitation.level_rule.name()),
-        tap = tr(config.imitation.tap.name()),
-        side = config.imitation.adapter_kernel
+    departures(ui, panel);
+    let chosen = &config.imitation;
+    let summary = format!(
+        "{} · {} · ψ {} · {} · {}",
+        chosen.loss,
+        t!("mask {source}", source = tr(chosen.mask_source.name())),
+        chosen.psi,
+        tr(chosen.level_rule.name()),
+        tr(chosen.tap.name())
     );
     fold(ui, key!("Imitation"), &summary, |ui| imitation(ui, config));
     why(ui, problems, Field::Imitation);
+    if let Some(mismatch) = panel.state.runs.form.refusal.as_ref().filter(|_| config.teacher.is_some()) {
+        amber(ui, &refused(config.imitation.loss, mismatch));
+        let other = Loss::FOR_OTHER_HEADS;
+        let help = t!("The run imitates {loss} at the neck, with what belongs to it.", loss = other);
+        if ui.button(t!("Take {loss} for the run", loss = other)).on_hover_text(help).clicked() {
+            config.imitation = std::mem::take(&mut config.imitation).with_loss(other);
+        }
+    } else if let Some(reason) = reason(panel.state).filter(|_| config.imitation.loss == Loss::FOR_OTHER_HEADS) {
+        amber(ui, &reason);
+    }
     let name = config.optimizer.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
     let every = widgets::counted(config.evaluate_every as usize, "epoch", "epochs");
     let summary = t!(
@@ -352,6 +366,28 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
     fold(ui, key!("Data and device"), &summary, |ui| machine(ui, panel, config));
 }
 
+fn amber(ui: &mut Ui, text: &str) {
+    ui.add(Label::new(RichText::new(text).small().color(Palette::of(ui).warning)).wrap());
+}
+
+/// In what the run is not what the picture shows, and the two ways back.
+fn departures(ui: &mut Ui, panel: &mut Panel<'_>) {
+    let found = panel.state.runs.form.departures();
+    if found.is_empty() {
+        widgets::note(ui, t!("The run imitates what the picture shows."));
+        return;
+    }
+    let each = found.iter().map(|Departure { field, shown, run }| {
+        t!("{field}: {shown} in the picture, {run} in the run", field, shown, run)
+    });
+    let each: Vec<String> = each.collect();
+    amber(ui, &t!("The run departs from the picture. {each}.", each = each.join(t!("; "))));
+    ui.horizontal(|ui| {
+        panel.button(ui, Command::FollowPicture, Command::FollowPicture.label());
+        panel.button(ui, Command::ShowRunChoice, Command::ShowRunChoice.label());
+    });
+}
+
 fn imitation(ui: &mut Ui, config: &mut RunConfig) {
     let imitation = &mut config.imitation;
     let help = t!("What the student imitates; tap, mask and λ become those that belong to it.");
@@ -364,7 +400,7 @@ fn imitation(ui: &mut Ui, config: &mut RunConfig) {
         }
     });
     option(ui, t!("Mask source"), t!("Which cells count in the imitation, and how much."), |ui| {
-        let all = MaskSource::ALL.map(|source| (source, source.name(), tr(source.explanation())));
+        let all = MaskSource::ALL.map(|source| (source, tr(source.name()), tr(source.explanation())));
         one_of(ui, t!("Mask source of the run"), &mut imitation.mask_source, &all);
     });
     option(ui, "ψ", tr(Term::Psi.explanation()), |ui| {
@@ -378,12 +414,15 @@ fn imitation(ui: &mut Ui, config: &mut RunConfig) {
         let all = IouConvention::ALL.map(|iou| (iou, iou.name(), tr(iou.explanation())));
         one_of(ui, t!("IoU of the run"), &mut imitation.iou, &all);
     });
-    option(ui, t!("Tap"), tr(Term::Tap.explanation()), |ui| {
-        let fits = |tap: &Tap| ImitationConfig { tap: *tap, ..imitation.clone() }.contradiction().is_none();
-        let all: Vec<_> =
-            Tap::ALL.into_iter().filter(fits).map(|tap| (tap, tr(tap.name()), tr(tap.explanation()))).collect();
-        one_of(ui, t!("Tap of the run"), &mut imitation.tap, &all);
-    });
+    let reads_features = imitation.loss.reads() == Reads::Features;
+    if reads_features {
+        option(ui, t!("Tap"), tr(Term::Tap.explanation()), |ui| {
+            let fits = |tap: &Tap| ImitationConfig { tap: *tap, ..imitation.clone() }.contradiction().is_none();
+            let all: Vec<_> =
+                Tap::ALL.into_iter().filter(fits).map(|tap| (tap, tr(tap.name()), tr(tap.explanation()))).collect();
+            one_of(ui, t!("Tap of the run"), &mut imitation.tap, &all);
+        });
+    }
     option(
         ui,
         t!("Norm"),
@@ -401,6 +440,9 @@ fn imitation(ui: &mut Ui, config: &mut RunConfig) {
     option(ui, t!("Stop step"), t!("From this step on the imitation has no weight."), |ui| {
         optional(ui, t!("Stop step"), &mut imitation.stop_step, 1000, 1..=10_000_000);
     });
+    if !reads_features {
+        return;
+    }
     option(ui, t!("Adapter"), t!("Side of the convolution that maps student to teacher channels."), |ui| {
         let all = [
             (1, "1×1", t!("A linear map at every cell.")),

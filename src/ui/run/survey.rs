@@ -165,7 +165,7 @@ fn title(ui: &Ui, panel: &PlotPanel, place: Rect) {
 /// One plot, in which a click or a drag sets ψ.
 fn plot(ui: &mut Ui, panel: &mut Panel<'_>, of: &PlotPanel, place: Rect) {
     let palette = Palette::of(ui);
-    let psi = f64::from(panel.state.psi.get());
+    let psi = f64::from(panel.state.imitation.mask.psi.get());
     let values = of.lines.iter().flat_map(|line| &line.points).map(|point| point[1]);
     let top = values.fold(0.0, f64::max);
     let top = if top > 0.0 { top * 1.06 } else { 1.0 };
@@ -181,7 +181,7 @@ fn plot(ui: &mut Ui, panel: &mut Panel<'_>, of: &PlotPanel, place: Rect) {
         plot_ui.vline(set);
         for (line, points) in of.lines.iter().zip(&lines) {
             let [r, g, b] = line.color;
-            let chosen = line.label == panel.state.rule.name();
+            let chosen = line.label == panel.state.imitation.mask.rule.name();
             let drawn = egui_plot::Line::new("", PlotPoints::Borrowed(points))
                 .color(egui::Color32::from_rgb(r, g, b))
                 .width(if chosen { 2.5 } else { 1.5 })
@@ -196,7 +196,7 @@ fn plot(ui: &mut Ui, panel: &mut Panel<'_>, of: &PlotPanel, place: Rect) {
     if let Some(at) = response.interact_pointer_pos().filter(|_| response.clicked() || response.dragged()) {
         let at = shown.transform.value_from_position(at).x.clamp(0.0, 1.0);
         let at = ((at * 100.0).round() / 100.0) as f32;
-        if at != panel.state.psi.get() {
+        if at != panel.state.imitation.mask.psi.get() {
             panel.push(Command::SetPsi(at));
         }
     }
@@ -239,7 +239,8 @@ fn overlap(ui: &mut Ui, state: &State, surveyed: &Surveyed) {
         for rule in LevelRule::ALL {
             let (place, response) = ui.allocate_exact_size(vec2(24.0, 16.0), Sense::hover());
             let ends = [place.left_center() + vec2(2.0, 0.0), place.right_center() - vec2(2.0, 0.0)];
-            let stroke = Stroke::new(if rule == state.rule { 2.5 } else { 1.5 }, rule_color(palette, rule));
+            let stroke =
+                Stroke::new(if rule == state.imitation.mask.rule { 2.5 } else { 1.5 }, rule_color(palette, rule));
             if rule == LevelRule::Assigned {
                 ui.painter().extend(egui::Shape::dashed_line(&ends, stroke, 6.0, 4.0));
             } else {
@@ -247,15 +248,15 @@ fn overlap(ui: &mut Ui, state: &State, surveyed: &Surveyed) {
             }
             response.on_hover_text(tr(rule.explanation()));
             let name = tr(rule.name());
-            let name = if rule == state.rule { widgets::strong(name) } else { RichText::new(name) };
+            let name = if rule == state.imitation.mask.rule { widgets::strong(name) } else { RichText::new(name) };
             ui.label(name).on_hover_text(tr(rule.explanation()));
         }
     });
     ui.add_space(palette::HALF);
-    let at = survey.nearest(state.psi);
+    let at = survey.nearest(state.imitation.mask.psi);
     let psi = survey.psis.get(at).copied().unwrap_or_default();
-    let (rule, shown) = (tr(state.rule.name()), format!("{psi:.2}"));
-    let heading = match psi == state.psi.get() {
+    let (rule, shown) = (tr(state.imitation.mask.rule.name()), format!("{psi:.2}"));
+    let heading = match psi == state.imitation.mask.psi.get() {
         true => t!("Mask, positives · {rule} · ψ {psi}", rule, psi = shown),
         false => t!("Mask, positives · {rule} · nearest ψ {psi}", rule, psi = shown),
     };
@@ -272,7 +273,8 @@ fn overlap(ui: &mut Ui, state: &State, surveyed: &Surveyed) {
     ];
     ui.spacing_mut().item_spacing.y = 0.0;
     table::header(ui, &columns, None);
-    for (scale, Overlap { only_mask, only_positives, both }) in survey.scales.iter().zip(survey.overlap(state.rule, at))
+    for (scale, Overlap { only_mask, only_positives, both }) in
+        survey.scales.iter().zip(survey.overlap(state.imitation.mask.rule, at))
     {
         let [mask, positives, both] = [only_mask, only_positives, both].map(|count| grouped(count as usize));
         let spoken = t!(

@@ -109,8 +109,8 @@ fn view_of(step: Step, at: u32) -> ViewSettings {
         Step::CellAnchors => (Layer::Anchors, one),
         Step::ScaleAnchors => (Layer::Anchors, ScaleChoice::All),
         Step::Iou | Step::Best | Step::Threshold => (Layer::Iou, one),
-        Step::Mask => (Layer::Mask, one),
-        Step::Union => (Layer::Mask, ScaleChoice::All),
+        Step::Mask => (Layer::IouMask, one),
+        Step::Union => (Layer::IouMask, ScaleChoice::All),
         Step::Features | Step::Run => (Layer::Difference, one),
         Step::Difference | Step::Inside | Step::Loss | Step::Answers => (Layer::Difference, ScaleChoice::All),
     };

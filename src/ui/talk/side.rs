@@ -189,7 +189,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, story: &StoryNumbers) {
 
 /// ψ, to be dragged on stage.
 fn psi(ui: &mut Ui, panel: &mut Panel<'_>) {
-    let now = panel.state.psi.get();
+    let now = panel.state.imitation.mask.psi.get();
     let mut value = now;
     ui.horizontal(|ui| {
         ui.label(RichText::new(format!("ψ = {now:.2}")).font(FontId::new(FORMULA, style::bold())));

@@ -39,7 +39,10 @@ fn a_replay_brings_its_picture_anchors_and_mask_and_asks_for_no_model() {
     let [Job::Field { scene, anchors, convention }] = &asked[..] else { panic!("{asked:?}") };
     assert!(Arc::ptr_eq(scene, &replay.scene));
     assert_eq!(state.anchors.as_ref().map(|anchors| anchors.owner), Some(AnchorOwner::Replay));
-    assert_eq!((state.psi.get(), state.view.layer, state.runs.tab), (0.25, Layer::Difference, RunTab::Curves));
+    assert_eq!(
+        (state.imitation.mask.psi.get(), state.view.layer, state.runs.tab),
+        (0.25, Layer::Difference, RunTab::Curves)
+    );
     let field = Arc::new(IouField::compute(anchors, scene.input_size(), &scene.boxes(), *convention));
     let report = Report::Field { scene: Arc::clone(scene), anchors: anchors.clone(), convention: *convention, field };
     receive(&mut state, report);

@@ -1,0 +1,70 @@
+//! What is imitated, as the window chooses it: which loss two models call for, and why one refuses them.
+
+use std::path::Path;
+
+use crate::app::language::{t, tr};
+use crate::app::messages::Level;
+use crate::app::state::State;
+use crate::app::update::{Effect, tell};
+use crate::imitation::choice::{Loss, Mismatch, default_loss, heads_mismatch, loss_mismatch};
+use crate::inspect::Role;
+
+/// Until a person chooses one, the loss is the one that the two models call for. What keeps their heads from being compared
+/// is said once.
+pub(super) fn follow_loss(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some([teacher, student]) = state.pair() else {
+        (state.heads_differ, state.refusal) = (None, None);
+        return;
+    };
+    let (now, usual) = (state.imitation.compared.loss, default_loss(teacher, student).loss);
+    let loss = if state.loss_is_chosen { now } else { usual };
+    let (differ, refusal) = (heads_mismatch(teacher, student), loss_mismatch(loss, teacher, student));
+    if loss != now {
+        state.imitation.set_loss(loss);
+    }
+    if (&state.heads_differ, &state.refusal) == (&differ, &refusal) {
+        return;
+    }
+    (state.heads_differ, state.refusal) = (differ, refusal);
+    if let Some(text) = state.refusal.as_ref().map(|why| refused(loss, why)).or_else(|| reason(state)) {
+        tell(state, Level::Warning, t!("the two models"), text, effects);
+    }
+}
+
+/// Why the next run's loss cannot compare its two models, as far as these are the ones that are open.
+pub(super) fn refusal_of_run(state: &State) -> Option<Mismatch> {
+    let config = &state.runs.form.campaign.config;
+    let is_open = |role, path: &Path| state.model(role).path() == Some(path);
+    let known = is_open(Role::Teacher, config.teacher.as_deref()?) && is_open(Role::Student, &config.student);
+    let [teacher, student] = state.pair().filter(|_| known)?;
+    loss_mismatch(config.imitation.loss, teacher, student)
+}
+
+/// Why the loss is not the usual one; `None` where it is, or where a person has chosen it.
+pub fn reason(state: &State) -> Option<String> {
+    let why = state.heads_differ.as_ref().filter(|_| !state.loss_is_chosen)?;
+    let (loss, tap) = (state.imitation.compared.loss, tr(state.imitation.compared.tap.name()));
+    Some(t!("{loss} at the {tap}, because {why}.", loss, tap, why = said(why)))
+}
+
+/// That a loss cannot compare two models, and what can.
+pub fn refused(loss: Loss, why: &Mismatch) -> String {
+    t!(
+        "{loss} compares heads, but {why}; {other} compares the neck.",
+        loss,
+        why = said(why),
+        other = Loss::FOR_OTHER_HEADS
+    )
+}
+
+fn said(mismatch: &Mismatch) -> String {
+    match mismatch {
+        Mismatch::Anchors { scale } => t!("the anchors of teacher and student differ at {scale}", scale),
+        Mismatch::NoSharedClass { teacher, student } => {
+            t!("teacher and student have no class in common ({teacher} and {student})", teacher, student)
+        }
+        Mismatch::Classes { teacher, student } => {
+            t!("their classes differ in number or order ({teacher} and {student} classes)", teacher, student)
+        }
+    }
+}
