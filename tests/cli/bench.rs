@@ -115,8 +115,6 @@ fn the_loader_alone_says_how_many_images_and_of_what() {
 
 #[test]
 fn bad_input_is_one_clear_line() {
-    fails_with(&["bench", "--loader"], &["--data"]);
-    fails_with(&["bench", "--uncached"], &["--loader"]);
     fails_with(&["bench", "--loader", "--data", "nowhere.yaml"], &["nowhere.yaml", "no such file"]);
     fails_with(
         &["bench", "--loader", "--data", &sample("data.yaml"), "--hyp", &sample("models/student.pt")],

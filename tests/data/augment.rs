@@ -115,6 +115,13 @@ fn noise(width: u32, height: u32) -> RgbImage {
     })
 }
 
+/// What a plan makes of the tiles, in memory that was something else before.
+pub fn picture(plan: &Plan, input: Size, tile: &mut dyn FnMut(usize) -> Option<Tile>) -> (RgbImage, Vec<Label>) {
+    let mut image = RgbImage::from_pixel(input.width, input.height, Rgb([17; 3]));
+    let labels = plan.apply(input, tile, &mut image).unwrap();
+    (image, labels)
+}
+
 fn fnv1a(bytes: &[u8]) -> String {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
     format!("{:016x}", bytes.iter().fold(0xCBF2_9CE4_8422_2325, step))
@@ -133,8 +140,7 @@ fn plans_give_the_pixels_and_boxes_of_the_reference() {
             flip_horizontal: case.flip_horizontal,
         };
         let input = Size::square(case.input);
-        let mut image = RgbImage::new(input.width, input.height);
-        let labels = plan.apply(input, &mut |index| Some(golden.samples[index].tile(input)), &mut image).unwrap();
+        let (image, labels) = picture(&plan, input, &mut |index| Some(golden.samples[index].tile(input)));
 
         match &case.hash {
             Some(hash) => assert_eq!(fnv1a(&image), *hash, "{name}: pixels"),
@@ -196,9 +202,8 @@ fn a_pixel_is_the_mean_of_the_four_around_the_place_it_comes_from_also_across_se
             flip_vertical: flips & 1 != 0,
             flip_horizontal: flips & 2 != 0,
         };
-        let mut image = RgbImage::new(input.width, input.height);
         let mut tile = |index: usize| Some(Tile { image: Arc::new(tiles[index].clone()), labels: Vec::new() });
-        plan.apply(input, &mut tile, &mut image).unwrap();
+        let (image, _) = picture(&plan, input, &mut tile);
 
         let m = warp.matrix(Size::new(144, 112), input);
         let mut off_by_one = 0;
@@ -237,9 +242,8 @@ fn a_warp_that_maps_all_into_one_point_or_nowhere_leaves_grey() {
     ] {
         let scene = Scene { layout: Layout::Letterbox(0), warp };
         let plan = Plan { scene, mixup: None, hsv: None, flip_vertical: false, flip_horizontal: true };
-        let mut image = RgbImage::new(32, 32);
         let tile = Tile { image: Arc::new(noise(32, 32)), labels: Vec::new() };
-        plan.apply(input, &mut |_| Some(tile.clone()), &mut image).unwrap();
+        let (image, _) = picture(&plan, input, &mut |_| Some(tile.clone()));
         assert!(image.iter().all(|level| *level == 114), "{warp:?}");
     }
 }
