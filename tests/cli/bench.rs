@@ -99,7 +99,7 @@ fn the_loader_alone_says_how_many_images_and_of_what() {
         assert_eq!((&setup["imgsz"], &setup["batch"], &setup["cached"]), (&64.into(), &2.into(), &cached.into()));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // All but one, and never none.
-        let workers = if cached { cores.max(2).min(17) - 1 } else { 2 };
+        let workers = if cached { cores.clamp(2, 17) - 1 } else { 2 };
         assert_eq!(setup["workers"], workers);
         let number = |name: &str| report[name].as_f64().expect("a number");
         assert!(number("images") >= 1.0 && number("seconds") >= 0.2, "{report}");

@@ -28,34 +28,49 @@ pub fn jitter(pixels: &mut [u8], gains: [f64; 3]) {
     ];
     let mut planes = [[0; BLOCK]; 3];
     for block in pixels.as_chunks_mut::<3>().0.chunks_mut(BLOCK) {
-        to_hsv(block, &mut planes);
+        split(block, &mut planes);
+        to_hsv(&mut planes);
         for (plane, table) in planes.iter_mut().zip(&tables) {
             for value in plane {
                 *value = table[usize::from(*value)];
             }
         }
-        to_rgb(&planes, block);
+        to_rgb(&mut planes);
+        merge(&planes, block);
     }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn to_hsv(block: &[[u8; 3]], planes: &mut Planes) {
-    let [hues, saturations, values] = planes;
-    for (((pixel, hue), saturation), value) in block.iter().zip(hues).zip(saturations).zip(values) {
-        let [r, g, b] = pixel.map(i32::from);
-        let most = r.max(g).max(b);
-        let chroma = most - r.min(g).min(b);
-        let sixths = if most == r {
+fn split(block: &[[u8; 3]], [first, second, third]: &mut Planes) {
+    for (((pixel, a), b), c) in block.iter().zip(first).zip(second).zip(third) {
+        [*a, *b, *c] = *pixel;
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn merge([first, second, third]: &Planes, block: &mut [[u8; 3]]) {
+    for (((pixel, a), b), c) in block.iter_mut().zip(first).zip(second).zip(third) {
+        *pixel = [*a, *b, *c];
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn to_hsv([reds, greens, blues]: &mut Planes) {
+    for ((red, green), blue) in reds.iter_mut().zip(greens).zip(blues) {
+        let [r, g, b] = [*red, *green, *blue].map(i32::from);
+        let value = r.max(g).max(b);
+        let chroma = value - r.min(g).min(b);
+        let sixths = if value == r {
             g - b
-        } else if most == g {
+        } else if value == g {
             b - r + 2 * chroma
         } else {
             r - g + 4 * chroma
         };
-        let turned = rounded(sixths * reciprocal(HUES / 6, chroma));
-        *hue = if turned < 0 { turned + HUES } else { turned } as u8;
-        *saturation = rounded(chroma * reciprocal(255, most)) as u8;
-        *value = most as u8;
+        let hue = rounded(sixths * reciprocal(HUES / 6, chroma));
+        *red = if hue < 0 { hue + HUES } else { hue } as u8;
+        *green = rounded(chroma * reciprocal(255, value)) as u8;
+        *blue = value as u8;
     }
 }
 
@@ -74,29 +89,46 @@ fn rounded(value: i32) -> i32 {
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn to_rgb(planes: &Planes, block: &mut [[u8; 3]]) {
-    let [hues, saturations, values] = planes;
-    for (((pixel, hue), saturation), value) in block.iter_mut().zip(hues).zip(saturations).zip(values) {
-        let hue = f32::from(*hue) * (6.0 / HUES as f32);
+fn to_rgb([hues, saturations, values]: &mut Planes) {
+    for ((h, s), v) in hues.iter_mut().zip(saturations).zip(values) {
+        let hue = f32::from(*h) * (6.0 / HUES as f32);
         let sector = floor(hue);
         let fraction = hue - sector;
-        let saturation = f32::from(*saturation) * (1.0 / 255.0);
-        let value = f32::from(*value) * (1.0 / 255.0);
+        let saturation = f32::from(*s) * (1.0 / 255.0);
+        let value = f32::from(*v) * (1.0 / 255.0);
         // One rounding, as a fused multiply-add has.
         let less = |share: f32| value * ((1.0 - f64::from(saturation) * f64::from(share)) as f32);
         let (low, falling, rising) = (value * (1.0 - saturation), less(fraction), less(1.0 - fraction));
-        // By sector: the one of 0 and that of 5 first and last.
-        let among = |of: [f32; 6]| {
-            let pick = |sector_is: f32, this: f32, other: f32| if sector == sector_is { this } else { other };
-            let rest = pick(4.0, of[4], of[5]);
-            pick(0.0, of[0], pick(1.0, of[1], pick(2.0, of[2], pick(3.0, of[3], rest))))
+        let is = |number: f32| sector == number;
+        let cut = |channel: f32| (floor(channel * 255.0) + WHOLE).to_bits() as u8;
+        let red = if is(1.0) {
+            falling
+        } else if is(4.0) {
+            rising
+        } else if is(2.0) | is(3.0) {
+            low
+        } else {
+            value
         };
-        *pixel = [
-            among([value, falling, low, low, rising, value]),
-            among([rising, value, value, falling, low, low]),
-            among([low, low, rising, value, value, falling]),
-        ]
-        .map(|channel| (floor(channel * 255.0) + WHOLE).to_bits() as u8);
+        let green = if is(0.0) {
+            rising
+        } else if is(3.0) {
+            falling
+        } else if is(1.0) | is(2.0) {
+            value
+        } else {
+            low
+        };
+        let blue = if is(2.0) {
+            rising
+        } else if is(0.0) | is(1.0) {
+            low
+        } else if is(3.0) | is(4.0) {
+            value
+        } else {
+            falling
+        };
+        (*h, *s, *v) = (cut(red), cut(green), cut(blue));
     }
 }
 
