@@ -165,19 +165,20 @@ fn plans_give_the_pixels_and_boxes_of_the_reference() {
     }
 }
 
-/// The level at (x, y) of four tiles around `center`, of which none reaches past its canvas; grey elsewhere.
+/// The level at (x, y) of four tiles around `center` on a canvas of 144 × 112; grey elsewhere.
 fn mosaic_pixel(tiles: &[RgbImage; 4], center: (i64, i64), (x, y): (i64, i64)) -> [f64; 3] {
     for (index, tile) in tiles.iter().enumerate() {
         let (width, height) = (i64::from(tile.width()), i64::from(tile.height()));
         let (u, v) = (x - center.0 + (1 - index as i64 % 2) * width, y - center.1 + (1 - index as i64 / 2) * height);
-        if (0..width).contains(&u) && (0..height).contains(&v) {
+        let on_canvas = (0..144).contains(&x) && (0..112).contains(&y);
+        if on_canvas && (0..width).contains(&u) && (0..height).contains(&v) {
             return tile.get_pixel(u as u32, v as u32).0.map(f64::from);
         }
     }
     [114.0; 3]
 }
 
-/// Straight and turned warps take ways of their own, and both meet seams, tiles that end early, and the canvas's border.
+/// Straight and turned warps take ways of their own, and both meet seams, tiles that end early and late, and the border.
 #[test]
 fn a_pixel_is_the_mean_of_the_four_around_the_place_it_comes_from_also_across_seams() {
     let input = Size::new(72, 56);
