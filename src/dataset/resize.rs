@@ -83,8 +83,8 @@ fn mix_along(source: &[u8], columns: &[Mix], mixed: &mut [i32]) {
         let pixels = source.get(3 * indices[0]..).and_then(<[u8]>::first_chunk::<8>);
         let mixed = mixed.get_mut(3 * index..).and_then(<[i32]>::first_chunk_mut::<4>);
         let (Some(pixels), Some(mixed)) = (pixels, mixed) else { return };
-        let [r, g, b, next_r, next_g, next_b, beyond, _] = pixels.map(i32::from);
-        let (first, second) = ([r, g, b, next_r], [next_r, next_g, next_b, beyond]);
+        let [r, g, b, next_r, next_g, next_b, beyond, _] = *pixels;
+        let (first, second) = ([r, g, b, next_r].map(i32::from), [next_r, next_g, next_b, beyond].map(i32::from));
         *mixed = std::array::from_fn(|channel| first[channel] * weights[0] + second[channel] * weights[1]);
     }
 }

@@ -117,8 +117,8 @@ fn mix_along(source: &[u8], columns: &[Place], mixed: &mut [f32]) {
 /// Three channels, and a fourth value without a meaning, between two pixels.
 #[inline(always)]
 fn between(pixels: &[u8; 8], share: f32) -> [f32; 4] {
-    let [r, g, b, next_r, next_g, next_b, beyond, _] = pixels.map(f32::from);
-    let (first, second) = ([r, g, b, next_r], [next_r, next_g, next_b, beyond]);
+    let [r, g, b, next_r, next_g, next_b, beyond, _] = *pixels;
+    let (first, second) = ([r, g, b, next_r].map(f32::from), [next_r, next_g, next_b, beyond].map(f32::from));
     std::array::from_fn(|channel| first[channel] + share * (second[channel] - first[channel]))
 }
 
