@@ -1,11 +1,12 @@
-//! Training images of the sample data through one thread, with YOLOv5's low-augmentation values.
+//! Training images of the sample data through one thread, with YOLOv5's low-augmentation values, and with rotation and shear,
+//! which take another way through the warp.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use distillscope::dataset::{BatchOptions, Batches, DataYaml, Samples, Split};
+use distillscope::dataset::{Augmentation, BatchOptions, Batches, DataYaml, Samples, Split};
 use distillscope::geometry::Size;
 use distillscope::train::hyp::Hyperparameters;
 
@@ -18,12 +19,16 @@ fn batches(criterion: &mut Criterion) {
     let samples = Arc::new(samples);
     let mut group = criterion.benchmark_group("batches");
     group.throughput(Throughput::Elements(BATCH as u64)).sample_size(10).sampling_mode(SamplingMode::Flat);
+    let low = Hyperparameters::default().augmentation();
+    let turned = Augmentation { degrees: 5.0, shear: 2.0, ..low };
     for side in [320, 640] {
-        for (name, cache_bytes) in [("cached", 1 << 30), ("uncached", 0)] {
+        for (name, augmentation, cache_bytes) in
+            [("cached", low, 1 << 30), ("turned, cached", turned, 1 << 30), ("uncached", low, 0)]
+        {
             let options = BatchOptions {
                 input: Size::square(side),
                 batch: BATCH,
-                augmentation: Hyperparameters::default().augmentation(),
+                augmentation,
                 seed: 0,
                 workers: 1,
                 cache_bytes,

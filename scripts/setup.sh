@@ -32,6 +32,7 @@ packages() {
 missing=()
 if [ "$(uname -s)" = Linux ]; then
   command -v c++ >/dev/null || missing+=(g++)
+  case $(uname -m) in x86_64 | i?86) command -v nasm >/dev/null || missing+=(nasm) ;; esac   # JPEGs are read slowly without
   if [ "$purpose" = window ]; then
     has_library libEGL.so.1 || missing+=(libegl1)
     has_library libGL.so.1 || missing+=(libgl1)

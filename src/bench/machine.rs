@@ -1,6 +1,7 @@
 //! What was measured on.
 
 use std::path::Path;
+use std::time::Duration;
 use std::{env, fs, thread};
 
 use serde::Serialize;
@@ -32,8 +33,8 @@ pub struct Machine {
 impl Machine {
     pub(super) fn of(device: Device, status: &DeviceStatus, load: Option<f64>) -> Self {
         Self {
-            cpu: cpu().unwrap_or_else(|| env::consts::ARCH.to_owned()),
-            cores: thread::available_parallelism().map_or(1, usize::from),
+            cpu: cpu(),
+            cores: cores(),
             threads: tch::get_num_threads().max(1) as usize,
             system: env::consts::OS,
             load,
@@ -64,8 +65,26 @@ pub(super) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
-fn cpu() -> Option<String> {
-    value(&fs::read_to_string("/proc/cpuinfo").ok()?, "model name").map(str::to_owned)
+/// As the processor calls itself; its architecture where the system does not tell.
+pub(super) fn cpu() -> String {
+    let found = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    value(&found, "model name").unwrap_or(env::consts::ARCH).to_owned()
+}
+
+/// That this process may use.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// What all cores together have spent on this process; `None` where the system does not tell.
+pub(super) fn cpu_time() -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Duration::try_from(spent).ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 /// The most memory that this process has held at once, bytes; `None` where the system does not tell.

@@ -1,9 +1,10 @@
 //! How fast this machine is at what the program does: what a person wants to know before a talk or a long run.
 //!
 //! [`run`] measures each task again and again ([`clock`]) on a dataset and two models; nothing is written and no weight is
-//! changed. Criterion's benches under `benches/` are for development: they measure parts of the program by themselves.
+//! changed. [`loader`] measures training batches alone, without a model. Criterion's benches under `benches/` are for development: they measure parts of the program by themselves.
 
 mod clock;
+mod loader;
 mod machine;
 mod table;
 
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 pub use self::clock::Measurement;
 use self::clock::{Clock, Task};
+pub use self::loader::{LoaderReport, LoaderSetup, loader};
 pub use self::machine::Machine;
 use self::machine::peak_memory;
 use crate::dataset::{self, Samples, TrainBatch};
@@ -227,7 +229,7 @@ fn measure(setup: &Setup, mut learner: Learner, clock: &mut Clock<'_>) -> Result
     };
     masks(&learner, clock)?;
     decoding(&samples, learner.plan.input, clock)?;
-    let batches = loader(&learner, clock)?;
+    let batches = training_batches(&learner, clock)?;
     models(setup, &learner, &samples, clock)?;
 
     let size = learner.plan.config.imgsz;
@@ -297,7 +299,7 @@ fn decoding(samples: &Samples, input: Size, clock: &mut Clock<'_>) -> Result<(),
 }
 
 /// Gives back some of the batches.
-fn loader(learner: &Learner, clock: &mut Clock<'_>) -> Result<Vec<TrainBatch>, BenchError> {
+fn training_batches(learner: &Learner, clock: &mut Clock<'_>) -> Result<Vec<TrainBatch>, BenchError> {
     let config = &learner.plan.config;
     // Without a cache, as in a run's first epoch.
     let mut batches = learner.batches(config.batch, 0, 0, 0)?;

@@ -1,6 +1,6 @@
 //! What a run is, as options: shared by everything that sets one up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{ArgAction, Args};
@@ -14,6 +14,7 @@ use crate::train::config::{
     AdapterStart, Amp, Decay, Lambda, Length, LrSchedule, NonFinite, Norm, OptimizerKind, Recipe, RunConfig,
     SnapshotConfig, WARMUP_EPOCHS, frozen_layers, names_its_loss,
 };
+use crate::train::hyp::{HypFile, Hyperparameters};
 use crate::train::plan::{usual_loss, usual_recipe};
 
 /// A config.toml is a page long.
@@ -153,7 +154,7 @@ pub(super) struct RunArgs {
     /// Cores that libtorch may use on the CPU [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_THREADS))]
     threads: Option<u16>,
-    /// Threads that make batches; they change no batch
+    /// Threads that make batches; they change no batch [default: all cores but one, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=super::MAX_THREADS))]
     workers: Option<u16>,
 }
@@ -338,11 +339,7 @@ impl RunArgs {
         set(&mut imitation.adapter_lr, &self.adapter_lr);
         set(&mut imitation.normalise, &self.normalise);
         if let Some(file) = &self.hyp {
-            let found = config.hyp.changed_by(file)?;
-            for name in &found.unknown {
-                super::warn(format_args!("{}: '{name}' is not used", file.display()));
-            }
-            config.take_hyp(found);
+            config.take_hyp(changed_hyp(&config.hyp, file)?);
         }
         if self.no_augmentation {
             config.hyp = config.hyp.without_augmentation();
@@ -365,6 +362,15 @@ impl RunArgs {
         set(&mut config.warmup_share, &self.warmup_share);
         Ok(config)
     }
+}
+
+/// `hyp` as the `file` changes it; keys that mean nothing here are told.
+pub(super) fn changed_hyp(hyp: &Hyperparameters, file: &Path) -> anyhow::Result<HypFile> {
+    let found = hyp.changed_by(file)?;
+    for name in &found.unknown {
+        super::warn(&format!("{}: '{name}' is not used", file.display()));
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

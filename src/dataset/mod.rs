@@ -13,6 +13,7 @@ mod jpeg;
 mod label;
 mod listing;
 mod resize;
+mod rows;
 mod samples;
 mod text;
 mod webp;

@@ -7,10 +7,14 @@
 //! [`area`]: the mean of what an output pixel covers, which is how YOLOv5's evaluation shrinks.
 
 use image::RgbImage;
+use multiversion::multiversion;
 
+use super::rows::MixedRows;
 use crate::geometry::Size;
 
 const WEIGHT_BITS: u32 = 11;
+/// Pixels are read eight bytes at a time: two pixels and two bytes more. The last one has no neighbour.
+const OVERRUN: usize = 5;
 
 /// The two source indices that one output index mixes, and their weights, which add up to 1 << WEIGHT_BITS.
 struct Mix {
@@ -58,35 +62,40 @@ pub(super) fn bilinear(image: &RgbImage, size: Size) -> RgbImage {
     let columns = mixes(image.width(), size.width, Axis::Columns);
     let rows = mixes(image.height(), size.height, Axis::Rows);
     let (source_stride, out_stride) = (3 * image.width() as usize, 3 * size.width as usize);
-
-    let mix_row = |row: usize, mixed: &mut [i32]| {
-        let source = &image.as_raw()[row * source_stride..][..source_stride];
-        for (out, mix) in mixed.chunks_exact_mut(3).zip(&columns) {
-            let [left, right] = mix.indices.map(|index| &source[3 * index..][..3]);
-            for channel in 0..3 {
-                out[channel] = i32::from(left[channel]) * mix.weights[0] + i32::from(right[channel]) * mix.weights[1];
-            }
-        }
-    };
-    // Neighbouring output rows share source rows: each is mixed once.
-    let mut mixed = [(None, vec![0; out_stride]), (None, vec![0; out_stride])];
-    for (out_row, mix) in out.chunks_exact_mut(out_stride).zip(&rows) {
-        if mixed[0].0 != Some(mix.indices[0]) && mixed[1].0 == Some(mix.indices[0]) {
-            mixed.swap(0, 1);
-        }
-        for (slot, row) in mixed.iter_mut().zip(mix.indices) {
-            if slot.0 != Some(row) {
-                mix_row(row, &mut slot.1);
-                slot.0 = Some(row);
-            }
-        }
-        for ((out, above), below) in out_row.iter_mut().zip(&mixed[0].1).zip(&mixed[1].1) {
-            let product = |value: i32, weight: i32| (weight * (value >> 4)) >> 16;
-            let sum = product(*above, mix.weights[0]) + product(*below, mix.weights[1]);
-            *out = ((sum + 2) >> 2).clamp(0, 255) as u8;
-        }
+    // Past the last pixel lies what has no weight but is read.
+    let mut source = vec![0; source_stride + OVERRUN];
+    let mut mixed = MixedRows::new(out_stride + 1);
+    for (out, row) in out.chunks_exact_mut(out_stride).zip(&rows) {
+        let [above, under] = mixed.of(row.indices, |row, mixed| {
+            source[..source_stride].copy_from_slice(&image.as_raw()[row * source_stride..][..source_stride]);
+            mix_along(&source, &columns, mixed);
+        });
+        mix_down(above, under, row.weights, out);
     }
     out
+}
+
+/// One source row, mixed at each of `columns`, whose second index is the first's neighbour or has no weight. A pixel is
+/// written with a fourth value, which the next one replaces.
+#[multiversion(targets("x86_64+avx2"))]
+fn mix_along(source: &[u8], columns: &[Mix], mixed: &mut [i32]) {
+    for (index, Mix { indices, weights }) in columns.iter().enumerate() {
+        let pixels = source.get(3 * indices[0]..).and_then(<[u8]>::first_chunk::<8>);
+        let mixed = mixed.get_mut(3 * index..).and_then(<[i32]>::first_chunk_mut::<4>);
+        let (Some(pixels), Some(mixed)) = (pixels, mixed) else { return };
+        let [r, g, b, next_r, next_g, next_b, beyond, _] = *pixels;
+        let (first, second) = ([r, g, b, next_r].map(i32::from), [next_r, next_g, next_b, beyond].map(i32::from));
+        *mixed = std::array::from_fn(|channel| first[channel] * weights[0] + second[channel] * weights[1]);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn mix_down(above: &[i32], under: &[i32], weights: [i32; 2], out: &mut [u8]) {
+    let product = |value: i32, weight: i32| (weight * (value >> 4)) >> 16;
+    for ((out, above), under) in out.iter_mut().zip(above).zip(under) {
+        let sum = product(*above, weights[0]) + product(*under, weights[1]);
+        *out = ((sum + 2) >> 2).clamp(0, 255) as u8;
+    }
 }
 
 /// What one output index averages: neighbouring source indices and their weights, which add up to 1.

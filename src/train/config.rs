@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::hyp::{HypFile, Hyperparameters};
-use crate::dataset::BatchOptions;
+use crate::dataset::{BatchOptions, Batches};
 use crate::geometry::Size;
 pub use crate::imitation::lambda::{Decay, Lambda, Norm};
 use crate::imitation::loss::{Loss, MaskSource, Reads};
@@ -332,7 +332,7 @@ impl Default for RunConfig {
             snapshot: None,
             device: "auto".to_owned(),
             threads: None,
-            workers: 2,
+            workers: Batches::default_workers(),
             imitation: ImitationConfig::default(),
             hyp: recipe.hyp(),
         }

@@ -29,7 +29,7 @@ use crate::export::atomic::{self, WriteError};
 use crate::inspect::Scene;
 
 /// Decoded training images kept in memory.
-const CACHE_BYTES: u64 = 1 << 30;
+pub const CACHE_BYTES: u64 = 1 << 30;
 /// YOLOv5's weights of mAP@0.5 and mAP@0.5:0.95 in what is best.
 const FITNESS: [f64; 2] = [0.1, 0.9];
 

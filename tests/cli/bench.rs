@@ -83,7 +83,43 @@ fn everything_is_measured_and_adds_up() {
 }
 
 #[test]
+fn the_loader_alone_says_how_many_images_and_of_what() {
+    let data = sample("data.yaml");
+    let run = |more: &[&str]| {
+        let small = ["bench", "--loader", "--data", &data, "--imgsz", "64", "--batch", "2", "--seconds", "0.2"];
+        let output = distillscope(&[&small[..], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    for (more, cached) in [(&["--json", "-"][..], true), (&["--uncached", "--workers", "2", "--json", "-"][..], false)]
+    {
+        let report: Value = serde_json::from_str(&run(more)).expect("its JSON");
+        assert_eq!(report["schema"], "distillscope.loader/1");
+        let setup = &report["setup"];
+        assert_eq!((&setup["imgsz"], &setup["batch"], &setup["cached"]), (&64.into(), &2.into(), &cached.into()));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // All but one, and never none.
+        let workers = if cached { cores.clamp(2, 17) - 1 } else { 2 };
+        assert_eq!(setup["workers"], workers);
+        let number = |name: &str| report[name].as_f64().expect("a number");
+        assert!(number("images") >= 1.0 && number("seconds") >= 0.2, "{report}");
+        assert!((number("images_per_second") * number("seconds") - number("images")).abs() < 1e-6 * number("images"));
+        if cfg!(target_os = "linux") {
+            let all_cores = number("cpu_per_image") * number("images");
+            assert!(all_cores > 0.0 && all_cores < (cores as f64 + 1.0) * number("seconds"), "{report}");
+        }
+    }
+    let words = run(&["--uncached"]);
+    assert!(words.contains("every image decoded each time") && words.contains(" images/s"), "{words}");
+}
+
+#[test]
 fn bad_input_is_one_clear_line() {
+    fails_with(&["bench", "--loader", "--data", "nowhere.yaml"], &["nowhere.yaml", "no such file"]);
+    fails_with(
+        &["bench", "--loader", "--data", &sample("data.yaml"), "--hyp", &sample("models/student.pt")],
+        &["student.pt"],
+    );
     fails_with(&["bench", "--data", &sample("data.yaml")], &["--teacher", "all three"]);
     let weights = sample("models/student.pt");
     let with = |data: &str, teacher: &str, words: &[&str]| {

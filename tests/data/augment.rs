@@ -93,7 +93,7 @@ impl GoldenSample {
         });
         let size = Size::new(self.width, self.height);
         let sample = Sample { image: PathBuf::new(), size, labels: labels.collect() };
-        Tile::new(&sample, Arc::new(fitted(&noise(self.width, self.height), input)))
+        Tile::new(&sample, Arc::new(fitted(noise(self.width, self.height), input)))
     }
 }
 
@@ -115,6 +115,13 @@ fn noise(width: u32, height: u32) -> RgbImage {
     })
 }
 
+/// What a plan makes of the tiles, in memory that was something else before.
+pub fn picture(plan: &Plan, input: Size, tile: &mut dyn FnMut(usize) -> Option<Tile>) -> (RgbImage, Vec<Label>) {
+    let mut image = RgbImage::from_pixel(input.width, input.height, Rgb([17; 3]));
+    let labels = plan.apply(input, tile, &mut image).unwrap();
+    (image, labels)
+}
+
 fn fnv1a(bytes: &[u8]) -> String {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3);
     format!("{:016x}", bytes.iter().fold(0xCBF2_9CE4_8422_2325, step))
@@ -133,7 +140,7 @@ fn plans_give_the_pixels_and_boxes_of_the_reference() {
             flip_horizontal: case.flip_horizontal,
         };
         let input = Size::square(case.input);
-        let (image, labels) = plan.apply(input, &mut |index| Some(golden.samples[index].tile(input))).unwrap();
+        let (image, labels) = picture(&plan, input, &mut |index| Some(golden.samples[index].tile(input)));
 
         match &case.hash {
             Some(hash) => assert_eq!(fnv1a(&image), *hash, "{name}: pixels"),
@@ -155,6 +162,90 @@ fn plans_give_the_pixels_and_boxes_of_the_reference() {
                 label.bbox.as_xyxy().iter().zip([x1, y1, x2, y2]).fold(0.0, |most, (a, b)| (a - b).abs().max(most));
             assert!(apart < 2e-3, "{name}: {label:?}, expected {x1} {y1} {x2} {y2}");
         }
+    }
+}
+
+/// The level at (x, y) of four tiles around `center` on a canvas of 144 × 112; grey elsewhere.
+fn mosaic_pixel(tiles: &[RgbImage; 4], center: (i64, i64), (x, y): (i64, i64)) -> [f64; 3] {
+    for (index, tile) in tiles.iter().enumerate() {
+        let (width, height) = (i64::from(tile.width()), i64::from(tile.height()));
+        let (u, v) = (x - center.0 + (1 - index as i64 % 2) * width, y - center.1 + (1 - index as i64 / 2) * height);
+        let on_canvas = (0..144).contains(&x) && (0..112).contains(&y);
+        if on_canvas && (0..width).contains(&u) && (0..height).contains(&v) {
+            return tile.get_pixel(u as u32, v as u32).0.map(f64::from);
+        }
+    }
+    [114.0; 3]
+}
+
+/// Straight and turned warps take ways of their own, and both meet seams, tiles that end early and late, and the border.
+#[test]
+fn a_pixel_is_the_mean_of_the_four_around_the_place_it_comes_from_also_across_seams() {
+    let input = Size::new(72, 56);
+    let tiles = [(50, 40), (72, 56), (33, 56), (60, 21)].map(|(width, height)| noise(width, height));
+    let center = (75, 61);
+    let turned = Warp { perspective: [0.0; 2], degrees: 17.0, scale: 0.7, shear: [3.0, -5.0], translate: [0.1, -0.07] };
+    let straight = Warp { degrees: 0.0, shear: [0.0; 2], ..turned };
+    let warps = [
+        straight,
+        Warp { scale: 1.43, ..straight },
+        Warp { scale: 0.31, ..straight },
+        turned,
+        Warp { degrees: 180.0, scale: 0.45, ..turned },
+        Warp { perspective: [0.003, -0.004], ..straight },
+        Warp { perspective: [-0.002, 0.003], ..turned },
+    ];
+    for (warp, flips) in warps.into_iter().zip([0_u8, 1, 2, 3].into_iter().cycle()) {
+        let plan = Plan {
+            scene: Scene { layout: Layout::Mosaic { tiles: [0, 1, 2, 3], center }, warp },
+            mixup: None,
+            hsv: None,
+            flip_vertical: flips & 1 != 0,
+            flip_horizontal: flips & 2 != 0,
+        };
+        let mut tile = |index: usize| Some(Tile { image: Arc::new(tiles[index].clone()), labels: Vec::new() });
+        let (image, _) = picture(&plan, input, &mut tile);
+
+        let m = warp.matrix(Size::new(144, 112), input);
+        let mut off_by_one = 0;
+        for (x, y, found) in image.enumerate_pixels() {
+            let x = f64::from(if plan.flip_horizontal { 71 - x } else { x });
+            let y = f64::from(if plan.flip_vertical { 55 - y } else { y });
+            // (x, y) = ((m0 u + m1 v + m2) / (m6 u + m7 v + m8), …) as two equations in u and v, by Cramer's rule.
+            let row = |i: usize, at: f64| std::array::from_fn::<f64, 3, _>(|k| m[i][k] - at * m[2][k]);
+            let ([a, b, e], [c, d, f]) = (row(0, x), row(1, y));
+            let (u, v) = ((b * f - d * e) / (a * d - b * c), (c * e - a * f) / (a * d - b * c));
+            let (left, top) = (u.floor(), v.floor());
+            let at = |dx: i64, dy: i64| {
+                mosaic_pixel(&tiles, (i64::from(center.0), i64::from(center.1)), (left as i64 + dx, top as i64 + dy))
+            };
+            let (corners, right, below) = ([at(0, 0), at(1, 0), at(0, 1), at(1, 1)], u - left, v - top);
+            for channel in 0..3 {
+                let [a, b, c, d] = corners.map(|corner| corner[channel]);
+                let exact = (a * (1.0 - right) + b * right) * (1.0 - below) + (c * (1.0 - right) + d * right) * below;
+                let apart = (f64::from(found[channel]) - exact).abs();
+                assert!(apart < 0.501, "{warp:?}, ({x}, {y}): {} instead of {exact}", found[channel]);
+                off_by_one += usize::from(f64::from(found[channel]) != exact.round_ties_even());
+            }
+        }
+        assert!(off_by_one * 1000 <= image.len(), "{warp:?}: {off_by_one} of {} bytes differ", image.len());
+    }
+}
+
+#[test]
+fn a_warp_that_maps_all_into_one_point_or_nowhere_leaves_grey() {
+    let input = Size::square(32);
+    for warp in [
+        Warp { scale: 0.0, ..Warp::default() },
+        Warp { translate: [3.0, 0.0], ..Warp::default() },
+        Warp { translate: [0.0, -3.0], degrees: 4.0, ..Warp::default() },
+        Warp { scale: f64::NAN, ..Warp::default() },
+    ] {
+        let scene = Scene { layout: Layout::Letterbox(0), warp };
+        let plan = Plan { scene, mixup: None, hsv: None, flip_vertical: false, flip_horizontal: true };
+        let tile = Tile { image: Arc::new(noise(32, 32)), labels: Vec::new() };
+        let (image, _) = picture(&plan, input, &mut |_| Some(tile.clone()));
+        assert!(image.iter().all(|level| *level == 114), "{warp:?}");
     }
 }
 

@@ -11,6 +11,8 @@ use distillscope::geometry::{BoundingBox, Size};
 use image::{Rgb, RgbImage};
 use proptest::prelude::*;
 
+use crate::augment::picture;
+
 const INPUT: Size = Size::square(96);
 const COLOURS: [[u8; 3]; 4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0]];
 /// Px between a box and what is painted: half for the grid, half for the blended edge, and what the reference moves
@@ -38,7 +40,7 @@ impl Painted {
         });
         let bbox = BoundingBox::new(x1 as f32, y1 as f32, x2 as f32, y2 as f32);
         let sample = Sample { image: PathBuf::new(), size: self.size, labels: vec![Label { class, bbox }] };
-        Tile::new(&sample, Arc::new(fitted(&image, input)))
+        Tile::new(&sample, Arc::new(fitted(image, input)))
     }
 }
 
@@ -104,7 +106,7 @@ proptest! {
             flip_horizontal,
             ..plain(Scene { layout: Layout::Letterbox(0), warp })
         };
-        let (image, labels) = plan.apply(INPUT, &mut |_| Some(painted.tile(5, COLOURS[0], INPUT))).unwrap();
+        let (image, labels) = picture(&plan, INPUT, &mut |_| Some(painted.tile(5, COLOURS[0], INPUT)));
         prop_assert!(labels.iter().all(|label| label.class == 5));
         // An odd pad is half a pixel wider for boxes than for pixels.
         let tolerance = tolerance(&warp) + 0.5 * warp.scale as f32;
@@ -130,7 +132,7 @@ proptest! {
         let scene = Scene { layout: Layout::Mosaic { tiles: [2, 0, 3, 1], center }, warp };
         let plan = Plan { flip_horizontal, ..plain(scene) };
         let (image, labels) =
-            plan.apply(INPUT, &mut |index| Some(painted[index].tile(index, COLOURS[index], INPUT))).unwrap();
+            picture(&plan, INPUT, &mut |index| Some(painted[index].tile(index, COLOURS[index], INPUT)));
         for label in &labels {
             check(&label.bbox, hull(&image, |pixel| has(pixel, label.class)), tolerance(&warp))?;
         }
@@ -145,7 +147,7 @@ proptest! {
         let plan = Plan { mixup: Some((scene(1, [9, 9, 9, 1]), 0.5)), ..plain(scene(0, [0, 9, 9, 9])) };
         let colours = [COLOURS[0], COLOURS[2]];
         let (image, labels) =
-            plan.apply(INPUT, &mut |index| painted.get(index).map(|p| p.tile(index, colours[index], INPUT))).unwrap();
+            picture(&plan, INPUT, &mut |index| painted.get(index).map(|p| p.tile(index, colours[index], INPUT)));
         for label in &labels {
             // Half of 255 against two halves of grey, so that nearly a whole pixel must be painted: one more to either side.
             let found = hull(&image, |pixel| pixel.0[2 * label.class] > 120);
@@ -158,7 +160,7 @@ proptest! {
 fn an_image_of_one_pixel_fills_the_input_and_its_box_too() {
     let painted = Painted { size: Size::square(1), rectangle: [0, 0, 1, 1] };
     let plan = plain(Scene { layout: Layout::Letterbox(0), warp: Warp::default() });
-    let (image, labels) = plan.apply(INPUT, &mut |_| Some(painted.tile(0, COLOURS[1], INPUT))).unwrap();
+    let (image, labels) = picture(&plan, INPUT, &mut |_| Some(painted.tile(0, COLOURS[1], INPUT)));
     assert!(image.pixels().all(|pixel| pixel.0 == COLOURS[1]));
     assert_eq!(labels[0].bbox.as_xyxy(), [0.0, 0.0, 96.0, 96.0]);
 }
@@ -168,7 +170,7 @@ fn a_very_long_image_is_a_row_and_its_boxes_are_too_thin_to_learn() {
     // 31 · 96 / 5000 = 0.6 px, rounded up to a row: (96 − 1) / 2 = 47 above it.
     let painted = Painted { size: Size::new(5000, 31), rectangle: [0, 0, 5000, 31] };
     let plan = plain(Scene { layout: Layout::Letterbox(0), warp: Warp::default() });
-    let (image, labels) = plan.apply(INPUT, &mut |_| Some(painted.tile(0, COLOURS[0], INPUT))).unwrap();
+    let (image, labels) = picture(&plan, INPUT, &mut |_| Some(painted.tile(0, COLOURS[0], INPUT)));
     for (_, y, pixel) in image.enumerate_pixels() {
         assert_eq!(pixel.0, if y == 47 { COLOURS[0] } else { [114; 3] }, "row {y}");
     }
@@ -180,13 +182,13 @@ fn a_background_stays_one_and_what_cannot_be_read_stays_grey() {
     let warp = Warp { degrees: 30.0, scale: 1.2, ..Warp::default() };
     let background = RgbImage::from_pixel(40, 30, Rgb([9, 9, 9]));
     let sample = Sample { image: PathBuf::new(), size: Size::new(40, 30), labels: Vec::new() };
-    let tile = Tile::new(&sample, Arc::new(fitted(&background, INPUT)));
+    let tile = Tile::new(&sample, Arc::new(fitted(background, INPUT)));
     let mosaic = plain(Scene { layout: Layout::Mosaic { tiles: [0; 4], center: (96, 96) }, warp });
-    let (image, labels) = mosaic.apply(INPUT, &mut |_| Some(tile.clone())).unwrap();
+    let (image, labels) = picture(&mosaic, INPUT, &mut |_| Some(tile.clone()));
     assert_eq!(image.get_pixel(48, 48).0, [9, 9, 9]);
     assert_eq!(labels, []);
     for layout in [Layout::Mosaic { tiles: [0; 4], center: (96, 96) }, Layout::Letterbox(0)] {
-        let (image, labels) = plain(Scene { layout, warp }).apply(INPUT, &mut |_| None).unwrap();
+        let (image, labels) = picture(&plain(Scene { layout, warp }), INPUT, &mut |_| None);
         assert!(image.pixels().all(|pixel| pixel.0 == [114; 3]));
         assert_eq!(labels, []);
     }
@@ -197,7 +199,7 @@ fn a_warp_that_leaves_nothing_is_grey() {
     let painted = Painted { size: Size::square(50), rectangle: [0, 0, 50, 50] };
     let warp = Warp { scale: 0.0, ..Warp::default() };
     let plan = plain(Scene { layout: Layout::Letterbox(0), warp });
-    let (image, labels) = plan.apply(INPUT, &mut |_| Some(painted.tile(0, COLOURS[0], INPUT))).unwrap();
+    let (image, labels) = picture(&plan, INPUT, &mut |_| Some(painted.tile(0, COLOURS[0], INPUT)));
     assert!(image.pixels().all(|pixel| pixel.0 == [114; 3]));
     assert_eq!(labels, []);
 }

@@ -1,12 +1,14 @@
 //! Augmentation of training images as YOLOv5 v7.0 does it; boxes follow pixels.
 //!
 //! A [`Plan`] is everything that is drawn for one training image, as plain numbers; [`Plan::apply`] draws nothing. The
-//! order is upstream's: tiles at input size, mosaic or letterbox, one 3 × 3 warp, mixup, HSV jitter, flips.
+//! order is upstream's: tiles at input size, mosaic or letterbox, one 3 × 3 warp, mixup, HSV jitter, flips; only that flips,
+//! which change no pixel, are made by the warp.
 
 mod boxes;
+mod canvas;
 mod hsv;
-mod mosaic;
 mod plan;
+mod sampling;
 mod tile;
 mod warp;
 

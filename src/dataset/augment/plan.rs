@@ -1,12 +1,11 @@
 //! What is drawn for one training image, and its application.
 
-use image::RgbImage;
-
-use super::{Augmentation, Tile, Warp, boxes, hsv, mosaic, warp};
-use crate::dataset::image::PAD;
-use crate::dataset::{DatasetError, Label, letterbox};
+use super::canvas::Canvas;
+use super::sampling::{self, Flips};
+use super::{Augmentation, Tile, Warp, boxes, hsv};
+use crate::dataset::{DatasetError, Label};
 use crate::draws::Draws;
-use crate::geometry::{BoundingBox, Letterbox, Size};
+use crate::geometry::{BoundingBox, Size};
 
 /// Shape of mixup's Beta distribution, both parameters.
 const MIXUP_SHAPE: usize = 32;
@@ -93,36 +92,34 @@ impl Plan {
         }
     }
 
-    /// The picture of size `input`, and its ground truths in input px. `tile` reads a sample; where it has none, its
-    /// place stays grey.
+    /// Writes the picture of size `input` to `pixels`, RGB row by row, and gives back its ground truths in input px. `tile`
+    /// reads a sample; where it has none, its place stays grey.
     pub fn apply(
         &self,
         input: Size,
         tile: &mut dyn FnMut(usize) -> Option<Tile>,
-    ) -> Result<(RgbImage, Vec<Label>), DatasetError> {
-        let (mut image, mut labels) = self.scene.render(input, tile)?;
+        pixels: &mut [u8],
+    ) -> Result<Vec<Label>, DatasetError> {
+        let flips = Flips { vertical: self.flip_vertical, horizontal: self.flip_horizontal };
+        let mut labels = self.scene.render(input, flips, tile, pixels)?;
         if let Some((scene, share)) = &self.mixup {
-            let (second, others) = scene.render(input, tile)?;
-            mix(&mut image, &second, *share);
-            labels.extend(others);
+            let mut second = vec![0; pixels.len()];
+            labels.extend(scene.render(input, flips, tile, &mut second)?);
+            mix(pixels, &second, *share);
         }
         if let Some(gains) = self.hsv {
-            hsv::jitter(&mut image, gains);
+            hsv::jitter(pixels, gains);
         }
         let (width, height) = (input.width as f32, input.height as f32);
-        if self.flip_vertical {
-            image::imageops::flip_vertical_in_place(&mut image);
-            for BoundingBox { y1, y2, .. } in labels.iter_mut().map(|label| &mut label.bbox) {
+        for BoundingBox { x1, y1, x2, y2 } in labels.iter_mut().map(|label| &mut label.bbox) {
+            if self.flip_vertical {
                 (*y1, *y2) = (height - *y2, height - *y1);
             }
-        }
-        if self.flip_horizontal {
-            image::imageops::flip_horizontal_in_place(&mut image);
-            for BoundingBox { x1, x2, .. } in labels.iter_mut().map(|label| &mut label.bbox) {
+            if self.flip_horizontal {
                 (*x1, *x2) = (width - *x2, width - *x1);
             }
         }
-        Ok((image, labels))
+        Ok(labels)
     }
 }
 
@@ -154,37 +151,28 @@ impl Scene {
     fn render(
         &self,
         input: Size,
+        flips: Flips,
         tile: &mut dyn FnMut(usize) -> Option<Tile>,
-    ) -> Result<(RgbImage, Vec<Label>), DatasetError> {
-        let (image, mut labels) = match self.layout {
-            Layout::Letterbox(sample) => place(tile(sample), input)?,
-            Layout::Mosaic { tiles, center } => mosaic::assemble(tiles.map(tile), center, input),
+        pixels: &mut [u8],
+    ) -> Result<Vec<Label>, DatasetError> {
+        let (canvas, mut labels) = match self.layout {
+            Layout::Letterbox(sample) => Canvas::letterboxed(tile(sample), input)?,
+            Layout::Mosaic { tiles, center } => Canvas::mosaic(tiles.map(tile), center, input),
         };
-        let matrix = self.warp.matrix(Size::new(image.width(), image.height()), input);
+        let matrix = self.warp.matrix(canvas.size, input);
+        sampling::render(&canvas, &matrix, flips, input, pixels);
         labels.retain_mut(|label| {
             let followed = boxes::follow(&label.bbox, &matrix, self.warp.scale, input);
             label.bbox = followed.unwrap_or(label.bbox);
             followed.is_some()
         });
-        Ok((warp::warp(image, &matrix, input), labels))
+        Ok(labels)
     }
-}
-
-/// One tile in the middle of the input.
-fn place(tile: Option<Tile>, input: Size) -> Result<(RgbImage, Vec<Label>), DatasetError> {
-    let Some(mut tile) = tile else {
-        return Ok((RgbImage::from_pixel(input.width, input.height, image::Rgb([PAD; 3])), Vec::new()));
-    };
-    let fit = Letterbox::fit(Size::new(tile.image.width(), tile.image.height()), input, true);
-    for label in &mut tile.labels {
-        label.bbox = fit.to_input(&label.bbox);
-    }
-    Ok((letterbox(&tile.image, &fit)?, tile.labels))
 }
 
 /// `share` of `image` and the rest of `other`, cut to whole levels.
-fn mix(image: &mut RgbImage, other: &RgbImage, share: f64) {
-    for (level, other) in image.iter_mut().zip(other.iter()) {
+fn mix(image: &mut [u8], other: &[u8], share: f64) {
+    for (level, other) in image.iter_mut().zip(other) {
         *level = (f64::from(*level) * share + f64::from(*other) * (1.0 - share)) as u8;
     }
 }

@@ -28,10 +28,11 @@ impl Tile {
 
 /// `image` at the size at which training reads it: the largest that fits `input`, enlarged where it must be, sides
 /// rounded up.
-pub fn fitted(image: &RgbImage, input: Size) -> RgbImage {
+pub fn fitted(image: RgbImage, input: Size) -> RgbImage {
     let (width, height) = image.dimensions();
     let ratio =
         (f64::from(input.width) / f64::from(width.max(1))).min(f64::from(input.height) / f64::from(height.max(1)));
     let side = |n: u32| (f64::from(n) * ratio).ceil().max(1.0) as u32;
-    resize::bilinear(image, Size::new(side(width), side(height)))
+    let size = Size::new(side(width), side(height));
+    if size == Size::new(width, height) { image } else { resize::bilinear(&image, size) }
 }

@@ -28,7 +28,7 @@ impl Cache {
         if let Some(image) = self.images[index].get() {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(fitted(&decode_whole(&sample.image)?, self.input));
+        let image = Arc::new(fitted(decode_whole(&sample.image)?, self.input));
         let bytes = image.len() as u64;
         let take = |free: u64| free.checked_sub(bytes);
         if self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()

@@ -8,9 +8,15 @@ use super::{BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::dataset::augment::{Key, Plan, Tile};
 use crate::dataset::{DatasetError, Samples, Warning};
 use crate::draws::Draws;
+use crate::geometry::Size;
 
 /// Part of the key of an epoch's order; no position in an epoch is so large.
 const ORDER: u64 = u64::MAX;
+
+/// Of one image of a batch.
+fn image_bytes(input: Size) -> usize {
+    3 * input.width as usize * input.height as usize
+}
 
 pub(super) struct Maker {
     samples: Arc<Samples>,
@@ -44,12 +50,13 @@ impl Maker {
         let order = self.order(epoch);
         let first = index * size;
         let positions = first..order.len().min(first + size);
+        let bytes = image_bytes(input);
         let mut batch = TrainBatch {
             epoch,
             index,
             last: index + 1 == Batches::per_epoch(order.len(), size),
             input,
-            pixels: Vec::with_capacity(3 * positions.len() * input.width as usize * input.height as usize),
+            pixels: vec![0; positions.len() * bytes],
             images: Vec::with_capacity(positions.len()),
             warnings: Vec::new(),
             skipped: 0,
@@ -74,6 +81,7 @@ impl Maker {
                 }
             }
         }
+        batch.pixels.truncate(batch.images.len() * bytes);
         match lost {
             Some(error) if batch.images.is_empty() && !is_damaged => Err(error),
             _ => Ok(batch),
@@ -100,8 +108,9 @@ impl Maker {
             source_boxes += found.as_ref().map_or(0, |tile| tile.labels.len());
             found
         };
-        let (image, labels) = plan.apply(input, &mut source)?;
-        batch.pixels.extend_from_slice(&image);
+        let bytes = image_bytes(input);
+        let pixels = &mut batch.pixels[batch.images.len() * bytes..][..bytes];
+        let labels = plan.apply(input, &mut source, pixels)?;
         batch.images.push(BatchImage { path: self.samples.samples[sample].image.clone(), labels, source_boxes });
         Ok(())
     }

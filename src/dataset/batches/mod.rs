@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use self::maker::Maker;
@@ -89,6 +90,14 @@ pub struct Batches {
 }
 
 impl Batches {
+    /// Batches made and not yet asked for, per thread.
+    pub const AHEAD: usize = pool::AHEAD as usize;
+
+    /// Threads that make batches unless somebody says otherwise: all cores but the one that trains, 16 at most.
+    pub fn default_workers() -> usize {
+        thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).clamp(1, 16)
+    }
+
     /// Batches in one epoch of `samples` images.
     pub fn per_epoch(samples: usize, batch: usize) -> usize {
         samples.div_ceil(batch.max(1))

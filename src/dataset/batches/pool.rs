@@ -10,7 +10,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Things made and not yet asked for, per thread.
-const AHEAD: u64 = 2;
+pub(super) const AHEAD: u64 = 2;
 
 /// What a panic said.
 pub(super) type Panic = String;
