@@ -198,6 +198,8 @@ mod tests {
     /// 1 − CIoU of two boxes from their raw answers, relative to a cell of 8 px with an anchor of 12 × 20 px. What weighs the
     /// aspect ratio is no variable, as in YOLOv5: it is that of the student `at`.
     fn apart(student: [f64; 4], at: [f64; 4], teacher: [f64; 4]) -> f64 {
+        // YOLOv5's; it counts where a box is tiny.
+        const EPS: f64 = 1e-7;
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
         let corners = |[x, y, w, h]: [f64; 4]| {
             let [x, y] = [x, y].map(|v| 2.0 * sigmoid(v) - 0.5);
@@ -208,14 +210,14 @@ mod tests {
             let sides = |c: [f64; 4]| [c[2] - c[0], c[3] - c[1]];
             let ([aw, ah], [bw, bh]) = (sides(a), sides(b));
             let over = |low: usize| (a[low + 2].min(b[low + 2]) - a[low].max(b[low])).max(0.0);
-            let iou = over(0) * over(1) / (aw * ah + bw * bh - over(0) * over(1));
+            let iou = over(0) * over(1) / (aw * ah + bw * bh - over(0) * over(1) + EPS);
             let hull = |low: usize| (a[low + 2].max(b[low + 2]) - a[low].min(b[low])).powi(2);
             let centre = |low: usize| (b[low] + b[low + 2] - a[low] - a[low + 2]).powi(2) / 4.0;
             let v = 4.0 / std::f64::consts::PI.powi(2) * ((bw / bh).atan() - (aw / ah).atan()).powi(2);
-            (iou, (centre(0) + centre(1)) / (hull(0) + hull(1)), v)
+            (iou, (centre(0) + centre(1)) / (hull(0) + hull(1) + EPS), v)
         };
         let (iou, _, v) = parts(corners(at), corners(teacher));
-        let weight = v / (v - iou + 1.0);
+        let weight = v / (v - iou + 1.0 + EPS);
         let (iou, distance, v) = parts(corners(student), corners(teacher));
         1.0 - iou + distance + weight * v
     }
@@ -227,7 +229,9 @@ mod tests {
         tch::manual_seed(5);
         const SHAPE: [i64; 5] = [1, 2, 3, 4, 7];
         let float = (Kind::Float, Device::Cpu);
-        let teacher = Tensor::randn(SHAPE, float) * 3.0;
+        // Scores from sure to sure not; boxes of the size of their anchors.
+        let spread = Tensor::from_slice(&[0.5_f32, 0.5, 0.5, 0.5, 3.0, 3.0, 3.0]);
+        let teacher = Tensor::randn(SHAPE, float) * spread;
         let student = &teacher + Tensor::randn(SHAPE, float) * 0.4;
         let (raw, answers) = pulls(&student, &teacher);
         let [s, t] = [&student, &teacher].map(|head| Vec::<f32>::try_from(head.view([-1])).expect("numbers"));

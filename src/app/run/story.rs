@@ -21,7 +21,7 @@ impl Track {
             let evaluated = || self.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).map(kind);
             Accuracy {
                 before: start.map(|start| kind(&start.student)),
-                last: evaluated().last(),
+                last: evaluated().next_back(),
                 best: evaluated().reduce(f64::max),
                 teacher: start.and_then(|start| start.teacher.as_ref()).map(kind),
                 baseline: None,
@@ -30,7 +30,7 @@ impl Track {
         let means = |mean: fn(&EpochRecord) -> Option<f64>| {
             let mut means = self.epochs.iter().filter_map(mean);
             let first = means.next()?;
-            Some([first, means.last().unwrap_or(first)])
+            Some([first, means.next_back().unwrap_or(first)])
         };
         StoryRun {
             name: self.name.clone(),

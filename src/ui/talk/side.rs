@@ -93,7 +93,8 @@ fn pulls(ui: &mut Ui, story: &StoryNumbers, height: f32) {
     let Some(answers) = story.answers else { return };
     let palette = Palette::of(ui);
     let row = ((height - HEAD) / 2.0).clamp(13.0, 24.0);
-    let kinds: [(&str, fn(PullShares) -> f64); 2] = [
+    type Part = fn(PullShares) -> f64;
+    let kinds: [(&str, Part); 2] = [
         (t!("Class scores where the teacher sees nothing"), |shares| shares.unseen),
         (t!("Scores that mean the same to both, within 0.05"), |shares| shares.same),
     ];
