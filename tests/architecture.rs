@@ -141,6 +141,7 @@ const PLAIN: &[&str] = &[
     "train::record",
     "train::replay",
     "preflight::report",
+    "train::verdict",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
