@@ -150,6 +150,7 @@ const PLAIN: &[&str] = &[
     "train::replay",
     "train::verdict",
     "preflight::report",
+    "train::verdict",
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
