@@ -368,7 +368,7 @@ impl RunArgs {
 pub(super) fn changed_hyp(hyp: &Hyperparameters, file: &Path) -> anyhow::Result<HypFile> {
     let found = hyp.changed_by(file)?;
     for name in &found.unknown {
-        super::warn(&format!("{}: '{name}' is not used", file.display()));
+        super::warn(format_args!("{}: '{name}' is not used", file.display()));
     }
     Ok(found)
 }

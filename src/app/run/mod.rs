@@ -470,7 +470,7 @@ fn folder_name(campaign: &Campaign) -> String {
 }
 
 /// A line of the engine in the language in force.
-fn said(line: &Line) -> String {
+pub fn said(line: &Line) -> String {
     line.said(&tr).replace("->", "→").replace(" -", " −")
 }
 

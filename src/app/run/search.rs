@@ -10,7 +10,6 @@ use crate::app::run::{Note, clock};
 use crate::imitation::choice::{Loss, MaskSource, Reads};
 use crate::train::config::{Lambda, RunConfig};
 use crate::train::event::RunControl;
-use crate::train::verdict::Verdict;
 use crate::worker::{
     Candidate, CandidateRow, EarlierSearch, Ladder, Running, Search, SearchEvent, SearchFolder, SearchStart,
     SearchTable,
@@ -254,11 +253,6 @@ fn weight(lambda: Lambda) -> String {
         Lambda::Fixed(lambda) => format!("λ {lambda}"),
         Lambda::GradientRatio(ratio) => t!("gradient ratio {ratio}", ratio),
     }
-}
-
-/// The verdict's sentence.
-pub fn said(verdict: &Verdict) -> String {
-    verdict.sentence()
 }
 
 impl LiveSearch {

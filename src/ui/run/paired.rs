@@ -1,21 +1,16 @@
 //! With and without imitation, seed by seed: the verdict in words and as a picture, the runs in a table, and a way to more
 //! seeds.
 
-use egui::{
-    Align2, DragValue, FontId, Painter, Pos2, Rect, Response, RichText, ScrollArea, Sense, Stroke, Ui, UiBuilder,
-    WidgetInfo, pos2, vec2,
-};
+use egui::{DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
 
 use crate::app::Command;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::{MOST_SEEDS, Paired, Row, Stand, clock};
-use crate::export::figure::axis::{AxisScale, ticks};
 use crate::train::comparison::Accuracy;
 use crate::train::event::Arm;
-use crate::train::verdict::{Says, Verdict};
 use crate::ui::palette::{self, Palette};
-use crate::ui::style;
+use crate::ui::run::seeds;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, note};
 
@@ -23,18 +18,6 @@ use crate::ui::widgets::{self, Panel, note};
 const WIDTH: f32 = 800.0;
 /// Least width beside which the table has room.
 const PICTURE: f32 = 360.0;
-/// Of a seed in the picture.
-const SEED: f32 = 16.0;
-/// Of the seeds' names, and of their values.
-const NAMES: f32 = 60.0;
-const VALUES: f32 = 52.0;
-/// Of the axis with its unit, and of the legend.
-const AXIS: f32 = 32.0;
-const LEGEND: f32 = 20.0;
-const DOT: f32 = 4.0;
-/// Points between two ticks, at least.
-const ACROSS: f32 = 64.0;
-
 /// How many more seeds a person wants, and what was proposed as they chose.
 #[derive(Default)]
 pub struct MoreSeeds(Option<(u32, u32)>);
@@ -45,7 +28,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, more: &mut MoreSeeds) {
         return;
     };
     let palette = Palette::of(ui);
-    ui.label(widgets::strong(paired.sentence()).size(16.0).color(ink(palette, paired.comparison.verdict.as_ref())));
+    ui.label(
+        widgets::strong(paired.sentence()).size(16.0).color(seeds::ink(palette, paired.comparison.verdict.as_ref())),
+    );
     if let Some(basis) = paired.basis() {
         note(ui, &basis);
     }
@@ -58,20 +43,14 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, more: &mut MoreSeeds) {
     let width = (place.width() - WIDTH - 2.0 * palette::UNIT).max(PICTURE.min(place.width() / 2.0));
     let (left, right) = place.split_left_right_at_x(place.left() + width);
     ui.scope_builder(UiBuilder::new().max_rect(left).id_salt("picture"), |ui| {
-        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| picture(ui, &paired));
+        ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| match &paired.comparison.verdict {
+            Some(verdict) => seeds::picture(ui, verdict, &paired.comparison.differences(), &paired.sentence()),
+            None => note(ui, t!("Every seed's difference appears here when both its runs have finished.")),
+        });
     });
     let right = right.with_min_x(right.left() + 2.0 * palette::UNIT);
     ui.scope_builder(UiBuilder::new().max_rect(right).id_salt("table"), |ui| runs(ui, &paired));
     ui.advance_cursor_after_rect(place);
-}
-
-/// What a verdict says, as a colour.
-fn ink(palette: &Palette, verdict: Option<&Verdict>) -> egui::Color32 {
-    match verdict.map(|verdict| verdict.says) {
-        Some(Says::Helps) => palette.good,
-        Some(Says::Hurts) => palette.error,
-        Some(Says::CannotTell) | None => palette.text,
-    }
 }
 
 /// Runs more seeds, and what that takes; why not, where it cannot be.
@@ -110,122 +89,6 @@ fn further(ui: &mut Ui, panel: &mut Panel<'_>, paired: &Paired, more: &mut MoreS
             }
         };
     });
-}
-
-/// Every seed's difference, their interval and zero.
-fn picture(ui: &mut Ui, paired: &Paired) {
-    let Some(verdict) = &paired.comparison.verdict else {
-        note(ui, t!("Every seed's difference appears here when both its runs have finished."));
-        return;
-    };
-    let differences = paired.comparison.differences();
-    let palette = Palette::of(ui);
-    let rows = differences.len() as f32 + if verdict.low.is_some() { 1.5 } else { 0.0 };
-    let size = vec2(ui.available_width(), LEGEND + rows * SEED + palette::UNIT + AXIS);
-    let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
-    let place = Rect::from_min_max(whole.min + vec2(NAMES, LEGEND), whole.max - vec2(VALUES, AXIS));
-    let (low, high) =
-        range(differences.iter().map(|(_, difference)| *difference).chain(verdict.low).chain(verdict.high));
-    let x = |value: f64| place.left() + ((value - low) / (high - low)) as f32 * place.width();
-    let painter = ui.painter();
-    axis(painter, place, verdict, (low, high), palette);
-    let text = FontId::proportional(palette::SMALL);
-    for (index, (seed, difference)) in differences.iter().enumerate() {
-        let y = place.top() + (index as f32 + 0.5) * SEED;
-        painter.circle_filled(pos2(x(*difference), y), DOT, palette.difference);
-        let name = t!("seed {seed}", seed);
-        painter.text(pos2(place.left() - 6.0, y), Align2::RIGHT_CENTER, name, text.clone(), palette.text_weak);
-        let value = pos2(whole.right(), y);
-        painter.text(value, Align2::RIGHT_CENTER, signed(*difference), text.clone(), palette.text);
-    }
-    if let (Some(from), Some(to)) = (verdict.low, verdict.high) {
-        let y = place.top() + (differences.len() as f32 + 0.75) * SEED;
-        let color = interval_ink(palette, verdict);
-        bar(painter, [pos2(x(from), y), pos2(x(to), y)], x(verdict.mean), color);
-        let bold = FontId::new(palette::SMALL, style::bold());
-        painter.text(pos2(place.left() - 6.0, y), Align2::RIGHT_CENTER, t!("mean"), bold.clone(), palette.text);
-        painter.text(pos2(whole.right(), y), Align2::RIGHT_CENTER, signed(verdict.mean), bold, palette.text);
-    }
-    legend(painter, whole, verdict, palette);
-    spoken(&response, paired, &differences, verdict);
-}
-
-/// The bar of the interval in the verdict's colour.
-fn interval_ink(palette: &Palette, verdict: &Verdict) -> egui::Color32 {
-    match verdict.says {
-        Says::CannotTell => palette.text_weak,
-        Says::Helps | Says::Hurts => ink(palette, Some(verdict)),
-    }
-}
-
-fn bar(painter: &Painter, [from, to]: [Pos2; 2], mean: f32, color: egui::Color32) {
-    painter.line_segment([from, to], Stroke::new(3.0, color));
-    for end in [from, to] {
-        painter.line_segment([end - vec2(0.0, DOT), end + vec2(0.0, DOT)], Stroke::new(1.5, color));
-    }
-    let middle = pos2(mean, from.y);
-    painter.line_segment([middle - vec2(0.0, 1.5 * DOT), middle + vec2(0.0, 1.5 * DOT)], Stroke::new(3.0, color));
-}
-
-/// What the picture covers: all values and zero, with some room.
-fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (low, high) = values.filter(|v| v.is_finite()).fold((0.0, 0.0), |(l, h), v| (f64::min(l, v), f64::max(h, v)));
-    let room = if high > low { (high - low) * 0.06 } else { 0.01 };
-    (low - room, high + room)
-}
-
-/// Zero, ticks and the unit.
-fn axis(painter: &Painter, place: Rect, verdict: &Verdict, (low, high): (f64, f64), palette: &Palette) {
-    let x = |value: f64| place.left() + ((value - low) / (high - low)) as f32 * place.width();
-    let text = FontId::proportional(palette::SMALL);
-    painter.hline(place.x_range(), place.bottom(), Stroke::new(1.0, palette.hairline));
-    let wanted = (place.width() / ACROSS).floor().max(1.0) as usize;
-    for (value, label) in ticks(low, high, wanted, AxisScale::Linear) {
-        painter.vline(x(value), place.bottom()..=place.bottom() + 3.0, Stroke::new(1.0, palette.text_weak));
-        let at = pos2(x(value), place.bottom() + 4.0);
-        painter.text(at, Align2::CENTER_TOP, label, text.clone(), palette.text_weak);
-    }
-    painter.vline(x(0.0), place.y_range(), Stroke::new(1.0, palette.text));
-    let unit = t!("{metric} on {split}, imitation − baseline", metric = verdict.metric, split = verdict.split);
-    painter.text(pos2(place.center().x, place.bottom() + AXIS), Align2::CENTER_BOTTOM, unit, text, palette.text_weak);
-}
-
-/// What the signs of the picture mean, above it.
-fn legend(painter: &Painter, whole: Rect, verdict: &Verdict, palette: &Palette) {
-    let y = whole.top() + 0.5 * LEGEND;
-    let font = FontId::proportional(palette::SMALL);
-    let mut x = whole.left();
-    let mut entry = |name: &str, sign: &dyn Fn(Pos2)| {
-        sign(pos2(x + 8.0, y));
-        let text = painter.text(pos2(x + 20.0, y), Align2::LEFT_CENTER, name, font.clone(), palette.text_weak);
-        x = text.right() + 16.0;
-    };
-    entry(t!("a seed"), &|at| _ = painter.circle_filled(at, DOT, palette.difference));
-    if verdict.low.is_some() {
-        let color = interval_ink(palette, verdict);
-        let name = t!("95 % interval of the mean");
-        entry(name, &|at| bar(painter, [at - vec2(8.0, 0.0), at + vec2(8.0, 0.0)], at.x, color));
-    }
-    let line = |at: Pos2| painter.vline(at.x, at.y - 6.0..=at.y + 6.0, Stroke::new(1.0, palette.text));
-    entry(t!("no difference"), &|at| _ = line(at));
-}
-
-/// The picture in words.
-fn spoken(response: &Response, paired: &Paired, differences: &[(u64, f64)], verdict: &Verdict) {
-    let seeds = differences
-        .iter()
-        .map(|(seed, difference)| t!("seed {seed}: {difference}", seed, difference = signed(*difference)));
-    let mut all: Vec<String> = seeds.collect();
-    if let (Some(low), Some(high)) = (verdict.low, verdict.high) {
-        all.push(t!("95 % interval {low} to {high}", low = signed(low), high = signed(high)));
-    }
-    let text = all.join(", ");
-    response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &text));
-    response.clone().on_hover_text(paired.sentence());
-}
-
-fn signed(value: f64) -> String {
-    format!("{value:+.3}").replace('-', "−")
 }
 
 /// The runs, one a row.
@@ -336,17 +199,5 @@ fn name(row: &Row) -> String {
             last = digits(row.last())
         ),
         None => t!("seed {seed}, {run}", seed, run),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zero_is_always_in_the_picture() {
-        assert_eq!(range([0.1, 0.2].into_iter()).0, -0.2 * 0.06);
-        assert_eq!(range([-0.2, f64::NAN].into_iter()).1, 0.2 * 0.06);
-        assert_eq!(range([0.0].into_iter()), (-0.01, 0.01));
     }
 }

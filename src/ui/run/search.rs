@@ -10,10 +10,10 @@ use egui_plot::{PlotBounds, PlotPoint, PlotPoints};
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::clock;
-use crate::app::run::search::{Row, SearchForm, Shown, in_full, in_words, said};
+use crate::app::run::said;
+use crate::app::run::search::{Row, SearchForm, Shown, in_full, in_words};
 use crate::app::{Command, RunFile};
 use crate::export::figure::axis::AxisScale;
-use crate::train::verdict::{Says, Verdict};
 use crate::ui::palette::{self, Palette};
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::run::seeds;
@@ -271,7 +271,7 @@ fn cells(palette: &Palette, shown: &Shown, row: &Row<'_>, rungs: usize, color: O
     }
     let verdict = finalist(shown, row).and_then(|finalist| finalist.verdict.as_ref());
     cells.push(verdict.map_or_else(Cell::none, |verdict| {
-        Cell::new(format!("{:+.3}", verdict.mean)).color(ink(palette, verdict)).strong()
+        Cell::new(format!("{:+.3}", verdict.mean)).color(seeds::ink(palette, Some(verdict))).strong()
     }));
     cells
 }
@@ -283,15 +283,6 @@ fn finalist<'a>(shown: &'a Shown, row: &Row<'_>) -> Option<&'a Finalist> {
 /// The leaders have colours of their own.
 fn color(palette: &Palette, place: usize, row: &Row<'_>) -> Option<Color32> {
     row.difference().map(|_| palette.runs.get(place).copied().unwrap_or(palette.hairline))
-}
-
-/// What a verdict says, as a colour.
-const fn ink(palette: &Palette, verdict: &Verdict) -> Color32 {
-    match verdict.says {
-        Says::Helps => palette.good,
-        Says::Hurts => palette.error,
-        Says::CannotTell => palette.text,
-    }
 }
 
 /// Every candidate's difference by the length of its runs.
@@ -359,8 +350,9 @@ fn finalists(ui: &mut Ui, shown: &Shown) {
     for finalist in &table.finalists {
         let Some(verdict) = &finalist.verdict else { continue };
         ui.label(widgets::strong(&finalist.name));
-        ui.label(RichText::new(said(verdict)).color(ink(palette, verdict)));
-        seeds::picture(ui, verdict, &finalist.differences());
+        let sentence = said(&verdict.line());
+        ui.label(RichText::new(&sentence).color(seeds::ink(palette, Some(verdict))));
+        seeds::picture(ui, verdict, &finalist.differences(), &sentence);
         ui.add_space(palette::UNIT);
     }
 }
