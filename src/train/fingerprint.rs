@@ -32,6 +32,8 @@ const FREE: [&str; 11] = [
     "evaluate_every",
     "evaluate_start",
 ];
+/// Settings that are groups of settings; another table is one value, such as a length in epochs or in steps.
+const GROUPS: [&str; 2] = ["hyp", "imitation"];
 /// Changes that are named; more are counted.
 const NAMED: usize = 4;
 
@@ -146,7 +148,7 @@ fn of_config(config: &RunConfig) -> Result<BTreeMap<String, String>, TrainError>
     for (name, value) in table {
         match value {
             _ if FREE.contains(&name.as_str()) => {}
-            toml::Value::Table(values) => {
+            toml::Value::Table(values) if GROUPS.contains(&name.as_str()) => {
                 parts.extend(values.into_iter().map(|(inner, value)| (format!("{name}.{inner}"), value.to_string())));
             }
             value => drop(parts.insert(name, value.to_string())),
@@ -160,6 +162,7 @@ mod tests {
     use super::*;
     use crate::dataset::{Label, Sample};
     use crate::geometry::{BoundingBox, Size};
+    use crate::train::config::Length;
 
     #[test]
     fn a_change_is_named_and_what_changes_no_weight_is_free() {
@@ -173,6 +176,10 @@ mod tests {
         assert_eq!(changes(&of(&config), &of(&other)), ["hyp.lr0 was 0.003, is 0.5", "imgsz was 640, is 320"]);
         other.imitation.stop_step = Some(9);
         assert!(changes(&of(&config), &of(&other)).contains(&"imitation.stop_step was nothing, is 9".to_owned()));
+        // A length in steps is no length in epochs that was taken away.
+        let steps = RunConfig { length: Length::Steps(3), ..config.clone() };
+        assert_eq!(changes(&of(&steps), &of(&steps)), Vec::<String>::new());
+        assert_eq!(changes(&of(&config), &of(&steps)).len(), 1);
         // As of a version that knew no recipes; and data that there were not.
         let mut old = of(&config);
         old.0.remove("recipe").expect("a setting");
