@@ -68,7 +68,10 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let resume = format!("distillscope search --resume {}", out.display());
     match ended {
         Ok(Ending::Finished(table)) => report(&table, out, args.json.as_deref()),
-        Ok(Ending::Stopped) => bail!("{}: stopped; `{resume}` goes on", out.display()),
+        Ok(Ending::Stopped) => {
+            super::say(format_args!("{}: stopped; `{resume}` goes on", out.display()));
+            Err(super::Interrupted.into())
+        }
         Err(error @ TrainError::Budget { needed, .. }) => {
             bail!("{error}; `{resume} --minutes {}` goes on", needed.ceil())
         }

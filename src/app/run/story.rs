@@ -90,12 +90,7 @@ impl Runs {
         if let Some(twin) = twin {
             (run.map.baseline, run.map50.baseline) = (twin.map.last, twin.map50.last);
         }
-        let of_it = self.twins().filter(|(imitation, _)| imitation.campaign == track.campaign);
-        let ended =
-            of_it.filter(|(one, other)| [one, other].iter().all(|run| run.outcome.is_some() || run.folder.is_some()));
-        let last = |track: &Track| track.story().map.last;
-        let differences = ended.filter_map(|(imitation, baseline)| Some(last(imitation)? - last(baseline)?));
-        run.verdict = Verdict::of("mAP50-95", "val", &differences.collect::<Vec<f64>>()).as_ref().map(verdict);
+        run.verdict = self.pairs_of(track.campaign).comparison.verdict.as_ref().map(verdict);
         run
     }
 }
