@@ -122,6 +122,9 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Side of the input that its models were trained at, px.
+    pub const INPUT_SIDE: u32 = 320;
+
     /// Looks beside the executable, in the current folder, and where the program was built.
     pub fn find() -> Option<Self> {
         let executable = std::env::current_exe().ok();
@@ -282,6 +285,11 @@ pub struct State {
     pub requested: Requested,
 }
 
+impl State {
+    /// What most YOLOv5 models were trained at, px.
+    pub const INPUT_SIDE: u32 = 640;
+}
+
 impl Default for State {
     fn default() -> Self {
         Self {
@@ -304,7 +312,7 @@ impl Default for State {
             loss_is_chosen: false,
             heads_differ: None,
             refusal: None,
-            input_side: 640,
+            input_side: Self::INPUT_SIDE,
             comparison: None,
             comparison_error: None,
             measures: None,

@@ -19,7 +19,7 @@ use crate::app::run::search::SearchForm;
 use crate::app::run::{CurveView, MOST_SEEDS, RunTab};
 use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
-use crate::app::state::{ModelSlot, Overlay, State};
+use crate::app::state::{ModelSlot, Overlay, Sample, State};
 use crate::app::survey::{self, SurveyExport};
 use crate::app::talk;
 use crate::app::tour::Stop;
@@ -712,6 +712,11 @@ fn list(state: &mut State, source: PathBuf, split: Option<String>, effects: &mut
 
 pub(super) fn open_list(state: &mut State, path: PathBuf, split: Option<String>, effects: &mut Vec<Effect>) {
     remember(state, &path);
+    // The sample session's input size goes with it, unless a person has chosen another.
+    let leaves_sample = state.sample.as_ref().is_some_and(|sample| state.dataset.source.as_ref() == Some(&sample.data));
+    if leaves_sample && state.input_side == Sample::INPUT_SIDE {
+        state.input_side = State::INPUT_SIDE;
+    }
     list(state, path, split, effects);
     state.dataset.open_first = true;
 }
@@ -755,6 +760,7 @@ fn load(state: &mut State, role: Role, path: PathBuf, effects: &mut Vec<Effect>)
 /// The sample session: its dataset and its two models.
 fn open_sample(state: &mut State, effects: &mut Vec<Effect>) {
     let Some(sample) = state.sample.clone() else { return };
+    state.input_side = Sample::INPUT_SIDE;
     list(state, sample.data, None, effects);
     state.dataset.open_first = true;
     for (role, path) in [(Role::Teacher, sample.teacher), (Role::Student, sample.student)] {

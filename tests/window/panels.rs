@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::{App, Backend, Command, Effect, ModelSlot, Options, Overlay, Settings, apply, default_anchors};
+use distillscope::app::{
+    App, Backend, Command, Effect, ModelSlot, Options, Overlay, Sample, Settings, State, apply, default_anchors,
+};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
@@ -625,4 +627,21 @@ fn an_empty_window_says_what_to_do() {
     window.harness.get_by_label("Open image…");
     window.click("Close");
     assert_eq!(window.app().state.overlay, None);
+}
+
+#[test]
+fn the_sample_session_is_seen_at_the_size_of_its_models() {
+    let sample = Sample { data: "sample/data.yaml".into(), teacher: None, student: None };
+    let mut state = State::default();
+    assert_eq!(state.input_side, 640);
+    state.sample = Some(sample);
+    apply(&mut state, Command::OpenSample);
+    assert_eq!(state.input_side, 320);
+    // Other data are not, unless a person has chosen so.
+    apply(&mut state, Command::OpenData("mine/data.yaml".into()));
+    assert_eq!(state.input_side, 640);
+    apply(&mut state, Command::OpenSample);
+    apply(&mut state, Command::SetInputSize(416));
+    apply(&mut state, Command::OpenData("mine/data.yaml".into()));
+    assert_eq!(state.input_side, 416);
 }

@@ -322,7 +322,7 @@ fn the_comparison_waits_for_both_runs_and_one_seed_is_no_verdict() {
     // While it runs nothing else does, and the tab says so.
     let more = window.harness.get_by_label("Run 1 more seed");
     assert!(more.accesskit_node().is_disabled());
-    window.harness.get_by_label("A run is under way.");
+    window.harness.get_by_label("A run is under way; stop it, or wait for its end.");
     window.say(vec![(WITHOUT, RunEvent::Ended(Outcome::Finished))]);
     window.report(Report::Finished { kind: JobKind::Run });
     let said = "cannot tell yet: mAP50-95 on val +0.030 in one seed, which is no verdict; run at least two";

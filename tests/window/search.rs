@@ -302,8 +302,8 @@ fn a_finished_search_names_its_best_with_a_verdict_and_its_setting_is_taken() {
     assert!(window.shows("answers-lambda3 came out best of 3 that were tried, on 2 fresh seeds."));
     // 0.03 twice has no spread; 0 and −0.01 have one.
     assert!(window.shows("imitation helps: mAP50-95 on val +0.030"));
-    assert!(window.shows("cannot tell yet: mAP50-95 on val -0.005"));
-    window.screen.get_by_label("differences by seed: 5: +0.0300, 6: +0.0300");
+    assert!(window.shows("cannot tell yet: mAP50-95 on val −0.005"));
+    window.screen.get_by_label("seed 5: +0.030, seed 6: +0.030, 95 % interval +0.030 to +0.030");
     assert_eq!(
         Command::ResumeSearch.disabled(&window.app().state),
         Some("The search is finished: more minutes add fresh seeds.")
@@ -338,7 +338,7 @@ fn where_nothing_helps_that_is_said() {
     let earlier = EarlierSearch { folder: "old".into(), search: search.clone().into(), table: done.into() };
     window.report(Report::EarlierSearch(Box::new(earlier)));
     assert!(window.shows("None of 3 that were tried is better than training without imitation, on 2 fresh seeds"));
-    assert!(window.shows("imitation hurts: mAP50-95 on val -0.050"));
+    assert!(window.shows("imitation hurts: mAP50-95 on val −0.050"));
     // The budget ended before fresh seeds.
     let early = SearchTable { conclusion: "all said".into(), ..table(&search) };
     let earlier = EarlierSearch { folder: "old".into(), search: search.into(), table: early.into() };

@@ -8,6 +8,7 @@ use crate::app::Command;
 use crate::app::language::{t, tr};
 use crate::app::talk::steps;
 use crate::app::view::ScaleChoice;
+use crate::imitation::choice::Loss;
 use crate::story::{Line, PullShares, Step, StoryNumbers, StoryRun, percent};
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;
@@ -106,7 +107,8 @@ fn pulls(ui: &mut Ui, story: &StoryNumbers, height: f32) {
             ui.scope_builder(lines, |ui| {
                 text::lines(ui, &[name.to_owned()], 14.0, HEAD);
             });
-            let losses = [(t!("raw"), story.raw, palette.difference), (t!("answers"), Some(answers), palette.student)];
+            let losses =
+                [(t!("raw"), story.raw, palette.difference), (Loss::ANSWERS.name(), Some(answers), palette.student)];
             for (loss, shares, color) in losses {
                 let Some(share) = shares.map(share) else { continue };
                 let text = format!("{} %", percent(share));
