@@ -362,7 +362,8 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
     if let Err(error) = config.hyp.check() {
         ui.label(RichText::new(error.to_string()).small().color(Palette::of(ui).warning));
     }
-    let summary = t!("{device} · {count} loader threads", device = config.device, count = config.workers);
+    let summary =
+        format!("{} · {}", config.device, widgets::counted(config.workers, "loader thread", "loader threads"));
     fold(ui, key!("Data and device"), &summary, |ui| machine(ui, panel, config));
 }
 
