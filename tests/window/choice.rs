@@ -13,13 +13,13 @@ use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouField, LevelRule};
 use distillscope::inspect::{ImitationChoice, Inspection, Probe, Role, Scene, SceneRequest, Tap, compare, probe};
 use distillscope::train::config::{Campaign, ImitationConfig};
-use distillscope::worker::{Job, ModelBrief, ModelCard, Report};
+use distillscope::worker::{Job, ModelBrief, Report};
 use distillscope::yolo::anchors::AnchorScale;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::Network;
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use crate::common::{Fake, Screen, open};
+use crate::common::{Fake, Screen, card, open};
 
 struct Window {
     harness: Screen,
@@ -32,23 +32,6 @@ fn sample(path: &str) -> PathBuf {
 
 fn file(role: Role) -> PathBuf {
     sample(&format!("models/{}.pt", role.name()))
-}
-
-fn card(path: &Path, names: &[String], anchors: &[AnchorScale]) -> Arc<ModelCard> {
-    Arc::new(ModelCard {
-        path: path.to_owned(),
-        file_bytes: 1,
-        format: "Ultralytics .pt".into(),
-        names: names.to_vec(),
-        anchors: anchors.to_vec(),
-        parameters: 1,
-        gflops: None,
-        tensors_loaded: 1,
-        tensors_total: 1,
-        seconds: 0.0,
-        report: String::new(),
-        warnings: Vec::new(),
-    })
 }
 
 impl Window {
@@ -152,7 +135,7 @@ fn on_sample() -> (Window, [Probe; 2]) {
         Network::load(&checkpoint, tch::Device::Cpu).expect("weights").0
     });
     for (role, model) in Role::ALL.into_iter().zip(&models) {
-        window.report(Report::Loaded { role, card: card(&file(role), model.names(), model.scales()) });
+        window.report(Report::Loaded { role, card: card(file(role), model.names(), model.scales()) });
     }
     let request: SceneRequest = window.app().state.requested.scene.clone().expect("a scene is wanted");
     let scene = Arc::new(Scene::load(&request).expect("a sample image"));

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::choice::{CellTerm, CellTerms};
 use distillscope::inspect::{AdapterChoice, CompareRequest, Comparison, Scene, SceneLabel};
-use distillscope::worker::{Job, JobKind, Report};
+use distillscope::worker::{Job, JobKind, ModelCard, Report};
+use distillscope::yolo::anchors::AnchorScale;
 use egui_kittest::Harness;
 use image::RgbImage;
 
@@ -99,4 +100,33 @@ pub fn half_mean(squares: Grid) -> Option<Arc<CellTerms>> {
     let ones = Grid::filled(squares.width(), squares.height(), 1.0);
     let term = CellTerm { name: "squared", factor: 0.5, value: squares, weight: ones.clone(), masked: true };
     Some(Arc::new(CellTerms { terms: vec![term], emphasis: ones }))
+}
+
+/// What a model's file said, as far as a test looks at it.
+pub fn card(path: impl AsRef<Path>, names: &[String], anchors: &[AnchorScale]) -> Arc<ModelCard> {
+    Arc::new(ModelCard {
+        path: path.as_ref().to_owned(),
+        file_bytes: 1,
+        format: "safetensors".into(),
+        names: names.to_vec(),
+        anchors: anchors.to_vec(),
+        parameters: 1,
+        gflops: None,
+        tensors_loaded: 1,
+        tensors_total: 1,
+        seconds: 0.0,
+        report: String::new(),
+        warnings: Vec::new(),
+    })
+}
+
+/// An image, its dataset and both models, by name.
+pub fn files_named() -> Options {
+    Options {
+        image: Some("a.jpg".into()),
+        data: Some("d/data.yaml".into()),
+        teacher: Some("l.pt".into()),
+        student: Some("s.pt".into()),
+        ..Options::default()
+    }
 }

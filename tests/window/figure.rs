@@ -15,13 +15,13 @@ use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
 use distillscope::train::event::{Arm, RunId, Snapshot, SnapshotScale, StepRecord};
-use distillscope::worker::{EarlierRun, FigureJob, FigurePreview, Job, JobKind, ModelBrief, ModelCard, Report};
+use distillscope::worker::{EarlierRun, FigureJob, FigurePreview, Job, JobKind, ModelBrief, Report};
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbaImage;
 
-use crate::common::{Fake, Screen, half_mean, open, scene};
+use crate::common::{Fake, Screen, card, half_mean, open, scene};
 
 struct Window {
     harness: Screen,
@@ -70,21 +70,7 @@ impl Window {
         let brief = ModelBrief { path: path.clone(), names: names.clone(), anchors: default_anchors() };
         self.set(Command::OpenModel(role, path.clone()));
         self.report(Report::Described { role, brief });
-        let card = ModelCard {
-            path,
-            file_bytes: 1,
-            format: "safetensors".into(),
-            names,
-            anchors: default_anchors(),
-            parameters: 1,
-            gflops: None,
-            tensors_loaded: 1,
-            tensors_total: 1,
-            seconds: 0.0,
-            report: String::new(),
-            warnings: Vec::new(),
-        };
-        self.report(Report::Loaded { role, card: Arc::new(card) });
+        self.report(Report::Loaded { role, card: card(path, &names, &default_anchors()) });
     }
 
     fn app(&self) -> &App<Fake> {

@@ -8,7 +8,7 @@ use distillscope::app::language::LanguageChoice;
 use distillscope::app::run::lines::levels;
 use distillscope::app::run::{CurveView, Form, Plot, Progress, RunTab};
 use distillscope::app::view::Layer;
-use distillscope::app::{App, Backend, Command, Effect, Level, Options, Overlay, Settings, apply, default_anchors};
+use distillscope::app::{App, Backend, Command, Effect, Level, Overlay, Settings, apply, default_anchors};
 use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
@@ -32,7 +32,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbImage;
 
-use crate::common::{Fake, Screen, open};
+use crate::common::{Fake, Screen, files_named, open};
 
 struct Window {
     harness: Screen,
@@ -45,14 +45,7 @@ const WITHOUT: RunId = RunId { seed: 0, arm: Arm::Baseline };
 impl Window {
     /// With a dataset and both models named, and the run panel open.
     fn open() -> Self {
-        let options = Options {
-            image: Some("a.jpg".into()),
-            data: Some("d/data.yaml".into()),
-            teacher: Some("l.pt".into()),
-            student: Some("s.pt".into()),
-            ..Options::default()
-        };
-        let (harness, fake) = open([1600.0, 1000.0], Settings::default(), options);
+        let (harness, fake) = open([1600.0, 1000.0], Settings::default(), files_named());
         let mut window = Self { harness, fake };
         window.press(Modifiers::COMMAND, Key::R);
         assert!(window.app().state.runs.open);

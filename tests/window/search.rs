@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use distillscope::app::run::RunTab;
-use distillscope::app::{App, Backend, Command, Effect, Level, Options, Settings, apply};
+use distillscope::app::{App, Backend, Command, Effect, Level, Settings, apply};
 use distillscope::imitation::loss::Loss;
 use distillscope::train::config::{Campaign, ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::RunControl;
@@ -17,7 +17,7 @@ use distillscope::train::search::table::{CandidateRow, Finalist, Score, SearchTa
 use distillscope::worker::{EarlierSearch, Job, JobKind, Report, SearchStart};
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use crate::common::{Fake, Screen, open};
+use crate::common::{Fake, Screen, files_named, open};
 
 struct Window {
     screen: Screen,
@@ -27,14 +27,7 @@ struct Window {
 impl Window {
     /// With a dataset and both models named, and the tab open.
     fn open() -> Self {
-        let options = Options {
-            image: Some("a.jpg".into()),
-            data: Some("d/data.yaml".into()),
-            teacher: Some("l.pt".into()),
-            student: Some("s.pt".into()),
-            ..Options::default()
-        };
-        let (screen, fake) = open([1600.0, 1000.0], Settings::default(), options);
+        let (screen, fake) = open([1600.0, 1000.0], Settings::default(), files_named());
         let mut window = Self { screen, fake };
         window.set(Command::SetRunTab(RunTab::Search));
         let mut form = window.app().state.runs.search.form.clone();

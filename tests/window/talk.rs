@@ -20,12 +20,12 @@ use distillscope::train::event::{
     Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
 };
 use distillscope::train::replay::{MaskChoice, Replay};
-use distillscope::worker::{BeforeAfter, EarlierRun, Job, ModelCard, Report, Unknown};
+use distillscope::worker::{BeforeAfter, EarlierRun, Job, Report, Unknown};
 use distillscope::yolo::anchors::AnchorScale;
 use egui::{CursorIcon, Key, Modifiers, Rect};
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use crate::common::{Fake, Screen, compared, open, scene};
+use crate::common::{Fake, Screen, card, compared, open, scene};
 
 struct Window {
     harness: Screen,
@@ -76,7 +76,7 @@ impl Window {
         let scale = |stride| AnchorScale { stride, anchors: vec![[436.0, 615.0], [739.0, 380.0], [925.0, 792.0]] };
         let anchors = [8, 16, 32, 64].map(scale).to_vec();
         for (role, path) in [(Role::Teacher, "t.pt"), (Role::Student, "s.pt")] {
-            window.report(Report::Loaded { role, card: card(path, &anchors) });
+            window.report(Report::Loaded { role, card: card(path, &[], &anchors) });
         }
         let label = |k: usize| SceneLabel {
             class: k,
@@ -170,23 +170,6 @@ impl Window {
     fn says(&self, text: &str) {
         self.harness.get_by_label(text);
     }
-}
-
-fn card(path: &str, anchors: &[AnchorScale]) -> Arc<ModelCard> {
-    Arc::new(ModelCard {
-        path: path.into(),
-        file_bytes: 1,
-        format: "safetensors".into(),
-        names: Vec::new(),
-        anchors: anchors.to_vec(),
-        parameters: 1,
-        gflops: None,
-        tensors_loaded: 1,
-        tensors_total: 1,
-        seconds: 0.0,
-        report: String::new(),
-        warnings: Vec::new(),
-    })
 }
 
 /// Two channels on each of four scales of 640 × 640 px.

@@ -5,19 +5,14 @@ use crate::imitation::lambda::Lambda;
 use crate::story::{Accuracy, RunLambda, RunSettings, StoryRun, StoryVerdict};
 use crate::train::config::ImitationConfig;
 use crate::train::evaluate::Evaluation;
-use crate::train::event::{EpochRecord, StartRecord};
+use crate::train::event::EpochRecord;
 use crate::train::verdict::{Says, Verdict};
 
 impl Track {
-    /// What its student and its teacher found before the first step; `None` of a run that did not look.
-    pub fn start_record(&self) -> Option<&StartRecord> {
-        self.measured.as_deref()
-    }
-
     /// The run by itself: without its baseline and without a verdict.
     pub fn story(&self) -> StoryRun {
         let of = |kind: fn(&Evaluation) -> f64| {
-            let start = self.start_record();
+            let start = self.measured.as_deref();
             let evaluated = || self.epochs.iter().filter_map(|epoch| epoch.evaluation.as_ref()).map(kind);
             Accuracy {
                 before: start.map(|start| kind(&start.student)),
@@ -118,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::train::config::RunConfig;
-    use crate::train::event::{Arm, Outcome, RunEvent, RunId, StepRecord};
+    use crate::train::event::{Arm, Outcome, RunEvent, RunId, StartRecord, StepRecord};
 
     fn evaluation(map: f64) -> Evaluation {
         Evaluation { map50: 2.0 * map, map50_95: map, ..Evaluation::default() }
