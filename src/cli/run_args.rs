@@ -243,6 +243,29 @@ impl RunArgs {
         }
     }
 
+    /// Options that say how a teacher is imitated, as far as they were given.
+    fn of_imitation(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("--imitation", self.imitation.is_some()),
+            ("--mask-source", self.mask_source.is_some()),
+            ("--lambda", self.lambda.is_some()),
+            ("--lambda-ratio", self.lambda_ratio.is_some()),
+            ("--lambda-warmup", self.lambda_warmup.is_some()),
+            ("--lambda-decay", self.lambda_decay.is_some()),
+            ("--lambda-stop", self.lambda_stop.is_some()),
+            ("--psi", self.psi.is_some()),
+            ("--level-rule", self.level_rule.is_some()),
+            ("--iou", self.iou.is_some()),
+            ("--tap", self.tap.is_some()),
+            ("--norm", self.norm.is_some()),
+            ("--adapter-start", self.adapter_start.is_some()),
+            ("--adapter-kernel", self.adapter_kernel.is_some()),
+            ("--adapter-lr", self.adapter_lr.is_some()),
+            ("--normalise", self.normalise.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
+    }
+
     /// The configuration, from `--config` where it is given, changed by every other option.
     pub(super) fn config(&self) -> anyhow::Result<RunConfig> {
         let mut config = match &self.config {
@@ -275,6 +298,11 @@ impl RunArgs {
         set(&mut config.student, &self.student);
         if let Some(teacher) = &self.teacher {
             config.teacher = (teacher.as_os_str() != "none").then(|| teacher.clone());
+        }
+        if let (None, Some(option)) = (&config.teacher, self.of_imitation().next()) {
+            bail!(
+                "{option} says how a teacher is imitated, and --teacher none leaves nothing to imitate; leave one of them out"
+            );
         }
         if let Some(epochs) = self.length.epochs {
             config.length = Length::Epochs(epochs);
@@ -420,6 +448,17 @@ mod tests {
         assert_eq!((again.recipe, again.hyp), (Recipe::Short, both.hyp));
         let other = configured(&["--config", written, "--recipe", "yolov5"]);
         assert_eq!((other.optimizer, other.hyp.lr0, other.hyp.weight_decay), (OptimizerKind::Sgd, 0.004, 0.0005));
+    }
+
+    #[test]
+    fn without_a_teacher_nothing_says_how_it_is_imitated() {
+        use clap::Parser;
+        let named = ["train", "--data", "d.yaml", "--teacher", "none", "--student", "yolov5n"];
+        for option in [["--imitation", "features"], ["--lambda", "1"], ["--psi", "0.4"], ["--normalise", "true"]] {
+            let command = Command::try_parse_from(named.iter().chain(&option)).expect("options");
+            let error = command.run.config().expect_err("nothing to imitate").to_string();
+            assert!(error.starts_with(option[0]) && error.contains("--teacher none"), "{error}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::train::search::event::{Ending, Running, SearchEvent};
 use crate::train::search::keep::Search;
 use crate::train::search::ladder::Ladder;
 use crate::train::search::table::{Score, SearchTable};
-use crate::train::search::{begin, prepare, resume};
+use crate::train::search::{accept_changes, begin, prepare, resume};
 
 /// Find out which imitation helps on your data, within a budget of minutes
 #[derive(Debug, Args)]
@@ -42,6 +42,9 @@ pub(super) struct SearchArgs {
     /// Go on with the search in this folder
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "data", "teacher", "student", "config"])]
     resume: Option<PathBuf>,
+    /// Go on although data, models or settings were changed since the search began
+    #[arg(long, requires = "resume")]
+    accept_changes: bool,
     /// Write the table as JSON, - for standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -51,6 +54,9 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let prepared = match (&args.resume, args.minutes) {
         (Some(folder), _) => {
             super::existing(folder)?;
+            if args.accept_changes {
+                accept_changes(folder)?;
+            }
             None
         }
         (None, minutes) => Some(prepare(&args.run.config()?, minutes.context("--minutes is missing")?)?),

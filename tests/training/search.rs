@@ -14,7 +14,7 @@ use distillscope::train::record::RunHistory;
 use distillscope::train::search::event::{Ending, SearchEvent};
 use distillscope::train::search::keep::{Search, SearchFolder};
 use distillscope::train::search::table::SearchTable;
-use distillscope::train::search::{begin, open, prepare, resume};
+use distillscope::train::search::{accept_changes, begin, open, prepare, resume};
 
 use super::runs::Place;
 
@@ -152,6 +152,9 @@ fn what_was_stopped_goes_on() {
             heard += 1;
             if heard == 10 {
                 assert_eq!((running.name.as_str(), running.run, running.runs), ("answers", 2, 2));
+                let second =
+                    resume(&out, None, &RunControl::default(), &mut |_| {}).expect_err("it is taken").to_string();
+                assert!(second.contains("another run is at work in this folder"), "{second}");
                 control.stop();
             }
         }
@@ -159,6 +162,13 @@ fn what_was_stopped_goes_on() {
     // No step follows the one in hand.
     assert_eq!((stopped.expect("no error"), heard), (Ending::Stopped, 10));
     let spent = SearchFolder::new(&out).read().expect("a search").spent;
+    // Another ground truth: the run that was stopped does not go on by itself.
+    let labels = place.at("data/labels/train/1.txt");
+    let row = fs::read_to_string(&labels).expect("labels");
+    fs::write(&labels, row.replacen('1', "0", 1)).expect("labels");
+    let changed = resume(&out, None, &RunControl::default(), &mut |_| {}).expect_err("a change").to_string();
+    assert!(changed.contains("train was 5 images") && changed.contains("--accept-changes"), "{changed}");
+    accept_changes(&out).expect("accepted");
     let table = finished(resume(&out, Some(20.0), &RunControl::default(), &mut |_| {}));
     assert_eq!((table.minutes, table.finalists.len(), table.finalists[0].runs.len()), (20.0, 1, 5));
     assert!(table.spent_minutes * 60.0 > spent && spent > 0.0);

@@ -371,7 +371,7 @@ fn a_student_that_fell_below_its_start_is_told_once_and_in_amber() {
     window.say(vec![(WITH, RunEvent::Ended(Outcome::Finished))]);
     window.report(Report::Finished { kind: JobKind::Run });
     let facts = "mAP50-95 on val: 0.3000 before → 0.0500 at the end; teacher 0.6000";
-    let said = format!("the student fell below its start: {facts}");
+    let said = format!("the student ended below its start: {facts}");
     let messages: Vec<_> =
         window.app().state.messages.iter().map(|message| (message.level, message.text.clone())).collect();
     assert_eq!(messages, [(Level::Warning, said.clone())]);

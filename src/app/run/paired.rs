@@ -98,8 +98,7 @@ impl Paired {
         let (fell, all) = (finished().filter(|row| row.result.fall().is_some()).count(), finished().count());
         (fell > 0).then(|| {
             t!(
-                "{fell} of {all} students fell below their start: mend the recipe (learning rate, epochs) before anything is \
-                 compared.",
+                "{fell} of {all} students ended below their start: a lower lr0 or a longer warm-up comes before any comparison.",
                 fell,
                 all
             )
@@ -226,7 +225,7 @@ mod tests {
             track
         };
         let paired = paired(&[fallen(Arm::Imitation, &[0.01]), fallen(Arm::Baseline, &[0.3])]);
-        assert!(paired.warning().is_some_and(|text| text.starts_with("1 of 2 students fell below their start")));
+        assert!(paired.warning().is_some_and(|text| text.starts_with("1 of 2 students ended below their start")));
     }
 
     #[test]

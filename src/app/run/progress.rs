@@ -118,7 +118,7 @@ impl Track {
         }
         let facts = said(&result.line(twin.map(Self::result).as_ref()));
         match result.fall() {
-            Some(_) => (Level::Warning, t!("the student fell below its start: {facts}", facts)),
+            Some(_) => (Level::Warning, t!("the student ended below its start: {facts}", facts)),
             None => (Level::Info, t!("finished: {facts}", facts)),
         }
     }

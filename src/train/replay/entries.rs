@@ -8,8 +8,9 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::{ReplayError, limits, one_line};
+use super::{ReplayError, limits};
 use crate::files::{self, ReadError};
+use crate::format::outside;
 use crate::yolo::checkpoint::Metered;
 
 pub const HEADER: &str = "replay.json";
@@ -53,8 +54,8 @@ impl Entries {
         let (file, meter) = Metered::new(file, MAX_DIRECTORY);
         let config = Config { archive_offset: ArchiveOffset::Known(0) };
         let archive = ZipArchive::with_config(config, BufReader::new(file)).map_err(|error| match error {
-            ZipError::Io(cause) => not(one_line(&cause.to_string())),
-            error => not(format!("{}; it may be cut short", one_line(&error.to_string()))),
+            ZipError::Io(cause) => not(outside(&cause.to_string(), limits::LINE)),
+            error => not(format!("{}; it may be cut short", outside(&error.to_string(), limits::LINE))),
         })?;
         meter.lift();
         if archive.has_duplicate_names() {
@@ -64,7 +65,7 @@ impl Entries {
     }
 
     pub fn damaged(&self, entry: &'static str, what: impl AsRef<str>) -> ReplayError {
-        ReplayError::Damaged { path: self.path.clone(), entry, what: one_line(what.as_ref()) }
+        ReplayError::Damaged { path: self.path.clone(), entry, what: outside(what.as_ref(), limits::LINE) }
     }
 
     pub fn has(&self, name: &str) -> bool {

@@ -56,6 +56,8 @@ pub mod limits {
     pub const MOMENTS: usize = 400;
     /// Bytes of `maps.f32`.
     pub const MAPS: u64 = 128 << 20;
+    /// Characters of what another library says of a file, in the line that names it.
+    pub const LINE: usize = 200;
     pub const LABELS: usize = 1000;
     pub const SCALES: usize = 8;
     /// Of a scale.
@@ -134,15 +136,4 @@ pub enum ReplayError {
     Write(#[from] WriteError),
     #[error("the replay cannot be written: {0}")]
     Encode(String),
-}
-
-/// What a stranger's file says, as part of one line: no control characters, no more than a line holds.
-fn one_line(text: &str) -> String {
-    const MOST: usize = 200;
-    let clean = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut line: String = clean.clone().take(MOST).collect();
-    if clean.count() > MOST {
-        line.push('…');
-    }
-    line
 }

@@ -11,8 +11,9 @@ use super::header::{
     FORMAT, Header, ImageFigures, LabelFigures, MaskFigures, MomentFigures, OutcomeText, RunFigures, ScaleFigures,
     StartFigures,
 };
-use super::{Replay, ReplayError, VERSION, limits, one_line};
+use super::{Replay, ReplayError, VERSION, limits};
 use crate::export::atomic;
+use crate::format::outside;
 use crate::geometry::Size;
 use crate::inspect::{Scene, SceneLabel};
 use crate::train::config::{RunConfig, SnapshotConfig};
@@ -125,7 +126,7 @@ impl Recording {
     /// Writes the file, whole or not at all. `steps` and `results` are the run's tables.
     pub fn write(&mut self, path: &Path, outcome: &Outcome, steps: &str, results: &str) -> Result<(), ReplayError> {
         self.header.outcome = match OutcomeText::from(outcome) {
-            OutcomeText::Failed(cause) => OutcomeText::Failed(one_line(&cause)),
+            OutcomeText::Failed(cause) => OutcomeText::Failed(outside(&cause, limits::LINE)),
             outcome => outcome,
         };
         let moment = |snapshot: &Arc<Snapshot>| MomentFigures { step: snapshot.step, seconds: snapshot.seconds };

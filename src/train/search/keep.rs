@@ -155,8 +155,13 @@ impl SearchFolder {
         self.0.join("best.toml")
     }
 
+    /// A folder a run.
+    pub fn runs(&self) -> PathBuf {
+        self.0.join("runs")
+    }
+
     pub fn run(&self, name: &str) -> PathBuf {
-        self.0.join("runs").join(name)
+        self.runs().join(name)
     }
 
     pub fn read(&self) -> Result<Search, TrainError> {

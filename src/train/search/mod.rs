@@ -41,9 +41,10 @@ use trainer::Trainer;
 use super::TrainError;
 use super::config::RunConfig;
 use super::event::RunControl;
-use super::plan;
+use super::lock::FolderLock;
+use super::run::RunFolder;
+use super::{fingerprint, plan};
 use crate::dataset::{DataYaml, Split};
-use crate::export::atomic::WriteError;
 use crate::imitation::choice::ModelFacts;
 use crate::yolo::checkpoint;
 
@@ -99,7 +100,7 @@ pub fn begin(
     if folder.search().exists() {
         return Err(TrainError::Exists(out.to_owned()));
     }
-    std::fs::create_dir_all(out).map_err(|cause| WriteError { path: out.to_owned(), cause })?;
+    let _alone = FolderLock::take(out)?;
     folder.write(&search)?;
     go(search, &folder, control, emit)
 }
@@ -113,11 +114,23 @@ pub fn resume(
 ) -> Result<Ending, TrainError> {
     let folder = SearchFolder::new(out);
     let mut search = folder.read()?;
+    let _alone = FolderLock::take(out)?;
     if let Some(minutes) = minutes {
         check_minutes(minutes)?;
         search.minutes = minutes;
     }
     go(search, &folder, control, emit)
+}
+
+/// Lets the runs of a search go on with what was changed since they began.
+pub fn accept_changes(out: &Path) -> Result<(), TrainError> {
+    let folder = SearchFolder::new(out);
+    let read = |cause| TrainError::Read { path: folder.runs().display().to_string(), cause };
+    let _alone = FolderLock::take(out)?;
+    for run in std::fs::read_dir(folder.runs()).map_err(read)? {
+        fingerprint::accept_changes(&RunFolder::new(&run.map_err(read)?.path()))?;
+    }
+    Ok(())
 }
 
 fn go(
