@@ -43,10 +43,11 @@
 pub mod app;
 pub mod bench;
 pub mod cli;
+pub mod colormap;
 pub mod dataset;
 pub mod device;
 pub mod draws;
-pub mod export;
+pub mod figure;
 pub mod files;
 pub mod format;
 pub mod geometry;

@@ -8,7 +8,7 @@ use crate::app::run::Shared;
 use crate::app::state::State;
 use crate::app::talk;
 use crate::app::update::Effect;
-use crate::export::figure::inspection::DetectionView;
+use crate::figure::inspection::DetectionView;
 use crate::inspect::{Role, Scene, named};
 use crate::story::Step;
 use crate::train::config::{RunConfig, Start};

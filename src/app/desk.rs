@@ -15,11 +15,10 @@ use crate::app::run::lines::CurveExport;
 use crate::app::session::Session;
 use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
-use crate::export::atomic;
+use crate::files::atomic;
 use crate::inspect::Role;
 use crate::train::hyp::{HypFile, Hyperparameters};
-use crate::train::record;
-use crate::train::replay;
+use crate::train::{record, replay};
 use crate::worker::SearchFolder;
 
 /// What a file dialog is to find.

@@ -158,8 +158,8 @@ mod tests {
     use super::*;
     use crate::app::run::CurveView;
     use crate::app::view::{ChannelView, Layer, ScaleChoice, ViewSettings};
-    use crate::export::colormap::ColorMap;
-    use crate::export::figure::{Background, FigureChoice, FigureFormat, Look};
+    use crate::colormap::ColorMap;
+    use crate::figure::{Background, FigureChoice, FigureFormat, Look};
 
     fn read(text: &str) -> (Settings, Option<String>) {
         let folder = tempfile::tempdir().expect("a folder");

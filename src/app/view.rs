@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::app::language::key;
-use crate::export::colormap::ColorMap;
-use crate::export::figure::inspection::View;
+use crate::colormap::ColorMap;
+use crate::figure::inspection::View;
 use crate::imitation::difference::DifferenceKind;
 pub use crate::inspect::ChannelView;
 

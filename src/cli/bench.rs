@@ -17,7 +17,7 @@ use super::run_args::changed_hyp;
 use crate::app::Sample;
 use crate::bench::{self, BenchError, LoaderSetup, Setup};
 use crate::dataset::Batches;
-use crate::export;
+use crate::files::atomic;
 use crate::inspect::Tap;
 use crate::train::hyp::Hyperparameters;
 
@@ -145,7 +145,7 @@ impl BenchArgs {
         let schema = Schema { schema, report };
         match &self.json {
             Some(path) if path.as_os_str() == "-" => return super::print(&serde_json::to_string_pretty(&schema)?),
-            Some(path) => export::atomic::write_json(path, &schema)?,
+            Some(path) => atomic::write_json(path, &schema)?,
             None => {}
         }
         super::print(&report.to_string())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::export::figure::{Background, ChoiceError, Figure, FigureChoice, FigureFormat, Look, SvgText};
+use crate::figure::{Background, ChoiceError, Figure, FigureChoice, FigureFormat, Look, SvgText};
 
 #[derive(Debug, Args)]
 pub(super) struct FigureArgs {

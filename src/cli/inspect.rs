@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::figure_args::FigureArgs;
 use super::subject_args::SubjectArgs;
-use crate::export;
+use crate::files::atomic;
+use crate::files::tensors;
 
 /// Inspect one image with two models, without a window
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let mut wrote = false;
     if let Some(path) = &args.tensors {
         let (tensors, metadata) = inspection.tensors();
-        export::tensors::write(path, &tensors, &metadata)?;
+        tensors::write(path, &tensors, &metadata)?;
         wrote = true;
     }
     if let Some(folder) = &args.figures {
@@ -56,7 +57,7 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     }
     let report = inspection.report();
     match &args.json {
-        Some(path) if !super::is_standard_output(path) => export::atomic::write_json(path, &report)?,
+        Some(path) if !super::is_standard_output(path) => atomic::write_json(path, &report)?,
         Some(_) => super::print(&serde_json::to_string_pretty(&report)?)?,
         None if wrote => {}
         None => super::print(&report.summary())?,

@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::export::atomic;
+use crate::files::atomic;
 
 /// Write the manual pages and the completions of bash, zsh and fish
 #[derive(Debug, Args)]

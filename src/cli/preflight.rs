@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::line::Line;
 use super::run_args::RunArgs;
-use crate::export;
+use crate::files::atomic;
 use crate::format::seconds_left;
 use crate::preflight::{Preflight, Status, preflight_of};
 use crate::train::plan::RunPlan;
@@ -70,7 +70,7 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
     }
     let report = Report { schema: "distillscope.preflight/1", preflight: &found };
     match &args.json {
-        Some(path) if path.as_os_str() != "-" => export::atomic::write_json(path, &report)?,
+        Some(path) if path.as_os_str() != "-" => atomic::write_json(path, &report)?,
         Some(_) => super::print(&serde_json::to_string_pretty(&report)?)?,
         None => super::print(&found.to_string())?,
     }

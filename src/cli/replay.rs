@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 
 use crate::app;
-use crate::export;
+use crate::files::atomic;
 use crate::train::replay::{Replay, ReplayReport};
 
 /// Replay a recorded run: its curves and maps, without models, data or a GPU
@@ -37,7 +37,7 @@ pub(super) fn run(args: ReplayArgs) -> anyhow::Result<()> {
         let report = ReplayReport::from(&Replay::read(file)?);
         return match path.to_str() {
             Some("-") => super::print(&serde_json::to_string_pretty(&report)?),
-            _ => Ok(export::atomic::write_json(path, &report)?),
+            _ => Ok(atomic::write_json(path, &report)?),
         };
     }
     if args.summary {

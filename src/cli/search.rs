@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::line::Line;
 use super::run_args::RunArgs;
-use crate::export;
+use crate::files::atomic;
 use crate::train::TrainError;
 use crate::train::event::RunControl;
 use crate::train::search::event::{Ending, Running, SearchEvent};
@@ -90,7 +90,7 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
 fn report(table: &SearchTable, out: &Path, json: Option<&Path>) -> anyhow::Result<()> {
     match json {
         Some(path) if path.as_os_str() == "-" => return super::print(&serde_json::to_string_pretty(table)?),
-        Some(path) => export::atomic::write_json(path, table)?,
+        Some(path) => atomic::write_json(path, table)?,
         None => {}
     }
     super::print(&table.to_string())?;

@@ -10,7 +10,7 @@ use clap::Args;
 use super::ModelArgs;
 use crate::app::default_anchors;
 use crate::dataset;
-use crate::export::figure::inspection::DetectionView;
+use crate::figure::inspection::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};

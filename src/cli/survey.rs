@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::line::Line;
 use crate::app::default_anchors;
 use crate::dataset::{DataYaml, Samples, Split};
-use crate::export;
+use crate::files::atomic;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::input_multiple;
@@ -98,7 +98,7 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
     }
     match &args.csv {
         Some(_) if to_output(&args.csv) => super::print(survey.csv().trim_end())?,
-        Some(file) => export::atomic::write(file, survey.csv().as_bytes())?,
+        Some(file) => atomic::write(file, survey.csv().as_bytes())?,
         None => {}
     }
     let at = survey.nearest(args.psi);
@@ -113,7 +113,7 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
     };
     match &args.json {
         Some(path) if super::is_standard_output(path) => return super::print(&serde_json::to_string_pretty(&report)?),
-        Some(path) => export::atomic::write_json(path, &report)?,
+        Some(path) => atomic::write_json(path, &report)?,
         None => {}
     }
     if to_output(&args.csv) { Ok(()) } else { super::print(&survey.table(args.psi, args.level_rule)) }

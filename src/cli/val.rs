@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::ModelArgs;
 use crate::dataset::{DataYaml, Samples, Split};
-use crate::export;
+use crate::files::atomic;
 use crate::format;
 use crate::geometry::Size;
 use crate::train::evaluate::{ClassResult, EvaluateOptions, Evaluation, evaluate, input_stride};
@@ -89,7 +89,7 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     }
     let report = Report { schema: "distillscope.val/1", evaluation: &evaluation };
     match &args.json {
-        Some(path) if !super::is_standard_output(path) => Ok(export::atomic::write_json(path, &report)?),
+        Some(path) if !super::is_standard_output(path) => Ok(atomic::write_json(path, &report)?),
         Some(_) => super::print(&serde_json::to_string_pretty(&report)?),
         None => super::print(&table(&evaluation)),
     }

@@ -12,13 +12,13 @@ use super::maps::{SeenDifference, assigned_cells, difference_grid, feature_grid}
 use super::records::{ChannelView, Comparison, Role, Tap};
 use super::scene::{Scene, file_name};
 use super::story::{StorySource, usual_truth};
-use crate::export::figure::inspection::{
+use crate::figure::inspection::{
     self, DetectionView, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView,
 };
-use crate::export::figure::plot::PlotPanel;
-use crate::export::figure::story::{StoryView, TruthView};
-use crate::export::figure::{self, Figure, FigureError, Look};
-use crate::export::tensors::{Elements, NamedTensor};
+use crate::figure::plot::PlotPanel;
+use crate::figure::story::{StoryView, TruthView};
+use crate::figure::{self, Figure, FigureError, Look};
+use crate::files::tensors::{Elements, NamedTensor};
 use crate::grid::Grid;
 use crate::imitation::difference::{DifferenceError, DifferenceKind, MaskedStatistics, difference, masked_statistics};
 use crate::imitation::loss::{Loss, LossOnScale, MaskChoice, MaskSource};

@@ -2,16 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::TrainError;
 use super::comparison::{Comparison, RunResult};
 use super::config::{Campaign, RunConfig};
 use super::event::{Arm, Outcome, RunControl, RunEvent, RunId, StartRecord};
-use super::fingerprint;
 use super::lock::FolderLock;
 use super::plan::{KnownStart, RunPlan};
 use super::record::start_of;
 use super::run::{RunFolder, run as run_one};
-use crate::export::atomic;
+use super::{TrainError, fingerprint};
+use crate::files::atomic;
 
 /// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
 pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {

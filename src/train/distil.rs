@@ -9,7 +9,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 use super::TrainError;
 use super::config::{AdapterStart, ImitationConfig};
 use crate::dataset::TrainBatch;
-use crate::export::tensors::{self, NamedTensor};
+use crate::files::tensors::{self, NamedTensor};
 use crate::geometry::{BoundingBox, Size};
 use crate::imitation::adapter::{Adapter, LeastSquares};
 use crate::imitation::choice::{ModelFacts, refusal};

@@ -14,7 +14,7 @@ use super::config::RunConfig;
 use super::learner::Learner;
 use super::run::RunFolder;
 use crate::dataset::Samples;
-use crate::export::atomic;
+use crate::files::atomic;
 
 const CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
 

@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::TrainError;
-use crate::export::atomic::WriteError;
+use crate::files::atomic::WriteError;
 
 /// How the names of files begin that are not whole yet.
 const TEMPORARY: &str = ".tmp";

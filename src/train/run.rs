@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::TrainError;
 use super::comparison::fall;
 use super::config::RunConfig;
 use super::distil::Distiller;
@@ -18,14 +17,14 @@ use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSu
 use super::fingerprint::Fingerprint;
 use super::learner::Learner;
 use super::optimizer::Rates;
-use super::output;
 use super::plan::{RunPlan, Student};
 use super::record::Recorder;
 use super::replay::{self, Recording, Subject};
 use super::snapshot::{SnapshotInput, scene_of};
 use super::watch::Watch;
+use super::{TrainError, output};
 use crate::dataset::Samples;
-use crate::export::atomic::{self, WriteError};
+use crate::files::atomic::{self, WriteError};
 use crate::inspect::Scene;
 
 /// Decoded training images kept in memory.

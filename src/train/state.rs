@@ -13,7 +13,7 @@ use super::distil::{Distiller, plain};
 use super::event::StepRecord;
 use super::gradients::Gathered;
 use super::optimizer::Optimizer;
-use crate::export::tensors;
+use crate::files::tensors;
 use crate::yolo::network::Network;
 
 /// As TOML: unlike JSON it keeps every bit of a number, and knows NaN.

@@ -5,7 +5,7 @@
 use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
 
 use crate::app::language::t;
-use crate::export::colormap::ColorMap;
+use crate::colormap::ColorMap;
 use crate::format::tick;
 use crate::ui::palette::{self, Palette};
 

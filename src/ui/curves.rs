@@ -8,7 +8,7 @@ use egui_plot::PlotPoint;
 use crate::app::run::lines::Line;
 use crate::app::run::series::{Missing, Window, decimate, moving_average, span};
 use crate::app::run::{Plot, Runs};
-use crate::export::figure::axis::AxisScale;
+use crate::figure::axis::AxisScale;
 use crate::ui::palette::{self, Palette};
 
 /// Which line a drawing is of.

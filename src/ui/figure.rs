@@ -11,7 +11,7 @@ use image::RgbaImage;
 use crate::app::figure::{FigureSheet, FigureWhat, drawing, steps_told};
 use crate::app::language::{counted, t, tr};
 use crate::app::{Command, Overlay};
-use crate::export::figure::{Background, FigureChoice, FigureFormat, Look, SvgText};
+use crate::figure::{Background, FigureChoice, FigureFormat, Look, SvgText};
 use crate::ui::overlays::sheet;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{Panel, named, note};

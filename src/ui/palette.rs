@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use egui::Color32;
 
-use crate::export::colormap::{self, ColorMap};
+use crate::colormap::{self, ColorMap};
 use crate::inspect::Role;
 
 /// The grid on which everything stands, in points.

@@ -7,7 +7,7 @@ use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::RunTab;
 use crate::app::view::{Camera, Layer, RangeMode, ScaleChoice};
-use crate::export::colormap::ColorMap;
+use crate::colormap::ColorMap;
 use crate::inspect::Role;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::Panel;

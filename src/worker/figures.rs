@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::engine::Desk;
 use super::protocol::{FigureJob, FigurePreview, Job, Report};
-use crate::export::figure::{Draw, FigureError, Look, SaveError, free_name};
+use crate::figure::{Draw, FigureError, Look, SaveError, free_name};
 
 /// Longest side of a preview in px: twice its size on screen, for dense screens.
 const PREVIEW_SIDE: f32 = 720.0;
@@ -56,7 +56,7 @@ fn preview(what: &dyn Draw, look: &Look) -> Result<FigurePreview, FigureError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
+    use crate::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
     use crate::worker::JobKind;
     use crate::worker::engine::test_desk;
 

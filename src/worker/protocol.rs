@@ -7,8 +7,8 @@ use image::{RgbImage, RgbaImage};
 
 use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
-use crate::export::figure::inspection::DetectionView;
-use crate::export::figure::{Draw, FigureChoice, Look};
+use crate::figure::inspection::DetectionView;
+use crate::figure::{Draw, FigureChoice, Look};
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{CompareRequest, Comparison, Role, Scene, SceneRequest};

@@ -157,7 +157,7 @@ fn gather<T>(inbox: &Receiver<T>, interval: Duration, mut send: impl FnMut(Vec<T
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::atomic;
+    use crate::files::atomic;
     use crate::train::comparison::RunResult;
     use crate::train::config::RunConfig;
     use crate::train::evaluate::Evaluation;

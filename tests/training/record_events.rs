@@ -1,6 +1,6 @@
 //! TensorBoard events against the bytes that TensorBoard's own package writes (tests/golden/tensorboard_events.py).
 
-use distillscope::export::tensorboard::{Content, record};
+use distillscope::files::tensorboard::{Content, record};
 
 #[test]
 fn records_are_those_of_tensorboard() {

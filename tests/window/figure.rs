@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use distillscope::app::figure::FigureWhat;
 use distillscope::app::run::Plot;
 use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
-use distillscope::app::{App, Backend, Command, Options, Overlay, Settings, default_anchors, figure::FigureWhat};
-use distillscope::export::colormap::ColorMap;
-use distillscope::export::figure::{Background, Figure, FigureFormat, Look, SvgText};
+use distillscope::app::{App, Backend, Command, Options, Overlay, Settings, default_anchors};
+use distillscope::colormap::ColorMap;
+use distillscope::figure::{Background, Figure, FigureFormat, Look, SvgText};
 use distillscope::geometry::Size;
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::{DifferenceKind, FeatureStack};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use distillscope::app::language::{self, Language, LanguageChoice};
 use distillscope::app::{Command, Options, Settings, apply};
-use distillscope::export::colormap::ColorMap;
+use distillscope::colormap::ColorMap;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::choice::{Loss, MaskSource};
 use distillscope::imitation::difference::DifferenceKind;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use distillscope::app::language::{tr, within};
 use distillscope::app::run::Track;
 use distillscope::app::{App, Command, Language, LanguageChoice, Options, Settings, apply, default_anchors};
-use distillscope::export::figure::inspection::DetectionView;
+use distillscope::figure::inspection::DetectionView;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;

@@ -9,7 +9,7 @@ use crate::app::run::RunTab;
 use crate::app::state::State;
 use crate::app::survey::Measure;
 use crate::app::view::{Camera, ChannelView, Layer, ScaleChoice};
-use crate::export::colormap::ColorMap;
+use crate::colormap::ColorMap;
 use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};

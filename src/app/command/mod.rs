@@ -22,7 +22,7 @@ use crate::app::run::search::SearchForm;
 use crate::app::run::{CurveView, Plot, RunTab};
 use crate::app::survey::Measure;
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
-use crate::export::colormap::ColorMap;
+use crate::colormap::ColorMap;
 use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};

@@ -8,7 +8,7 @@ use crate::app::language::t;
 use crate::app::run::series::{Window, decimate, moving_average, span};
 use crate::app::run::track::{Curve, Plot, Track, difference};
 use crate::app::run::{CurveView, Runs};
-use crate::export::figure::plot::{PlotFigure, PlotLine, PlotPanel};
+use crate::figure::plot::{PlotFigure, PlotLine, PlotPanel};
 use crate::format::significant;
 use crate::ui::palette;
 

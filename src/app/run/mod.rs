@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::before_after::Before;
 use crate::app::language::{key, t, tr};
 use crate::app::messages::Level;
-use crate::export::figure::axis::AxisScale;
+use crate::figure::axis::AxisScale;
 use crate::story::Line;
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{Outcome, RunControl, RunEvent, RunId};

@@ -22,8 +22,8 @@ use thiserror::Error;
 use super::evaluate::Evaluation;
 use super::event::{Arm, EpochRecord, RunEvent, RunSummary, StartRecord, StepRecord};
 use super::replay::{self, Recording, ReplayError};
-use crate::export::atomic::{self, WriteError};
-use crate::export::tensorboard::{Content, EventFile};
+use crate::files::atomic::{self, WriteError};
+use crate::files::tensorboard::{Content, EventFile};
 use table::Table;
 use warnings::Warnings;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::columns::{self, Column};
 use super::{RESULTS, RecordError, STEPS};
-use crate::export::atomic::{self, WriteError};
+use crate::files::atomic::{self, WriteError};
 use crate::train::event::{EpochRecord, StepRecord};
 
 /// How numbers stand in a file.

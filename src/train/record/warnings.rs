@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{RecordError, WARNINGS};
-use crate::export::atomic::{self, WriteError};
+use crate::files::atomic::{self, WriteError};
 
 #[derive(Debug)]
 pub(super) struct Warnings {

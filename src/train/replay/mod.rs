@@ -17,7 +17,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, StartRecord, StepRecord};
-use crate::export::atomic::WriteError;
+use crate::files::atomic::WriteError;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::Scene;
 use crate::yolo::anchors::AnchorScale;

@@ -12,7 +12,7 @@ use super::header::{
     StartFigures,
 };
 use super::{Replay, ReplayError, VERSION, limits};
-use crate::export::atomic;
+use crate::files::atomic;
 use crate::format::outside;
 use crate::geometry::Size;
 use crate::inspect::{Scene, SceneLabel};

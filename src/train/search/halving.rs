@@ -10,7 +10,7 @@ use super::keep::{Rung, Search, SearchFolder};
 use super::ladder::{FINALISTS, Ladder, SEEDS};
 use super::results::{Results, baseline_config, baseline_name, fresh_seeds, rung_folder};
 use super::runner::{Runner, TrialEnd, TrialEvent};
-use crate::export::atomic;
+use crate::files::atomic;
 use crate::train::TrainError;
 use crate::train::config::RunConfig;
 

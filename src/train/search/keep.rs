@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::candidates::{Candidate, LeftOut};
 use super::ladder::{Cost, Ladder, SEEDS, Terms};
-use crate::export::atomic;
+use crate::files::atomic;
 use crate::train::TrainError;
 use crate::train::config::{Length, RunConfig};
 

@@ -8,14 +8,13 @@ use std::time::Instant;
 use super::keep::{Pace, SearchFolder};
 use super::ladder::Cost;
 use super::runner::{Found, Runner, TrialEnd, TrialEvent};
-use crate::export::atomic;
+use crate::files::atomic;
 use crate::imitation::loss::{Loss, Reads};
-use crate::train::TrainError;
-use crate::train::campaign;
 use crate::train::comparison::RunResult;
 use crate::train::config::{Campaign, Length, RunConfig};
 use crate::train::event::{RunControl, RunEvent};
 use crate::train::run::RunFolder;
+use crate::train::{TrainError, campaign};
 
 /// Steps of a run that is measured; the first is slower and does not count.
 const MEASURED_STEPS: u64 = 7;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use crate::app::Measures;
 use crate::app::language::{counted, key, t, tr};
 use crate::app::view::{ChannelView, Layer, ViewSettings};
-use crate::export::colormap::ColorMap;
+use crate::colormap::ColorMap;
 use crate::format::significant;
 use crate::grid::Grid;
 use crate::imitation::choice::{COUNTED, LossOnScale};

@@ -27,7 +27,7 @@ use crate::app::language::t;
 use crate::app::run::Track;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
 use crate::app::{Command, Measures};
-use crate::export::figure::inspection::DetectionView;
+use crate::figure::inspection::DetectionView;
 use crate::geometry::Size;
 use crate::imitation::choice::MaskSource;
 use crate::imitation::mask::{ImitationMask, IouField};

@@ -8,7 +8,7 @@ use egui::epaint::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, Vec2, pos2, vec2};
 
 use crate::app::view::{Hover, Pin};
-use crate::export::figure::inspection::DetectionView;
+use crate::figure::inspection::DetectionView;
 use crate::geometry::BoundingBox;
 use crate::imitation::mask::AnchorCell;
 use crate::inspect::{Role, SceneLabel};

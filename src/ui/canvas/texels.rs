@@ -3,7 +3,7 @@
 use egui::{Color32, ColorImage};
 
 use crate::app::view::RangeMode;
-use crate::export::colormap::{self, EndsRule};
+use crate::colormap::{self, EndsRule};
 use crate::grid::Grid;
 use crate::ui::canvas::maps::Scheme;
 use crate::ui::palette;
@@ -66,7 +66,7 @@ pub fn photograph(picture: &image::RgbImage, limit: usize) -> ColorImage {
 mod tests {
     use super::*;
     use crate::app::view::{ChannelView, Layer, ViewSettings};
-    use crate::export::colormap::ColorMap;
+    use crate::colormap::ColorMap;
     use crate::imitation::difference::DifferenceKind;
     use crate::ui::canvas::maps::scheme;
 

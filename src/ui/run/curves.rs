@@ -14,7 +14,7 @@ use crate::app::run::lines::{Line, TeacherLevel, lambda_note, levels, lines};
 use crate::app::run::series::{Missing, Window};
 use crate::app::run::{CurveView, Plot, Runs};
 use crate::app::{Command, RunFile};
-use crate::export::figure::axis::AxisScale;
+use crate::figure::axis::AxisScale;
 use crate::format::significant;
 use crate::ui::curves::{Drawn, Lines, all_steps, color_of};
 use crate::ui::palette::{self, Palette};

@@ -9,11 +9,10 @@ use egui_plot::{PlotBounds, PlotPoint, PlotPoints};
 
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
-use crate::app::run::clock;
-use crate::app::run::said;
 use crate::app::run::search::{Row, SearchForm, Shown, in_full, in_words};
+use crate::app::run::{clock, said};
 use crate::app::{Command, RunFile};
-use crate::export::figure::axis::AxisScale;
+use crate::figure::axis::AxisScale;
 use crate::ui::palette::{self, Palette};
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::run::seeds;

@@ -3,7 +3,7 @@
 use egui::{Align2, FontId, Painter, Pos2, Rect, Response, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use crate::app::language::t;
-use crate::export::figure::axis::{AxisScale, ticks};
+use crate::figure::axis::{AxisScale, ticks};
 use crate::train::verdict::{Says, Verdict};
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;

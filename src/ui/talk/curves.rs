@@ -6,7 +6,7 @@ use crate::app::language::{t, tr};
 use crate::app::run::lines::{Line, lines};
 use crate::app::run::series::Window;
 use crate::app::run::{Plot, Runs};
-use crate::export::figure::axis::AxisScale;
+use crate::figure::axis::AxisScale;
 use crate::format::tick;
 use crate::ui::curves::{Lines, all_steps, color_of};
 use crate::ui::palette::{self, Palette};

@@ -22,8 +22,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::anchors::AnchorScale;
-use crate::export::atomic;
-use crate::files::{self, ReadError};
+use crate::files::{self, ReadError, atomic};
 use source::Source;
 use storage::Stored;
 

@@ -1,13 +1,13 @@
 //! Where everything in a figure stands, and its SVG.
 
-use super::bar::{color_bar, range};
-use super::picture::{map_uri, photo_uri};
-use super::text::{FAMILY, Text, escape, widths, with_lengths};
-use super::{
+use crate::colormap::NOT_FINITE;
+use crate::figure::bar::{color_bar, range};
+use crate::figure::picture::{map_uri, photo_uri};
+use crate::figure::text::{FAMILY, Text, escape, widths, with_lengths};
+use crate::figure::{
     Background, Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Region, RegionFill,
     Sign, Stroke,
 };
-use crate::export::colormap::NOT_FINITE;
 
 const GAP: f32 = 24.0;
 /// Narrower, a title would be all ellipsis.

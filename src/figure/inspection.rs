@@ -2,9 +2,9 @@
 
 use image::RgbImage;
 
-use super::layout::not_finite_entry;
-use super::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, Stroke, ground_truth_color};
-use crate::export::colormap::ColorMap;
+use crate::colormap::ColorMap;
+use crate::figure::layout::not_finite_entry;
+use crate::figure::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, Stroke, ground_truth_color};
 use crate::format::{significant, tick};
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
@@ -565,7 +565,7 @@ pub(super) fn label_entries(view: &InspectionView<'_>) -> Vec<LegendEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::figure::render;
+    use crate::figure::render;
 
     fn scale(name: &str, stride: u32, compared: bool) -> ScaleView {
         let side = 64 / stride as usize;

@@ -1,15 +1,15 @@
 //! The figures of the story: one for each step that can be told, with its sentence, its formula and its numbers.
 
-use super::inspection::{
+use crate::colormap::ColorMap;
+use crate::figure::inspection::{
     BESIDE, CELL, DIFFERENCE, Detail, DetectionView, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View,
     anchor_panel, bare, legend, marked, outlines, panel,
 };
-use super::plot::{PlotFigure, PlotPanel};
-use super::{
+use crate::figure::plot::{PlotFigure, PlotPanel};
+use crate::figure::{
     Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Sign, Stroke,
     ground_truth_color, render_as,
 };
-use crate::export::colormap::ColorMap;
 use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
@@ -319,7 +319,7 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
-    use crate::export::figure::inspection::{DifferenceView, FeatureView, LabelView, map};
+    use crate::figure::inspection::{DifferenceView, FeatureView, LabelView, map};
     use crate::story::{Cell, PullShares, StoryScale, StoryTruth};
 
     /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.

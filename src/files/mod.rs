@@ -3,6 +3,10 @@
 //! A pipe would block, a device may never end, and a size is a claim until it has been read. Every reader of this program
 //! begins here, each with a bound of its own (`docs/limits.md` lists them).
 
+pub mod atomic;
+pub mod tensorboard;
+pub mod tensors;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -1,16 +1,16 @@
 //! The figure of the view in the window: the same layer, scales, colours and boxes, with the numbers and the settings that
 //! a screen leaves to its panels.
 
-use super::inspection::{
+use crate::colormap::{ColorMap, EndsRule};
+use crate::figure::inspection::{
     self, BESIDE, CELL, Detail, DetectionView, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, adapter_fact,
     anchor_panel, bare, has, image_facts, label_entries, label_outlines, marked, mask_facts,
 };
-use super::layout::not_finite_entry;
-use super::{
+use crate::figure::layout::not_finite_entry;
+use crate::figure::{
     FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke,
     ground_truth_color,
 };
-use crate::export::colormap::{ColorMap, EndsRule};
 use crate::format::tick;
 use crate::geometry::BoundingBox;
 
@@ -285,7 +285,7 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
-    use crate::export::figure::inspection::{DifferenceView, LabelView};
+    use crate::figure::inspection::{DifferenceView, LabelView};
     use crate::grid::Grid;
 
     /// One scale of 2 × 2 cells of 32 px and two objects; d is 4, 8, 0 and NaN; the first two cells are masked.

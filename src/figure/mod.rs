@@ -22,10 +22,10 @@ use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage, RgbaImage};
 use resvg::{tiny_skia, usvg};
 use thiserror::Error;
 
-pub use choice::{ChoiceError, FigureChoice, FigureFormat, SaveError, SvgText, free_name};
-pub use look::{Background, Look};
+pub use crate::figure::choice::{ChoiceError, FigureChoice, FigureFormat, SaveError, SvgText, free_name};
+pub use crate::figure::look::{Background, Look};
 
-use super::colormap::ColorMap;
+use crate::colormap::ColorMap;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
 

@@ -3,8 +3,8 @@
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
 
-use super::Heatmap;
-use crate::export::colormap::{VEIL, faded, share};
+use crate::colormap::{VEIL, faded, share};
+use crate::figure::Heatmap;
 
 /// Longest side in px to which a map is enlarged, each cell a square of whole pixels: viewers that smooth images, and
 /// there are some that know nothing of `image-rendering`, still show cells with edges.
@@ -85,7 +85,7 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::colormap::{ColorMap, NOT_FINITE};
+    use crate::colormap::{ColorMap, NOT_FINITE};
     use crate::grid::Grid;
 
     fn map(values: &[f32]) -> Heatmap {

@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Figure, FigureError, Look};
-use crate::export::atomic::{self, WriteError};
+use crate::figure::{Figure, FigureError, Look};
+use crate::files::atomic::{self, WriteError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -162,7 +162,7 @@ pub fn free_name(wished: &str, is_taken: impl Fn(&str) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::figure::{FigureSpec, Lead, render};
+    use crate::figure::{FigureSpec, Lead, render};
 
     fn figure() -> Figure {
         let spec = FigureSpec {
