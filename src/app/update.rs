@@ -283,7 +283,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::FollowPicture => state.runs.form.follow_picture(),
         Command::ShowRunChoice => {
             let adapter = state.imitation.compared.adapter.clone();
-            state.imitation = ImitationChoice::of(&state.runs.form.campaign.config.imitation);
+            state.imitation = state.runs.form.campaign.config.imitation.choice();
             state.imitation.compared.adapter = adapter;
             state.loss_is_chosen = true;
         }

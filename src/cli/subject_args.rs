@@ -10,13 +10,10 @@ use clap::Args;
 use super::ModelArgs;
 use crate::app::default_anchors;
 use crate::dataset;
-use crate::figure::inspection::DetectionView;
+use crate::inspect::{self, AdapterChoice, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe, Scene, SceneRequest, Tap};
 use crate::geometry::Size;
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
-use crate::inspect::{
-    self, AdapterChoice, CompareRequest, Inspection, LabelSource, MaskChoice, Probe, Scene, SceneRequest, Tap,
-};
 use crate::yolo::checkpoint::{self, Checkpoint};
 use crate::yolo::network::Network;
 

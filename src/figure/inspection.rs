@@ -96,19 +96,9 @@ pub struct FeatureView {
     pub channels: usize,
 }
 
-/// A detection; `bbox` in input px.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DetectionView {
-    pub name: String,
-    pub score: f32,
-    pub bbox: BoundingBox,
-}
-
-impl DetectionView {
-    /// "car 0.87", or the score alone where that is too long.
-    pub(super) fn tags(&self) -> Vec<String> {
-        vec![format!("{} {:.2}", self.name, self.score), format!("{:.2}", self.score)]
-    }
+/// "car 0.87", or the score alone where that is too long.
+pub(super) fn detection_tags(detection: &DetectionView) -> Vec<String> {
+    vec![format!("{} {:.2}", detection.name, detection.score), format!("{:.2}", detection.score)]
 }
 
 #[derive(Clone, Debug)]

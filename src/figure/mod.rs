@@ -11,6 +11,7 @@ mod choice;
 pub mod inspection;
 mod layout;
 mod look;
+mod of_inspection;
 mod picture;
 pub mod plot;
 pub mod shown;
@@ -22,6 +23,7 @@ use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage, RgbaImage};
 use resvg::{tiny_skia, usvg};
 use thiserror::Error;
 
+pub use of_inspection::{Focus, StoryRequest};
 pub use crate::figure::choice::{ChoiceError, FigureChoice, FigureFormat, SaveError, SvgText, free_name};
 pub use crate::figure::look::{Background, Look};
 

@@ -2,15 +2,10 @@
 //! a screen leaves to its panels.
 
 use crate::colormap::{ColorMap, EndsRule};
-use crate::figure::inspection::{
-    self, BESIDE, CELL, Detail, DetectionView, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, adapter_fact,
-    anchor_panel, bare, has, image_facts, label_entries, label_outlines, marked, mask_facts,
-};
+use crate::figure::{FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke, ground_truth_color};
+use crate::figure::inspection::{self, BESIDE, CELL, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, adapter_fact, anchor_panel, bare, has, image_facts, label_entries, label_outlines, marked, mask_facts};
+use crate::inspect::DetectionView;
 use crate::figure::layout::not_finite_entry;
-use crate::figure::{
-    FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke,
-    ground_truth_color,
-};
 use crate::format::tick;
 use crate::geometry::BoundingBox;
 

@@ -1,15 +1,10 @@
 //! The figures of the story: one for each step that can be told, with its sentence, its formula and its numbers.
 
 use crate::colormap::ColorMap;
-use crate::figure::inspection::{
-    BESIDE, CELL, DIFFERENCE, Detail, DetectionView, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View,
-    anchor_panel, bare, legend, marked, outlines, panel,
-};
+use crate::figure::inspection::{BESIDE, CELL, DIFFERENCE, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, anchor_panel, bare, legend, marked, outlines, panel};
+use crate::inspect::DetectionView;
 use crate::figure::plot::{PlotFigure, PlotPanel};
-use crate::figure::{
-    Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Sign, Stroke,
-    ground_truth_color, render_as,
-};
+use crate::figure::{Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Sign, Stroke, ground_truth_color, render_as};
 use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;

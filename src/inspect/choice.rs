@@ -1,9 +1,8 @@
 //! What is imitated, whole: the one choice that a picture shows and a run takes over.
 
 use super::records::{AdapterChoice, Tap};
-use crate::imitation::choice::{Loss, MaskChoice, MaskSource, Reads};
-use crate::imitation::mask::Psi;
-use crate::train::config::ImitationConfig;
+use crate::imitation::loss::{Loss, MaskChoice, MaskSource, Reads};
+use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 
 /// What is compared, and how the student's features become the teacher's.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,22 +23,23 @@ pub struct ImitationChoice {
 /// That of a run that is asked for nothing in particular.
 impl Default for ImitationChoice {
     fn default() -> Self {
-        Self::of(&ImitationConfig::default())
+        Self::of(Loss::default())
     }
 }
 
 impl ImitationChoice {
-    /// A run's.
-    pub fn of(config: &ImitationConfig) -> Self {
-        let compared = CompareRequest { tap: config.tap, adapter: AdapterChoice::default(), loss: config.loss };
-        let (psi, rule) = (Psi::saturating(config.psi), config.level_rule);
-        Self { compared, mask: MaskChoice { source: config.mask_source, psi, rule, convention: config.iou } }
+    /// A loss as it is used unless a person says otherwise.
+    pub fn of(loss: Loss) -> Self {
+        let compared = CompareRequest { tap: usual_tap(loss), adapter: AdapterChoice::default(), loss };
+        let source = loss.defaults().mask_source;
+        let (psi, rule, convention) = (Psi::default(), LevelRule::Global, IouConvention::Exact);
+        Self { compared, mask: MaskChoice { source, psi, rule, convention } }
     }
 
     /// Takes another loss, with the tap and the mask source that belong to it.
     pub fn set_loss(&mut self, loss: Loss) {
-        let usual = ImitationConfig::of(loss);
-        (self.compared.loss, self.compared.tap, self.mask.source) = (loss, usual.tap, usual.mask_source);
+        let usual = Self::of(loss);
+        (self.compared.loss, self.compared.tap, self.mask.source) = (loss, usual.compared.tap, usual.mask.source);
     }
 
     /// Whether there is a tap and an adapter to choose.
@@ -58,10 +58,17 @@ impl ImitationChoice {
     }
 }
 
+/// Where a loss takes what it compares unless a person says otherwise.
+fn usual_tap(loss: Loss) -> Tap {
+    match loss.reads() {
+        Reads::Head => Tap::Head,
+        Reads::Features => Tap::Neck,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imitation::mask::LevelRule;
 
     #[test]
     fn the_first_choice_is_that_of_a_run() {

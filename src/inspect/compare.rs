@@ -16,7 +16,7 @@ use super::choice::CompareRequest;
 use super::pull::HeadPull;
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
-use crate::figure::inspection::DetectionView;
+use super::records::DetectionView;
 use crate::files;
 use crate::grid::Grid;
 use crate::imitation::adapter::{self, AdapterError};

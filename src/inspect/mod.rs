@@ -20,9 +20,9 @@ pub use compare::{CompareError, Probe, compare, detections, elements, input_tens
 pub use maps::{MissingMap, SeenDifference, assigned_cells, difference_grid, feature_grid};
 pub use pull::{HeadPull, PullSums, ScalePull};
 pub use records::{
-    AdapterChoice, ChannelView, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple,
+    AdapterChoice, ChannelView, Comparison, DetectionView, FitSummary, HeadMap, Role, ScaleComparison, Tap, input_multiple,
     mask_anchors,
 };
-pub use report::{Focus, Inspection, InspectionReport, StoryRequest};
-pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};
+pub use report::{Inspection, InspectionReport, LAMBDA};
+pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name, file_name};
 pub use story::{StorySource, usual_truth};

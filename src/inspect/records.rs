@@ -223,6 +223,14 @@ pub fn mask_anchors<'a>(
     Some((chosen, note))
 }
 
+/// A detection; `bbox` in input px.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DetectionView {
+    pub name: String,
+    pub score: f32,
+    pub bbox: BoundingBox,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,9 +9,9 @@ use super::hyp::{HypFile, Hyperparameters};
 use crate::dataset::{BatchOptions, Batches};
 use crate::geometry::Size;
 pub use crate::imitation::lambda::{Decay, Lambda, Norm};
-use crate::imitation::loss::{Loss, MaskSource, Reads};
-use crate::imitation::mask::{IouConvention, LevelRule};
-use crate::inspect::Tap;
+use crate::imitation::loss::{Loss, MaskChoice, MaskSource, Reads};
+use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+use crate::inspect::{AdapterChoice, CompareRequest, ImitationChoice, Tap};
 
 /// How long a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,23 +71,31 @@ impl ImitationConfig {
     /// A loss as it is used unless a person says otherwise.
     pub fn of(loss: Loss) -> Self {
         let defaults = loss.defaults();
+        let ImitationChoice { compared, mask } = ImitationChoice::of(loss);
         Self {
             loss,
-            mask_source: defaults.mask_source,
+            mask_source: mask.source,
             lambda: defaults.lambda,
             warmup_steps: 0,
             decay: defaults.decay,
             stop_step: None,
-            psi: 0.5,
-            level_rule: LevelRule::Global,
-            iou: IouConvention::Exact,
-            tap: usual_tap(loss),
+            psi: mask.psi.get(),
+            level_rule: mask.rule,
+            iou: mask.convention,
+            tap: compared.tap,
             norm: Norm::PerScale,
             adapter_kernel: 1,
             adapter_start: AdapterStart::LeastSquares { images: 64 },
             adapter_lr: 1.0,
             normalise: false,
         }
+    }
+
+    /// What is compared and which cells count, as a picture shows it.
+    pub fn choice(&self) -> ImitationChoice {
+        let compared = CompareRequest { tap: self.tap, adapter: AdapterChoice::default(), loss: self.loss };
+        let (psi, rule) = (Psi::saturating(self.psi), self.level_rule);
+        ImitationChoice { compared, mask: MaskChoice { source: self.mask_source, psi, rule, convention: self.iou } }
     }
 
     /// The same with another loss: what belongs to the loss (tap, mask source, λ and its decay) becomes that loss's own.
@@ -109,14 +117,6 @@ impl ImitationConfig {
             )),
             _ => None,
         }
-    }
-}
-
-/// Where a loss takes what it compares unless a person says otherwise.
-fn usual_tap(loss: Loss) -> Tap {
-    match loss.reads() {
-        Reads::Head => Tap::Head,
-        Reads::Features => Tap::Neck,
     }
 }
 

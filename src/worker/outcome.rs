@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::engine::Desk;
 use super::protocol::{BeforeAfter, BeforeAfterRequest, Report, Unknown};
-use crate::figure::inspection::DetectionView;
-use crate::inspect::{self, Scene};
+use crate::inspect::{self, DetectionView, Scene};
 use crate::train::config::Start;
 use crate::train::run::RunFolder;
 use crate::yolo::checkpoint;

@@ -30,7 +30,7 @@ pub struct OpenThings {
 impl Default for OpenThings {
     fn default() -> Self {
         let RunConfig { data, teacher, student, imgsz, device, imitation, .. } = RunConfig::default();
-        Self { data, teacher, student, image: None, imgsz, device, imitation: ImitationChoice::of(&imitation) }
+        Self { data, teacher, student, image: None, imgsz, device, imitation: imitation.choice() }
     }
 }
 
@@ -65,7 +65,7 @@ pub struct Form {
 impl Default for Form {
     fn default() -> Self {
         let config = RunConfig::default();
-        let shown = (ImitationChoice::of(&config.imitation), config.imgsz);
+        let shown = (config.imitation.choice(), config.imgsz);
         let campaign = Campaign { config, out: PathBuf::new(), paired: false, seeds: 1, resume: false };
         Self { campaign, own: Own::default(), shown, refusal: None }
     }
@@ -386,7 +386,7 @@ mod tests {
             imitation.clone(),
             ImitationConfig { psi: 0.7, level_rule: LevelRule::PerScale, ..ImitationConfig::of(Loss::FEATURES) }
         );
-        assert_eq!(ImitationChoice::of(imitation), open.imitation);
+        assert_eq!(imitation.choice(), open.imitation);
         assert!(departing(&form).is_empty() && !form.can_follow());
     }
 

@@ -8,7 +8,7 @@ use egui::{FontId, Label, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2
 use super::{GAP, NUMBER};
 use crate::app::language::{counted, t};
 use crate::app::{State, file_name, talk};
-use crate::figure::inspection::DetectionView;
+use crate::inspect::DetectionView;
 use crate::story::{Accuracy, StoryRun};
 use crate::ui::palette::Palette;
 use crate::ui::style;
