@@ -26,7 +26,7 @@ use crate::app::tour::Stop;
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::app::wants;
 use crate::imitation::mask::{Psi, ScaleMask};
-use crate::inspect::{AdapterChoice, ImitationChoice, LabelSource, Role};
+use crate::inspect::{AdapterChoice, LabelSource, Role};
 use crate::train::config::{Campaign, Lambda, RunConfig};
 use crate::worker::{FigureJob, Job, JobKind, SearchStart};
 

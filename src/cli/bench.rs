@@ -11,9 +11,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde::Serialize;
 
-use super::ModelArgs;
 use super::line::Line;
 use super::run_args::changed_hyp;
+use super::values::ModelArgs;
 use crate::app::Sample;
 use crate::bench::{self, BenchError, LoaderSetup, Setup};
 use crate::dataset::Batches;
@@ -53,10 +53,10 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "PX", default_value_t = 640, value_parser = clap::value_parser!(u32).range(32..=8192))]
     imgsz: u32,
     /// Images a training step
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=super::MAX_BATCH))]
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=super::values::MAX_BATCH))]
     batch: u16,
     /// Threads that make batches [default: all cores but one, at most 16]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_THREADS))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::values::MAX_THREADS))]
     workers: Option<u16>,
     /// Where the training steps imitate: neck, head or backbone
     #[arg(long, value_enum, default_value_t = Tap::Head)]
@@ -114,7 +114,7 @@ fn listened<R>(
     let stop = Arc::clone(&stopped);
     ctrlc::set_handler(move || {
         if stop.swap(true, Ordering::Relaxed) {
-            super::leave(130);
+            super::console::leave(130);
         }
     })?;
     let line = Line::start();
@@ -140,15 +140,17 @@ impl BenchArgs {
         warnings: &[String],
     ) -> anyhow::Result<()> {
         for warning in warnings {
-            super::warn(warning);
+            super::console::warn(warning);
         }
         let schema = Schema { schema, report };
         match &self.json {
-            Some(path) if path.as_os_str() == "-" => return super::print(&serde_json::to_string_pretty(&schema)?),
+            Some(path) if path.as_os_str() == "-" => {
+                return super::console::print(&serde_json::to_string_pretty(&schema)?);
+            }
             Some(path) => atomic::write_json(path, &schema)?,
             None => {}
         }
-        super::print(&report.to_string())
+        super::console::print(&report.to_string())
     }
 
     fn workers(&self) -> usize {
@@ -158,7 +160,7 @@ impl BenchArgs {
     /// Where the loader alone is to be measured.
     fn loader_setup(&self) -> anyhow::Result<Option<LoaderSetup>> {
         let Some(data) = self.data.clone().filter(|_| self.loader) else { return Ok(None) };
-        super::existing(&data)?;
+        super::console::existing(&data)?;
         let hyp = Hyperparameters::default();
         let hyp = match &self.hyp {
             Some(file) => changed_hyp(&hyp, file)?.hyp,
@@ -187,7 +189,7 @@ impl BenchArgs {
             _ => bail!("--data, --teacher and --student go together: give all three, or none for the sample session"),
         };
         for path in [&data, &teacher, &student] {
-            super::existing(path)?;
+            super::console::existing(path)?;
         }
         Ok(Setup {
             data,

@@ -42,11 +42,11 @@ pub(super) fn run(args: &ConvertArgs) -> anyhow::Result<()> {
     match (args.to, &args.source) {
         (Target::Safetensors, None) => {
             checkpoint::write_safetensors(&weights, &args.out)?;
-            super::print(&format!("{out}: {count} tensors"))
+            super::console::print(&format!("{out}: {count} tensors"))
         }
         (Target::Pt, Some(source)) => {
             let kept = checkpoint::write_pt_from(&checkpoint::open(source)?, &weights, &args.out)?;
-            super::print(&format!("{out}: {count} tensors, {kept} more as in {}", source.display()))
+            super::console::print(&format!("{out}: {count} tensors, {kept} more as in {}", source.display()))
         }
         (Target::Safetensors, Some(_)) => anyhow::bail!("--source goes with --to pt alone"),
         (Target::Pt, None) => anyhow::bail!("--to pt needs --source: the .pt that lends its modules"),

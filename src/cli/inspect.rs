@@ -57,10 +57,10 @@ pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
     }
     let report = inspection.report();
     match &args.json {
-        Some(path) if !super::is_standard_output(path) => atomic::write_json(path, &report)?,
-        Some(_) => super::print(&serde_json::to_string_pretty(&report)?)?,
+        Some(path) if !super::console::is_standard_output(path) => atomic::write_json(path, &report)?,
+        Some(_) => super::console::print(&serde_json::to_string_pretty(&report)?)?,
         None if wrote => {}
-        None => super::print(&report.summary())?,
+        None => super::console::print(&report.summary())?,
     }
     Ok(())
 }

@@ -66,13 +66,13 @@ pub(super) fn run(args: &PreflightArgs) -> anyhow::Result<()> {
     let found = found.context("the preflight was broken off")?;
     drop(drawn);
     for warning in warnings {
-        super::warn(warning);
+        super::console::warn(warning);
     }
     let report = Report { schema: "distillscope.preflight/1", preflight: &found };
     match &args.json {
         Some(path) if path.as_os_str() != "-" => atomic::write_json(path, &report)?,
-        Some(_) => super::print(&serde_json::to_string_pretty(&report)?)?,
-        None => super::print(&found.to_string())?,
+        Some(_) => super::console::print(&serde_json::to_string_pretty(&report)?)?,
+        None => super::console::print(&found.to_string())?,
     }
     match found.count(Status::Red) {
         0 => Ok(()),

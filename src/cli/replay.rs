@@ -30,19 +30,19 @@ pub(super) struct ReplayArgs {
 
 pub(super) fn run(args: ReplayArgs) -> anyhow::Result<()> {
     for file in &args.files {
-        super::existing(file)?;
+        super::console::existing(file)?;
     }
     if let Some(path) = &args.json {
         let [file] = args.files.as_slice() else { bail!("--json takes one replay at a time") };
         let report = ReplayReport::from(&Replay::read(file)?);
         return match path.to_str() {
-            Some("-") => super::print(&serde_json::to_string_pretty(&report)?),
+            Some("-") => super::console::print(&serde_json::to_string_pretty(&report)?),
             _ => Ok(atomic::write_json(path, &report)?),
         };
     }
     if args.summary {
         for file in &args.files {
-            super::print(&ReplayReport::from(&Replay::read(file)?).to_string())?;
+            super::console::print(&ReplayReport::from(&Replay::read(file)?).to_string())?;
         }
         return Ok(());
     }

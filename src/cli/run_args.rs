@@ -40,13 +40,13 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "PX")]
     imgsz: Option<u32>,
     /// Images a step
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_BATCH))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::values::MAX_BATCH))]
     batch: Option<u16>,
     /// Gradients are gathered over about so many images before the optimizer steps; 0 steps after every batch
     #[arg(long, value_name = "N")]
     nominal_batch: Option<usize>,
     /// What is imitated [default: answers; correlation where the heads of both models cannot be compared]
-    #[arg(long, value_name = "LOSS", value_parser = super::loss_parser())]
+    #[arg(long, value_name = "LOSS", value_parser = super::values::loss_parser())]
     imitation: Option<Loss>,
     /// Which cells count: iou, teacher, box or none [default: the loss's own]
     #[arg(long, value_enum, value_name = "SOURCE")]
@@ -152,10 +152,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "DEVICE")]
     device: Option<DeviceChoice>,
     /// Cores that libtorch may use on the CPU [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::MAX_THREADS))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::values::MAX_THREADS))]
     threads: Option<u16>,
     /// Threads that make batches; they change no batch [default: all cores but one, at most 16]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=super::MAX_THREADS))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=super::values::MAX_THREADS))]
     workers: Option<u16>,
 }
 
@@ -396,7 +396,7 @@ impl RunArgs {
 pub(super) fn changed_hyp(hyp: &Hyperparameters, file: &Path) -> anyhow::Result<HypFile> {
     let found = hyp.changed_by(file)?;
     for name in &found.unknown {
-        super::warn(format_args!("{}: '{name}' is not used", file.display()));
+        super::console::warn(format_args!("{}: '{name}' is not used", file.display()));
     }
     Ok(found)
 }

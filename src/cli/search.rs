@@ -53,7 +53,7 @@ pub(super) struct SearchArgs {
 pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     let prepared = match (&args.resume, args.minutes) {
         (Some(folder), _) => {
-            super::existing(folder)?;
+            super::console::existing(folder)?;
             if args.accept_changes {
                 accept_changes(folder)?;
             }
@@ -63,7 +63,7 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     };
     let out = args.resume.as_ref().or(args.out.as_ref()).context("--out is missing")?;
     let control = Arc::new(RunControl::default());
-    super::stop_on_interrupt(&control)?;
+    super::console::stop_on_interrupt(&control)?;
     let mut screen = Screen { line: Line::start(), planned: None, said: HashSet::new() };
     let mut emit = |event| screen.show(&event);
     let ended = match prepared {
@@ -75,8 +75,8 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
     match ended {
         Ok(Ending::Finished(table)) => report(&table, out, args.json.as_deref()),
         Ok(Ending::Stopped) => {
-            super::say(format_args!("{}: stopped; `{resume}` goes on", out.display()));
-            Err(super::Interrupted.into())
+            super::console::say(format_args!("{}: stopped; `{resume}` goes on", out.display()));
+            Err(super::console::Interrupted.into())
         }
         Err(error @ TrainError::Budget { needed, .. }) => {
             bail!("{error}; `{resume} --minutes {}` goes on", needed.ceil())
@@ -89,12 +89,12 @@ pub(super) fn run(args: &SearchArgs) -> anyhow::Result<()> {
 
 fn report(table: &SearchTable, out: &Path, json: Option<&Path>) -> anyhow::Result<()> {
     match json {
-        Some(path) if path.as_os_str() == "-" => return super::print(&serde_json::to_string_pretty(table)?),
+        Some(path) if path.as_os_str() == "-" => return super::console::print(&serde_json::to_string_pretty(table)?),
         Some(path) => atomic::write_json(path, table)?,
         None => {}
     }
-    super::print(&table.to_string())?;
-    super::print(&match &table.best {
+    super::console::print(&table.to_string())?;
+    super::console::print(&match &table.best {
         Some(_) => format!("distillscope train --config {} --out DIR runs it", out.join("best.toml").display()),
         None => format!("`distillscope search --resume {} --minutes M` goes on with a larger budget", out.display()),
     })

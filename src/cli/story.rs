@@ -95,7 +95,7 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         eprintln!("distillscope: left out: step {} ({}). {why}", step.number(), step.title());
     }
     let drawn = Step::ALL.len() - left_out.len();
-    super::print(&format!("{}: {drawn} of {} steps", args.out.display(), Step::ALL.len()))
+    super::console::print(&format!("{}: {drawn} of {} steps", args.out.display(), Step::ALL.len()))
 }
 
 /// What the story takes from a run's folder.

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 
-use super::ModelArgs;
+use super::values::ModelArgs;
 use crate::app::default_anchors;
 use crate::dataset;
-use crate::inspect::{self, AdapterChoice, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe, Scene, SceneRequest, Tap};
 use crate::geometry::Size;
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+use crate::inspect::{
+    self, AdapterChoice, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe, Scene,
+    SceneRequest, Tap,
+};
 use crate::yolo::checkpoint::{self, Checkpoint};
 use crate::yolo::network::Network;
 
@@ -26,7 +29,7 @@ pub(super) struct SubjectArgs {
     #[arg(long, value_name = "DATA")]
     data: Option<PathBuf>,
     /// Network input in px: a square's side, or HEIGHT,WIDTH
-    #[arg(long, value_name = "PX", default_value = "640", value_parser = super::parse_input_size)]
+    #[arg(long, value_name = "PX", default_value = "640", value_parser = super::values::parse_input_size)]
     imgsz: Size,
     /// A cell is imitated where an anchor's IoU exceeds psi times the ground truth's best; 0..1
     #[arg(long, default_value_t = Psi::default())]
@@ -38,7 +41,7 @@ pub(super) struct SubjectArgs {
     #[arg(long, value_name = "CONVENTION", default_value_t = IouConvention::default())]
     iou: IouConvention,
     /// The imitation loss that is shown and reported [default: features; logits at the tap head]
-    #[arg(long, value_name = "LOSS", value_parser = super::loss_parser())]
+    #[arg(long, value_name = "LOSS", value_parser = super::values::loss_parser())]
     imitation: Option<Loss>,
     /// What the loss counts: iou, teacher, box or none [default: the loss's own]
     #[arg(long, value_enum, value_name = "SOURCE")]
@@ -97,10 +100,10 @@ impl SubjectArgs {
             image: image.to_path_buf(),
             labels: self.labels.clone().map_or(LabelSource::Beside, LabelSource::File),
             names: names.clone(),
-            input: super::round_up_to_stride(self.imgsz, multiple),
+            input: super::values::round_up_to_stride(self.imgsz, multiple),
         })?);
         for warning in &scene.warnings {
-            super::warn(warning);
+            super::console::warn(warning);
         }
 
         // One model at a time: the teacher's weights are gone before the student's arrive.
@@ -112,7 +115,7 @@ impl SubjectArgs {
         drop((of_teacher, of_student));
         comparison.notes.extend(note);
         for note in &comparison.notes {
-            super::say(format_args!("note: {note}"));
+            super::console::say(format_args!("note: {note}"));
         }
 
         let choice = MaskChoice {
@@ -137,7 +140,7 @@ impl Subject {
 fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Network> {
     let (model, report) = Network::load(checkpoint, device)?;
     if !report.is_complete() {
-        super::say(format_args!("{}: {report}", checkpoint.path.display()));
+        super::console::say(format_args!("{}: {report}", checkpoint.path.display()));
     }
     Ok(model)
 }

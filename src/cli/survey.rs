@@ -30,13 +30,13 @@ pub(super) struct SurveyArgs {
     #[arg(long, value_name = "DATA")]
     data: PathBuf,
     /// The part of the data that a data.yaml describes: train, val or test
-    #[arg(long, value_name = "SPLIT", default_value = "train", value_parser = super::parse_split)]
+    #[arg(long, value_name = "SPLIT", default_value = "train", value_parser = super::values::parse_split)]
     split: Split,
     /// The model whose anchors are used [default: YOLOv5's anchors for COCO]
     #[arg(long, value_name = "WEIGHTS")]
     weights: Option<PathBuf>,
     /// Network input in px: a square's side, or HEIGHT,WIDTH
-    #[arg(long, value_name = "PX", default_value = "640", value_parser = super::parse_input_size)]
+    #[arg(long, value_name = "PX", default_value = "640", value_parser = super::values::parse_input_size)]
     imgsz: Size,
     /// The psi at which mask and positive cells are compared; it joins the grid
     #[arg(long, default_value_t = Psi::default())]
@@ -80,24 +80,24 @@ struct OverlapReport {
 pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
     let split = (!args.data.is_dir()).then_some(args.split);
     let anchors = anchors(args.weights.as_deref())?;
-    let input = super::round_up_to_stride(args.imgsz, input_multiple(&anchors));
+    let input = super::values::round_up_to_stride(args.imgsz, input_multiple(&anchors));
     let mut reading = progress_line("labels");
     let samples = match split {
         Some(split) => Samples::load(&DataYaml::load(&args.data)?, split, &mut reading)?,
         None => Samples::load_images(&args.data, &mut reading)?,
     };
     for warning in &samples.warnings {
-        super::warn(warning);
+        super::console::warn(warning);
     }
     let options = SurveyOptions { psis: psi_grid(args.psi), convention: args.iou };
     let survey = survey(&samples, &anchors, input, &options, &mut progress_line("cells"))
         .context("the survey was broken off")?;
-    let to_output = |path: &Option<PathBuf>| path.as_deref().is_some_and(super::is_standard_output);
+    let to_output = |path: &Option<PathBuf>| path.as_deref().is_some_and(super::console::is_standard_output);
     if to_output(&args.csv) && to_output(&args.json) {
         anyhow::bail!("--csv and --json cannot both go to standard output");
     }
     match &args.csv {
-        Some(_) if to_output(&args.csv) => super::print(survey.csv().trim_end())?,
+        Some(_) if to_output(&args.csv) => super::console::print(survey.csv().trim_end())?,
         Some(file) => atomic::write(file, survey.csv().as_bytes())?,
         None => {}
     }
@@ -112,11 +112,13 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
         survey: &survey,
     };
     match &args.json {
-        Some(path) if super::is_standard_output(path) => return super::print(&serde_json::to_string_pretty(&report)?),
+        Some(path) if super::console::is_standard_output(path) => {
+            return super::console::print(&serde_json::to_string_pretty(&report)?);
+        }
         Some(path) => atomic::write_json(path, &report)?,
         None => {}
     }
-    if to_output(&args.csv) { Ok(()) } else { super::print(&survey.table(args.psi, args.level_rule)) }
+    if to_output(&args.csv) { Ok(()) } else { super::console::print(&survey.table(args.psi, args.level_rule)) }
 }
 
 fn anchors(weights: Option<&Path>) -> anyhow::Result<Vec<AnchorScale>> {

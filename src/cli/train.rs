@@ -55,7 +55,7 @@ impl TrainArgs {
             bail!("--accept-changes goes with --resume: a new run has nothing that could have changed");
         }
         if let Some(folder) = &self.resume {
-            super::existing(folder)?;
+            super::console::existing(folder)?;
             let (config, out) = (RunConfig::default(), folder.clone());
             // 0: as many as there are.
             let (paired, seeds) = (self.paired, self.seeds.unwrap_or(0));
@@ -76,7 +76,7 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         campaign::accept_changes(&campaign)?;
     }
     let control = Arc::new(RunControl::default());
-    super::stop_on_interrupt(&control)?;
+    super::console::stop_on_interrupt(&control)?;
     let mut line = ProgressLine::new();
     let mut said = Ok(());
     let ended = campaign::run(&campaign, &control, &mut |id, event| {
@@ -96,17 +96,17 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     let comparison = campaign.out.join("comparison.json");
     if let Ok(text) = std::fs::read_to_string(&comparison) {
         let comparison: Comparison = serde_json::from_str(&text)?;
-        super::print(&comparison.to_string())?;
+        super::console::print(&comparison.to_string())?;
     } else if args.resume.is_some() && line.summary.is_none() && !control.is_stopped() {
         let out = campaign.out.display();
-        super::print(&format!("{out}: finished already; result.json says how it ended"))?;
+        super::console::print(&format!("{out}: finished already; result.json says how it ended"))?;
     }
     if !control.is_stopped() {
         return Ok(());
     }
     let out = campaign.out.display();
-    super::print(&format!("{out}: stopped; `distillscope train --resume {out}` does what is left to do"))?;
-    Err(super::Interrupted.into())
+    super::console::print(&format!("{out}: stopped; `distillscope train --resume {out}` does what is left to do"))?;
+    Err(super::console::Interrupted.into())
 }
 
 /// One line on a terminal, drawn over itself; elsewhere a line an epoch.
@@ -193,7 +193,7 @@ impl ProgressLine {
             }
             RunEvent::Warning(text) => {
                 self.settle();
-                super::warn(text);
+                super::console::warn(text);
             }
             RunEvent::Ended(outcome) => {
                 self.settle();
@@ -201,7 +201,7 @@ impl ProgressLine {
                 match outcome {
                     Outcome::Finished => {
                         let other = self.results.iter().find(|other| other.seed == id.seed);
-                        super::print(&format!("{folder}: finished; {}", self.result.sentence(other)))?;
+                        super::console::print(&format!("{folder}: finished; {}", self.result.sentence(other)))?;
                         self.results.push(self.result.clone());
                     }
                     Outcome::Stopped | Outcome::Failed(_) => {}

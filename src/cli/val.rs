@@ -9,7 +9,7 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::ModelArgs;
+use super::values::ModelArgs;
 use crate::dataset::{DataYaml, Samples, Split};
 use crate::files::atomic;
 use crate::format;
@@ -31,13 +31,13 @@ pub(super) struct ValArgs {
     #[arg(long, value_name = "WEIGHTS")]
     weights: PathBuf,
     /// The part of the data: train, val or test
-    #[arg(long, value_name = "SPLIT", default_value = "val", value_parser = super::parse_split)]
+    #[arg(long, value_name = "SPLIT", default_value = "val", value_parser = super::values::parse_split)]
     split: Split,
     /// Long side of an image in the network's input, px
     #[arg(long, value_name = "PX", default_value_t = 640, value_parser = clap::value_parser!(u32).range(32..=8192))]
     imgsz: u32,
     /// Images that go through the network together
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=super::MAX_BATCH))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=super::values::MAX_BATCH))]
     batch: u16,
     /// Write the report as JSON, here; - or nothing is standard output
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
@@ -61,16 +61,16 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     let (network, report) = Network::load(&checkpoint, device)?;
     drop(checkpoint);
     if !report.is_complete() {
-        super::say(format_args!("{}: {report}", args.weights.display()));
+        super::console::say(format_args!("{}: {report}", args.weights.display()));
     }
     let samples = Samples::load(&data, args.split, &mut |_, _| ControlFlow::Continue(()))?;
     for warning in &samples.warnings {
-        super::warn(warning);
+        super::console::warn(warning);
     }
     if samples.labels() == 0 {
-        super::warn(format_args!("'{}' has no labels, so every figure is 0", args.split));
+        super::console::warn(format_args!("'{}' has no labels, so every figure is 0", args.split));
     }
-    let size = super::round_up_to_stride(Size::square(args.imgsz), input_stride(&network)?);
+    let size = super::values::round_up_to_stride(Size::square(args.imgsz), input_stride(&network)?);
     let options = EvaluateOptions { imgsz: size.width, batch: usize::from(args.batch), losses: None };
 
     let terminal = std::io::stderr().is_terminal();
@@ -85,13 +85,13 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     .context("the evaluation was broken off")?;
 
     for warning in &evaluation.warnings {
-        super::warn(warning);
+        super::console::warn(warning);
     }
     let report = Report { schema: "distillscope.val/1", evaluation: &evaluation };
     match &args.json {
-        Some(path) if !super::is_standard_output(path) => Ok(atomic::write_json(path, &report)?),
-        Some(_) => super::print(&serde_json::to_string_pretty(&report)?),
-        None => super::print(&table(&evaluation)),
+        Some(path) if !super::console::is_standard_output(path) => Ok(atomic::write_json(path, &report)?),
+        Some(_) => super::console::print(&serde_json::to_string_pretty(&report)?),
+        None => super::console::print(&table(&evaluation)),
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct WindowArgs {
 pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
     needs_display()?;
     for path in [&args.image, &args.data, &args.teacher, &args.student].into_iter().flatten() {
-        super::existing(path)?;
+        super::console::existing(path)?;
     }
     app::run(app::Options {
         image: args.image,
@@ -43,7 +43,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         system_language: app::Language::of_system(),
         ..app::Options::default()
     })?;
-    super::leave(0)
+    super::console::leave(0)
 }
 
 /// Says why no window can open.

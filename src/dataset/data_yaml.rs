@@ -11,39 +11,14 @@ use std::path::{Component, Path, PathBuf};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{DatasetError, text};
+use super::error::DatasetError;
+use super::split::Split;
+use super::text;
 use crate::files;
 
 const MAX_FILE_BYTES: u64 = 16 << 20;
 /// No detector has more classes, and no list should be sized by a number out of a file.
 const MAX_CLASSES: usize = 65_536;
-
-/// The part of a data set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Split {
-    Train,
-    Val,
-    Test,
-}
-
-impl Split {
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    /// The key in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// A data set's description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +70,7 @@ impl DataYaml {
         !self.splits[split as usize].is_empty()
     }
 
-    /// The folders and lists of a split, for [`super::list_images`]. Every one of them exists.
+    /// The folders and lists of a split, for [`super::listing::list_images`]. Every one of them exists.
     ///
     /// An entry is looked for under `path` as seen from the file's folder, the working folder, the folder above the
     /// file's (a repository that keeps it in `data/`), and a folder `datasets` beside either. A leading `../` too much,

@@ -11,7 +11,8 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{DatasetError, jpeg, resize, text, webp};
+use super::error::DatasetError;
+use super::{jpeg, resize, text, webp};
 use crate::geometry::{Letterbox, Size};
 
 /// Pixels that an image may have: 134 million, 400 MB as RGB.

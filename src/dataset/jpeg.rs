@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use image::RgbImage;
 use mozjpeg::{ColorSpace, Decompress};
 
-use super::MAX_PIXELS;
+use super::image::MAX_PIXELS;
 
 /// Decodes at the smallest of 1/8, 2/8, … 8/8 of the size whose long side is at least `side`; `None` decodes in full.
 ///

@@ -8,7 +8,8 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::{DatasetError, Warning, Warnings, text};
+use super::error::{DatasetError, Warning, Warnings};
+use super::text;
 
 /// Extensions that make a file an image, in lower case.
 pub const IMAGE_EXTENSIONS: [&str; 8] = ["bmp", "jpeg", "jpg", "mpo", "png", "tif", "tiff", "webp"];

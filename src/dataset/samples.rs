@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{
-    CUT_SHORT, DataYaml, DatasetError, Label, Split, Warning, image_size, images_beside, is_cut_short, is_image,
-    labels_for_image, list_images,
-};
+use super::data_yaml::DataYaml;
+use super::error::{DatasetError, Warning};
+use super::image::{CUT_SHORT, image_size, is_cut_short};
+use super::label::{Label, labels_for_image};
+use super::listing::{images_beside, is_image, list_images};
+use super::split::Split;
 use crate::geometry::{Letterbox, Size};
 
 /// Images between two reports of progress.

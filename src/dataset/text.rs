@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use super::DatasetError;
+use super::error::DatasetError;
 use crate::files;
 
 /// Opens a regular file of at most `limit` bytes.

@@ -1,9 +1,9 @@
 //! The colour bar under a map: its colours, its numbers, values that have a name.
 
+use super::layout::{BAR, INK, NOTE, Svg, WEAK, hex};
+use super::spec::Heatmap;
+use super::text::{Text, round_ticks};
 use crate::colormap::ColorMap;
-use crate::figure::Heatmap;
-use crate::figure::layout::{BAR, INK, NOTE, Svg, WEAK, hex};
-use crate::figure::text::{Text, round_ticks};
 use crate::format::significant;
 
 /// Steps of a colour bar that are still told apart.

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::figure::{Figure, FigureError, Look};
+use super::look::Look;
+use super::svg::{Figure, FigureError};
 use crate::files::atomic::{self, WriteError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -162,7 +163,7 @@ pub fn free_name(wished: &str, is_taken: impl Fn(&str) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::{FigureSpec, Lead, render};
+    use super::{FigureSpec, Lead, render};
 
     fn figure() -> Figure {
         let spec = FigureSpec {

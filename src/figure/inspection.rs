@@ -2,12 +2,13 @@
 
 use image::RgbImage;
 
+use super::layout::not_finite_entry;
+use super::spec::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, Stroke, ground_truth_color};
 use crate::colormap::ColorMap;
-use crate::figure::layout::not_finite_entry;
-use crate::figure::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, Stroke, ground_truth_color};
 use crate::format::{significant, tick};
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
+use crate::inspect::DetectionView;
 
 /// Blue, orange and magenta on white paper.
 pub(super) const TEACHER: [u8; 3] = [10, 91, 184];
@@ -554,8 +555,8 @@ pub(super) fn label_entries(view: &InspectionView<'_>) -> Vec<LegendEntry> {
 
 #[cfg(test)]
 mod tests {
+    use super::render;
     use super::*;
-    use crate::figure::render;
 
     fn scale(name: &str, stride: u32, compared: bool) -> ScaleView {
         let side = 64 / stride as usize;

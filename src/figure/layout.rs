@@ -1,13 +1,12 @@
 //! Where everything in a figure stands, and its SVG.
 
+use super::bar::{color_bar, range};
+use super::look::{Background, Look};
+use super::picture::{map_uri, photo_uri};
+use super::spec::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke};
+use super::svg::{Figure, FigureError};
+use super::text::{FAMILY, Text, escape, widths, with_lengths};
 use crate::colormap::NOT_FINITE;
-use crate::figure::bar::{color_bar, range};
-use crate::figure::picture::{map_uri, photo_uri};
-use crate::figure::text::{FAMILY, Text, escape, widths, with_lengths};
-use crate::figure::{
-    Background, Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Region, RegionFill,
-    Sign, Stroke,
-};
 
 const GAP: f32 = 24.0;
 /// Narrower, a title would be all ellipsis.
@@ -32,7 +31,17 @@ pub(super) const INK: &str = "#1b1e23";
 pub(super) const WEAK: &str = "#545b65";
 pub(super) const HAIRLINE: &str = "#b9bec6";
 
-pub(super) fn figure(spec: &FigureSpec<'_>, look: &Look) -> Result<Figure, FigureError> {
+/// Lays a figure out as SVG, on white and for a screen.
+pub fn render(spec: &FigureSpec<'_>) -> Result<Figure, FigureError> {
+    render_as(spec, &Look::default())
+}
+
+/// Lays a figure out as SVG.
+pub fn render_as(spec: &FigureSpec<'_>, look: &Look) -> Result<Figure, FigureError> {
+    figure(spec, look)
+}
+
+fn figure(spec: &FigureSpec<'_>, look: &Look) -> Result<Figure, FigureError> {
     let (margin, units) = (look.margin(), look.units());
     let (columns, side) = look.columns(spec.columns.clamp(1, spec.panels.len().max(1)), spec.panel_side, GAP);
     // In print a picture fills its column; on a screen cells are whole pixels.

@@ -5,15 +5,16 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::inspection::{self, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView};
+use super::look::Look;
 use super::plot::PlotPanel;
 use super::story::{StoryView, TruthView};
-use super::{Figure, FigureError, Look};
+use super::svg::{Figure, FigureError};
 use crate::grid::Grid;
 use crate::imitation::difference::{DifferenceKind, masked_statistics};
 use crate::imitation::mask::ScaleMask;
 use crate::inspect::{
-    ChannelView, DetectionView, Inspection, LAMBDA, Role, SeenDifference, StorySource, difference_grid, feature_grid, file_name,
-    usual_truth,
+    ChannelView, DetectionView, Inspection, LAMBDA, Role, SeenDifference, StorySource, difference_grid, feature_grid,
+    file_name, usual_truth,
 };
 use crate::story::{StoryNumbers, StoryRun};
 
@@ -65,7 +66,7 @@ impl Inspection {
         let view = self.view(&Focus::whole(Some(teacher), Some(student)));
         // A figure is drawn in tenths of a second; they do not depend on each other.
         let figures = inspection::figures(&view).into_par_iter();
-        figures.map(|(name, spec)| Ok((name, super::render_as(&spec, look)?))).collect()
+        figures.map(|(name, spec)| Ok((name, super::layout::render_as(&spec, look)?))).collect()
     }
 
     /// What the figures of the story are drawn from.

@@ -3,8 +3,8 @@
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageError, RgbImage};
 
+use super::spec::Heatmap;
 use crate::colormap::{VEIL, faded, share};
-use crate::figure::Heatmap;
 
 /// Longest side in px to which a map is enlarged, each cell a square of whole pixels: viewers that smooth images, and
 /// there are some that know nothing of `image-rendering`, still show cells with edges.

@@ -1,10 +1,12 @@
 //! Figures of curves: panels with axes, units and one legend.
 
+use super::axis::{AxisScale, ticks};
+use super::layout::{HAIRLINE, INK, Svg, WEAK, heading_of, hex};
+use super::look::Look;
+use super::spec::Lead;
+use super::svg::{Figure, FigureError};
+use super::text::{Text, widths};
 use crate::colormap::NOT_FINITE;
-use crate::figure::axis::{AxisScale, ticks};
-use crate::figure::layout::{HAIRLINE, INK, Svg, WEAK, heading_of, hex};
-use crate::figure::text::{Text, widths};
-use crate::figure::{Figure, FigureError, Lead, Look};
 
 const GAP: f32 = 32.0;
 /// Of one panel, axes included.

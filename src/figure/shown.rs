@@ -1,13 +1,19 @@
 //! The figure of the view in the window: the same layer, scales, colours and boxes, with the numbers and the settings that
 //! a screen leaves to its panels.
 
+use super::inspection::{
+    self, BESIDE, CELL, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, adapter_fact, anchor_panel,
+    bare, detection_tags, has, image_facts, label_entries, label_outlines, marked, mask_facts,
+};
+use super::layout::not_finite_entry;
+use super::spec::{
+    FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke, ground_truth_color,
+};
+use super::svg::FigureError;
 use crate::colormap::{ColorMap, EndsRule};
-use crate::figure::{FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke, ground_truth_color};
-use crate::figure::inspection::{self, BESIDE, CELL, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, adapter_fact, anchor_panel, bare, has, image_facts, label_entries, label_outlines, marked, mask_facts};
-use crate::inspect::DetectionView;
-use crate::figure::layout::not_finite_entry;
 use crate::format::tick;
 use crate::geometry::BoundingBox;
+use crate::inspect::DetectionView;
 
 /// YOLOv5's positive cells: a red that no map over the image contains.
 const POSITIVE: [u8; 3] = [255, 64, 64];
@@ -234,7 +240,7 @@ fn boxes(view: &InspectionView<'_>, shown: &Shown, detail: Detail) -> Vec<Outlin
             bbox: detection.bbox,
             color,
             stroke: Stroke::Dashed,
-            tags: detection.tags(),
+            tags: detection_tags(detection),
         }));
     }
     boxes
@@ -279,8 +285,8 @@ fn legend(view: &InspectionView<'_>, shown: &Shown, panels: &[Panel<'_>]) -> Vec
 mod tests {
     use image::RgbImage;
 
+    use super::inspection::{DifferenceView, LabelView};
     use super::*;
-    use crate::figure::inspection::{DifferenceView, LabelView};
     use crate::grid::Grid;
 
     /// One scale of 2 × 2 cells of 32 px and two objects; d is 4, 8, 0 and NaN; the first two cells are masked.

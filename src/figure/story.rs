@@ -1,13 +1,19 @@
 //! The figures of the story: one for each step that can be told, with its sentence, its formula and its numbers.
 
+use super::inspection::{
+    BESIDE, CELL, DIFFERENCE, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, anchor_panel, bare,
+    detection_tags, legend, marked, outlines, panel,
+};
+use super::layout::render_as;
+use super::look::Look;
+use super::plot::{PlotFigure, PlotPanel};
+use super::spec::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Sign, Stroke, ground_truth_color};
+use super::svg::{Figure, FigureError};
 use crate::colormap::ColorMap;
-use crate::figure::inspection::{BESIDE, CELL, DIFFERENCE, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, anchor_panel, bare, legend, marked, outlines, panel};
-use crate::inspect::DetectionView;
-use crate::figure::plot::{PlotFigure, PlotPanel};
-use crate::figure::{Figure, FigureError, FigureSpec, Heatmap, Lead, LegendEntry, Look, Outline, Panel, Sign, Stroke, ground_truth_color, render_as};
 use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::grid::Grid;
+use crate::inspect::DetectionView;
 use crate::story::{Line, Step, StoryNumbers};
 
 /// Long side of the picture in a figure of two.
@@ -276,7 +282,7 @@ fn detections<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
             bbox: detection.bbox,
             color: STUDENT,
             stroke: Stroke::Dashed,
-            tags: detection.tags(),
+            tags: detection_tags(detection),
         });
         let note = match found.len() {
             1 => "1 detection".to_owned(),
@@ -313,8 +319,8 @@ fn signs(view: &StoryView<'_>, step: Step) -> Vec<LegendEntry> {
 mod tests {
     use image::RgbImage;
 
+    use super::inspection::{DifferenceView, FeatureView, LabelView, map};
     use super::*;
-    use crate::figure::inspection::{DifferenceView, FeatureView, LabelView, map};
     use crate::story::{Cell, PullShares, StoryScale, StoryTruth};
 
     /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.

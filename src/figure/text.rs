@@ -9,7 +9,7 @@ use crate::format::significant;
 /// What a viewer that lacks the bundled font falls back to stands behind it: fonts of about its widths first. Fonts are
 /// not embedded: two faces of Roboto weigh more than most figures, and neither librsvg nor Inkscape reads a font inside an
 /// SVG. [`with_lengths`] keeps the layout with another font; where a viewer ignores that too (librsvg), a figure in
-/// outlines ([`crate::figure::SvgText`]) is the same.
+/// outlines ([`crate::figure::choice::SvgText`]) is the same.
 pub(super) const FAMILY: &str =
     "Roboto, Arimo, 'Liberation Sans', Arial, Helvetica, 'DejaVu Sans Condensed', sans-serif";
 

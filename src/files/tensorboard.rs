@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use crc::{CRC_32_ISCSI, Crc};
 
-use crate::files::atomic::WriteError;
+use super::atomic::WriteError;
 
 const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 

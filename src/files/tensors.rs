@@ -7,7 +7,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError};
 use thiserror::Error;
 
-use crate::files::atomic::{self, WriteError};
+use super::atomic::{self, WriteError};
 
 #[derive(Debug, Error)]
 pub enum TensorsError {

@@ -14,9 +14,9 @@ use thiserror::Error;
 
 use super::choice::CompareRequest;
 use super::pull::HeadPull;
+use super::records::DetectionView;
 use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
 use super::scene::{Scene, class_name};
-use super::records::DetectionView;
 use crate::files;
 use crate::grid::Grid;
 use crate::imitation::adapter::{self, AdapterError};

@@ -119,6 +119,6 @@ pub fn class_name(names: &[String], class: usize) -> String {
 }
 
 /// The last part of a path, as text.
-pub(super) fn file_name(path: &Path) -> String {
+pub fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

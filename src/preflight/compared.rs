@@ -1,7 +1,7 @@
 //! Whether what is imitated can be compared between the two models.
 
-use super::report::Looked;
-use super::{Check, Preflight, Subject};
+use super::report::{Check, Looked, Preflight};
+use super::subject::Subject;
 use crate::imitation::choice::{ModelFacts, heads_differ};
 use crate::imitation::loss::{Loss, Reads};
 use crate::train::config::ImitationConfig;

@@ -2,7 +2,9 @@
 
 use tch::Kind;
 
-use super::{Check, Extents, Preflight, Steps, Stop, Subject};
+use super::report::{Check, Preflight};
+use super::steps::{Steps, Stop};
+use super::subject::{Extents, Subject};
 use crate::dataset::{Label, TrainBatch};
 use crate::format::significant;
 use crate::imitation::loss::Reads;

@@ -3,8 +3,10 @@
 use tch::{TchError, Tensor};
 
 use super::data::percent;
-use super::report::LayerGradients;
-use super::{Check, Extents, Preflight, Steps, Stop, Subject, step};
+use super::report::{Check, LayerGradients, Preflight};
+use super::step;
+use super::steps::{Steps, Stop};
+use super::subject::{Extents, Subject};
 use crate::dataset::{BatchImage, TrainBatch};
 use crate::format::significant;
 use crate::imitation::loss::MaskSource;

@@ -3,7 +3,9 @@
 use tch::Kind;
 
 use super::data::percent;
-use super::{Check, Extents, Preflight, Steps, Stop, Subject};
+use super::report::{Check, Preflight};
+use super::steps::{Steps, Stop};
+use super::subject::{Extents, Subject};
 use crate::dataset::{BatchImage, Label, TrainBatch};
 use crate::geometry::{BoundingBox, Size};
 use crate::imitation::loss::{BatchMask, MaskSource};

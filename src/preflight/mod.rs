@@ -23,11 +23,11 @@ pub use subject::Subject;
 
 pub use report::{Check, Images, Looked, NotApplicable, Preflight, Status, Timing};
 
-use crate::dataset::TrainBatch;
 use crate::train::TrainError;
 use crate::train::learner::Learner;
 use crate::train::plan::RunPlan;
 use steps::{Hear, Steps, Stop};
+use subject::Extents;
 
 /// So much goes through the models with gradients: 16 images of 320 × 320 px, 4 of 640 × 640 px. It keeps a preflight to
 /// seconds; what the data say is asked of the whole batch.
@@ -37,14 +37,6 @@ const MEASURED_PX: usize = 16 * 320 * 320;
 const FITTED_PX: usize = 8 * 640 * 640;
 /// But never on fewer images than this.
 const FEWEST: usize = 2;
-
-/// The run's first batch, and the parts of it that are enough for what costs a pass through the models.
-struct Extents {
-    whole: TrainBatch,
-    part: TrainBatch,
-    /// A few images of `part`, mostly one, that imitate something at every scale where `part` does.
-    few: TrainBatch,
-}
 
 /// One group of checks.
 type Group = fn(&mut dyn Subject, &Extents, &mut Preflight, &mut Steps<'_>) -> Result<(), Stop>;

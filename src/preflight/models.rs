@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use tch::{TchError, Tensor, no_grad};
 
-use super::{Check, Extents, Preflight, Steps, Stop, Subject};
+use super::report::{Check, Preflight};
+use super::steps::{Steps, Stop};
+use super::subject::{Extents, Subject};
 use crate::dataset::TrainBatch;
 use crate::format::significant;
 use crate::imitation::loss::SharedClasses;

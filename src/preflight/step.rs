@@ -2,7 +2,8 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::{Check, Subject};
+use super::report::Check;
+use super::subject::Subject;
 use crate::dataset::TrainBatch;
 use crate::format::significant;
 use crate::train::TrainError;

@@ -123,3 +123,11 @@ impl Subject for Learner {
         self
     }
 }
+
+/// The run's first batch, and the parts of it that are enough for what costs a pass through the models.
+pub(super) struct Extents {
+    pub(super) whole: TrainBatch,
+    pub(super) part: TrainBatch,
+    /// A few images of `part`, mostly one, that imitate something at every scale where `part` does.
+    pub(super) few: TrainBatch,
+}

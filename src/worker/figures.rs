@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::engine::Desk;
+use super::context::Desk;
 use super::protocol::{FigureJob, FigurePreview, Job, Report};
 use crate::figure::{Draw, FigureError, Look, SaveError, free_name};
 
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
     use crate::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
     use crate::worker::JobKind;
-    use crate::worker::engine::test_desk;
+    use crate::worker::context::test_desk;
 
     /// So many empty figures.
     #[derive(Debug)]

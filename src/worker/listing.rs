@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::engine::Desk;
+use super::context::Desk;
 use super::protocol::{DatasetBrief, Job, Report};
 use crate::dataset::{self, DataYaml, DatasetError, Split};
 

@@ -9,6 +9,7 @@
 //! knows the window: a `wake` closure is called when reports are waiting.
 
 mod batches;
+mod context;
 mod engine;
 mod figures;
 mod listing;

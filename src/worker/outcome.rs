@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::engine::Desk;
+use super::context::Desk;
 use super::protocol::{BeforeAfter, BeforeAfterRequest, Report, Unknown};
 use crate::inspect::{self, DetectionView, Scene};
 use crate::train::config::Start;

@@ -7,10 +7,10 @@ use image::{RgbImage, RgbaImage};
 
 use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
-use crate::inspect::{CompareRequest, Comparison, DetectionView, Role, Scene, SceneRequest};
 use crate::figure::{Draw, FigureChoice, Look};
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
+use crate::inspect::{CompareRequest, Comparison, DetectionView, Role, Scene, SceneRequest};
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::comparison::RunResult;

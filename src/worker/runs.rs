@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::engine::Desk;
+use super::context::Desk;
 use super::protocol::{EarlierRun, Job, Report};
 use super::searches;
 use crate::train::campaign;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::engine::Desk;
+use super::context::Desk;
 use super::protocol::{Job, Report};
 use crate::imitation::mask::IouField;
 use crate::inspect::Scene;

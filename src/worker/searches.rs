@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::engine::Desk;
+use super::context::Desk;
 use super::protocol::{EarlierSearch, Report, SearchEvent, SearchStart};
 use super::runs::{gathered, give_way};
 use crate::train::event::RunControl;

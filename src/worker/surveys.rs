@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::engine::Desk;
+use super::context::Desk;
 use super::protocol::{Job, Report, SurveyRequest};
 use crate::dataset::{DataYaml, DatasetError, Samples};
 use crate::survey::survey;

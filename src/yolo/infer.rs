@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::checkpoint::TensorInfo;
+use super::checkpoint::description::TensorInfo;
 use super::spec::{ModelSpec, SpecError};
 
 /// Name, depth multiple, width multiple.

@@ -6,7 +6,7 @@
 use tch::nn::{Init, Path};
 use tch::{Kind, TchError, Tensor};
 
-use super::checkpoint::Activation;
+use super::checkpoint::description::Activation;
 use super::spec::{BottleneckSpec, ConvSpec, CspSpec, GhostBottleneckSpec, LayerSpec, ModuleSpec};
 
 pub(super) const NORM_EPS: f64 = 1e-3;

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::checkpoint::Activation;
+use super::checkpoint::description::Activation;
 use super::spec::{
     BottleneckSpec, ConvSpec, CspSpec, GhostBottleneckSpec, LayerSpec, ModelSpec, ModuleSpec, SpecError,
     parse_activation,

@@ -7,7 +7,7 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use super::checkpoint::Activation;
+use super::checkpoint::description::Activation;
 use super::rows;
 
 /// The layer types that a row may name.

@@ -5,17 +5,21 @@ use std::sync::Arc;
 use distillscope::app::language::{tr, within};
 use distillscope::app::run::Track;
 use distillscope::app::{App, Command, Language, LanguageChoice, Options, Settings, apply, default_anchors};
-use distillscope::inspect::{Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
+use distillscope::inspect::{
+    Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
+};
 use distillscope::story::Step;
 use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{RunConfig, Start};
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord};
+use distillscope::train::event::{
+    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
+};
 use distillscope::train::replay::{MaskChoice, Replay};
 use distillscope::worker::{BeforeAfter, EarlierRun, Job, Report, Unknown};
 use distillscope::yolo::anchors::AnchorScale;

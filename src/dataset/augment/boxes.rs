@@ -34,7 +34,7 @@ pub(super) fn follow(bbox: &BoundingBox, matrix: &Matrix, scale: f64, output: Si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::augment::Warp;
+    use crate::dataset::augment::warp::Warp;
 
     const SIZE: Size = Size::square(400);
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::Tile;
-use crate::dataset::image::PAD;
-use crate::dataset::{DatasetError, Label, letterbox};
+use super::tile::Tile;
+use crate::dataset::error::DatasetError;
+use crate::dataset::image::{PAD, letterbox};
+use crate::dataset::label::Label;
 use crate::geometry::{BoundingBox, Letterbox, Size};
 
 pub(super) struct Canvas {

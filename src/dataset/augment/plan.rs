@@ -2,8 +2,11 @@
 
 use super::canvas::Canvas;
 use super::sampling::{self, Flips};
-use super::{Augmentation, Tile, Warp, boxes, hsv};
-use crate::dataset::{DatasetError, Label};
+use super::tile::Tile;
+use super::warp::Warp;
+use super::{Augmentation, boxes, hsv};
+use crate::dataset::error::DatasetError;
+use crate::dataset::label::Label;
 use crate::draws::Draws;
 use crate::geometry::{BoundingBox, Size};
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::dataset::{Label, Sample, resize};
+use crate::dataset::label::Label;
+use crate::dataset::resize;
+use crate::dataset::samples::Sample;
 use crate::geometry::{BoundingBox, Size};
 
 /// An image, resized but not yet placed.

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 use image::RgbImage;
 
 use crate::dataset::augment::fitted;
+use crate::dataset::error::DatasetError;
 use crate::dataset::image::decode_whole;
-use crate::dataset::{DatasetError, Sample};
+use crate::dataset::samples::Sample;
 use crate::geometry::Size;
 
 /// Images of one input size, up to a limit; past it they are decoded each time.

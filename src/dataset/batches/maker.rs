@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::cache::Cache;
 use super::{BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::dataset::augment::{Key, Plan, Tile};
-use crate::dataset::{DatasetError, Samples, Warning};
+use crate::dataset::error::{DatasetError, Warning};
+use crate::dataset::samples::Samples;
 use crate::draws::Draws;
 use crate::geometry::Size;
 

@@ -15,7 +15,10 @@ use self::maker::Maker;
 use self::pool::{Panic, Pool};
 use super::image::MAX_PIXELS;
 
-use super::{Augmentation, DatasetError, Label, Samples, Warning};
+use super::augment::Augmentation;
+use super::error::{DatasetError, Warning};
+use super::label::Label;
+use super::samples::Samples;
 use crate::geometry::Size;
 
 /// What decides a batch, and how many hands make it.

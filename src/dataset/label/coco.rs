@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{Reading, excerpt};
-use crate::dataset::{DatasetError, text};
+use crate::dataset::error::DatasetError;
+use crate::dataset::text;
 
 /// Twice COCO's own largest.
 pub(super) const MAX_FILE_BYTES: u64 = 1 << 30;

@@ -11,7 +11,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use self::coco::CocoFile;
-use super::{DatasetError, Warning, Warnings, text};
+use super::error::{DatasetError, Warning, Warnings};
+use super::text;
 use crate::geometry::{BoundingBox, Size};
 
 /// A text or XML label file larger than this describes no single image.

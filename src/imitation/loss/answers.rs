@@ -15,7 +15,9 @@
 
 use tch::{Kind, Reduction, TchError, Tensor, no_grad};
 
-use super::{Decay, ImitationLoss, Lambda, LossDefaults, MaskSource, Reads, ScalePair, Term, Terms};
+use super::super::lambda::{Decay, Lambda};
+use super::masks::MaskSource;
+use super::terms::{ImitationLoss, LossDefaults, Reads, ScalePair, Term, Terms};
 use crate::yolo::loss::{ciou, decoded};
 
 /// Below this the teacher's box is no answer.

@@ -2,10 +2,10 @@
 
 use tch::{Device, Kind, TchError, Tensor};
 
-use super::Terms;
+use super::terms::Terms;
 use crate::grid::Grid;
 
-/// [`super::Term`] of one image.
+/// [`super::terms::Term`] of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellTerm {
     pub name: &'static str,
@@ -15,7 +15,7 @@ pub struct CellTerm {
     pub masked: bool,
 }
 
-/// [`super::Terms`] of one image and scale.
+/// [`super::terms::Terms`] of one image and scale.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellTerms {
     pub terms: Vec<CellTerm>,
@@ -39,7 +39,7 @@ pub struct LossOnScale {
 impl CellTerms {
     /// Of a batch of one image.
     pub fn of(terms: &Terms) -> Result<Self, TchError> {
-        let of_term = |term: &super::Term| {
+        let of_term = |term: &super::terms::Term| {
             Ok(CellTerm {
                 name: term.name,
                 factor: term.factor,

@@ -3,7 +3,9 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::{Decay, ImitationLoss, Lambda, LossDefaults, MaskSource, Reads, ScalePair, Terms, squared};
+use super::super::lambda::{Decay, Lambda};
+use super::masks::MaskSource;
+use super::terms::{ImitationLoss, LossDefaults, Reads, ScalePair, Terms, squared};
 
 /// Added to a standard deviation, so that a constant channel has a gradient.
 const EPS: f64 = 1e-6;

@@ -2,7 +2,9 @@
 
 use tch::{TchError, Tensor};
 
-use super::{Decay, ImitationLoss, Lambda, LossDefaults, MaskSource, Reads, ScalePair, Terms, squared};
+use super::super::lambda::{Decay, Lambda};
+use super::masks::MaskSource;
+use super::terms::{ImitationLoss, LossDefaults, Reads, ScalePair, Terms, squared};
 
 pub(super) struct Logits;
 

@@ -8,7 +8,8 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::{ReplayError, limits};
+use super::error::ReplayError;
+use super::limits;
 use crate::files::{self, ReadError};
 use crate::format::outside;
 use crate::yolo::checkpoint::Metered;

@@ -8,8 +8,10 @@ use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageDecoder, Limits, RgbImage, imageops};
 
 use super::entries::{self, Entries};
+use super::error::ReplayError;
 use super::header::{FORMAT, Header, OutcomeText, Preamble};
-use super::{MaskChoice, Replay, ReplayError, VERSION, limits};
+use super::limits::{self, VERSION};
+use super::recorded::{MaskChoice, Replay};
 use crate::geometry::{BoundingBox, Letterbox, Size};
 use crate::grid::Grid;
 use crate::imitation::mask::Psi;

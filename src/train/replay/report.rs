@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Replay;
+use super::recorded::Replay;
 use crate::format::significant;
 use crate::grid::Grid;
 use crate::train::config::RunConfig;

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use image::{ImageFormat, RgbImage};
 
 use super::entries::{self, pack};
+use super::error::ReplayError;
 use super::header::{
     FORMAT, Header, ImageFigures, LabelFigures, MaskFigures, MomentFigures, OutcomeText, RunFigures, ScaleFigures,
     StartFigures,
 };
-use super::{Replay, ReplayError, VERSION, limits};
+use super::limits::{self, VERSION};
+use super::recorded::Replay;
 use crate::files::atomic;
 use crate::format::outside;
 use crate::geometry::Size;

@@ -8,9 +8,9 @@ use egui::epaint::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, FontId, Galley, Mesh, Painter, Pos2, Rect, Rgba, Vec2, pos2, vec2};
 
 use crate::app::view::{Hover, Pin};
-use crate::inspect::{DetectionView, Role, SceneLabel};
 use crate::geometry::BoundingBox;
 use crate::imitation::mask::AnchorCell;
+use crate::inspect::{DetectionView, Role, SceneLabel};
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::maps::ShownMask;
 use crate::ui::canvas::outline::Edge;

@@ -1,7 +1,7 @@
 //! What every kind of checkpoint says through its Detect layer: class count, anchors and strides; and class names.
 
-use super::CheckpointError;
 use super::description::ModelDescription;
+use super::error::CheckpointError;
 use super::source::Source;
 use super::storage::Stored;
 

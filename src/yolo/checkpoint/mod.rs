@@ -3,7 +3,8 @@
 //! [`open`] reads the description alone, in milliseconds; weights are read tensor by tensor when a network asks for
 //! them. Nothing in a file is executed, and no size in it is believed before it is held against the file's own.
 
-mod description;
+pub(in crate::yolo) mod description;
+mod error;
 mod heads;
 mod pickle;
 mod pickled;
@@ -16,17 +17,16 @@ mod trusted;
 mod ultralytics;
 
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
 use super::anchors::AnchorScale;
-use crate::files::{self, ReadError, atomic};
+use crate::files::{self, ReadError};
 use source::Source;
 use storage::Stored;
 
 pub use description::{Activation, Dtype, Format, LoadReport, ModelDescription, ModuleInfo, ShapeMismatch, TensorInfo};
+pub use error::CheckpointError;
 pub use pickle::PickleError;
 pub use pytorch::{NewValues, check_lender, write_pt, write_pt_from};
 pub use safetensors::{write_safetensors, write_safetensors_values};
@@ -34,45 +34,6 @@ pub(crate) use source::Metered;
 
 /// Tensors may share storages; all together they are at most so many times as long as the file.
 const MAX_SHARING: u64 = 2;
-
-#[derive(Debug, Error)]
-pub enum CheckpointError {
-    #[error("{}: cannot be read: {cause}", path.display())]
-    Read { path: PathBuf, cause: io::Error },
-    #[error("{}: cannot be written: {cause}", path.display())]
-    Write { path: PathBuf, cause: io::Error },
-    #[error("{}: not a checkpoint: {what}; expected a YOLOv5 .pt, .safetensors or TorchScript file", path.display())]
-    NotACheckpoint { path: PathBuf, what: &'static str },
-    #[error(
-        "{}: saved in PyTorch's format from before 1.6; open it with a newer PyTorch and save it again with torch.save",
-        path.display()
-    )]
-    OldFormat { path: PathBuf },
-    #[error("{}: the file is damaged: {what}", path.display())]
-    Damaged { path: PathBuf, what: String },
-    #[error("{}: the file is damaged: {cause}", path.display())]
-    Pickle { path: PathBuf, cause: PickleError },
-    #[error("{}: not a YOLOv5 detection model: {what}", path.display())]
-    Model { path: PathBuf, what: String },
-    #[error("{}: cannot be written with these weights: {what}", path.display())]
-    Weights { path: PathBuf, what: String },
-    #[error("{}: has no tensor '{name}'", path.display())]
-    NoTensor { path: PathBuf, name: String },
-}
-
-impl CheckpointError {
-    fn read(path: &Path, cause: io::Error) -> Self {
-        Self::Read { path: path.to_owned(), cause }
-    }
-}
-
-/// Writes a file atomically; an error of `fill` that wraps a [`CheckpointError`] comes back as that.
-fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), CheckpointError> {
-    atomic::write_with(path, fill).map_err(|error| match error.cause.downcast() {
-        Ok(own) => own,
-        Err(cause) => CheckpointError::Write { path: error.path, cause },
-    })
-}
 
 /// An opened checkpoint: what it says of itself, and where its tensors lie.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use super::CheckpointError;
 use super::description::{Dtype, TensorInfo};
+use super::error::CheckpointError;
 use super::pickle::{Id, Node, Object, Pickle};
 use super::source::Source;
 use super::storage::Stored;

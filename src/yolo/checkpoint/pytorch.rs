@@ -11,10 +11,11 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::description::Format;
+use super::error::{CheckpointError, write_whole};
 use super::pickled::Pickled;
 use super::source::Extent;
 use super::storage::Stored;
-use super::{Checkpoint, CheckpointError, trusted, write_whole};
+use super::{Checkpoint, trusted};
 
 /// What torch aligns a storage to in its zip, so that it can be mapped.
 const ALIGNMENT: u16 = 64;

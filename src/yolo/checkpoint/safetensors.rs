@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::description::{Dtype, ModelDescription, TensorInfo};
+use super::error::{CheckpointError, write_whole};
 use super::source::{Extent, Source};
 use super::storage::Stored;
-use super::{Checkpoint, CheckpointError, heads, write_whole};
+use super::{Checkpoint, heads};
 
 /// The metadata key under which the spec stands, as JSON.
 const SPEC_KEY: &str = "distillscope.spec";

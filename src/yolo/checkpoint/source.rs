@@ -15,7 +15,7 @@ use zip::read::{ArchiveOffset, Config, ZipReadOptions};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::CheckpointError;
+use super::error::CheckpointError;
 
 /// What may be read while the zip's directory is parsed: ten times that of the largest YOLOv5, and what bounds memory.
 const MAX_DIRECTORY: u64 = 4 << 20;

@@ -3,8 +3,8 @@
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-use super::CheckpointError;
 use super::description::{Dtype, TensorInfo};
+use super::error::CheckpointError;
 use super::source::{Extent, Source};
 
 /// A tensor with its place: an element `[i, j, …]` is at `offset + i·stride[0] + j·stride[1] + …` of the storage,

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::description::{Activation, ModelDescription, ModuleInfo};
+use super::error::CheckpointError;
+use super::heads;
 use super::pickle::{Id, Node, Pickle};
 use super::pickled::{Budget, Pickled, Tree};
 use super::source::Source;
 use super::storage::Stored;
-use super::{CheckpointError, heads};
 
 /// Plain attributes of modules that decide what they compute.
 const ATTRIBUTES: &[&str] = &[

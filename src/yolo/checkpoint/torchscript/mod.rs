@@ -13,11 +13,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::description::ModelDescription;
+use super::error::CheckpointError;
+use super::heads;
 use super::pickle::{Id, Pickle};
 use super::pickled::Pickled;
 use super::source::Source;
 use super::storage::Stored;
-use super::{CheckpointError, heads};
 
 /// A traced YOLOv5 has about a dozen.
 const MAX_CONSTANTS: usize = 1024;
