@@ -5,30 +5,30 @@
 //! changed in `update`, `reports` and `wants` alone, and those neither draw nor wait.
 
 pub mod before_after;
-mod command;
-mod dataset;
-mod desk;
-mod explain;
+pub mod command;
+pub mod dataset;
+pub mod desk;
+pub mod explain;
 pub mod figure;
-mod frames;
+pub mod frames;
 pub mod glossary;
-mod icon;
+pub mod icon;
 pub mod imitation;
-mod keys;
+pub mod keys;
 pub mod language;
-mod measures;
-mod messages;
-mod reports;
+pub mod measures;
+pub mod messages;
+pub mod reports;
 pub mod run;
-mod session;
-mod settings;
-mod state;
+pub mod session;
+pub mod settings;
+pub mod state;
 pub mod survey;
 pub mod talk;
 pub mod tour;
-mod update;
+pub mod update;
 pub mod view;
-mod wants;
+pub mod wants;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

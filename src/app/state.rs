@@ -394,7 +394,7 @@ impl State {
         !self.imitation.is_by_iou() && self.measures.as_ref().is_some_and(Measures::have_loss)
     }
 
-    /// The choices for [`crate::app::Command::SetDevice`].
+    /// The choices for [`crate::app::command::Command::SetDevice`].
     pub fn device_choices(&self) -> Vec<String> {
         let cuda = self.device.as_ref().map_or(0, |device| device.cuda_devices);
         let mut choices = vec!["auto".to_owned(), "cpu".to_owned()];

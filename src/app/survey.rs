@@ -225,7 +225,9 @@ impl SurveyExport {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::app::{Command, Effect, apply, receive};
+    use crate::app::command::Command;
+    use crate::app::reports::receive;
+    use crate::app::update::{Effect, apply};
     use crate::dataset::{Label, Sample, Samples};
     use crate::geometry::{BoundingBox, Size};
     use crate::survey::survey;

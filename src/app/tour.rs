@@ -83,7 +83,8 @@ const fn command_of(key: Key) -> Option<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{State, apply};
+    use crate::app::state::State;
+    use crate::app::update::apply;
 
     #[test]
     fn the_tour_goes_forth_and_back_and_ends_past_its_last_stop() {

@@ -2,10 +2,11 @@
 
 use egui::{ComboBox, RichText, Sense, Ui};
 
+use crate::app::command::{Command, file_name};
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
+use crate::app::state::State;
 use crate::app::view::ChannelView;
-use crate::app::{Command, State, file_name};
 use crate::imitation::difference::DifferenceKind;
 use crate::inspect::{AdapterChoice, Role, Tap};
 use crate::ui::palette::Palette;

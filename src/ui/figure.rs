@@ -8,9 +8,10 @@ use egui::{
 };
 use image::RgbaImage;
 
+use crate::app::command::Command;
 use crate::app::figure::{FigureSheet, FigureWhat, drawing, steps_told};
 use crate::app::language::{counted, t, tr};
-use crate::app::{Command, Overlay};
+use crate::app::state::Overlay;
 use crate::figure::{Background, FigureChoice, FigureFormat, Look, SvgText};
 use crate::ui::overlays::sheet;
 use crate::ui::palette::{self, Palette};

@@ -2,8 +2,9 @@
 
 use egui::{Align2, Area, Frame, Id, Key, Order, RichText, ScrollArea, Ui, vec2};
 
+use crate::app::command::Command;
 use crate::app::language::{Language, t, within};
-use crate::app::{Command, State};
+use crate::app::state::State;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{Panel, keys};
 

@@ -11,8 +11,10 @@ use egui::{
 };
 use image::RgbImage;
 
+use crate::app::command::{Command, file_name};
+use crate::app::dataset::Thumbnail;
 use crate::app::language::t;
-use crate::app::{Command, State, Thumbnail, file_name};
+use crate::app::state::State;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, counted};
 

@@ -2,10 +2,11 @@
 
 use egui::{Button, Sense, Ui};
 
+use crate::app::command::Command;
 use crate::app::glossary::Term;
 use crate::app::imitation::{reason, refused};
 use crate::app::language::{t, tr};
-use crate::app::{AnchorOwner, Command, State};
+use crate::app::state::{AnchorOwner, State};
 use crate::format::significant;
 use crate::imitation::choice::{Loss, LossOnScale, MaskChoice, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule};

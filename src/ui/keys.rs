@@ -4,8 +4,10 @@ use std::cmp::Reverse;
 
 use egui::{KeyboardShortcut, Ui};
 
+use crate::app::command::Command;
 use crate::app::language::t;
-use crate::app::{Command, State, talk};
+use crate::app::state::State;
+use crate::app::talk;
 use crate::ui::palette;
 use crate::ui::widgets::{self, note};
 

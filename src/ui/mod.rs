@@ -29,11 +29,14 @@ mod widgets;
 
 use egui::{CentralPanel, Frame, Id, Margin, Panel, Rect, ScrollArea, Ui};
 
+use crate::app::command::{Command, file_name};
+use crate::app::explain::Explained;
 use crate::app::glossary::Term;
 use crate::app::language::{key, t, tr};
+use crate::app::settings::WindowLayout;
+use crate::app::state::{Overlay, State};
 use crate::app::tour::Stop;
 use crate::app::view::{RangeMode, ViewSettings};
-use crate::app::{Command, Explained, Overlay, State, WindowLayout, file_name};
 use crate::inspect::Role;
 
 /// What the panels keep between frames: textures, scroll positions, what is being typed.

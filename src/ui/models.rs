@@ -4,9 +4,10 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 
+use crate::app::command::{Command, device_name, file_name};
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
-use crate::app::{Command, ModelSlot, device_name, file_name};
+use crate::app::state::ModelSlot;
 use crate::inspect::Role;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Explained, Panel, counted};

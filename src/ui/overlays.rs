@@ -2,8 +2,11 @@
 
 use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
 
+use crate::app::command::{Command, file_name};
+use crate::app::frames::FRAME_GOAL;
 use crate::app::language::{t, tr};
-use crate::app::{Command, FRAME_GOAL, Level, Overlay, State, ago, file_name};
+use crate::app::messages::{Level, ago};
+use crate::app::state::{Overlay, State};
 use crate::inspect::Role;
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};

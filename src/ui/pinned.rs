@@ -2,8 +2,9 @@
 
 use egui::{Align, Label, Layout, RichText, ScrollArea, Sense, Ui};
 
+use crate::app::command::Command;
+use crate::app::explain::{Explained, Explanation, TruthLines};
 use crate::app::language::{key, t};
-use crate::app::{Command, Explained, Explanation, TruthLines};
 use crate::format::significant;
 use crate::ui::palette::{self, Palette};
 use crate::ui::table::{self, Cell, Column};

@@ -4,8 +4,9 @@ use egui::{Align, ScrollArea, Sense, Ui};
 
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
+use crate::app::measures::cell_at;
+use crate::app::state::State;
 use crate::app::view::Hover;
-use crate::app::{State, cell_at};
 use crate::format::significant;
 use crate::imitation::mask::{AnchorCell, IouField, ScaleMask};
 use crate::ui::palette::{self, Palette};

@@ -3,8 +3,10 @@
 
 use egui::{Align2, Area, Frame, Id, Label, Order, RichText, Ui};
 
+use crate::app::command::Command;
 use crate::app::language::t;
-use crate::app::{Command, Level, State};
+use crate::app::messages::Level;
+use crate::app::state::State;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 

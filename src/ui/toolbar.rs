@@ -2,7 +2,7 @@
 
 use egui::{Button, ComboBox, RichText, Ui};
 
-use crate::app::Command;
+use crate::app::command::Command;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::RunTab;

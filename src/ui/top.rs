@@ -3,11 +3,12 @@
 use egui::containers::menu::MenuBar;
 use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
 
+use crate::app::command::{Command, INPUT_SIZES, RunFile, file_name, kind_name};
 use crate::app::figure::FigureWhat;
 use crate::app::language::{self, LanguageChoice, t};
 use crate::app::run::RunTab;
+use crate::app::state::{Activity, Overlay, State};
 use crate::app::view::{Camera, Layer, ScaleChoice};
-use crate::app::{Activity, Command, INPUT_SIZES, Overlay, RunFile, State, file_name, kind_name};
 use crate::inspect::Role;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{Panel, keys};

@@ -5,7 +5,7 @@ use egui::{
     Align, Area, FontId, Frame, Id, Label, Layout, Order, Pos2, Rect, Shape, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
 };
 
-use crate::app::Command;
+use crate::app::command::Command;
 use crate::app::language::{t, tr};
 use crate::app::tour::Stop;
 use crate::ui::palette::{self, Palette};

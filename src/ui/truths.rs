@@ -2,9 +2,10 @@
 
 use egui::{ScrollArea, Sense, Ui};
 
+use crate::app::command::Command;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
-use crate::app::{Command, State};
+use crate::app::state::State;
 use crate::format::significant;
 use crate::inspect::SceneLabel;
 use crate::ui::palette;

@@ -5,10 +5,11 @@ use egui::{
     Response, RichText, ScrollArea, Sense, Shape, Ui, Widget, WidgetInfo, WidgetText, vec2,
 };
 
+use crate::app::command::Command;
 use crate::app::glossary::Term;
 pub use crate::app::language::counted;
 use crate::app::language::tr;
-use crate::app::{Command, State};
+use crate::app::state::State;
 pub use crate::format::grouped;
 use crate::ui::palette::{self, Palette};
 use crate::ui::style;

@@ -6,8 +6,8 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::app::Measures;
 use crate::app::language::{counted, key, t, tr};
+use crate::app::measures::Measures;
 use crate::app::view::{ChannelView, Layer, ViewSettings};
 use crate::colormap::ColorMap;
 use crate::format::significant;

@@ -23,10 +23,11 @@ use egui::{
 };
 use image::RgbImage;
 
+use crate::app::command::Command;
 use crate::app::language::t;
+use crate::app::measures::Measures;
 use crate::app::run::Track;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
-use crate::app::{Command, Measures};
 use crate::geometry::Size;
 use crate::imitation::choice::MaskSource;
 use crate::imitation::mask::{ImitationMask, IouField};

@@ -2,9 +2,10 @@
 
 use egui::{Align, Button, Color32, Label, Layout, ProgressBar, Rect, RichText, Ui};
 
+use crate::app::command::Command;
 use crate::app::language::{t, tr};
+use crate::app::messages::Level;
 use crate::app::run::{Progress, RunTab, clock};
-use crate::app::{Command, Level};
 use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 

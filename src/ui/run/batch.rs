@@ -8,15 +8,15 @@ use egui::{
 };
 use image::RgbImage;
 
+use crate::app::command::{Command, file_name};
 use crate::app::language::t;
+use crate::app::state::Overlay;
 use crate::app::view::Camera;
-use crate::app::{Command, Overlay, file_name};
 use crate::dataset::Warning;
 use crate::inspect::class_name;
 use crate::ui::canvas::maps::Identity;
-use crate::ui::canvas::overlay;
 use crate::ui::canvas::projection::Projection;
-use crate::ui::canvas::texels;
+use crate::ui::canvas::{overlay, texels};
 use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
 use crate::worker::{BatchPreview, PreviewImage};

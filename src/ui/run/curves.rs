@@ -8,12 +8,12 @@ use egui::{
 };
 use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoints, PlotTransform};
 
+use crate::app::command::{Command, RunFile};
 use crate::app::figure::FigureWhat;
 use crate::app::language::{counted, t, tr};
 use crate::app::run::lines::{Line, TeacherLevel, lambda_note, levels, lines};
 use crate::app::run::series::{Missing, Window};
 use crate::app::run::{CurveView, Plot, Runs};
-use crate::app::{Command, RunFile};
 use crate::figure::axis::AxisScale;
 use crate::format::significant;
 use crate::ui::curves::{Drawn, Lines, all_steps, color_of};

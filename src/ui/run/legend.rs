@@ -2,10 +2,10 @@
 
 use egui::{Button, Color32, Label, Painter, Rect, RichText, ScrollArea, Sense, Shape, Stroke, Ui, WidgetInfo, vec2};
 
-use crate::app::Command;
+use crate::app::command::{Command, RunFile};
 use crate::app::language::t;
 use crate::app::run::lines::color_of;
-use crate::app::{RunFile, State};
+use crate::app::state::State;
 use crate::ui::palette::Palette;
 use crate::ui::widgets::Panel;
 

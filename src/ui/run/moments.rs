@@ -2,7 +2,7 @@
 
 use egui::{Align, Button, Label, Layout, RichText, Slider, Ui, WidgetInfo, vec2};
 
-use crate::app::Command;
+use crate::app::command::Command;
 use crate::app::language::{t, tr};
 use crate::app::view::Layer;
 use crate::story::RunSettings;

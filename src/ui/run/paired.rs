@@ -3,7 +3,7 @@
 
 use egui::{DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
 
-use crate::app::Command;
+use crate::app::command::Command;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::{MOST_SEEDS, Paired, Row, Stand, clock};

@@ -2,7 +2,7 @@
 
 use egui::{DragValue, ProgressBar, RichText, ScrollArea, Sense, Ui, vec2};
 
-use crate::app::Command;
+use crate::app::command::Command;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::Examined;

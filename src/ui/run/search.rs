@@ -7,11 +7,11 @@ use egui::{
 };
 use egui_plot::{PlotBounds, PlotPoint, PlotPoints};
 
+use crate::app::command::{Command, RunFile};
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::search::{Row, SearchForm, Shown, in_full, in_words};
 use crate::app::run::{clock, said};
-use crate::app::{Command, RunFile};
 use crate::figure::axis::AxisScale;
 use crate::ui::palette::{self, Palette};
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};

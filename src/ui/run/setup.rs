@@ -7,11 +7,11 @@ use egui::{
     Button, CollapsingHeader, ComboBox, DragValue, Label, RichText, ScrollArea, TextEdit, Ui, UiBuilder, WidgetInfo,
 };
 
+use crate::app::command::{Command, RunFile};
 use crate::app::glossary::Term;
 use crate::app::imitation::{reason, refused};
 use crate::app::language::{key, t, tr};
 use crate::app::run::{Departure, Field, Problem};
-use crate::app::{Command, RunFile};
 use crate::imitation::choice::{Loss, MaskSource, Reads};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};

@@ -6,12 +6,13 @@ use egui::{
 };
 use egui_plot::{LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
+use crate::app::command::Command;
 use crate::app::figure::FigureWhat;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::clock;
+use crate::app::state::State;
 use crate::app::survey::{Measure, Surveyed, panels, rule_color};
-use crate::app::{Command, State};
 use crate::figure::axis::AxisScale;
 use crate::figure::plot::PlotPanel;
 use crate::format::significant;

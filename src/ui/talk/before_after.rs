@@ -6,8 +6,10 @@ use std::sync::Arc;
 use egui::{FontId, Label, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::{GAP, NUMBER};
+use crate::app::command::file_name;
 use crate::app::language::{counted, t};
-use crate::app::{State, file_name, talk};
+use crate::app::state::State;
+use crate::app::talk;
 use crate::inspect::DetectionView;
 use crate::story::{Accuracy, StoryRun};
 use crate::ui::palette::Palette;

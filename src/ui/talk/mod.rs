@@ -16,9 +16,10 @@ use egui::{
     vec2,
 };
 
+use crate::app::command::Command;
 use crate::app::language::{t, tr};
+use crate::app::state::State;
 use crate::app::talk::{numbers, run, steps};
-use crate::app::{Command, State};
 use crate::inspect::Role;
 use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::Canvas;

@@ -3,10 +3,11 @@
 use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
 
 use super::{GAP, TalkMemory, before_after, follows_pointer, text};
+use crate::app::command::Command;
 use crate::app::language::t;
+use crate::app::state::State;
 use crate::app::talk::truth;
 use crate::app::view::{Camera, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
-use crate::app::{Command, State};
 use crate::format::significant;
 use crate::geometry::BoundingBox;
 use crate::story::{Step, StoryNumbers};
@@ -14,10 +15,9 @@ use crate::ui::canvas::maps::{MaskId, ShownMask};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::Projection;
 use crate::ui::canvas::{Canvas, CanvasModel, Pull};
-use crate::ui::canvas_model;
 use crate::ui::palette::{self, Palette};
-use crate::ui::style;
 use crate::ui::widgets::Panel;
+use crate::ui::{canvas_model, style};
 
 /// The cells above the threshold, made again when ψ or the object changes.
 #[derive(Default)]
