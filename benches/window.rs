@@ -12,7 +12,7 @@ use common::{INPUT, comparison, scene};
 use criterion::{Criterion, criterion_group, criterion_main};
 use distillscope::app::run::RunTab;
 use distillscope::app::view::Layer;
-use distillscope::app::{App, Backend, Command, Options, Settings, apply, default_anchors};
+use distillscope::app::{App, Backend, Command, Options, Settings, apply};
 use distillscope::imitation::choice::Loss;
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField};
@@ -20,6 +20,7 @@ use distillscope::inspect::{CompareRequest, Role, Tap};
 use distillscope::story::Step;
 use distillscope::train::event::StepRecord;
 use distillscope::worker::{EarlierRun, Job, JobKind, ModelCard, Report};
+use distillscope::yolo::anchors::default_anchors;
 
 /// Reports that the bench hands over; jobs go nowhere.
 #[derive(Clone, Default)]

@@ -4,21 +4,15 @@
 
 use std::sync::Arc;
 
-use crate::app::run::Shared;
 use crate::app::state::State;
 use crate::app::talk;
 use crate::app::update::Effect;
-use crate::inspect::{DetectionView, Role, Scene, named};
+use crate::inspect::{Role, named};
 use crate::story::Step;
 use crate::train::config::{RunConfig, Start};
+use crate::train::history::Before;
+use crate::train::history::Shared;
 use crate::worker::{BeforeAfter, BeforeAfterRequest, Job, Unknown};
-
-/// What a student detected on an image when its run began.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Before {
-    scene: Shared<Scene>,
-    found: Arc<[DetectionView]>,
-}
 
 #[derive(Clone, Debug, Default)]
 pub struct BeforeAfterState {

@@ -10,13 +10,13 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::app::command::RunFile;
-use crate::app::language::{key, t};
-use crate::app::run::lines::CurveExport;
 use crate::app::session::Session;
-use crate::app::survey::SurveyExport;
 use crate::dataset::IMAGE_EXTENSIONS;
+use crate::figure::curves::CurveExport;
+use crate::figure::survey::SurveyExport;
 use crate::files::atomic;
 use crate::inspect::Role;
+use crate::language::{key, t};
 use crate::train::hyp::{HypFile, Hyperparameters};
 use crate::train::{record, replay};
 use crate::worker::SearchFolder;

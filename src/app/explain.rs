@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::app::language::{Language, t};
 use crate::app::state::State;
 use crate::app::view::Pin;
 use crate::format::significant;
@@ -11,6 +10,7 @@ use crate::imitation::difference::{cell_errors, top_channels};
 use crate::imitation::explain::{self, CellAt, CellReason, TruthReason, Verdict};
 use crate::imitation::mask::{ImitationMask, LevelRule, Psi};
 use crate::inspect::{Comparison, ScaleComparison, Scene, Tap};
+use crate::language::{Language, t};
 use crate::yolo::anchors::AnchorScale;
 
 /// Channels that are named.

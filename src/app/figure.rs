@@ -6,22 +6,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::language::{key, t, tr};
-use crate::app::run::lines::{CurveExport, story_panels};
-use crate::app::run::{Plot, Track};
 use crate::app::state::{ModelSlot, State};
-use crate::app::survey::SurveyExport;
 use crate::app::talk;
 use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
+use crate::figure::curves::{CurveExport, story_panels};
 use crate::figure::inspection::{DifferenceView, InspectionView, View};
 use crate::figure::shown::{self, Shown};
+use crate::figure::survey::SurveyExport;
 use crate::figure::{Draw, Figure, FigureChoice, FigureError, Focus, Lead, Look, StoryRequest, render_as, story};
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::{Comparison, DetectionView, Inspection, Role, Scene, Tap, named};
+use crate::language::{key, t, tr};
 use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
+use crate::train::history::{Plot, Track};
 use crate::worker::FigurePreview;
 use crate::yolo::anchors::AnchorScale;
 
@@ -186,12 +186,12 @@ pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str>
         FigureWhat::Step => story_drawing(state, Some(state.talk.step)),
         FigureWhat::Story => story_drawing(state, None),
         FigureWhat::Curves(plot) => {
-            let export = CurveExport::of(&state.runs, plot);
+            let export = CurveExport::of(state.runs.curves(), plot);
             let any = state.runs.tracks.iter().any(|track| !track.curves.is_empty());
             if any { Ok(Drawing::Curves(Box::new(export))) } else { Err(key!("There are no curves yet.")) }
         }
         FigureWhat::Survey => {
-            let export = SurveyExport::of(state).ok_or(key!("There is no survey yet."))?;
+            let export = state.survey_export().ok_or(key!("There is no survey yet."))?;
             Ok(Drawing::Survey(Box::new(export)))
         }
     }

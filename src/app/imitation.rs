@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::app::language::{t, tr};
 use crate::app::messages::Level;
 use crate::app::state::State;
 use crate::app::update::{Effect, tell};
 use crate::imitation::choice::{Loss, Mismatch, default_loss, heads_mismatch, loss_mismatch};
 use crate::inspect::Role;
+use crate::language::{t, tr};
 
 /// Until a person chooses one, the loss is the one that the two models call for. What keeps their heads from being compared
 /// is said once.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::app::command::Command;
-use crate::app::language::{key, t};
 use crate::format::outside;
+use crate::language::{key, t};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::app::command::{Command, file_name};
+use crate::app::command::Command;
 use crate::app::dataset::Thumbnail;
-use crate::app::language::t;
 use crate::app::messages::Level;
 use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
@@ -14,7 +13,9 @@ use crate::app::update::{Effect, models_changed, select, tell, tell_with};
 use crate::app::view::{Camera, Layer};
 use crate::app::wants;
 use crate::dataset::Warning;
+use crate::files::file_name;
 use crate::inspect::{Role, Scene};
+use crate::language::t;
 use crate::worker::{DatasetBrief, EarlierRun, JobKind, ModelBrief, ModelCard, Report};
 
 /// Warnings of one file that are listed; the rest is counted.

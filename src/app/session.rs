@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::command::{INPUT_SIZES, RunFile};
 use crate::app::desk::Wanted;
-use crate::app::language::t;
 use crate::app::messages::Level;
-use crate::app::run::CurveView;
 use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::update::{Effect, open_image, open_labels, open_list, open_model, tell};
 use crate::app::view::ViewSettings;
+use crate::figure::curves::CurveView;
 use crate::files::{self, ReadError};
 use crate::imitation::choice::{Loss, MaskChoice, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, ImitationChoice, LabelSource, Role, Tap};
+use crate::language::t;
 
 /// Of the form of the file.
 const VERSION: u32 = 1;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::app::figure::FigureSettings;
-use crate::app::language::LanguageChoice;
 use crate::app::session::Session;
 use crate::files;
+use crate::language::LanguageChoice;
 
 /// More than any settings file needs.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -156,9 +156,9 @@ fn current(mut file: toml::Table) -> toml::Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::run::CurveView;
     use crate::app::view::{ChannelView, Layer, ScaleChoice, ViewSettings};
     use crate::colormap::ColorMap;
+    use crate::figure::curves::CurveView;
     use crate::figure::{Background, FigureChoice, FigureFormat, Look};
 
     fn read(text: &str) -> (Settings, Option<String>) {

@@ -10,7 +10,6 @@ use crate::app::dataset::Dataset;
 use crate::app::desk::Wanted;
 use crate::app::figure::FigureState;
 use crate::app::frames::FrameTimes;
-use crate::app::language::{Language, LanguageChoice};
 use crate::app::measures::Measures;
 use crate::app::messages::Messages;
 use crate::app::run::Runs;
@@ -22,6 +21,8 @@ use crate::format::seconds_left;
 use crate::imitation::choice::{MaskChoice, Mismatch, ModelFacts};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField};
 use crate::inspect::{CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest};
+use crate::language::{Language, LanguageChoice};
+use crate::sample::Sample;
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
 use crate::yolo::anchors::AnchorScale;
 
@@ -110,36 +111,6 @@ impl Activity {
     /// Seconds left at the pace so far; `None` before there is a pace.
     pub fn seconds_left(&self, now: f64) -> Option<f64> {
         seconds_left(now - self.started, self.fraction?)
-    }
-}
-
-/// The session that comes with the program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    pub data: PathBuf,
-    pub teacher: Option<PathBuf>,
-    pub student: Option<PathBuf>,
-}
-
-impl Sample {
-    /// Side of the input that its models were trained at, px.
-    pub const INPUT_SIDE: u32 = 320;
-
-    /// Looks beside the executable, in the current folder, and where the program was built.
-    pub fn find() -> Option<Self> {
-        let executable = std::env::current_exe().ok();
-        let beside = executable.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-        let places = [beside, std::env::current_dir().ok(), Some(env!("CARGO_MANIFEST_DIR").into())];
-        places.into_iter().flatten().find_map(|place| Self::at(&place.join("sample_data")))
-    }
-
-    fn at(folder: &Path) -> Option<Self> {
-        let data = folder.join("data.yaml");
-        let weights = |role: Role| {
-            let mut files = ["safetensors", "pt"].into_iter().map(|e| format!("models/{}.{e}", role.name()));
-            files.find_map(|name| Some(folder.join(name)).filter(|path| path.is_file()))
-        };
-        data.is_file().then(|| Self { data, teacher: weights(Role::Teacher), student: weights(Role::Student) })
     }
 }
 

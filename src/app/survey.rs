@@ -2,88 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::app::language::{key, t};
 use crate::app::state::State;
 use crate::app::wants::input_size;
 use crate::dataset::Split;
-use crate::figure::axis::AxisScale;
-use crate::figure::plot::{PlotFigure, PlotLine, PlotPanel};
-use crate::imitation::mask::{LevelRule, Psi};
-use crate::survey::{ObjectSize, RuleOnScale, RuleSurvey, Survey, SurveyOptions, psi_grid};
-use crate::ui::palette::{self, Palette};
+use crate::figure::survey::{Measure, SurveyExport};
+use crate::language::{key, t};
+use crate::survey::{Survey, SurveyOptions, psi_grid};
 use crate::worker::SurveyRequest;
-
-/// What is drawn against ψ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Measure {
-    #[default]
-    Cells,
-    Share,
-    /// Cells of a ground truth of this size.
-    Size(ObjectSize),
-    WithoutCell,
-}
-
-impl Measure {
-    pub const ALL: [Self; 6] = [
-        Self::Cells,
-        Self::Share,
-        Self::Size(ObjectSize::Small),
-        Self::Size(ObjectSize::Medium),
-        Self::Size(ObjectSize::Large),
-        Self::WithoutCell,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cells => key!("Cells"),
-            Self::Share => key!("Share covered"),
-            Self::Size(ObjectSize::Small) => key!("Small objects"),
-            Self::Size(ObjectSize::Medium) => key!("Medium objects"),
-            Self::Size(ObjectSize::Large) => key!("Large objects"),
-            Self::WithoutCell => key!("Without a cell"),
-        }
-    }
-
-    pub const fn explanation(self) -> &'static str {
-        match self {
-            Self::Cells => key!("Cells of the masks, summed over all images."),
-            Self::Share => key!("How much of each map is marked, mean over all images."),
-            Self::Size(ObjectSize::Small) => {
-                key!("Cells that one object below 32 × 32 input px marks, mean over them.")
-            }
-            Self::Size(ObjectSize::Medium) => {
-                key!("Cells that one object from 32 × 32 to below 96 × 96 input px marks, mean over them.")
-            }
-            Self::Size(ObjectSize::Large) => {
-                key!("Cells that one object of 96 × 96 input px or more marks, mean over them.")
-            }
-            Self::WithoutCell => key!("Ground truths that mark no cell on any scale: they are not imitated at all."),
-        }
-    }
-
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::Cells => key!("cells"),
-            Self::Share => key!("% of the map"),
-            Self::Size(_) => key!("cells an object"),
-            Self::WithoutCell => key!("ground truths"),
-        }
-    }
-
-    /// One value for each ψ on a scale; `None` for what belongs to no scale.
-    fn on_scale(self, survey: &Survey, scale: &RuleOnScale) -> Option<Vec<f64>> {
-        match self {
-            Self::Cells => Some(scale.cells.iter().map(|&cells| cells as f64).collect()),
-            Self::Share => Some(scale.share.iter().map(|share| 100.0 * share).collect()),
-            Self::Size(size) => {
-                let objects = (*survey.sizes.get(size)).max(1) as f64;
-                Some(scale.by_size.get(size).iter().map(|&cells| cells as f64 / objects).collect())
-            }
-            Self::WithoutCell => None,
-        }
-    }
-}
 
 /// A survey, and what it is of.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,6 +41,12 @@ pub(super) fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
 }
 
 impl State {
+    /// The survey as it is shown; `None` before there is one.
+    pub fn survey_export(&self) -> Option<SurveyExport> {
+        let survey = Arc::clone(&self.survey.result.as_ref()?.survey);
+        Some(SurveyExport { survey, measure: self.survey.measure, psi: self.imitation.mask.psi })
+    }
+
     /// Why the survey that is shown is not one of what is open; `None` where it is. ψ and the rule do not matter: it
     /// has them all.
     pub fn survey_is_stale(&self) -> Option<&'static str> {
@@ -134,91 +65,6 @@ impl State {
         } else {
             None
         }
-    }
-}
-
-/// The colour of a rule's lines.
-pub fn rule_color(palette: &Palette, rule: LevelRule) -> egui::Color32 {
-    match rule {
-        LevelRule::PerScale => palette.runs[1],
-        LevelRule::Global => palette.runs[2],
-        LevelRule::Assigned => palette.runs[4],
-    }
-}
-
-/// A panel for each scale, or one for what belongs to none, with a line for each rule.
-pub fn panels(survey: &Survey, measure: Measure, palette: &Palette) -> Vec<PlotPanel> {
-    let line = |rule: &RuleSurvey, values: Vec<f64>| {
-        let color = rule_color(palette, rule.rule);
-        PlotLine {
-            label: rule.rule.name().to_owned(),
-            color: [color.r(), color.g(), color.b()],
-            // It often lies on another rule's line, which must be seen through it.
-            dashed: rule.rule == LevelRule::Assigned,
-            points: survey.psis.iter().zip(values).map(|(&psi, value)| [f64::from(psi), value]).collect(),
-            band: Vec::new(),
-            missing: Vec::new(),
-        }
-    };
-    let panel = |title: &str, lines: Vec<PlotLine>| PlotPanel {
-        title: title.to_owned(),
-        x_label: "ψ".to_owned(),
-        y_label: measure.unit().to_owned(),
-        x: AxisScale::Linear,
-        y: AxisScale::Linear,
-        lines,
-    };
-    if measure == Measure::WithoutCell {
-        let without = |rule: &RuleSurvey| rule.without_cell.iter().map(|&count| count as f64).collect();
-        return vec![panel(key!("all scales"), survey.rules.iter().map(|rule| line(rule, without(rule))).collect())];
-    }
-    let of_scale = survey.scales.iter().enumerate().map(|(index, scale)| {
-        let lines = survey.rules.iter().filter_map(|rule| {
-            let values = measure.on_scale(survey, rule.scales.get(index)?)?;
-            Some(line(rule, values))
-        });
-        panel(&scale.name, lines.collect())
-    });
-    of_scale.collect()
-}
-
-/// A survey as it is to be written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SurveyExport {
-    pub surveyed: Surveyed,
-    pub measure: Measure,
-    pub psi: Psi,
-}
-
-impl SurveyExport {
-    /// What is shown; `None` before there is a survey.
-    pub fn of(state: &State) -> Option<Self> {
-        let surveyed = state.survey.result.clone()?;
-        Some(Self { surveyed, measure: state.survey.measure, psi: state.imitation.mask.psi })
-    }
-
-    /// Of a file, without its extension.
-    pub fn name(&self) -> String {
-        "mask-survey".to_owned()
-    }
-
-    /// The whole survey, a row for each rule, ψ and scale.
-    pub fn csv(&self) -> String {
-        self.surveyed.survey.csv()
-    }
-
-    /// The measure that is shown.
-    pub fn figure(&self) -> PlotFigure {
-        let survey = &self.surveyed.survey;
-        let facts = vec![
-            format!("{} images", survey.images),
-            format!("{} ground truths", survey.ground_truths),
-            format!("input {}×{} px", survey.input[0], survey.input[1]),
-            format!("{} IoU", survey.iou),
-            format!("ψ = {} is set", self.psi),
-        ];
-        let panels = panels(survey, self.measure, &palette::LIGHT);
-        PlotFigure { title: self.measure.explanation().to_owned(), facts, panels }
     }
 }
 
@@ -330,7 +176,7 @@ pub(super) mod tests {
     #[test]
     fn a_survey_is_written_as_rows_and_as_a_figure() {
         let surveyed = surveyed().survey.result.expect("a survey");
-        let export = SurveyExport { surveyed, measure: Measure::Share, psi: Psi::default() };
+        let export = SurveyExport { survey: surveyed.survey, measure: Measure::Share, psi: Psi::default() };
         assert!(export.csv().contains("\nper-scale,0.5,P3,12,0.001875,12,0,0,"));
         let svg = export.figure().render().expect("a figure").svg;
         for word in ["% of the map", "per-scale", "global", "assigned", "ψ = 0.5 is set", ">P5<"] {

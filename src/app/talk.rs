@@ -5,10 +5,10 @@ use std::sync::Arc;
 use egui::{Event, Key, KeyboardShortcut, Modifiers};
 
 use crate::app::command::{Command, PSI_STEP};
-use crate::app::run::Track;
 use crate::app::state::State;
 use crate::inspect::{StorySource, usual_truth};
 use crate::story::{Step, StoryNumbers};
+use crate::train::history::Track;
 
 /// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
 /// of every screen.

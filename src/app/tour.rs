@@ -6,7 +6,7 @@
 use egui::{Context, Event, Key};
 
 use crate::app::command::Command;
-use crate::app::language::key;
+use crate::language::key;
 
 /// What of the window is shown, in the order of the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,26 +7,25 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::app::before_after;
-use crate::app::command::{Command, RunFile, file_name};
+use crate::app::command::{Command, RunFile};
 use crate::app::desk::{Answer, Errand, PathKind, Wanted};
 use crate::app::figure::{self, FigureWhat};
-use crate::app::language::{t, tr};
 use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
-use crate::app::run::lines::CurveExport;
 use crate::app::run::search::SearchForm;
-use crate::app::run::{CurveView, MOST_SEEDS, RunTab};
+use crate::app::run::{MOST_SEEDS, RunTab};
 use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
-use crate::app::state::{ModelSlot, Overlay, Sample, State};
-use crate::app::survey::{self, SurveyExport};
-use crate::app::talk;
+use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::tour::Stop;
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
-use crate::app::wants;
+use crate::app::{before_after, survey, talk, wants};
+use crate::figure::curves::{CurveExport, CurveView};
+use crate::files::file_name;
 use crate::imitation::mask::{Psi, ScaleMask};
 use crate::inspect::{AdapterChoice, LabelSource, Role};
+use crate::language::{t, tr};
+use crate::sample::Sample;
 use crate::train::config::{Campaign, Lambda, RunConfig};
 use crate::worker::{FigureJob, Job, JobKind, SearchStart};
 
@@ -362,7 +361,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::RemoveTrack(key) => state.runs.remove(key),
         Command::SetCurves(view) => state.runs.view = CurveView::checked(view),
         Command::ExportCurves(plot) => {
-            effects.push(Effect::Ask(Errand::SaveCurves(Box::new(CurveExport::of(&state.runs, plot)))));
+            effects.push(Effect::Ask(Errand::SaveCurves(Box::new(CurveExport::of(state.runs.curves(), plot)))));
         }
         Command::StartSurvey => {
             if let Ok(request) = survey::wanted(state) {
@@ -372,7 +371,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::SetSurveyMeasure(measure) => state.survey.measure = measure,
         Command::ExportSurvey => {
-            let export = SurveyExport::of(state).map(Box::new);
+            let export = state.survey_export().map(Box::new);
             effects.extend(export.map(|export| Effect::Ask(Errand::SaveSurvey(export))));
         }
         Command::ToggleMoments => {

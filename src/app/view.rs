@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::language::key;
 use crate::colormap::ColorMap;
 use crate::figure::inspection::View;
 use crate::imitation::difference::DifferenceKind;
 pub use crate::inspect::ChannelView;
+use crate::language::key;
 
 /// The one map that lies over the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -21,17 +21,7 @@ use crate::geometry::Size;
 use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
 use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::AnchorScale;
-
-/// YOLOv5's anchors for COCO, in input px: what n, s, m, l and x start from.
-pub fn default_anchors() -> Vec<AnchorScale> {
-    [
-        (8, [[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]]),
-        (16, [[30.0, 61.0], [62.0, 45.0], [59.0, 119.0]]),
-        (32, [[116.0, 90.0], [156.0, 198.0], [373.0, 326.0]]),
-    ]
-    .map(|(stride, anchors)| AnchorScale { stride, anchors: anchors.to_vec() })
-    .to_vec()
-}
+use crate::yolo::anchors::default_anchors;
 
 /// Brings requests and everything computed here into line with the state.
 pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {

@@ -14,11 +14,11 @@ use serde::Serialize;
 use super::line::Line;
 use super::run_args::changed_hyp;
 use super::values::ModelArgs;
-use crate::app::Sample;
 use crate::bench::{self, BenchError, LoaderSetup, Setup};
 use crate::dataset::Batches;
 use crate::files::atomic;
 use crate::inspect::Tap;
+use crate::sample::Sample;
 use crate::train::hyp::Hyperparameters;
 
 /// Between two drawings of the line.

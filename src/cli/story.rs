@@ -8,14 +8,14 @@ use clap::Args;
 
 use super::figure_args::FigureArgs;
 use super::subject_args::{Subject, SubjectArgs};
-use crate::app::file_name;
-use crate::app::run::lines::story_panels;
-use crate::app::run::{Track, verdict};
+use crate::figure::curves::story_panels;
 use crate::figure::plot::PlotPanel;
 use crate::figure::{StoryRequest, story};
+use crate::files::file_name;
 use crate::story::{Step, StoryRun};
 use crate::train::comparison::{Comparison, RunResult};
 use crate::train::event::{Arm, RunEvent, RunId};
+use crate::train::history::{Track, verdict};
 use crate::train::record::RunHistory;
 use crate::train::run::RunFolder;
 use crate::yolo::checkpoint::{self, Checkpoint};

@@ -8,7 +8,6 @@ use anyhow::Context;
 use clap::Args;
 
 use super::values::ModelArgs;
-use crate::app::default_anchors;
 use crate::dataset;
 use crate::geometry::Size;
 use crate::imitation::loss::{Loss, MaskSource};
@@ -17,6 +16,7 @@ use crate::inspect::{
     self, AdapterChoice, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe, Scene,
     SceneRequest, Tap,
 };
+use crate::yolo::anchors::default_anchors;
 use crate::yolo::checkpoint::{self, Checkpoint};
 use crate::yolo::network::Network;
 

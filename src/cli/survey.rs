@@ -9,14 +9,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::line::Line;
-use crate::app::default_anchors;
 use crate::dataset::{DataYaml, Samples, Split};
 use crate::files::atomic;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::input_multiple;
 use crate::survey::{Overlap, Survey, SurveyOptions, psi_grid, survey};
-use crate::yolo::anchors::AnchorScale;
+use crate::yolo::anchors::{AnchorScale, default_anchors};
 use crate::yolo::checkpoint;
 
 /// Count the cells that every psi and level rule mark over a dataset

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::app;
 use crate::device::DeviceChoice;
+use crate::language::Language;
 
 #[derive(Debug, Args)]
 pub(super) struct WindowArgs {
@@ -40,7 +41,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         student: args.student,
         device: args.device.to_string(),
         profile: args.profile,
-        system_language: app::Language::of_system(),
+        system_language: Language::of_system(),
         ..app::Options::default()
     })?;
     super::console::leave(0)

@@ -8,6 +8,7 @@
 pub mod axis;
 mod bar;
 mod choice;
+pub mod curves;
 pub mod inspection;
 mod layout;
 mod look;
@@ -17,6 +18,7 @@ pub mod plot;
 pub mod shown;
 mod spec;
 pub mod story;
+pub mod survey;
 mod svg;
 mod text;
 

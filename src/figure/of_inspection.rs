@@ -9,12 +9,13 @@ use super::look::Look;
 use super::plot::PlotPanel;
 use super::story::{StoryView, TruthView};
 use super::svg::{Figure, FigureError};
+use crate::files::file_name;
 use crate::grid::Grid;
 use crate::imitation::difference::{DifferenceKind, masked_statistics};
 use crate::imitation::mask::ScaleMask;
 use crate::inspect::{
     ChannelView, DetectionView, Inspection, LAMBDA, Role, SeenDifference, StorySource, difference_grid, feature_grid,
-    file_name, usual_truth,
+    usual_truth,
 };
 use crate::story::{StoryNumbers, StoryRun};
 

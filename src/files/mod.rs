@@ -100,6 +100,11 @@ fn options() -> OpenOptions {
     options
 }
 
+/// The last part of a path, as text.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

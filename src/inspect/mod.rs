@@ -24,5 +24,5 @@ pub use records::{
     input_multiple, mask_anchors,
 };
 pub use report::{Inspection, InspectionReport, LAMBDA};
-pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name, file_name};
+pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};
 pub use story::{StorySource, usual_truth};

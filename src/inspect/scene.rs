@@ -1,12 +1,13 @@
 //! A scene: the image, its labels and how it is fitted into the network's input.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::RgbImage;
 use thiserror::Error;
 
 use crate::dataset::{self, DatasetError, Warning};
+use crate::files::file_name;
 use crate::geometry::{BoundingBox, Letterbox, Size};
 
 /// Where a scene's labels come from.
@@ -116,9 +117,4 @@ impl Scene {
 /// The name of a class, or its number where the list does not reach.
 pub fn class_name(names: &[String], class: usize) -> String {
     names.get(class).cloned().unwrap_or_else(|| format!("class {class}"))
-}
-
-/// The last part of a path, as text.
-pub fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod event;
 mod fingerprint;
 pub mod gradients;
+pub mod history;
 pub mod hyp;
 pub mod learner;
 pub mod lock;

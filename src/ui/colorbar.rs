@@ -4,10 +4,10 @@
 
 use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
 
-use crate::app::language::t;
 use crate::colormap::ColorMap;
 use crate::format::tick;
-use crate::ui::palette::{self, Palette};
+use crate::language::t;
+use crate::palette::{self, Palette};
 
 /// Points that a bar with its numbers takes in height.
 pub const HEIGHT: f32 = 28.0;

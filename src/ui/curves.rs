@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use egui::Color32;
 use egui_plot::PlotPoint;
 
-use crate::app::run::lines::Line;
-use crate::app::run::series::{Missing, Window, decimate, moving_average, span};
-use crate::app::run::{Plot, Runs};
+use crate::app::run::Runs;
 use crate::figure::axis::AxisScale;
-use crate::ui::palette::{self, Palette};
+use crate::figure::curves::Line;
+use crate::palette::{self, Palette};
+use crate::train::history::{Missing, Plot, Window, decimate, moving_average, span};
 
 /// Which line a drawing is of.
 type Key = (Plot, u64, Option<u64>, usize);

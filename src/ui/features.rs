@@ -2,14 +2,15 @@
 
 use egui::{ComboBox, RichText, Sense, Ui};
 
-use crate::app::command::{Command, file_name};
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
+use crate::app::command::Command;
 use crate::app::state::State;
 use crate::app::view::ChannelView;
+use crate::files::file_name;
+use crate::glossary::Term;
 use crate::imitation::difference::DifferenceKind;
 use crate::inspect::{AdapterChoice, Role, Tap};
-use crate::ui::palette::Palette;
+use crate::language::{t, tr};
+use crate::palette::Palette;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, named, note, note_of};
 use crate::worker::JobKind;
@@ -60,7 +61,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     });
     named(ui, t!("Channels"), Command::SetChannels(ChannelView::All).tooltip(), |ui| channels(ui, panel));
     if let Some(error) = &state.comparison_error {
-        ui.add(egui::Label::new(RichText::new(error).color(Palette::of(ui).error)).wrap());
+        ui.add(egui::Label::new(RichText::new(error).color(Palette::of_theme(ui.visuals().dark_mode).error)).wrap());
         if let Some(remedy) = state.messages.get(0).and_then(|message| message.remedy.clone()) {
             let label = remedy.label();
             panel.button(ui, remedy, label);
@@ -154,7 +155,7 @@ fn most_channels(state: &State) -> usize {
 /// What is shown, in a sentence, and how well the student explains the teacher.
 fn summary(ui: &mut Ui, state: &State) {
     let Some(comparison) = &state.comparison else { return };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let adapter = comparison.scales.iter().find(|scale| scale.adapted.is_some()).map(|scale| scale.adapter);
     let tap = tr(comparison.tap.name());
     let loss = comparison.loss;

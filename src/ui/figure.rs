@@ -10,11 +10,11 @@ use image::RgbaImage;
 
 use crate::app::command::Command;
 use crate::app::figure::{FigureSheet, FigureWhat, drawing, steps_told};
-use crate::app::language::{counted, t, tr};
 use crate::app::state::Overlay;
 use crate::figure::{Background, FigureChoice, FigureFormat, Look, SvgText};
+use crate::language::{counted, t, tr};
+use crate::palette::{self, Palette};
 use crate::ui::overlays::sheet;
-use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{Panel, named, note};
 use crate::worker::JobKind;
 
@@ -135,7 +135,10 @@ fn how(ui: &mut Ui, panel: &Panel<'_>, choice: &mut FigureChoice) {
                 }
                 if let Some(Ok(preview)) = &panel.state.figure.preview {
                     let [width, height] = preview.units.map(|side| (side * f32::from(choice.scale)).ceil());
-                    ui.label(RichText::new(format!("{width}×{height} px")).color(Palette::of(ui).text_weak));
+                    ui.label(
+                        RichText::new(format!("{width}×{height} px"))
+                            .color(Palette::of_theme(ui.visuals().dark_mode).text_weak),
+                    );
                 }
             });
         },
@@ -223,7 +226,7 @@ fn text_info(text: &str, label: &str) -> WidgetInfo {
 }
 
 fn preview(ui: &mut Ui, panel: &Panel<'_>, memory: &mut FigureMemory) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let (place, response) = ui.allocate_exact_size(vec2(PREVIEW, PREVIEW), Sense::hover());
     ui.painter().rect_filled(place, 4.0, palette.canvas);
     let state = panel.state;
@@ -280,7 +283,7 @@ impl FigureMemory {
 
 /// The button, and how the last save ended.
 fn ending(ui: &mut Ui, panel: &mut Panel<'_>) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let state = panel.state;
     ui.horizontal(|ui| {
         let text = RichText::new(t!("Save")).color(palette.on_accent);

@@ -3,9 +3,9 @@
 use egui::{Align2, Area, Frame, Id, Key, Order, RichText, ScrollArea, Ui, vec2};
 
 use crate::app::command::Command;
-use crate::app::language::{Language, t, within};
 use crate::app::state::State;
-use crate::ui::palette::{self, Palette};
+use crate::language::{Language, t, within};
+use crate::palette::{self, Palette};
 use crate::ui::widgets::{Panel, keys};
 
 /// Rows on show.
@@ -28,7 +28,7 @@ impl Finder {
 }
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, finder: &mut Finder) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let ctx = ui.ctx().clone();
     let found = search(panel.state, &finder.query);
     let (down, up, enter, escape) = ctx.input_mut(|input| {

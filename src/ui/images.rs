@@ -11,11 +11,12 @@ use egui::{
 };
 use image::RgbImage;
 
-use crate::app::command::{Command, file_name};
+use crate::app::command::Command;
 use crate::app::dataset::Thumbnail;
-use crate::app::language::t;
 use crate::app::state::State;
-use crate::ui::palette::{self, Palette};
+use crate::files::file_name;
+use crate::language::t;
+use crate::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, counted};
 
 const ROW: f32 = 48.0;
@@ -160,7 +161,7 @@ fn rows(ui: &mut Ui, panel: &mut Panel<'_>, list: &mut ImageList) {
 
 /// Whether the row was clicked.
 fn image_row(ui: &mut Ui, state: &State, list: &mut ImageList, image: &Path, selected: bool) -> bool {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
     let name = file_name(image);
     let (texture, labels, cut_short) = match state.dataset.thumbnail(image) {

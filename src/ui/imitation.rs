@@ -3,14 +3,14 @@
 use egui::{Button, Sense, Ui};
 
 use crate::app::command::Command;
-use crate::app::glossary::Term;
 use crate::app::imitation::{reason, refused};
-use crate::app::language::{t, tr};
 use crate::app::state::{AnchorOwner, State};
 use crate::format::significant;
+use crate::glossary::Term;
 use crate::imitation::choice::{Loss, LossOnScale, MaskChoice, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule};
-use crate::ui::palette::Palette;
+use crate::language::{t, tr};
+use crate::palette::Palette;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, named, note, note_of};
 
@@ -26,7 +26,7 @@ fn choice(ui: &mut Ui, panel: &mut Panel<'_>) {
         list(ui, panel, t!("Mask source"), tr(source.name()), &sources);
     });
     let warning = |ui: &mut Ui, text: String| {
-        let text = egui::RichText::new(text).small().color(Palette::of(ui).warning);
+        let text = egui::RichText::new(text).small().color(Palette::of_theme(ui.visuals().dark_mode).warning);
         ui.add(egui::Label::new(text).wrap());
     };
     if let Some(why) = &state.refusal {
@@ -93,7 +93,9 @@ pub fn mask(ui: &mut Ui, panel: &mut Panel<'_>) {
     });
     note_of(ui, &anchors(state), Term::Anchor);
     if let Some(text) = state.anchors.as_ref().and_then(|anchors| anchors.note.as_ref()) {
-        let text = egui::RichText::new(t!("Note: {note}.", note = text)).small().color(Palette::of(ui).warning);
+        let text = egui::RichText::new(t!("Note: {note}.", note = text))
+            .small()
+            .color(Palette::of_theme(ui.visuals().dark_mode).warning);
         ui.add(egui::Label::new(text).wrap());
     }
 }
@@ -117,7 +119,7 @@ fn anchors(state: &State) -> String {
 }
 
 pub fn totals(ui: &mut Ui, state: &State) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let Some(mask) = &state.mask else {
         note(ui, t!("Masks appear with an image."));
         return;

@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use egui::{KeyboardShortcut, Ui};
 
 use crate::app::command::Command;
-use crate::app::language::t;
 use crate::app::state::State;
 use crate::app::talk;
-use crate::ui::palette;
+use crate::language::t;
+use crate::palette;
 use crate::ui::widgets::{self, note};
 
 /// Points; with two gaps three columns fill the sheet in the smallest window.

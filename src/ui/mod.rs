@@ -12,7 +12,6 @@ mod imitation;
 mod keys;
 mod models;
 mod overlays;
-pub mod palette;
 mod pinned;
 mod pointer;
 mod run;
@@ -29,15 +28,17 @@ mod widgets;
 
 use egui::{CentralPanel, Frame, Id, Margin, Panel, Rect, ScrollArea, Ui};
 
-use crate::app::command::{Command, file_name};
+use crate::app::command::Command;
 use crate::app::explain::Explained;
-use crate::app::glossary::Term;
-use crate::app::language::{key, t, tr};
 use crate::app::settings::WindowLayout;
 use crate::app::state::{Overlay, State};
 use crate::app::tour::Stop;
 use crate::app::view::{RangeMode, ViewSettings};
+use crate::files::file_name;
+use crate::glossary::Term;
 use crate::inspect::Role;
+use crate::language::{key, t, tr};
+use crate::palette;
 
 /// What the panels keep between frames: textures, scroll positions, what is being typed.
 #[derive(Default)]
@@ -134,7 +135,7 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     memory.spots.set(Stop::Mask, Some(right.inner.intersect(right.response.rect)));
     memory.panels = [left.response.rect.width(), right.response.rect.width()].map(Some);
 
-    let center = Frame::NONE.fill(palette::Palette::of(ui).canvas);
+    let center = Frame::NONE.fill(palette::Palette::of_theme(ui.visuals().dark_mode).canvas);
     let center = CentralPanel::no_frame().frame(center).show(ui, |ui| {
         let bar = padded(ui, Margin::symmetric(8, 8));
         Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel));
@@ -237,7 +238,7 @@ fn dropped(ui: &Ui, panel: &mut widgets::Panel<'_>, memory: &Memory) {
         panel.push(Command::Drop(paths, onto));
     }
     if hovering {
-        let palette = palette::Palette::of(ui);
+        let palette = palette::Palette::of_theme(ui.visuals().dark_mode);
         let layer = egui::LayerId::new(egui::Order::Foreground, Id::unique("drop"));
         let painter = ui.ctx().layer_painter(layer);
         let whole = ui.ctx().content_rect();

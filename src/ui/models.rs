@@ -4,12 +4,13 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 
-use crate::app::command::{Command, device_name, file_name};
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
+use crate::app::command::{Command, device_name};
 use crate::app::state::ModelSlot;
+use crate::files::file_name;
+use crate::glossary::Term;
 use crate::inspect::Role;
-use crate::ui::palette::{self, Palette};
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::ui::widgets::{self, Explained, Panel, counted};
 use crate::worker::{JobKind, ModelCard};
 
@@ -40,7 +41,7 @@ fn title(role: Role) -> &'static str {
 
 fn model(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, brief: bool) {
     let slot = panel.state.model(role);
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.horizontal(|ui| {
         widgets::dot(ui, palette.role(role));
         let term = match role {
@@ -109,7 +110,7 @@ fn ready(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, card: &ModelCard, brief
             .on_hover_text(t!("Multiply-adds times two, for an input of 640 × 640 px."));
     }
     ui.horizontal(|ui| {
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         let whole = card.tensors_loaded == card.tensors_total && card.warnings.is_empty();
         let color = if whole { palette.good } else { palette.warning };
         let text = t!("{loaded} of {all} tensors", loaded = card.tensors_loaded, all = card.tensors_total);
@@ -120,7 +121,8 @@ fn ready(ui: &mut Ui, panel: &mut Panel<'_>, role: Role, card: &ModelCard, brief
     if let Some(warning) = card.warnings.first() {
         let more = card.warnings.len() - 1;
         let more = if more > 0 { t!(" (and {count} more)", count = more) } else { String::new() };
-        let text = RichText::new(format!("{warning}{more}")).small().color(Palette::of(ui).warning);
+        let text =
+            RichText::new(format!("{warning}{more}")).small().color(Palette::of_theme(ui.visuals().dark_mode).warning);
         ui.add(egui::Label::new(text).wrap()).on_hover_text(card.warnings.join("\n"));
     }
 }

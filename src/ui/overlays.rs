@@ -2,13 +2,14 @@
 
 use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, vec2};
 
-use crate::app::command::{Command, file_name};
+use crate::app::command::Command;
 use crate::app::frames::FRAME_GOAL;
-use crate::app::language::{t, tr};
 use crate::app::messages::{Level, ago};
 use crate::app::state::{Overlay, State};
+use crate::files::file_name;
 use crate::inspect::Role;
-use crate::ui::palette::{self, Palette};
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
 use crate::ui::{keys, terms};
 
@@ -117,7 +118,7 @@ fn question(ui: &mut Ui, panel: &mut Panel<'_>, name: &str) {
         ui.add_space(palette::UNIT);
         ui.horizontal(|ui| {
             for role in Role::ALL {
-                let color = Palette::of(ui).role(role);
+                let color = Palette::of_theme(ui.visuals().dark_mode).role(role);
                 let text = widgets::strong(t!("Replace the {role}", role = tr(role.name()))).color(color);
                 panel.button(ui, Command::ChooseRole(Some(role)), text);
             }
@@ -144,7 +145,7 @@ fn frame_times(ui: &Ui, panel: &mut Panel<'_>) {
             note(ui, t!("No frame was drawn in the last minute."));
             return;
         };
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         egui::Grid::new("frame time").num_columns(2).min_col_width(64.0).show(ui, |ui| {
             for (name, value) in [("p50", summary.p50), ("p99", summary.p99), ("max", summary.max)] {
                 ui.label(RichText::new(name).color(palette.text_weak));
@@ -193,7 +194,7 @@ fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
         ui.separator();
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
             for message in state.messages.iter() {
-                let palette = Palette::of(ui);
+                let palette = Palette::of_theme(ui.visuals().dark_mode);
                 let color = match message.level {
                     Level::Info => palette.text_weak,
                     Level::Warning => palette.warning,

@@ -4,9 +4,9 @@ use egui::{Align, Label, Layout, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::command::Command;
 use crate::app::explain::{Explained, Explanation, TruthLines};
-use crate::app::language::{key, t};
 use crate::format::significant;
-use crate::ui::palette::{self, Palette};
+use crate::language::{key, t};
+use crate::palette::{self, Palette};
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, note};
 
@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, explained: &mut Explained) {
 }
 
 fn explain(ui: &mut Ui, panel: &mut Panel<'_>, cell: &Explanation) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.horizontal(|ui| {
         widgets::dot(ui, palette::PIN);
         let (row, col) = (cell.pin.row, cell.pin.col);
@@ -62,7 +62,7 @@ fn explain(ui: &mut Ui, panel: &mut Panel<'_>, cell: &Explanation) {
 }
 
 fn truth(ui: &mut Ui, line: &TruthLines) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.horizontal(|ui| {
         widgets::chip(ui, palette::ground_truth(line.gt));
         ui.label(widgets::strong(format!("{} {}", line.gt, line.name)));
@@ -76,7 +76,7 @@ fn truth(ui: &mut Ui, line: &TruthLines) {
 }
 
 fn channels(ui: &mut Ui, cell: &Explanation) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let columns = [
         Column::text(
             t!("channel"),

@@ -2,14 +2,14 @@
 
 use egui::{Align, ScrollArea, Sense, Ui};
 
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::measures::cell_at;
 use crate::app::state::State;
 use crate::app::view::Hover;
 use crate::format::significant;
+use crate::glossary::Term;
 use crate::imitation::mask::{AnchorCell, IouField, ScaleMask};
-use crate::ui::palette::{self, Palette};
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Explained};
 
@@ -32,7 +32,7 @@ fn cell_of(state: &State, index: usize, hover: Hover) -> Option<(&ScaleMask, usi
 }
 
 fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let here = hover.and_then(|hover| {
         let index = state.strides().position(|stride| stride == hover.stride)?;
         cell_of(state, index, hover).map(|cell| (hover, index, cell))
@@ -73,7 +73,7 @@ fn head(ui: &mut Ui, state: &State, hover: Option<Hover>) {
 }
 
 fn cells(ui: &mut Ui, state: &State, hover: Option<Hover>) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let signed = state.measures.as_ref().is_some_and(|measures| measures.is_signed());
     let features = if signed {
         t!("The chosen channel's value.")
@@ -153,7 +153,7 @@ fn lines(field: &IouField, mask: &ScaleMask, index: usize, anchors: usize, row: 
 }
 
 fn anchors(ui: &mut Ui, state: &State, hover: Option<Hover>) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let index = hover.and_then(|hover| state.strides().position(|stride| stride == hover.stride));
     let height = (LINES + 1) as f32 * table::ROW;
     let (Some(hover), Some(index), Some(scene), Some(field)) = (hover, index, &state.scene, &state.field) else {

@@ -1,5 +1,5 @@
 //! Fonts, spacing and colours of the window's controls, for both themes. Data has its own colours in
-//! [`crate::ui::palette`].
+//! [`crate::palette`].
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use egui::{
     Visuals, vec2,
 };
 
-use crate::ui::palette::{self, Palette};
+use crate::palette::{self, Palette};
 
 /// The bold face; egui has no weights.
 pub fn bold() -> FontFamily {

@@ -5,8 +5,8 @@ use egui::{
     pos2, vec2,
 };
 
-use crate::app::language::t;
-use crate::ui::palette::{self, Palette};
+use crate::language::t;
+use crate::palette::{self, Palette};
 use crate::ui::style;
 
 /// Height of a row, in points.
@@ -96,7 +96,7 @@ fn places(columns: &[Column], row: Rect) -> Vec<Rect> {
 
 /// The titles. The column that was clicked, where `sort` is given.
 pub fn header(ui: &mut Ui, columns: &[Column], sort: Option<Option<Sort>>) -> Option<usize> {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let (row, whole) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
     let mut clicked = None;
     for (index, (column, place)) in columns.iter().zip(places(columns, row)).enumerate() {
@@ -143,7 +143,7 @@ pub fn row(ui: &mut Ui, columns: &[Column], cells: &[Cell], selected: bool, sens
             ui.painter().rect_filled(rect, 2.0, visuals.widgets.hovered.weak_bg_fill);
         }
         if response.has_focus() {
-            let stroke = Stroke::new(1.0, Palette::of(ui).accent);
+            let stroke = Stroke::new(1.0, Palette::of_theme(ui.visuals().dark_mode).accent);
             ui.painter().rect_stroke(rect, 2.0, stroke, egui::StrokeKind::Inside);
         }
         for ((column, place), cell) in columns.iter().zip(places(columns, rect)).zip(cells) {
@@ -155,7 +155,7 @@ pub fn row(ui: &mut Ui, columns: &[Column], cells: &[Cell], selected: bool, sens
 }
 
 fn paint(ui: &Ui, place: Rect, align: Align, cell: &Cell, size: f32) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let mut place = place.shrink2(vec2(palette::HALF, 0.0));
     if let Some(chip) = cell.chip {
         let square = Rect::from_center_size(pos2(place.left() + 5.0, place.center().y), vec2(10.0, 10.0));

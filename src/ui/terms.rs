@@ -2,9 +2,9 @@
 
 use egui::Ui;
 
-use crate::app::glossary::Term;
-use crate::app::language::tr;
-use crate::ui::palette;
+use crate::glossary::Term;
+use crate::language::tr;
+use crate::palette;
 use crate::ui::widgets;
 
 /// Of the column of names.

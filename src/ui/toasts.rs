@@ -4,10 +4,10 @@
 use egui::{Align2, Area, Frame, Id, Label, Order, RichText, Ui};
 
 use crate::app::command::Command;
-use crate::app::language::t;
 use crate::app::messages::Level;
 use crate::app::state::State;
-use crate::ui::palette::Palette;
+use crate::language::t;
+use crate::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 
 /// More would hide the picture.
@@ -44,7 +44,7 @@ pub fn show(ui: &Ui, state: &State, toasts: &mut Toasts, corner: egui::Pos2, com
     if toasts.list.is_empty() {
         return;
     }
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let area = Area::new(Id::unique("toasts")).order(Order::Foreground).pivot(Align2::RIGHT_BOTTOM).fixed_pos(corner);
     let mut closed = None;
     let shown = area.show(ui.ctx(), |ui| {

@@ -3,20 +3,20 @@
 use egui::{Button, ComboBox, RichText, Ui};
 
 use crate::app::command::Command;
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::run::RunTab;
 use crate::app::view::{Camera, Layer, RangeMode, ScaleChoice};
 use crate::colormap::ColorMap;
+use crate::glossary::Term;
 use crate::inspect::Role;
-use crate::ui::palette::Palette;
+use crate::language::{t, tr};
+use crate::palette::Palette;
 use crate::ui::widgets::Panel;
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     ui.spacing_mut().button_padding.x = 6.0;
     ui.spacing_mut().item_spacing.x = 4.0;
     ui.horizontal_wrapped(|ui| {
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         for layer in Layer::ALL {
             let color = match layer {
                 Layer::Teacher => palette.teacher,
@@ -41,11 +41,17 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         }
         ui.separator();
         ui.label(RichText::new(t!("Boxes")).weak());
-        boxes(ui, panel, Command::ToggleLabels, t!("labels"), Palette::of(ui).text);
+        boxes(ui, panel, Command::ToggleLabels, t!("labels"), Palette::of_theme(ui.visuals().dark_mode).text);
         for role in Role::ALL {
-            boxes(ui, panel, Command::ToggleBoxes(role), tr(role.name()), Palette::of(ui).role(role));
+            boxes(
+                ui,
+                panel,
+                Command::ToggleBoxes(role),
+                tr(role.name()),
+                Palette::of_theme(ui.visuals().dark_mode).role(role),
+            );
         }
-        boxes(ui, panel, Command::TogglePositives, t!("positives"), Palette::of(ui).text);
+        boxes(ui, panel, Command::TogglePositives, t!("positives"), Palette::of_theme(ui.visuals().dark_mode).text);
         ui.separator();
         opacity(ui, panel);
         color_map(ui, panel);
@@ -59,7 +65,7 @@ fn departs(ui: &mut Ui, panel: &mut Panel<'_>) {
         return;
     }
     let text = t!("Next run departs: {fields}", fields = fields.join(t!(", ")));
-    let text = RichText::new(text).small().color(Palette::of(ui).warning);
+    let text = RichText::new(text).small().color(Palette::of_theme(ui.visuals().dark_mode).warning);
     panel.command(ui, Command::SetRunTab(RunTab::SetUp), Button::new(text).frame(false));
 }
 

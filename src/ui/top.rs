@@ -3,14 +3,15 @@
 use egui::containers::menu::MenuBar;
 use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
 
-use crate::app::command::{Command, INPUT_SIZES, RunFile, file_name, kind_name};
+use crate::app::command::{Command, INPUT_SIZES, RunFile, kind_name};
 use crate::app::figure::FigureWhat;
-use crate::app::language::{self, LanguageChoice, t};
 use crate::app::run::RunTab;
 use crate::app::state::{Activity, Overlay, State};
 use crate::app::view::{Camera, Layer, ScaleChoice};
+use crate::files::file_name;
 use crate::inspect::Role;
-use crate::ui::palette::Palette;
+use crate::language::{self, LanguageChoice, t};
+use crate::palette::Palette;
 use crate::ui::widgets::{Panel, keys};
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
@@ -142,8 +143,8 @@ fn finder(ui: &mut Ui, panel: &mut Panel<'_>) {
     let button = Button::new(RichText::new(t!("Find a command…")).weak())
         .shortcut_text(shortcut.unwrap_or_default())
         .min_size(egui::vec2(256.0, 24.0))
-        .fill(Palette::of(ui).raised)
-        .stroke(egui::Stroke::new(1.0, Palette::of(ui).hairline))
+        .fill(Palette::of_theme(ui.visuals().dark_mode).raised)
+        .stroke(egui::Stroke::new(1.0, Palette::of_theme(ui.visuals().dark_mode).hairline))
         .selected(open);
     panel.command(ui, Command::TogglePalette, button);
 }
@@ -162,14 +163,18 @@ fn theme(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
     let (all, unread) = (panel.state.messages.len(), panel.state.messages.unread);
     let text = if all == 0 { t!("Messages").to_owned() } else { t!("Messages {count}", count = all) };
-    let color = if unread > 0 { Palette::of(ui).warning } else { Palette::of(ui).text };
+    let color = if unread > 0 {
+        Palette::of_theme(ui.visuals().dark_mode).warning
+    } else {
+        Palette::of_theme(ui.visuals().dark_mode).text
+    };
     let button = Button::new(RichText::new(text).color(color)).selected(panel.state.messages_open);
     panel.command(ui, Command::ToggleMessages, button);
 }
 
 fn device(ui: &mut Ui, state: &State) {
     let Some(device) = &state.device else { return };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let color = if device.label.starts_with("CUDA") { palette.good } else { palette.text_weak };
     ui.label(RichText::new(&device.label).color(color)).on_hover_text(language::tr(&device.reason));
     ui.separator();

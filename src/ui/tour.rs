@@ -6,9 +6,9 @@ use egui::{
 };
 
 use crate::app::command::Command;
-use crate::app::language::{t, tr};
 use crate::app::tour::Stop;
-use crate::ui::palette::{self, Palette};
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel};
 
 /// Fits over the narrowest right panel, so that the picture is never covered.
@@ -35,7 +35,7 @@ pub fn show(ui: &Ui, panel: &mut Panel<'_>, spots: &Spots) {
     let Some(stop) = state.tour.filter(|_| state.overlay.is_none() && state.undecided.is_empty()) else { return };
     let window = ui.ctx().content_rect();
     let Some(target) = spots.0[stop as usize].map(|place| place.intersect(window.shrink(2.0))) else { return };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let font = FontId::proportional(palette::BODY);
     let text = ui.painter().layout(tr(stop.text()).to_owned(), font, palette.text, WIDTH - 2.0 * MARGIN);
     let size = vec2(WIDTH, text.size().y + FOOT + 2.0 * MARGIN);

@@ -3,12 +3,12 @@
 use egui::{ScrollArea, Sense, Ui};
 
 use crate::app::command::Command;
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::state::State;
 use crate::format::significant;
+use crate::glossary::Term;
 use crate::inspect::SceneLabel;
-use crate::ui::palette;
+use crate::language::{t, tr};
+use crate::palette;
 use crate::ui::table::{self, Cell, Column, Sort};
 use crate::ui::widgets::{Panel, note};
 

@@ -6,12 +6,12 @@ use egui::{
 };
 
 use crate::app::command::Command;
-use crate::app::glossary::Term;
-pub use crate::app::language::counted;
-use crate::app::language::tr;
 use crate::app::state::State;
 pub use crate::format::grouped;
-use crate::ui::palette::{self, Palette};
+use crate::glossary::Term;
+pub use crate::language::counted;
+use crate::language::tr;
+use crate::palette::{self, Palette};
 use crate::ui::style;
 
 /// What every panel is given: the state to draw, and where its commands go.
@@ -30,7 +30,7 @@ impl Panel<'_> {
 fn explain(ui: &mut Ui, command: &Command, state: &State) {
     ui.label(command.tooltip());
     if let Some(reason) = command.disabled(state) {
-        ui.label(RichText::new(reason).color(Palette::of(ui).warning));
+        ui.label(RichText::new(reason).color(Palette::of_theme(ui.visuals().dark_mode).warning));
     }
     if let Some(shortcut) = command.shortcuts().first() {
         ui.label(RichText::new(keys(ui, shortcut)).small().weak());
@@ -82,8 +82,9 @@ pub fn section(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui)) -> Response 
 
 /// The same, with a title that can change.
 pub fn section_as(ui: &mut Ui, id: &str, title: &str, add: impl FnOnce(&mut Ui)) -> Response {
-    let text =
-        RichText::new(tr(title)).font(FontId::new(palette::SMALL, style::bold())).color(Palette::of(ui).text_weak);
+    let text = RichText::new(tr(title))
+        .font(FontId::new(palette::SMALL, style::bold()))
+        .color(Palette::of_theme(ui.visuals().dark_mode).text_weak);
     let header = CollapsingHeader::new(text).id_salt(id).default_open(true);
     let shown = header.show_unindented(ui, |ui| {
         add(ui);
@@ -109,7 +110,7 @@ pub fn note_of(ui: &mut Ui, text: &str, term: Term) {
 }
 
 fn small(ui: &Ui, text: &str) -> RichText {
-    RichText::new(text).size(palette::SMALL + 1.0).color(Palette::of(ui).text_weak)
+    RichText::new(text).size(palette::SMALL + 1.0).color(Palette::of_theme(ui.visuals().dark_mode).text_weak)
 }
 
 /// What the word of a label means, where the pointer rests on it.
@@ -127,7 +128,7 @@ impl Explained for Response {
 /// the name say that there is something to read.
 pub fn name(ui: &mut Ui, width: f32, name: &str, help: &str) {
     let (rect, response) = ui.allocate_exact_size(vec2(width, 24.0), Sense::hover());
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let font = FontId::proportional(palette::BODY);
     let text = ui.painter().text(rect.left_center(), egui::Align2::LEFT_CENTER, name, font, palette.text_weak);
     let line = [text.left_bottom(), text.right_bottom()];
@@ -157,7 +158,7 @@ pub fn listed(ui: &mut Ui, width: f32, name: &str, text: &str) {
         let rest = (ui.available_width() - width - ui.spacing().item_spacing.x).max(0.0);
         ui.allocate_ui(vec2(width, 0.0), |ui| {
             ui.set_width(width);
-            ui.add(Label::new(RichText::new(name).color(Palette::of(ui).accent)).wrap());
+            ui.add(Label::new(RichText::new(name).color(Palette::of_theme(ui.visuals().dark_mode).accent)).wrap());
         });
         ui.allocate_ui(vec2(rest, 0.0), |ui| ui.add(Label::new(text).wrap()));
     });
@@ -172,7 +173,7 @@ pub fn sheet_area(ui: &Ui) -> ScrollArea {
 
 /// Something that lies on a panel.
 pub fn card(ui: &Ui) -> Frame {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     Frame::new()
         .fill(palette.raised)
         .stroke(egui::Stroke::new(1.0, palette.hairline))

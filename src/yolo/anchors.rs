@@ -70,6 +70,17 @@ impl AnchorFit {
 /// YOLOv5's `autoanchor` makes new anchors where the best possible recall is not above this.
 pub const GOOD_RECALL: f64 = 0.98;
 
+/// YOLOv5's anchors for COCO, in input px: what n, s, m, l and x start from.
+pub fn default_anchors() -> Vec<AnchorScale> {
+    [
+        (8, [[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]]),
+        (16, [[30.0, 61.0], [62.0, 45.0], [59.0, 119.0]]),
+        (32, [[116.0, 90.0], [156.0, 198.0], [373.0, 326.0]]),
+    ]
+    .map(|(stride, anchors)| AnchorScale { stride, anchors: anchors.to_vec() })
+    .to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use distillscope::app::default_anchors;
 use distillscope::dataset::{Label, Sample, Samples};
 use distillscope::draws::Draws;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::survey::{ObjectSize, Overlap, Survey, SurveyOptions, psi_grid, survey};
-use distillscope::yolo::anchors::AnchorScale;
+use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use distillscope::yolo::assign::{Target, assign};
 
 fn sample(size: Size, boxes: &[BoundingBox]) -> Sample {

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use distillscope::app::default_anchors;
 use distillscope::dataset::{Augmentation, BatchOptions, Batches, DataYaml, Samples, Split};
 use distillscope::geometry::Size;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
@@ -16,6 +15,7 @@ use distillscope::train::config::RunConfig;
 use distillscope::train::hyp::Hyperparameters;
 use distillscope::train::preview::{BatchPreview, BatchRequest, Previews};
 use distillscope::worker::{Job, JobKind, Report, Worker};
+use distillscope::yolo::anchors::default_anchors;
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 

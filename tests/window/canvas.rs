@@ -349,7 +349,7 @@ fn a_pinned_cell_is_marked_in_every_pane() {
         let harness = window(desk);
         let shapes = &harness.output().shapes;
         let colored = |clipped: &&egui::epaint::ClippedShape| match &clipped.shape {
-            egui::Shape::Mesh(mesh) => mesh.vertices.iter().any(|v| v.color == distillscope::ui::palette::PIN),
+            egui::Shape::Mesh(mesh) => mesh.vertices.iter().any(|v| v.color == distillscope::palette::PIN),
             _ => false,
         };
         shapes.iter().filter(colored).count()

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use distillscope::app::run::RunTab;
 use distillscope::app::view::Layer;
-use distillscope::app::{App, Backend, Command, Effect, Options, Settings, apply, default_anchors};
+use distillscope::app::{App, Backend, Command, Effect, Options, Settings, apply};
 use distillscope::imitation::choice::{Loss, MaskSource};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouField, LevelRule};
 use distillscope::inspect::{ImitationChoice, Inspection, Probe, Role, Scene, SceneRequest, Tap, compare, probe};
 use distillscope::train::config::{Campaign, ImitationConfig};
 use distillscope::worker::{Job, ModelBrief, Report};
-use distillscope::yolo::anchors::AnchorScale;
+use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::Network;
 use egui_kittest::kittest::{NodeT, Queryable};

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 
 use distillscope::app::figure::FigureWhat;
-use distillscope::app::run::Plot;
 use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
-use distillscope::app::{App, Backend, Command, Options, Overlay, Settings, default_anchors};
+use distillscope::app::{App, Backend, Command, Options, Overlay, Settings};
 use distillscope::colormap::ColorMap;
 use distillscope::figure::{Background, Figure, FigureFormat, Look, SvgText};
 use distillscope::geometry::Size;
@@ -16,7 +15,9 @@ use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
 use distillscope::train::event::{Arm, RunId, Snapshot, SnapshotScale, StepRecord};
+use distillscope::train::history::Plot;
 use distillscope::worker::{EarlierRun, FigureJob, FigurePreview, Job, JobKind, ModelBrief, Report};
+use distillscope::yolo::anchors::default_anchors;
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};

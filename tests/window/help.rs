@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use distillscope::app::glossary::Term;
 use distillscope::app::run::RunTab;
 use distillscope::app::tour::Stop;
-use distillscope::app::{App, Command, Language, LanguageChoice, Options, Overlay, Settings, apply};
+use distillscope::app::{App, Command, Options, Overlay, Settings, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
+use distillscope::glossary::Term;
 use distillscope::imitation::choice::Loss;
 use distillscope::imitation::mask::IouField;
 use distillscope::inspect::{Scene, SceneLabel};
+use distillscope::language::{Language, LanguageChoice};
 use distillscope::worker::{Job, Report};
 use egui::{Key, Modifiers, Rect};
 use egui_kittest::kittest::Queryable;
@@ -279,7 +280,7 @@ fn the_sheet_of_keys_fits_a_small_screen_in_both_languages() {
         window.steps(5);
         let of = |english: &'static str| {
             let spoken = language.language().unwrap_or(Language::English);
-            distillscope::app::language::within(spoken, || distillscope::app::language::tr(english).to_owned())
+            distillscope::language::within(spoken, || distillscope::language::tr(english).to_owned())
         };
         let note = window.rect(&of(
             "Wheel: zoom around the pointer. Drag: move. Double click: fit. Click: explain a cell. Shift and click: solo a box.",
@@ -288,7 +289,7 @@ fn the_sheet_of_keys_fits_a_small_screen_in_both_languages() {
         // Every command with a key is above the last line, so that nothing has to be scrolled to.
         let state = &window.app().state;
         let spoken = language.language().unwrap_or(Language::English);
-        let labels: Vec<String> = distillscope::app::language::within(spoken, || {
+        let labels: Vec<String> = distillscope::language::within(spoken, || {
             let commands = Command::catalogue(state).into_iter();
             let commands = commands.filter(|command| !command.shortcuts().is_empty());
             commands.map(|command| command.label()).collect()

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use distillscope::app::language::{self, Language, LanguageChoice};
 use distillscope::app::{Command, Options, Settings, apply};
 use distillscope::colormap::ColorMap;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
@@ -14,6 +13,7 @@ use distillscope::imitation::choice::{Loss, MaskSource};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule};
 use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
+use distillscope::language::{self, Language, LanguageChoice};
 use distillscope::preflight::report::Status;
 use distillscope::story::{
     Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict,

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::{
-    App, Backend, Command, Effect, ModelSlot, Options, Overlay, Sample, Settings, State, apply, default_anchors,
-};
+use distillscope::app::{App, Backend, Command, Effect, ModelSlot, Options, Overlay, Settings, State, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{CompareRequest, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
+use distillscope::sample::Sample;
 use distillscope::worker::{DatasetBrief, Job, JobKind, ModelBrief, ModelCard, Report};
+use distillscope::yolo::anchors::default_anchors;
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};

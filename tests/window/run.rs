@@ -4,16 +4,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use distillscope::app::language::LanguageChoice;
-use distillscope::app::run::lines::levels;
-use distillscope::app::run::{CurveView, Form, Plot, Progress, RunTab};
+use distillscope::app::run::{Form, Progress, RunTab};
 use distillscope::app::view::Layer;
-use distillscope::app::{App, Backend, Command, Effect, Level, Overlay, Settings, apply, default_anchors};
+use distillscope::app::{App, Backend, Command, Effect, Level, Overlay, Settings, apply};
 use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
+use distillscope::figure::curves::{CurveView, levels};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Role, Scene};
+use distillscope::language::LanguageChoice;
 use distillscope::preflight::report::{Check, Preflight, Status};
 use distillscope::survey::survey;
 use distillscope::train::comparison::{Accuracy, RunResult};
@@ -23,11 +23,12 @@ use distillscope::train::event::{
     Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord,
     StepRecord,
 };
+use distillscope::train::history::Plot;
 use distillscope::train::verdict::Says;
 use distillscope::worker::{
     BatchPreview, BatchRequest, DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, PreviewImage, Report,
 };
-use distillscope::yolo::anchors::AnchorScale;
+use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use image::RgbImage;

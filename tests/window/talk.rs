@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use distillscope::app::language::{tr, within};
-use distillscope::app::run::Track;
-use distillscope::app::{App, Command, Language, LanguageChoice, Options, Settings, apply, default_anchors};
+use distillscope::app::{App, Command, Options, Settings, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
@@ -13,6 +11,7 @@ use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{
     Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
 };
+use distillscope::language::{Language, LanguageChoice, tr, within};
 use distillscope::story::Step;
 use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{RunConfig, Start};
@@ -20,9 +19,10 @@ use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
     Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
 };
+use distillscope::train::history::Track;
 use distillscope::train::replay::{MaskChoice, Replay};
 use distillscope::worker::{BeforeAfter, EarlierRun, Job, Report, Unknown};
-use distillscope::yolo::anchors::AnchorScale;
+use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use egui::{CursorIcon, Key, Modifiers, Rect};
 use egui_kittest::kittest::{NodeT, Queryable};
 

@@ -4,16 +4,16 @@ use egui::ThemePreference;
 
 use super::{Command, INPUT_SIZES, PAGE, PSI_STEP, RunFile};
 use crate::app::figure::FigureWhat;
-use crate::app::language::{LanguageChoice, t};
 use crate::app::run::RunTab;
 use crate::app::state::State;
-use crate::app::survey::Measure;
 use crate::app::view::{Camera, ChannelView, Layer, ScaleChoice};
 use crate::colormap::ColorMap;
+use crate::figure::survey::Measure;
 use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{AdapterChoice, Role, Tap};
+use crate::language::{LanguageChoice, t};
 
 /// How far one press of a zoom key zooms.
 const ZOOM_STEP: f32 = 1.25;

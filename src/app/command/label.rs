@@ -1,14 +1,13 @@
 //! What commands, devices and kinds of work are called.
 
-use std::path::Path;
-
 use egui::ThemePreference;
 
 use super::{Command, RunFile};
 use crate::app::figure::FigureWhat;
-use crate::app::language::{LanguageChoice, counted, t, tr};
 use crate::app::view::{Camera, ChannelView, Pin, RangeMode, ScaleChoice};
+use crate::files::file_name;
 use crate::inspect::{AdapterChoice, Role};
+use crate::language::{LanguageChoice, counted, t, tr};
 use crate::worker::JobKind;
 
 impl Command {
@@ -234,9 +233,4 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::Figure => t!("saving a figure"),
         JobKind::FigurePreview => t!("drawing a preview"),
     }
-}
-
-/// The last part of a path, or all of it where it has none.
-pub fn file_name(path: &Path) -> String {
-    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }

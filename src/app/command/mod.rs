@@ -13,21 +13,24 @@ use std::path::PathBuf;
 
 use egui::ThemePreference;
 
-pub use label::{device_name, file_name, kind_name};
+pub use crate::files::file_name;
+pub use label::{device_name, kind_name};
 
 use crate::app::desk::Wanted;
 use crate::app::figure::{FigureSheet, FigureWhat};
-use crate::app::language::LanguageChoice;
+use crate::app::run::RunTab;
 use crate::app::run::search::SearchForm;
-use crate::app::run::{CurveView, Plot, RunTab};
-use crate::app::survey::Measure;
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
 use crate::colormap::ColorMap;
+use crate::figure::curves::CurveView;
+use crate::figure::survey::Measure;
 use crate::imitation::choice::{Loss, MaskSource};
 use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{AdapterChoice, Role, Tap};
+use crate::language::LanguageChoice;
 use crate::train::config::Campaign;
+use crate::train::history::Plot;
 use crate::worker::JobKind;
 
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,6 @@
 
 use super::Command;
 use crate::app::figure::{self, FigureWhat};
-use crate::app::language::{t, tr};
 use crate::app::run::{Field, RunTab};
 use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
@@ -10,6 +9,7 @@ use crate::app::survey;
 use crate::app::tour::Stop;
 use crate::app::view::{Layer, RangeMode};
 use crate::inspect::Role;
+use crate::language::{t, tr};
 use crate::worker::JobKind;
 
 impl Command {

@@ -2,10 +2,10 @@
 
 use super::{Command, RunFile};
 use crate::app::figure::FigureWhat;
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::run::RunTab;
+use crate::glossary::Term;
 use crate::inspect::{AdapterChoice, Role};
+use crate::language::{t, tr};
 
 impl Command {
     /// One sentence on what it does.

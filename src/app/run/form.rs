@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::language::{t, tr};
 use crate::imitation::choice::{Mismatch, Reads};
 use crate::imitation::mask::Psi;
 use crate::inspect::{AdapterChoice, ImitationChoice};
+use crate::language::{t, tr};
 use crate::train::config::{
     AdapterStart, Campaign, ImitationConfig, Lambda, Length, Norm, Recipe, RunConfig, SnapshotConfig,
 };

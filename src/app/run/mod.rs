@@ -3,30 +3,25 @@
 mod batch;
 mod earlier;
 mod form;
-pub mod lines;
 mod paired;
 mod playback;
 mod preflight;
 mod progress;
 mod replay;
 pub mod search;
-pub mod series;
 mod story;
-mod track;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::app::before_after::Before;
-use crate::app::language::{key, t, tr};
 use crate::app::messages::Level;
-use crate::figure::axis::AxisScale;
+use crate::figure::curves::{CurveSet, CurveView};
+use crate::language::{key, t, tr};
 use crate::story::Line;
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{Outcome, RunControl, RunEvent, RunId};
+use crate::train::history::{Before, Shared, Track, twins};
 use crate::train::replay::Replay;
 use crate::train::verdict::Says;
 use crate::worker::EarlierRun;
@@ -37,10 +32,7 @@ pub use paired::{Paired, Row, Stand};
 pub use playback::Playback;
 pub use preflight::Examined;
 pub use progress::{Progress, clock};
-pub use replay::Shared;
 pub use search::Searches;
-pub use story::verdict;
-pub use track::{Curve, Plot, Track, difference};
 
 /// What the run panel shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,54 +60,6 @@ impl RunTab {
             Self::Paired => key!("Comparison"),
             Self::Search => key!("Find a setting"),
             Self::Survey => key!("Mask survey"),
-        }
-    }
-}
-
-/// Which curves are shown, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CurveView {
-    pub shown: Vec<Plot>,
-    /// One of them alone, over the whole place.
-    pub large: Option<Plot>,
-    /// Weight of the moving average, 0..=0.99.
-    pub smoothing: f64,
-    pub x: AxisScale,
-    pub y: AxisScale,
-    /// Imitation − baseline instead of the runs themselves.
-    pub difference: bool,
-}
-
-impl CurveView {
-    pub const MOST: usize = 6;
-    pub const MAX_SMOOTHING: f64 = 0.99;
-
-    /// Weight of the average of a plot: what is not noisy stays as it is.
-    pub fn smoothing_of(&self, plot: Plot) -> f64 {
-        match plot {
-            Plot::Map | Plot::Lambda | Plot::LearningRate => 0.0,
-            _ => self.smoothing,
-        }
-    }
-
-    /// As it can be drawn, whatever a file says.
-    pub fn checked(mut self) -> Self {
-        self.shown = Plot::ALL.into_iter().filter(|plot| self.shown.contains(plot)).take(Self::MOST).collect();
-        self.smoothing = if self.smoothing.is_finite() { self.smoothing.clamp(0.0, Self::MAX_SMOOTHING) } else { 0.0 };
-        self
-    }
-}
-
-impl Default for CurveView {
-    fn default() -> Self {
-        Self {
-            shown: vec![Plot::Total, Plot::Box, Plot::Objectness, Plot::Class, Plot::Distance, Plot::Map],
-            large: None,
-            smoothing: 0.9,
-            x: AxisScale::Linear,
-            y: AxisScale::Linear,
-            difference: false,
         }
     }
 }
@@ -441,12 +385,12 @@ impl Runs {
 
     /// Imitation and baseline of one campaign and seed.
     pub fn twins(&self) -> impl Iterator<Item = (&Arc<Track>, &Arc<Track>)> {
-        self.tracks.iter().filter(|track| !track.is_baseline()).filter_map(|track| {
-            let twin = |other: &&Arc<Track>| {
-                other.is_baseline() && (other.campaign, other.id.seed) == (track.campaign, track.id.seed)
-            };
-            Some((track, self.tracks.iter().find(twin)?))
-        })
+        twins(&self.tracks)
+    }
+
+    /// The runs with what of them is shown.
+    pub fn curves(&self) -> CurveSet<'_> {
+        CurveSet { tracks: &self.tracks, view: &self.view }
     }
 
     /// How a run stands, in a sentence, and how grave that is.

@@ -1,10 +1,10 @@
 //! What pairs have found: each run's accuracy, and the verdict, as `comparison.json` has them.
 
-use crate::app::language::{t, tr};
 use crate::app::run::said;
-use crate::app::run::track::Track;
+use crate::language::{t, tr};
 use crate::train::comparison::{Accuracy, Comparison, RunResult};
 use crate::train::event::Arm;
+use crate::train::history::Track;
 
 /// Whether a run's numbers count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

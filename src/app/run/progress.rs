@@ -1,10 +1,10 @@
 //! How far a campaign is, how fast it goes, how long it still takes.
 
-use crate::app::language::t;
 use crate::app::messages::Level;
-use crate::app::run::track::Track;
 use crate::app::run::{Runs, said};
+use crate::language::t;
 use crate::train::event::Outcome;
+use crate::train::history::Track;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {

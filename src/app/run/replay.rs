@@ -1,44 +1,15 @@
 //! Recorded runs among the others: their curves are laid over the rest, and their picture takes the middle of the window
 //! for as long as their maps are shown.
 
-use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::app::run::Runs;
 use crate::app::run::playback::Playback;
-use crate::app::run::{Runs, Track};
 use crate::train::config::{ImitationConfig, RunConfig};
 use crate::train::event::RunEvent;
+use crate::train::history::Shared;
+use crate::train::history::Track;
 use crate::train::replay::Replay;
-
-/// A record that is the same as another only where it is that very one.
-#[derive(Debug)]
-pub struct Shared<T>(Arc<T>);
-
-impl<T> Shared<T> {
-    pub fn new(record: Arc<T>) -> Self {
-        Self(record)
-    }
-}
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> PartialEq for Shared<T> {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl<T> Deref for Shared<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
 
 impl Runs {
     /// The recorded run whose picture is in the middle of the window.

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::app::language::{counted, t, tr};
 use crate::app::messages::Level;
 use crate::app::run::{Note, clock};
 use crate::imitation::choice::{Loss, MaskSource, Reads};
+use crate::language::{counted, t, tr};
 use crate::train::config::{Lambda, RunConfig};
 use crate::train::event::RunControl;
 use crate::worker::{

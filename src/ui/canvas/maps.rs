@@ -6,7 +6,6 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::app::language::{counted, key, t, tr};
 use crate::app::measures::Measures;
 use crate::app::view::{ChannelView, Layer, ViewSettings};
 use crate::colormap::ColorMap;
@@ -18,6 +17,7 @@ use crate::imitation::mask::{AnchorCell, IouField};
 use crate::inspect::{
     Comparison, MissingMap, Role, ScaleComparison, ScalePull, SeenDifference, Tap, difference_grid, feature_grid,
 };
+use crate::language::{counted, key, t, tr};
 use crate::train::event::Snapshot;
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::outline::{Edge, outline};

@@ -24,16 +24,16 @@ use egui::{
 use image::RgbImage;
 
 use crate::app::command::Command;
-use crate::app::language::t;
 use crate::app::measures::Measures;
-use crate::app::run::Track;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
 use crate::geometry::Size;
 use crate::imitation::choice::MaskSource;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, DetectionView, ScalePull, Scene};
+use crate::language::t;
+use crate::palette::{self, Palette};
 use crate::train::event::Snapshot;
-use crate::ui::palette::{self, Palette};
+use crate::train::history::Track;
 use crate::ui::style;
 use crate::yolo::anchors::AnchorScale;
 use pane::{FOOT, HEAD, Pane, PaneMemory, Parts};
@@ -104,7 +104,7 @@ impl Canvas {
     /// Fills the rest of `ui` and returns [`Command::SetCamera`], [`Command::Hover`], [`Command::Pin`] and, for a click
     /// with the shift key, [`Command::Solo`] as they are asked for.
     pub fn show(&mut self, ui: &mut Ui, model: &CanvasModel<'_>) -> Vec<Command> {
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         let available = ui.available_rect_before_wrap();
         ui.advance_cursor_after_rect(available);
         ui.painter().rect_filled(available, 0.0, palette.canvas);

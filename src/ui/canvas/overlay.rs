@@ -11,11 +11,11 @@ use crate::app::view::{Hover, Pin};
 use crate::geometry::BoundingBox;
 use crate::imitation::mask::AnchorCell;
 use crate::inspect::{DetectionView, Role, SceneLabel};
+use crate::palette::{self, DARK};
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::maps::ShownMask;
 use crate::ui::canvas::outline::Edge;
 use crate::ui::canvas::projection::{Projection, cell_at, cell_box};
-use crate::ui::palette::{self, DARK};
 use crate::yolo::anchors::AnchorScale;
 
 /// Widths of lines in points.

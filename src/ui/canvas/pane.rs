@@ -5,21 +5,20 @@
 
 use egui::{Align2, Color32, FontId, Painter, Rect, TextureHandle, TextureId, TextureOptions, pos2, vec2};
 
-use crate::app::language::{t, tr};
 use crate::app::view::{Hover, Layer, RangeMode};
 use crate::format::significant;
 use crate::geometry::Size;
 use crate::grid::Grid;
 use crate::imitation::mask::AnchorCell;
 use crate::inspect::Scene;
-use crate::ui::canvas::CanvasModel;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::ui::canvas::maps::{self, MaskId, Scheme, ShownMask, Source};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::positives::{LEGEND, Positives};
 use crate::ui::canvas::projection::{Projection, fit_zoom};
-use crate::ui::canvas::texels;
+use crate::ui::canvas::{CanvasModel, texels};
 use crate::ui::colorbar::{self, ColorBar};
-use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::yolo::anchors::AnchorScale;
 
@@ -154,7 +153,7 @@ impl PaneMemory {
     }
 
     pub fn show(&mut self, ui: &egui::Ui, pane: &Pane<'_>) {
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         let scale = pane.scale.and_then(|index| Some((index, pane.model.anchors.get(index)?)));
         let missing = scale.and_then(|(index, _)| self.update(ui.ctx(), pane.model, index).err());
         let painter = ui.painter();

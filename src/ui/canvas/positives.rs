@@ -3,14 +3,14 @@
 
 use egui::{Align2, Color32, FontId, Painter, Rect, pos2, vec2};
 
-use crate::app::language::t;
 use crate::inspect::assigned_cells;
+use crate::language::t;
+use crate::palette::{self, Palette};
 use crate::ui::canvas::CanvasModel;
 use crate::ui::canvas::maps::ShownMask;
 use crate::ui::canvas::outline::{Edge, outline};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::{Projection, cell_box};
-use crate::ui::palette::{self, Palette};
 
 /// Height of the legend, in points.
 pub const LEGEND: f32 = 18.0;

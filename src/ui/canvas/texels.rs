@@ -5,8 +5,8 @@ use egui::{Color32, ColorImage};
 use crate::app::view::RangeMode;
 use crate::colormap::{self, EndsRule};
 use crate::grid::Grid;
+use crate::palette;
 use crate::ui::canvas::maps::Scheme;
-use crate::ui::palette;
 
 /// Over cells outside the mask where only those inside count.
 const VEIL: Color32 = Color32::from_black_alpha(colormap::VEIL);

@@ -3,10 +3,10 @@
 use egui::{Align, Button, Color32, Label, Layout, ProgressBar, Rect, RichText, Ui};
 
 use crate::app::command::Command;
-use crate::app::language::{t, tr};
 use crate::app::messages::Level;
 use crate::app::run::{Progress, RunTab, clock};
-use crate::ui::palette::Palette;
+use crate::language::{t, tr};
+use crate::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 
 /// Returns where the title and the buttons are.
@@ -14,7 +14,9 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) -> Rect {
     let state = panel.state;
     let shown = ui.horizontal(|ui| {
         let fold = if state.runs.open { "▼" } else { "▲" };
-        let title = widgets::strong(format!("{fold}  {}", t!("RUN"))).size(11.0).color(Palette::of(ui).text_weak);
+        let title = widgets::strong(format!("{fold}  {}", t!("RUN")))
+            .size(11.0)
+            .color(Palette::of_theme(ui.visuals().dark_mode).text_weak);
         let response = panel.command(ui, Command::ToggleRunPanel, Button::new(title).frame(false));
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t!("Run panel")));
         buttons(ui, panel);
@@ -46,7 +48,7 @@ fn buttons(ui: &mut Ui, panel: &mut Panel<'_>) {
         stop.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, t!("Stop searching")));
         return;
     }
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let start = Button::new(widgets::strong(t!("Start")).color(palette.on_accent)).fill(palette.accent);
     panel.command(ui, Command::StartRun, start);
     if runs.unfinished.is_some() {
@@ -65,7 +67,7 @@ pub(super) const fn ink(palette: &Palette, level: Level) -> Color32 {
 
 fn progress(ui: &mut Ui, panel: &Panel<'_>) {
     let state = panel.state;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let say = |ui: &mut Ui, sentence: String, color| {
         ui.add(Label::new(RichText::new(&sentence).color(color)).truncate()).on_hover_text(sentence);
     };

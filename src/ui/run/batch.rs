@@ -8,16 +8,17 @@ use egui::{
 };
 use image::RgbImage;
 
-use crate::app::command::{Command, file_name};
-use crate::app::language::t;
+use crate::app::command::Command;
 use crate::app::state::Overlay;
 use crate::app::view::Camera;
 use crate::dataset::Warning;
+use crate::files::file_name;
 use crate::inspect::class_name;
+use crate::language::t;
+use crate::palette::{self, Palette};
 use crate::ui::canvas::maps::Identity;
 use crate::ui::canvas::projection::Projection;
 use crate::ui::canvas::{overlay, texels};
-use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Panel, note};
 use crate::worker::{BatchPreview, PreviewImage};
 
@@ -64,7 +65,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
         return;
     }
     if let Some(error) = &view.error {
-        let text = RichText::new(error).color(Palette::of(ui).error);
+        let text = RichText::new(error).color(Palette::of_theme(ui.visuals().dark_mode).error);
         ui.add(Label::new(text).wrap());
     }
     let Some(preview) = &view.shown else {
@@ -185,7 +186,7 @@ fn troubles(ui: &mut Ui, preview: &BatchPreview) {
         parts.push(t!("{count} of the split left out", count = preview.left_out));
     }
     if !parts.is_empty() {
-        let text = RichText::new(parts.join(t!(", "))).color(Palette::of(ui).warning);
+        let text = RichText::new(parts.join(t!(", "))).color(Palette::of_theme(ui.visuals().dark_mode).warning);
         ui.label(text).on_hover_text(t!("Images that cannot be read; Messages and the tiles below name them."));
     }
 }
@@ -219,7 +220,7 @@ fn spoken(place: usize, image: &PreviewImage) -> String {
 }
 
 fn image_tile(ui: &Ui, panel: &Panel<'_>, rect: Rect, preview: &Arc<BatchPreview>, place: usize, textures: &mut Pair) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let image = &preview.images[place];
     let (body, lines) = rect.split_top_bottom_at_y(rect.bottom() - LINES);
     picture(ui, panel, body, preview, place, &image.small, textures);
@@ -238,7 +239,7 @@ fn image_tile(ui: &Ui, panel: &Panel<'_>, rect: Rect, preview: &Arc<BatchPreview
 
 /// The place of a file that cannot be used.
 fn unreadable_tile(ui: &Ui, rect: Rect, warning: &Warning) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
     painter.rect_filled(rect, 2.0, palette.raised);
     painter.rect_stroke(rect, 2.0, Stroke::new(1.0, palette.warning), StrokeKind::Inside);
@@ -356,7 +357,7 @@ pub fn large(ui: &Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
             }
             ui.label(t!("{number} of {all}", number = place + 1, all = preview.images.len()));
             let (text, alarming) = remark(image);
-            let palette = Palette::of(ui);
+            let palette = Palette::of_theme(ui.visuals().dark_mode);
             ui.label(RichText::new(text).color(if alarming { palette.warning } else { palette.text_weak }));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 closed = ui.button(t!("Close")).clicked();

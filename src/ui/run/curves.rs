@@ -10,14 +10,14 @@ use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoints, PlotTransform};
 
 use crate::app::command::{Command, RunFile};
 use crate::app::figure::FigureWhat;
-use crate::app::language::{counted, t, tr};
-use crate::app::run::lines::{Line, TeacherLevel, lambda_note, levels, lines};
-use crate::app::run::series::{Missing, Window};
-use crate::app::run::{CurveView, Plot, Runs};
+use crate::app::run::Runs;
 use crate::figure::axis::AxisScale;
+use crate::figure::curves::{CurveView, Line, TeacherLevel, lambda_note, levels, lines};
 use crate::format::significant;
+use crate::language::{counted, t, tr};
+use crate::palette::{self, Palette};
+use crate::train::history::{Missing, Plot, Window};
 use crate::ui::curves::{Drawn, Lines, all_steps, color_of};
-use crate::ui::palette::{self, Palette};
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::run::legend;
 use crate::ui::style;
@@ -103,7 +103,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = palette::UNIT;
         chosen(ui, view, &mut next);
-        ui.label(RichText::new(t!("Smoothing")).color(Palette::of(ui).text_weak));
+        ui.label(RichText::new(t!("Smoothing")).color(Palette::of_theme(ui.visuals().dark_mode).text_weak));
         // Rounded as the slider rounds, which would else report a change of its own.
         let mut smoothing = (view.smoothing * 100.0).round() / 100.0;
         ui.spacing_mut().slider_width = 80.0;
@@ -171,7 +171,7 @@ fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
 
 /// The name of a plot; a click shows it large, and small again.
 fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let response = ui.interact(place, ui.scope_id().with(("title", plot.name())), Sense::click());
     let color = if response.hovered() { palette.accent } else { palette.text };
     let bold = FontId::new(palette::BODY, style::bold());
@@ -180,7 +180,7 @@ fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
     let small = FontId::proportional(palette::SMALL);
     let painter = ui.painter().with_clip_rect(rest);
     let mut axes = t!("{unit} over steps", unit = tr(plot.unit()));
-    if let Some(note) = lambda_note(&panel.state.runs, plot) {
+    if let Some(note) = lambda_note(panel.state.runs.curves(), plot) {
         axes = format!("{axes}; {note}");
     }
     painter.text(rest.left_center(), Align2::LEFT_CENTER, axes, small, palette.text_weak);
@@ -229,9 +229,9 @@ impl Curves {
         place: Rect,
         range: (f64, f64),
     ) -> Option<Option<(f64, f64)>> {
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         let view = &runs.view;
-        let lines = lines(runs, plot);
+        let lines = lines(runs.curves(), plot);
         let window = Window {
             low: range.0,
             high: range.1,
@@ -250,7 +250,7 @@ impl Curves {
         if view.difference {
             up = up.map(|(low, high)| (low.min(0.0), high.max(0.0)));
         }
-        let mut levels = levels(runs, plot);
+        let mut levels = levels(runs.curves(), plot);
         levels.retain(|level| view.y.place(level.value).is_finite());
         for at in levels.iter().map(|level| view.y.place(level.value)) {
             up = up.map(|(low, high)| (low.min(at), high.max(at)));
@@ -439,7 +439,7 @@ fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, (lines,
         return;
     };
     response.clone().on_hover_ui_at_pointer(|ui| {
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         ui.label(widgets::strong(t!("step {step}", step = grouped(nearest as usize))));
         Grid::new("values").num_columns(2).spacing([16.0, 2.0]).show(ui, |ui| {
             for (line, at, value) in &values {

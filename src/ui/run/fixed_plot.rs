@@ -6,7 +6,7 @@ use egui::{FontId, Vec2};
 use egui_plot::{AxisHints, GridInput, GridMark, Plot};
 
 use crate::figure::axis::{AxisScale, ticks};
-use crate::ui::palette::{self, Palette};
+use crate::palette::{self, Palette};
 
 /// Points between two ticks of the y axis, at least.
 const UP: f32 = 20.0;

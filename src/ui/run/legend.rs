@@ -3,10 +3,10 @@
 use egui::{Button, Color32, Label, Painter, Rect, RichText, ScrollArea, Sense, Shape, Stroke, Ui, WidgetInfo, vec2};
 
 use crate::app::command::{Command, RunFile};
-use crate::app::language::t;
-use crate::app::run::lines::color_of;
 use crate::app::state::State;
-use crate::ui::palette::Palette;
+use crate::figure::curves::color_of;
+use crate::language::t;
+use crate::palette::Palette;
 use crate::ui::widgets::Panel;
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
@@ -23,7 +23,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
 
 fn entry(ui: &mut Ui, panel: &mut Panel<'_>, state: &State, key: u64) {
     let Some(track) = state.runs.track(key) else { return };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let hue = palette.runs[color_of(&state.runs.tracks, track) % palette.runs.len()];
     let color = if track.visible { hue } else { palette.hairline };
     let (place, swatch) = ui.allocate_exact_size(vec2(24.0, 24.0), Sense::click());

@@ -3,10 +3,10 @@
 use egui::{Align, Button, Label, Layout, RichText, Slider, Ui, WidgetInfo, vec2};
 
 use crate::app::command::Command;
-use crate::app::language::{t, tr};
 use crate::app::view::Layer;
+use crate::language::{t, tr};
+use crate::palette::Palette;
 use crate::story::RunSettings;
-use crate::ui::palette::Palette;
 use crate::ui::widgets::{self, Panel};
 
 /// Whether there is anything to go through.
@@ -17,7 +17,7 @@ pub fn is_shown(panel: &Panel<'_>) -> bool {
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
     let Some((snapshots, index)) = state.runs.moments() else { return };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.horizontal(|ui| {
         ui.label(widgets::strong(t!("Run time")).color(palette.difference));
         let playing = state.runs.playback.is_some_and(|playback| playback.playing);

@@ -4,12 +4,12 @@
 use egui::{DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
 
 use crate::app::command::Command;
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::run::{MOST_SEEDS, Paired, Row, Stand, clock};
+use crate::glossary::Term;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::train::comparison::Accuracy;
 use crate::train::event::Arm;
-use crate::ui::palette::{self, Palette};
 use crate::ui::run::seeds;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, note};
@@ -27,7 +27,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, more: &mut MoreSeeds) {
         note(ui, t!("Start a paired run: each seed is then trained with imitation and without."));
         return;
     };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.label(
         widgets::strong(paired.sentence()).size(16.0).color(seeds::ink(palette, paired.comparison.verdict.as_ref())),
     );
@@ -75,7 +75,7 @@ fn further(ui: &mut Ui, panel: &mut Panel<'_>, paired: &Paired, more: &mut MoreS
         if response.changed() {
             more.0 = Some((proposed, seeds));
         }
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         match (refused, paired.seconds_per_seed()) {
             (Some(why), _) => ui.label(RichText::new(why).color(palette.warning)),
             (None, Some(seconds)) => {
@@ -93,7 +93,7 @@ fn further(ui: &mut Ui, panel: &mut Panel<'_>, paired: &Paired, more: &mut MoreS
 
 /// The runs, one a row.
 fn runs(ui: &mut Ui, paired: &Paired) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let tested = paired.rows.iter().any(|row| row.result.test.is_some());
     let of_val = |what: &str| format!("{} {what}", tr(Term::Map50To95.explanation()));
     let mut columns = vec![

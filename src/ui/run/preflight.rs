@@ -3,13 +3,13 @@
 use egui::{DragValue, ProgressBar, RichText, ScrollArea, Sense, Ui, vec2};
 
 use crate::app::command::Command;
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::run::Examined;
 use crate::format::significant;
+use crate::glossary::Term;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::preflight::report::{Check, Images, LayerGradients, Looked, NotApplicable, Preflight, Status, Timing};
 use crate::train::config::GRADIENT_RATIO;
-use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Explained, Panel, note};
 use crate::worker::JobKind;
 
@@ -74,7 +74,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut PreflightMemory) {
 /// The button, how far it is, and the verdict.
 fn head(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.horizontal(|ui| {
         if let Some(activity) = state.activity(JobKind::Preflight) {
             panel.button(ui, Command::Cancel(JobKind::Preflight), t!("Stop"));
@@ -137,7 +137,7 @@ fn term(id: &str) -> Option<Term> {
 }
 
 fn line(ui: &mut Ui, check: &Check) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let response = ui.horizontal_top(|ui| {
         let sign = RichText::new(sign(check.status)).color(color(palette, check.status));
         ui.add_sized(vec2(16.0, 18.0), egui::Label::new(sign)).on_hover_text(tr(check.status.name()));
@@ -236,7 +236,7 @@ fn layers(ui: &mut Ui, layers: &[LayerGradients]) {
     }
     // At most four decades, so that one tiny gradient does not flatten the rest.
     let low = low.max(high * 1e-4) * 0.8;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.label(widgets::strong(t!("Gradient norms by layer of the student")));
     ui.horizontal(|ui| {
         for (name, color) in [(t!("detection"), palette.student), (t!("imitation at the run's λ"), palette.difference)]

@@ -8,12 +8,12 @@ use egui::{
 use egui_plot::{PlotBounds, PlotPoint, PlotPoints};
 
 use crate::app::command::{Command, RunFile};
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::run::search::{Row, SearchForm, Shown, in_full, in_words};
 use crate::app::run::{clock, said};
 use crate::figure::axis::AxisScale;
-use crate::ui::palette::{self, Palette};
+use crate::glossary::Term;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::run::seeds;
 use crate::ui::table::{self, Cell, Column};
@@ -49,7 +49,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SearchMemory) {
     let search = &state.runs.search;
     controls(ui, panel, memory);
     if let Some(problem) = &search.problem {
-        ui.add(Label::new(RichText::new(problem).color(Palette::of(ui).error)).wrap());
+        ui.add(Label::new(RichText::new(problem).color(Palette::of_theme(ui.visuals().dark_mode).error)).wrap());
     }
     let Some(shown) = &search.shown else { return empty(ui) };
     about(ui, shown, search.form.minutes, search.live.is_some());
@@ -78,7 +78,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SearchMemory) {
 /// Start, stop and go on; the budget, and where it goes; how far it is.
 fn controls(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SearchMemory) {
     let search = &panel.state.runs.search;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let mut form = search.form.clone();
     ui.horizontal(|ui| {
         if let Some(live) = &search.live {
@@ -205,7 +205,7 @@ fn actions(ui: &mut Ui, panel: &mut Panel<'_>, shown: &Shown, row: &Row<'_>, mem
 
 /// The table; what failed and what is left out with their reasons.
 fn candidates(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>], chosen: Option<&str>, memory: &mut SearchMemory) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let search = &shown.search;
     let planned = search.ladder.iter().flat_map(|ladder| &ladder.rungs).copied();
     let begun = search.rungs.iter().map(|rung| rung.epochs);
@@ -286,7 +286,7 @@ fn color(palette: &Palette, place: usize, row: &Row<'_>) -> Option<Color32> {
 
 /// Every candidate's difference by the length of its runs.
 fn rungs(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>]) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let lines: Vec<(Color32, &Row<'_>, Vec<PlotPoint>)> = rows
         .iter()
         .enumerate()
@@ -345,7 +345,7 @@ fn rungs(ui: &mut Ui, shown: &Shown, rows: &[Row<'_>]) {
 /// The finalists on fresh seeds, each with its verdict.
 fn finalists(ui: &mut Ui, shown: &Shown) {
     let Some(table) = &shown.table else { return };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     for finalist in &table.finalists {
         let Some(verdict) = &finalist.verdict else { continue };
         ui.label(widgets::strong(&finalist.name));

@@ -2,10 +2,10 @@
 
 use egui::{Align2, FontId, Painter, Pos2, Rect, Response, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use crate::app::language::t;
 use crate::figure::axis::{AxisScale, ticks};
+use crate::language::t;
+use crate::palette::{self, Palette};
 use crate::train::verdict::{Says, Verdict};
-use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 
 /// Of a seed in the picture.
@@ -33,7 +33,7 @@ pub(super) fn ink(palette: &Palette, verdict: Option<&Verdict>) -> egui::Color32
 ///
 /// differences: each seed's, of the verdict's metric and split, imitation − baseline; sentence: the verdict in words.
 pub(super) fn picture(ui: &mut Ui, verdict: &Verdict, differences: &[(u64, f64)], sentence: &str) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let rows = differences.len() as f32 + if verdict.low.is_some() { 1.5 } else { 0.0 };
     let size = vec2(ui.available_width(), LEGEND + rows * SEED + palette::UNIT + AXIS);
     let (whole, response) = ui.allocate_exact_size(size, Sense::hover());

@@ -8,19 +8,19 @@ use egui::{
 };
 
 use crate::app::command::{Command, RunFile};
-use crate::app::glossary::Term;
 use crate::app::imitation::{reason, refused};
-use crate::app::language::{key, t, tr};
 use crate::app::run::{Departure, Field, Problem};
+use crate::glossary::Term;
 use crate::imitation::choice::{Loss, MaskSource, Reads};
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{Role, Tap};
+use crate::language::{key, t, tr};
+use crate::palette::{self, Palette};
 use crate::train::config::{
     AdapterStart, Campaign, GRADIENT_RATIO, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig, frozen_layers,
     frozen_text,
 };
 use crate::train::hyp::Hyperparameters;
-use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::{self, Explained, Panel};
 
 /// Width of the important options.
@@ -73,7 +73,7 @@ fn why(ui: &mut Ui, problems: &[Problem], field: Field) {
     for problem in problems.iter().filter(|problem| problem.field == field) {
         ui.horizontal(|ui| {
             ui.add_space(NAME + palette::UNIT);
-            let text = RichText::new(problem.why).small().color(Palette::of(ui).warning);
+            let text = RichText::new(problem.why).small().color(Palette::of_theme(ui.visuals().dark_mode).warning);
             ui.add(Label::new(text).wrap());
         });
     }
@@ -148,7 +148,7 @@ fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, probl
     });
     why(ui, problems, Field::Data);
     row(ui, t!("Teacher"), t!("Whose features are imitated; without one the student trains alone."), |ui| {
-        widgets::dot(ui, Palette::of(ui).role(Role::Teacher));
+        widgets::dot(ui, Palette::of_theme(ui.visuals().dark_mode).role(Role::Teacher));
         let mut taught = config.teacher.is_some();
         let box_ =
             ui.checkbox(&mut taught, "").on_hover_text(t!("Train with imitation; off, the student trains alone."));
@@ -159,13 +159,16 @@ fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, probl
         match &mut config.teacher {
             Some(teacher) => path(ui, panel, memory, t!("Teacher of the run"), teacher, RunFile::Teacher),
             None => {
-                ui.label(RichText::new(t!("none: the student trains alone")).color(Palette::of(ui).text_weak));
+                ui.label(
+                    RichText::new(t!("none: the student trains alone"))
+                        .color(Palette::of_theme(ui.visuals().dark_mode).text_weak),
+                );
             }
         }
     });
     why(ui, problems, Field::Teacher);
     row(ui, t!("Student"), t!("What is trained: a checkpoint, or a model yaml to start from nothing."), |ui| {
-        widgets::dot(ui, Palette::of(ui).role(Role::Student));
+        widgets::dot(ui, Palette::of_theme(ui.visuals().dark_mode).role(Role::Student));
         path(ui, panel, memory, t!("Student of the run"), &mut config.student, RunFile::Student);
     });
     why(ui, problems, Field::Student);
@@ -203,7 +206,7 @@ fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, probl
         let runs = campaign.seeds as usize * if campaign.paired { 2 } else { 1 };
         if runs > 1 {
             let text = t!("{runs} runs, one after the other.", runs);
-            ui.label(RichText::new(text).small().color(Palette::of(ui).text_weak));
+            ui.label(RichText::new(text).small().color(Palette::of_theme(ui.visuals().dark_mode).text_weak));
         }
     });
 }
@@ -254,7 +257,7 @@ fn option(ui: &mut Ui, name: &str, sentence: &str, add: impl FnOnce(&mut Ui)) {
         add(ui);
         let used = ui.cursor().left() - before;
         ui.add_space((CONTROL - used).max(0.0));
-        let text = RichText::new(sentence).small().color(Palette::of(ui).text_weak);
+        let text = RichText::new(sentence).small().color(Palette::of_theme(ui.visuals().dark_mode).text_weak);
         ui.add(Label::new(text).truncate()).on_hover_text(sentence);
     });
 }
@@ -301,7 +304,7 @@ fn optional<N: egui::emath::Numeric>(
             number(ui, name, value, range, 0.2);
         }
         None => {
-            ui.label(RichText::new(t!("off")).color(Palette::of(ui).text_weak));
+            ui.label(RichText::new(t!("off")).color(Palette::of_theme(ui.visuals().dark_mode).text_weak));
         }
     }
 }
@@ -315,7 +318,7 @@ fn fold(ui: &mut Ui, title: &str, summary: &str, add: impl FnOnce(&mut Ui)) {
         let font = egui::FontId::proportional(palette::SMALL);
         let clip = ui.max_rect().with_min_x(at.x);
         let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
-        painter.text(at, egui::Align2::LEFT_CENTER, summary, font, Palette::of(ui).text_weak);
+        painter.text(at, egui::Align2::LEFT_CENTER, summary, font, Palette::of_theme(ui.visuals().dark_mode).text_weak);
     }
 }
 
@@ -360,7 +363,7 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
     fold(ui, key!("Augmentation"), &summary, |ui| augmentation(ui, &mut config.hyp));
     why(ui, problems, Field::Hyperparameters);
     if let Err(error) = config.hyp.check() {
-        ui.label(RichText::new(error.to_string()).small().color(Palette::of(ui).warning));
+        ui.label(RichText::new(error.to_string()).small().color(Palette::of_theme(ui.visuals().dark_mode).warning));
     }
     let summary =
         format!("{} · {}", config.device, widgets::counted(config.workers, "loader thread", "loader threads"));
@@ -368,7 +371,7 @@ fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems
 }
 
 fn amber(ui: &mut Ui, text: &str) {
-    ui.add(Label::new(RichText::new(text).small().color(Palette::of(ui).warning)).wrap());
+    ui.add(Label::new(RichText::new(text).small().color(Palette::of_theme(ui.visuals().dark_mode).warning)).wrap());
 }
 
 /// In what the run is not what the picture shows, and the two ways back.

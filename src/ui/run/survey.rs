@@ -8,17 +8,18 @@ use egui_plot::{LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
 use crate::app::command::Command;
 use crate::app::figure::FigureWhat;
-use crate::app::glossary::Term;
-use crate::app::language::{t, tr};
 use crate::app::run::clock;
 use crate::app::state::State;
-use crate::app::survey::{Measure, Surveyed, panels, rule_color};
+use crate::app::survey::Surveyed;
 use crate::figure::axis::AxisScale;
 use crate::figure::plot::PlotPanel;
+use crate::figure::survey::{Measure, panels, rule_color};
 use crate::format::significant;
+use crate::glossary::Term;
 use crate::imitation::mask::LevelRule;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::survey::Overlap;
-use crate::ui::palette::{self, Palette};
 use crate::ui::run::curves::cells;
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
 use crate::ui::style;
@@ -43,7 +44,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
     let (plots, side) = place.split_left_right_at_x((place.right() - SIDE).max(place.left()));
     let side = side.with_min_x(side.left() + 2.0 * palette::UNIT);
     ui.scope_builder(UiBuilder::new().max_rect(side), |ui| overlap(ui, state, surveyed));
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let all = panels(&surveyed.survey, state.survey.measure, palette);
     for (one, cell) in all.iter().zip(cells(plots, all.len())) {
         let (head, body) = cell.split_top_bottom_at_y(cell.top() + TITLE);
@@ -58,7 +59,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = palette::HALF;
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         if state.activity(JobKind::Survey).is_some() {
             let stop = Command::Cancel(JobKind::Survey);
             let response = panel.button(ui, stop, t!("Stop"));
@@ -92,7 +93,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
 
 /// How far it is, or what is shown and whether that is still so.
 fn status(ui: &mut Ui, state: &State) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     if let Some(activity) = state.activity(JobKind::Survey) {
         let fraction = activity.fraction.unwrap_or(0.0);
         let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0).fill(palette.accent);
@@ -153,7 +154,7 @@ fn empty(ui: &mut Ui, state: &State) {
 }
 
 fn title(ui: &Ui, panel: &PlotPanel, place: Rect) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let bold = FontId::new(palette::BODY, style::bold());
     let name = ui.painter().text(place.left_center(), Align2::LEFT_CENTER, tr(&panel.title), bold, palette.text);
     let rest = place.with_min_x(name.right() + palette::UNIT);
@@ -165,7 +166,7 @@ fn title(ui: &Ui, panel: &PlotPanel, place: Rect) {
 
 /// One plot, in which a click or a drag sets ψ.
 fn plot(ui: &mut Ui, panel: &mut Panel<'_>, of: &PlotPanel, place: Rect) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let psi = f64::from(panel.state.imitation.mask.psi.get());
     let values = of.lines.iter().flat_map(|line| &line.points).map(|point| point[1]);
     let top = values.fold(0.0, f64::max);
@@ -234,7 +235,7 @@ fn read_out(response: &Response, transform: &PlotTransform, of: &PlotPanel) {
 
 /// The rules' lines, and mask and positives at the present ψ and rule.
 fn overlap(ui: &mut Ui, state: &State, surveyed: &Surveyed) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let survey = &surveyed.survey;
     ui.horizontal(|ui| {
         for rule in LevelRule::ALL {

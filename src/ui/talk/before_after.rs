@@ -6,13 +6,13 @@ use std::sync::Arc;
 use egui::{FontId, Label, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::{GAP, NUMBER};
-use crate::app::command::file_name;
-use crate::app::language::{counted, t};
 use crate::app::state::State;
 use crate::app::talk;
+use crate::files::file_name;
 use crate::inspect::DetectionView;
+use crate::language::{counted, t};
+use crate::palette::Palette;
 use crate::story::{Accuracy, StoryRun};
-use crate::ui::palette::Palette;
 use crate::ui::style;
 use crate::ui::widgets::Panel;
 use crate::worker::{BeforeAfter, Unknown};
@@ -90,7 +90,9 @@ pub fn title(ui: &mut Ui, side: &Side<'_>, place: Rect, index: usize) -> Rect {
         Err(_) => side.title.to_owned(),
     };
     ui.scope_builder(UiBuilder::new().max_rect(head).id_salt(("side", index)), |ui| {
-        let text = RichText::new(text).font(FontId::new(NUMBER, style::bold())).color(Palette::of(ui).student);
+        let text = RichText::new(text)
+            .font(FontId::new(NUMBER, style::bold()))
+            .color(Palette::of_theme(ui.visuals().dark_mode).student);
         ui.add(Label::new(text).truncate());
     });
     rest
@@ -99,7 +101,7 @@ pub fn title(ui: &mut Ui, side: &Side<'_>, place: Rect, index: usize) -> Rect {
 /// What the picture or the two show, in words.
 pub fn words(ui: &mut Ui, panel: &Panel<'_>) {
     let state = panel.state;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let small = |text: &str, color| Label::new(RichText::new(text).size(14.0).color(color)).wrap();
     if is_pair(state) {
         ui.add(small(t!("Dashed: what the student detects. Thin: ground truths."), palette.student));
@@ -139,7 +141,7 @@ pub fn bars(ui: &mut Ui, run: &StoryRun, across: bool, height: f32) {
 
 fn of_kind(ui: &mut Ui, name: &str, of: &Accuracy, height: f32) {
     const HEAD: f32 = 24.0;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.spacing_mut().item_spacing.y = 0.0;
     let title = RichText::new(name).font(FontId::new(NUMBER, style::bold())).color(palette.text);
     let place = ui.allocate_space(vec2(ui.available_width(), HEAD)).1;
@@ -187,7 +189,7 @@ pub struct Bar<'a> {
 }
 
 pub fn bar(ui: &mut Ui, height: f32, bar: &Bar<'_>) -> egui::Response {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let (place, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let painter = ui.painter();
     let size = (height - 3.0).clamp(10.0, 14.0);

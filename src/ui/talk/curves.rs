@@ -2,14 +2,14 @@
 
 use egui::{Align2, FontId, Painter, Pos2, Rect, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use crate::app::language::{t, tr};
-use crate::app::run::lines::{Line, lines};
-use crate::app::run::series::Window;
-use crate::app::run::{Plot, Runs};
+use crate::app::run::Runs;
 use crate::figure::axis::AxisScale;
+use crate::figure::curves::{Line, lines};
 use crate::format::tick;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
+use crate::train::history::{Plot, Window};
 use crate::ui::curves::{Lines, all_steps, color_of};
-use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 
 const PLOTS: [Plot; 3] = [Plot::Total, Plot::Distance, Plot::Map];
@@ -26,10 +26,13 @@ pub struct Curves(Lines);
 impl Curves {
     /// Draws what the visible runs have of the plots, one below another; `at`: the step of the map that is shown.
     pub fn show(&mut self, ui: &Ui, runs: &Runs, at: Option<f64>, place: Rect) {
-        let plots: Vec<(Plot, Vec<Line>)> =
-            PLOTS.into_iter().map(|plot| (plot, lines(runs, plot))).filter(|(_, lines)| !lines.is_empty()).collect();
+        let plots: Vec<(Plot, Vec<Line>)> = PLOTS
+            .into_iter()
+            .map(|plot| (plot, lines(runs.curves(), plot)))
+            .filter(|(_, lines)| !lines.is_empty())
+            .collect();
         if plots.is_empty() {
-            let (font, color) = (FontId::proportional(TITLE), Palette::of(ui).text_weak);
+            let (font, color) = (FontId::proportional(TITLE), Palette::of_theme(ui.visuals().dark_mode).text_weak);
             ui.painter().text(place.center(), Align2::CENTER_CENTER, t!("no values yet"), font, color);
             return;
         }
@@ -63,7 +66,7 @@ impl Curves {
         at: Option<f64>,
         lowest: bool,
     ) {
-        let palette = Palette::of(ui);
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
         let painter = ui.painter();
         let bold = FontId::new(TITLE, style::bold());
         let title = painter.text(row.left_top(), Align2::LEFT_TOP, tr(plot.name()), bold, palette.text);

@@ -17,14 +17,14 @@ use egui::{
 };
 
 use crate::app::command::Command;
-use crate::app::language::{t, tr};
 use crate::app::state::State;
 use crate::app::talk::{numbers, run, steps};
 use crate::inspect::Role;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::Canvas;
 use crate::ui::canvas::projection::cell_at;
-use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::ui::widgets::Panel;
 
@@ -66,7 +66,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory) {
         black(ui, whole);
         return;
     }
-    ui.painter().rect_filled(whole, 0.0, Palette::of(ui).canvas);
+    ui.painter().rect_filled(whole, 0.0, Palette::of_theme(ui.visuals().dark_mode).canvas);
     let stage = whole.shrink2(vec2(28.0, 14.0));
     let numbers = numbers(state, pointed(state));
 
@@ -144,7 +144,7 @@ fn places(step: Step, body: Rect, below: bool) -> (Rect, Rect) {
 }
 
 fn head(ui: &mut Ui, step: Step, of: usize) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.spacing_mut().item_spacing.y = 2.0;
     let (_, row) = ui.allocate_space(vec2(ui.available_width(), 1.25 * TITLE));
     let (left, right) = row.split_left_right_at_x(row.right() - 80.0);
@@ -162,7 +162,7 @@ fn head(ui: &mut Ui, step: Step, of: usize) {
 
 /// Small controls: back, a dot a step, forth, and the way out; between them in small print what the step was made with.
 fn controls(ui: &mut Ui, panel: &mut Panel<'_>, numbers: &StoryNumbers) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.horizontal_centered(|ui| {
         for (command, sign) in [(Command::StepTalk(-1), "←"), (Command::StepTalk(1), "→")] {
             let name = command.label();

@@ -4,18 +4,18 @@ use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
 
 use super::{GAP, TalkMemory, before_after, follows_pointer, text};
 use crate::app::command::Command;
-use crate::app::language::t;
 use crate::app::state::State;
 use crate::app::talk::truth;
 use crate::app::view::{Camera, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use crate::format::significant;
 use crate::geometry::BoundingBox;
+use crate::language::t;
+use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::maps::{MaskId, ShownMask};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::Projection;
 use crate::ui::canvas::{Canvas, CanvasModel, Pull};
-use crate::ui::palette::{self, Palette};
 use crate::ui::widgets::Panel;
 use crate::ui::{canvas_model, style};
 
@@ -211,7 +211,7 @@ impl Contour {
 
 /// From 0 to 1: where M is, and where the threshold.
 pub fn gauge(ui: &mut Ui, best: f32, threshold: Option<f32>) {
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let (place, _) = ui.allocate_exact_size(vec2(ui.available_width(), 64.0), egui::Sense::hover());
     let bar = Rect::from_min_size(place.left_top() + vec2(8.0, 26.0), vec2(place.width() - 16.0, 10.0));
     let at = |value: f32| bar.left() + value.clamp(0.0, 1.0) * bar.width();

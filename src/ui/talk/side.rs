@@ -5,12 +5,12 @@ use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Slider, Ui, UiB
 use super::picture::{gauge, is_of_one, shown_stride};
 use super::{FORMULA, NUMBER, before_after, is_wide, text};
 use crate::app::command::Command;
-use crate::app::language::{t, tr};
 use crate::app::talk::steps;
 use crate::app::view::ScaleChoice;
 use crate::imitation::choice::Loss;
+use crate::language::{t, tr};
+use crate::palette::{self, Palette};
 use crate::story::{Line, PullShares, Step, StoryNumbers, StoryRun, percent};
-use crate::ui::palette::{self, Palette};
 use crate::ui::style;
 use crate::ui::widgets::Panel;
 
@@ -53,7 +53,13 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, story: &StoryNumbers, below: boo
         if Some(&step) == steps(panel.state).last() && !step.is_of_run() {
             let how =
                 t!("To go on: start a run or open an earlier one; the talk then shows what its student has learned.");
-            text::colored(ui, &[how.to_owned()], 14.0, ui.available_height(), Palette::of(ui).text_weak);
+            text::colored(
+                ui,
+                &[how.to_owned()],
+                14.0,
+                ui.available_height(),
+                Palette::of_theme(ui.visuals().dark_mode).text_weak,
+            );
         }
     });
     ui.scope_builder(column(right, "right"), |ui| {
@@ -83,7 +89,7 @@ fn sentences(ui: &mut Ui, story: &StoryNumbers) {
     let plain: Vec<String> = plain.into_iter().filter_map(said).collect();
     let warning: Vec<String> = said(run.warning()).into_iter().collect();
     let each = ui.available_height() / (plain.len() + warning.len()).max(1) as f32 - ui.spacing().item_spacing.y;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     text::colored(ui, &warning, SMALL, each, palette.warning);
     text::lines(ui, &plain, SMALL, each * plain.len() as f32);
 }
@@ -92,7 +98,7 @@ fn sentences(ui: &mut Ui, story: &StoryNumbers) {
 fn pulls(ui: &mut Ui, story: &StoryNumbers, height: f32) {
     const HEAD: f32 = 40.0;
     let Some(answers) = story.answers else { return };
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let row = ((height - HEAD) / 2.0).clamp(13.0, 24.0);
     type Part = fn(PullShares) -> f64;
     let kinds: [(&str, Part); 2] = [
@@ -124,7 +130,7 @@ fn pulls(ui: &mut Ui, story: &StoryNumbers, height: f32) {
 
 fn formula(ui: &mut Ui, step: Step) {
     let text = RichText::new(tr(step.formula())).font(FontId::new(FORMULA, style::bold()));
-    ui.add(Label::new(text.color(Palette::of(ui).accent)).wrap());
+    ui.add(Label::new(text.color(Palette::of_theme(ui.visuals().dark_mode).accent)).wrap());
 }
 
 fn numbers(ui: &mut Ui, panel: &Panel<'_>, story: &StoryNumbers) {
@@ -154,7 +160,7 @@ fn numbers(ui: &mut Ui, panel: &Panel<'_>, story: &StoryNumbers) {
     let height = ui.available_height() - kept;
     let below = if warning.is_empty() { 0.0 } else { (0.4 * height).min(96.0) };
     text::lines(ui, &lines, NUMBER, height - below);
-    text::colored(ui, &warning, NUMBER, below, Palette::of(ui).warning);
+    text::colored(ui, &warning, NUMBER, below, Palette::of_theme(ui.visuals().dark_mode).warning);
     if let Some(truth) = gauged {
         let threshold = (step == Step::Threshold && truth.threshold.is_finite()).then_some(truth.threshold);
         gauge(ui, truth.best_iou, threshold);

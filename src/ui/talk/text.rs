@@ -3,7 +3,7 @@
 use egui::{Align, Color32, FontId, Label, Layout, Rect, RichText, Ui, UiBuilder, vec2};
 
 use super::SENTENCE;
-use crate::ui::palette::{self, Palette};
+use crate::palette::{self, Palette};
 
 /// Type smaller than this is not read from the back of a hall.
 const LEAST: f32 = 11.0;
@@ -26,7 +26,7 @@ fn fitted(ui: &Ui, lines: &[String], most: f32, gap: f32, place: egui::Vec2) -> 
 
 /// Lines below each other in at most `height` points.
 pub fn lines(ui: &mut Ui, lines: &[String], most: f32, height: f32) {
-    colored(ui, lines, most, height, Palette::of(ui).text);
+    colored(ui, lines, most, height, Palette::of_theme(ui.visuals().dark_mode).text);
 }
 
 pub fn colored(ui: &mut Ui, lines: &[String], most: f32, height: f32, color: Color32) {
@@ -40,7 +40,7 @@ pub fn colored(ui: &mut Ui, lines: &[String], most: f32, height: f32, color: Col
 /// A sentence on a card in the middle of a place, where there is nothing else to see.
 pub fn card(ui: &mut Ui, place: Rect, name: &str, sentence: String) {
     const MARGIN: f32 = 2.0 * palette::UNIT;
-    let palette = Palette::of(ui);
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
     let room = vec2(place.width().min(560.0), place.height()) - vec2(2.0 * MARGIN, 2.0 * MARGIN);
     let sentence = [sentence];
     let (size, height) = fitted(ui, &sentence, SENTENCE, 0.0, room);

@@ -4,13 +4,69 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::app::language::t;
-use crate::app::run::series::{Window, decimate, moving_average, span};
-use crate::app::run::track::{Curve, Plot, Track, difference};
-use crate::app::run::{CurveView, Runs};
-use crate::figure::plot::{PlotFigure, PlotLine, PlotPanel};
+use serde::{Deserialize, Serialize};
+
+use super::axis::AxisScale;
+use super::plot::{PlotFigure, PlotLine, PlotPanel};
 use crate::format::significant;
-use crate::ui::palette;
+use crate::language::t;
+use crate::palette;
+use crate::train::history::{Curve, Plot, Track, Window, decimate, difference, moving_average, span, twins};
+
+/// Which curves are shown, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CurveView {
+    pub shown: Vec<Plot>,
+    /// One of them alone, over the whole place.
+    pub large: Option<Plot>,
+    /// Weight of the moving average, 0..=0.99.
+    pub smoothing: f64,
+    pub x: AxisScale,
+    pub y: AxisScale,
+    /// Imitation − baseline instead of the runs themselves.
+    pub difference: bool,
+}
+
+impl CurveView {
+    pub const MOST: usize = 6;
+    pub const MAX_SMOOTHING: f64 = 0.99;
+
+    /// Weight of the average of a plot: what is not noisy stays as it is.
+    pub fn smoothing_of(&self, plot: Plot) -> f64 {
+        match plot {
+            Plot::Map | Plot::Lambda | Plot::LearningRate => 0.0,
+            _ => self.smoothing,
+        }
+    }
+
+    /// As it can be drawn, whatever a file says.
+    pub fn checked(mut self) -> Self {
+        self.shown = Plot::ALL.into_iter().filter(|plot| self.shown.contains(plot)).take(Self::MOST).collect();
+        self.smoothing = if self.smoothing.is_finite() { self.smoothing.clamp(0.0, Self::MAX_SMOOTHING) } else { 0.0 };
+        self
+    }
+}
+
+impl Default for CurveView {
+    fn default() -> Self {
+        Self {
+            shown: vec![Plot::Total, Plot::Box, Plot::Objectness, Plot::Class, Plot::Distance, Plot::Map],
+            large: None,
+            smoothing: 0.9,
+            x: AxisScale::Linear,
+            y: AxisScale::Linear,
+            difference: false,
+        }
+    }
+}
+
+/// Runs, and what of them is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct CurveSet<'a> {
+    pub tracks: &'a [Arc<Track>],
+    pub view: &'a CurveView,
+}
 
 /// One line of a plot. Runs have colours, twins share one and differ in their strokes, the curves of one run in their
 /// shades.
@@ -48,8 +104,8 @@ pub fn color_of(tracks: &[Arc<Track>], track: &Track) -> usize {
 }
 
 /// The lines of a plot, of all runs that are to be seen.
-pub fn lines(runs: &Runs, plot: Plot) -> Vec<Line> {
-    let tracks = &runs.tracks;
+pub fn lines(runs: CurveSet<'_>, plot: Plot) -> Vec<Line> {
+    let tracks = runs.tracks;
     let of_track = |track: &Arc<Track>, minus: Option<&Arc<Track>>| -> Vec<Line> {
         let of = track.of(plot).count();
         let curves = track.of(plot).enumerate().map(|(index, curve)| Line {
@@ -67,7 +123,7 @@ pub fn lines(runs: &Runs, plot: Plot) -> Vec<Line> {
         curves.collect()
     };
     if runs.view.difference {
-        let twins = runs.twins().filter(|(track, _)| track.visible);
+        let twins = twins(tracks).filter(|(track, _)| track.visible);
         return twins.flat_map(|(track, other)| of_track(track, Some(other))).collect();
     }
     tracks.iter().filter(|track| track.visible).flat_map(|track| of_track(track, None)).collect()
@@ -88,7 +144,7 @@ impl TeacherLevel {
 }
 
 /// The levels of a plot: each once, of all runs that are to be seen.
-pub fn levels(runs: &Runs, plot: Plot) -> Vec<TeacherLevel> {
+pub fn levels(runs: CurveSet<'_>, plot: Plot) -> Vec<TeacherLevel> {
     let mut found: Vec<TeacherLevel> = Vec::new();
     if plot != Plot::Map || runs.view.difference {
         return found;
@@ -107,7 +163,7 @@ pub fn levels(runs: &Runs, plot: Plot) -> Vec<TeacherLevel> {
 }
 
 /// Between which values λ moved in the runs that are to be seen; `None` where it did not.
-pub fn moved_lambda(runs: &Runs) -> Option<(f64, f64)> {
+pub fn moved_lambda(runs: CurveSet<'_>) -> Option<(f64, f64)> {
     let seen = runs.tracks.iter().filter(|track| track.visible && !track.is_baseline());
     let ranges = seen.filter_map(|track| track.lambda);
     let all = ranges.reduce(|(low, high), (l, h)| (f64::min(low, l), f64::max(high, h)))?;
@@ -115,7 +171,7 @@ pub fn moved_lambda(runs: &Runs) -> Option<(f64, f64)> {
 }
 
 /// What has to be known to read a plot whose values λ is a factor of.
-pub fn lambda_note(runs: &Runs, plot: Plot) -> Option<String> {
+pub fn lambda_note(runs: CurveSet<'_>, plot: Plot) -> Option<String> {
     let (low, high) = moved_lambda(runs).filter(|_| matches!(plot, Plot::Total | Plot::Imitation))?;
     Some(t!("λ moved between {low} and {high}", low = significant(low), high = significant(high)))
 }
@@ -159,10 +215,10 @@ pub fn story_panels(track: Arc<Track>) -> Vec<PlotPanel> {
 
 impl CurveExport {
     /// One plot, or all that are shown.
-    pub fn of(runs: &Runs, plot: Option<Plot>) -> Self {
+    pub fn of(runs: CurveSet<'_>, plot: Option<Plot>) -> Self {
         let view = runs.view.clone();
         let plots = plot.map_or_else(|| view.shown.clone(), |plot| vec![plot]);
-        Self { tracks: runs.tracks.clone(), view, plots }
+        Self { tracks: runs.tracks.to_vec(), view, plots }
     }
 
     /// "imitation": of a file, without its extension.
@@ -174,16 +230,16 @@ impl CurveExport {
         name.replace('λ', "lambda")
     }
 
-    fn runs(&self) -> Runs {
-        Runs { tracks: self.tracks.clone(), view: self.view.clone(), ..Runs::default() }
+    fn runs(&self) -> CurveSet<'_> {
+        CurveSet { tracks: &self.tracks, view: &self.view }
     }
 
     /// One value a row.
     pub fn csv(&self) -> String {
         let runs = self.runs();
         let mut text = String::from("run,plot,curve,step,value,smoothed\n");
-        for line in self.plots.iter().flat_map(|plot| lines(&runs, *plot)) {
-            let Some(curve) = line.curve(&runs.tracks) else { continue };
+        for line in self.plots.iter().flat_map(|plot| lines(runs, *plot)) {
+            let Some(curve) = line.curve(runs.tracks) else { continue };
             let smoothed = moving_average(&curve.values, self.view.smoothing_of(line.plot));
             let run = if line.minus.is_some() { format!("{} − baseline", line.run) } else { line.run.clone() };
             for ((step, value), smooth) in curve.steps.iter().zip(&curve.values).zip(smoothed) {
@@ -203,9 +259,9 @@ impl CurveExport {
     /// The plots as a figure.
     pub fn figure(&self) -> PlotFigure {
         let runs = self.runs();
-        let panels = self.plots.iter().map(|plot| self.panel(&runs, *plot)).collect();
+        let panels = self.plots.iter().map(|plot| self.panel(runs, *plot)).collect();
         let mut facts = vec![format!("moving average, weight {}", self.view.smoothing)];
-        if let Some((low, high)) = moved_lambda(&runs)
+        if let Some((low, high)) = moved_lambda(runs)
             && self.plots.iter().any(|plot| matches!(plot, Plot::Total | Plot::Imitation))
         {
             facts.push(format!("λ between {} and {}", significant(low), significant(high)));
@@ -220,9 +276,9 @@ impl CurveExport {
         PlotFigure { title, facts, panels }
     }
 
-    fn panel(&self, runs: &Runs, plot: Plot) -> PlotPanel {
+    fn panel(&self, runs: CurveSet<'_>, plot: Plot) -> PlotPanel {
         let drawn = lines(runs, plot).into_iter().filter_map(|line| {
-            let curve = line.curve(&runs.tracks)?;
+            let curve = line.curve(runs.tracks)?;
             let (low, high) = span(&curve.steps, self.view.x)?;
             let window = Window { low, high, buckets: BUCKETS, x: self.view.x, y: self.view.y };
             let smooth = moving_average(&curve.values, self.view.smoothing_of(line.plot));
@@ -284,14 +340,14 @@ mod tests {
         Arc::new(track)
     }
 
-    fn runs() -> Runs {
+    fn runs() -> CurveExport {
         let tracks = vec![track(1, Arm::Imitation, &[4.0, 2.0]), track(2, Arm::Baseline, &[5.0, 5.0])];
-        Runs { tracks, ..Runs::default() }
+        CurveExport { tracks, view: CurveView::default(), plots: Vec::new() }
     }
 
     #[test]
     fn twins_have_one_colour_and_two_strokes() {
-        let found = lines(&runs(), Plot::Distance);
+        let found = lines(runs().runs(), Plot::Distance);
         let looks: Vec<_> = found.iter().map(|l| (l.name.as_str(), l.color, l.index, l.dashed)).collect();
         assert_eq!(looks, [("P3", 0, 0, false), ("P4", 0, 1, false), ("P3", 0, 0, true), ("P4", 0, 1, true)]);
     }
@@ -299,8 +355,8 @@ mod tests {
     #[test]
     fn a_hidden_run_has_no_line() {
         let mut runs = runs();
-        runs.toggle(2);
-        assert_eq!(lines(&runs, Plot::Total).len(), 1);
+        Arc::make_mut(&mut runs.tracks[1]).visible = false;
+        assert_eq!(lines(runs.runs(), Plot::Total).len(), 1);
     }
 
     #[test]
@@ -310,13 +366,13 @@ mod tests {
             for (step, &lambda) in values.iter().enumerate() {
                 track.step(&StepRecord { step: step as u64, lambda, ..Default::default() });
             }
-            Runs { tracks: vec![Arc::new(track)], ..Runs::default() }
+            CurveExport { tracks: vec![Arc::new(track)], view: CurveView::default(), plots: Vec::new() }
         };
         let faded = with_lambda(&[0.4, 0.2, 0.05]);
-        assert_eq!(lambda_note(&faded, Plot::Total).as_deref(), Some("λ moved between 0.0500 and 0.400"));
-        assert_eq!(lambda_note(&faded, Plot::Distance), None, "which is at λ = 1");
-        assert_eq!(lambda_note(&with_lambda(&[0.4, 0.4]), Plot::Total), None);
-        assert_eq!(lambda_note(&runs(), Plot::Imitation), None, "λ was 0 throughout");
+        assert_eq!(lambda_note(faded.runs(), Plot::Total).as_deref(), Some("λ moved between 0.0500 and 0.400"));
+        assert_eq!(lambda_note(faded.runs(), Plot::Distance), None, "which is at λ = 1");
+        assert_eq!(lambda_note(with_lambda(&[0.4, 0.4]).runs(), Plot::Total), None);
+        assert_eq!(lambda_note(runs().runs(), Plot::Imitation), None, "λ was 0 throughout");
     }
 
     #[test]
@@ -343,7 +399,7 @@ mod tests {
     fn the_difference_is_one_line_a_pair() {
         let mut runs = runs();
         runs.view.difference = true;
-        let found = lines(&runs, Plot::Total);
+        let found = lines(runs.runs(), Plot::Total);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].curve(&runs.tracks).expect("a curve").values, [-1.0, -3.0]);
     }

@@ -24,7 +24,7 @@ pub enum Language {
 /// Text by the English sentence.
 type Catalogue = HashMap<String, String>;
 
-static CHINESE: LazyLock<Catalogue> = LazyLock::new(|| catalogue(include_str!("../../assets/lang/zh-CN.toml")));
+static CHINESE: LazyLock<Catalogue> = LazyLock::new(|| catalogue(include_str!("../assets/lang/zh-CN.toml")));
 
 /// A file that cannot be read costs its language, never the window.
 fn catalogue(text: &str) -> Catalogue {
@@ -154,10 +154,10 @@ pub fn entries(language: Language) -> impl Iterator<Item = (&'static str, &'stat
 /// A sentence in the language in force: `t!("No cell")`, or with values `t!("step {step}", step)`,
 /// `t!("{count} more", count = all - 1)`. `tests/window/language.rs` finds the sentences by this name.
 macro_rules! t {
-    ($english:literal) => { $crate::app::language::tr($english) };
+    ($english:literal) => { $crate::language::tr($english) };
     ($english:literal, $($name:ident $(= $value:expr)?),+ $(,)?) => {
-        $crate::app::language::fill($english, &[
-            $((stringify!($name), &$crate::app::language::value!($name $(= $value)?) as &dyn std::fmt::Display)),+
+        $crate::language::fill($english, &[
+            $((stringify!($name), &$crate::language::value!($name $(= $value)?) as &dyn std::fmt::Display)),+
         ])
     };
 }

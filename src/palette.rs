@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use egui::Color32;
+use ecolor::Color32;
 
 use crate::colormap::{self, ColorMap};
 use crate::inspect::Role;
@@ -138,10 +138,6 @@ impl Palette {
         if dark { &DARK } else { &LIGHT }
     }
 
-    pub fn of(ui: &egui::Ui) -> &'static Self {
-        Self::of_theme(ui.visuals().dark_mode)
-    }
-
     pub const fn role(&self, role: Role) -> Color32 {
         match role {
             Role::Teacher => self.teacher,
@@ -164,7 +160,7 @@ pub fn ink_on(background: Color32) -> Color32 {
 
 /// Relative luminance of an opaque colour, 0..=1 (WCAG 2).
 fn luminance(color: Color32) -> f32 {
-    let linear = egui::Rgba::from(color);
+    let linear = ecolor::Rgba::from(color);
     0.2126 * linear.r() + 0.7152 * linear.g() + 0.0722 * linear.b()
 }
 

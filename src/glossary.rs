@@ -2,7 +2,7 @@
 //! of terms. Choices that have names of their own (a tap, a level rule, a layer) explain themselves where they are
 //! defined.
 
-use crate::app::language::key;
+use crate::language::key;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Term {

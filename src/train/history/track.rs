@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::before_after::Before;
-use crate::app::glossary::Term;
-use crate::app::language::key;
-use crate::app::run::replay::Shared;
+use super::shared::{Before, Shared};
+use crate::glossary::Term;
+use crate::language::key;
 use crate::train::comparison::RunResult;
 use crate::train::config::{Campaign, RunConfig, Start};
 use crate::train::evaluate::Evaluation;
@@ -302,7 +301,7 @@ impl Track {
         self.version += 1;
     }
 
-    pub(super) fn step(&mut self, record: &StepRecord) {
+    pub fn step(&mut self, record: &StepRecord) {
         let step = (record.step + 1) as f64;
         self.steps_done = record.step + 1;
         self.put(Plot::Total, 0, step, record.total);
@@ -342,7 +341,7 @@ impl Track {
         self.version += 1;
     }
 
-    pub(super) fn epoch(&mut self, epoch: EpochRecord) {
+    pub fn epoch(&mut self, epoch: EpochRecord) {
         if let Some(evaluation) = &epoch.evaluation {
             let step = epoch.step as f64;
             self.put(Plot::Map, 0, step, evaluation.map50);
@@ -453,6 +452,16 @@ impl Track {
     }
 }
 
+/// Imitation and baseline of one campaign and seed.
+pub fn twins(tracks: &[Arc<Track>]) -> impl Iterator<Item = (&Arc<Track>, &Arc<Track>)> {
+    tracks.iter().filter(|track| !track.is_baseline()).filter_map(|track| {
+        let twin = |other: &&Arc<Track>| {
+            other.is_baseline() && (other.campaign, other.id.seed) == (track.campaign, track.id.seed)
+        };
+        Some((track, tracks.iter().find(twin)?))
+    })
+}
+
 /// `imitation − baseline` at the steps that both have.
 pub fn difference(imitation: &Curve, baseline: &Curve) -> Curve {
     let (mut steps, mut values) = (Vec::new(), Vec::new());
@@ -496,7 +505,7 @@ mod tests {
         }))
     }
 
-    fn step(step: u64, total: f64, seconds: f64) -> RunEvent {
+    pub fn step(step: u64, total: f64, seconds: f64) -> RunEvent {
         RunEvent::Step(StepRecord {
             step,
             total,
