@@ -59,6 +59,7 @@ pub mod language;
 pub mod palette;
 pub mod preflight;
 pub mod sample;
+pub mod shell;
 pub mod story;
 pub mod survey;
 pub mod train;

@@ -7,7 +7,7 @@ use egui::ThemePreference;
 
 use crate::app::before_after::BeforeAfterState;
 use crate::app::dataset::Dataset;
-use crate::app::desk::Wanted;
+use crate::app::dialog::Wanted;
 use crate::app::figure::FigureState;
 use crate::app::frames::FrameTimes;
 use crate::app::measures::Measures;

@@ -9,7 +9,8 @@ use egui::{
 use image::RgbaImage;
 
 use crate::app::command::Command;
-use crate::app::figure::{FigureSheet, FigureWhat, drawing, steps_told};
+use crate::app::derive::figure::{drawing, steps_told};
+use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::state::Overlay;
 use crate::figure::{Background, FigureChoice, FigureFormat, Look, SvgText};
 use crate::language::{counted, t, tr};

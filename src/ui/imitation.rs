@@ -3,7 +3,7 @@
 use egui::{Button, Sense, Ui};
 
 use crate::app::command::Command;
-use crate::app::imitation::{reason, refused};
+use crate::app::derive::imitation::{reason, refused};
 use crate::app::state::{AnchorOwner, State};
 use crate::format::significant;
 use crate::glossary::Term;

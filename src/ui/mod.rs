@@ -29,7 +29,7 @@ mod widgets;
 use egui::{CentralPanel, Frame, Id, Margin, Panel, Rect, ScrollArea, Ui};
 
 use crate::app::command::Command;
-use crate::app::explain::Explained;
+use crate::app::derive::explain::Explained;
 use crate::app::settings::WindowLayout;
 use crate::app::state::{Overlay, State};
 use crate::app::tour::Stop;

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use egui::{RichText, Ui};
 
-use crate::app::command::{Command, device_name};
+use crate::app::command::Command;
+use crate::app::command::label::device_name;
 use crate::app::state::ModelSlot;
 use crate::files::file_name;
 use crate::glossary::Term;

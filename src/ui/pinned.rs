@@ -3,7 +3,7 @@
 use egui::{Align, Label, Layout, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::command::Command;
-use crate::app::explain::{Explained, Explanation, TruthLines};
+use crate::app::derive::explain::{Explained, Explanation, TruthLines};
 use crate::format::significant;
 use crate::language::{key, t};
 use crate::palette::{self, Palette};

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use distillscope::app::run::RunTab;
 use distillscope::app::view::Layer;
-use distillscope::app::{App, Backend, Command, Effect, Options, Settings, apply};
+use distillscope::app::{Command, Effect, Settings, apply};
 use distillscope::imitation::choice::{Loss, MaskSource};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouField, LevelRule};
 use distillscope::inspect::{ImitationChoice, Inspection, Probe, Role, Scene, SceneRequest, Tap, compare, probe};
+use distillscope::shell::{App, Backend, Options};
 use distillscope::train::config::{Campaign, ImitationConfig};
 use distillscope::worker::{Job, ModelBrief, Report};
 use distillscope::yolo::anchors::{AnchorScale, default_anchors};

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use distillscope::app::{App, Backend, Options, Settings};
+use distillscope::app::Settings;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::choice::{CellTerm, CellTerms};
 use distillscope::inspect::{AdapterChoice, CompareRequest, Comparison, Scene, SceneLabel};
+use distillscope::shell::{App, Backend, Options};
 use distillscope::worker::{Job, JobKind, ModelCard, Report};
 use distillscope::yolo::anchors::AnchorScale;
 use egui_kittest::Harness;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use distillscope::app::figure::FigureWhat;
 use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
-use distillscope::app::{App, Backend, Command, Options, Overlay, Settings};
+use distillscope::app::{Command, Overlay, Settings};
 use distillscope::colormap::ColorMap;
 use distillscope::figure::{Background, Figure, FigureFormat, Look, SvgText};
 use distillscope::geometry::Size;
@@ -14,6 +14,7 @@ use distillscope::imitation::difference::{DifferenceKind, FeatureStack};
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
+use distillscope::shell::{App, Backend, Options};
 use distillscope::train::event::{Arm, RunId, Snapshot, SnapshotScale, StepRecord};
 use distillscope::train::history::Plot;
 use distillscope::worker::{EarlierRun, FigureJob, FigurePreview, Job, JobKind, ModelBrief, Report};

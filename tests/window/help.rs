@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use distillscope::app::run::RunTab;
 use distillscope::app::tour::Stop;
-use distillscope::app::{App, Command, Options, Overlay, Settings, apply};
+use distillscope::app::{Command, Overlay, Settings, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::glossary::Term;
 use distillscope::imitation::choice::Loss;
 use distillscope::imitation::mask::IouField;
 use distillscope::inspect::{Scene, SceneLabel};
 use distillscope::language::{Language, LanguageChoice};
+use distillscope::shell::{App, Options};
 use distillscope::worker::{Job, Report};
 use egui::{Key, Modifiers, Rect};
 use egui_kittest::kittest::Queryable;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use distillscope::app::{Command, Options, Settings, apply};
+use distillscope::app::{Command, Settings, apply};
 use distillscope::colormap::ColorMap;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::choice::{Loss, MaskSource};
@@ -15,6 +15,7 @@ use distillscope::imitation::mask::{IouConvention, IouField, LevelRule};
 use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
 use distillscope::language::{self, Language, LanguageChoice};
 use distillscope::preflight::report::Status;
+use distillscope::shell::Options;
 use distillscope::story::{
     Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::{App, Backend, Command, Effect, ModelSlot, Options, Overlay, Settings, State, apply};
+use distillscope::app::{Command, Effect, ModelSlot, Overlay, Settings, State, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
@@ -14,6 +14,7 @@ use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{CompareRequest, Comparison, Role, ScaleComparison, Scene, SceneLabel, Tap};
 use distillscope::sample::Sample;
+use distillscope::shell::{App, Backend, Options};
 use distillscope::worker::{DatasetBrief, Job, JobKind, ModelBrief, ModelCard, Report};
 use distillscope::yolo::anchors::default_anchors;
 use egui::accesskit::Toggled;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use distillscope::app::run::{Form, Progress, RunTab};
 use distillscope::app::view::Layer;
-use distillscope::app::{App, Backend, Command, Effect, Level, Overlay, Settings, apply};
+use distillscope::app::{Command, Effect, Level, Overlay, Settings, apply};
 use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
 use distillscope::figure::curves::{CurveView, levels};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
@@ -15,6 +15,7 @@ use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Role, Scene};
 use distillscope::language::LanguageChoice;
 use distillscope::preflight::report::{Check, Preflight, Status};
+use distillscope::shell::{App, Backend};
 use distillscope::survey::survey;
 use distillscope::train::comparison::{Accuracy, RunResult};
 use distillscope::train::config::{Campaign, Lambda, Length, RunConfig};

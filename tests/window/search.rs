@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use distillscope::app::run::RunTab;
-use distillscope::app::{App, Backend, Command, Effect, Level, Settings, apply};
+use distillscope::app::{Command, Effect, Level, Settings, apply};
 use distillscope::imitation::loss::Loss;
+use distillscope::shell::{App, Backend};
 use distillscope::train::config::{Campaign, ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::RunControl;
 use distillscope::train::search::candidates::{Candidate, LeftOut};

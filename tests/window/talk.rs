@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use distillscope::app::{App, Command, Options, Settings, apply};
+use distillscope::app::{Command, Settings, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
@@ -12,6 +12,7 @@ use distillscope::inspect::{
     Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
 };
 use distillscope::language::{Language, LanguageChoice, tr, within};
+use distillscope::shell::{App, Options};
 use distillscope::story::Step;
 use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{RunConfig, Start};

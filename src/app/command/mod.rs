@@ -3,10 +3,12 @@
 //! now (`standing`) and what is on offer (`catalogue`).
 
 mod catalogue;
-mod label;
+pub mod label;
 mod shortcut;
 mod standing;
+pub mod talk_keys;
 mod tooltip;
+pub mod tour_keys;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -14,9 +16,8 @@ use std::path::PathBuf;
 use egui::ThemePreference;
 
 pub use crate::files::file_name;
-pub use label::{device_name, kind_name};
 
-use crate::app::desk::Wanted;
+use crate::app::dialog::Wanted;
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::run::RunTab;
 use crate::app::run::search::SearchForm;

@@ -8,7 +8,7 @@ use egui::{
 };
 
 use crate::app::command::{Command, RunFile};
-use crate::app::imitation::{reason, refused};
+use crate::app::derive::imitation::{reason, refused};
 use crate::app::run::{Departure, Field, Problem};
 use crate::glossary::Term;
 use crate::imitation::choice::{Loss, MaskSource, Reads};

@@ -17,8 +17,8 @@ use egui::{
 };
 
 use crate::app::command::Command;
+use crate::app::derive::talk::{numbers, run, steps};
 use crate::app::state::State;
-use crate::app::talk::{numbers, run, steps};
 use crate::inspect::Role;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};

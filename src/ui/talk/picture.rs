@@ -4,8 +4,8 @@ use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
 
 use super::{GAP, TalkMemory, before_after, follows_pointer, text};
 use crate::app::command::Command;
+use crate::app::derive::talk::truth;
 use crate::app::state::State;
-use crate::app::talk::truth;
 use crate::app::view::{Camera, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use crate::format::significant;
 use crate::geometry::BoundingBox;

@@ -5,7 +5,7 @@ use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Slider, Ui, UiB
 use super::picture::{gauge, is_of_one, shown_stride};
 use super::{FORMULA, NUMBER, before_after, is_wide, text};
 use crate::app::command::Command;
-use crate::app::talk::steps;
+use crate::app::derive::talk::steps;
 use crate::app::view::ScaleChoice;
 use crate::imitation::choice::Loss;
 use crate::language::{t, tr};

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use distillscope::app::run::RunTab;
 use distillscope::app::view::Layer;
-use distillscope::app::{AnchorOwner, Command, Effect, Options, Settings, State, apply, receive};
+use distillscope::app::{AnchorOwner, Command, Effect, Settings, State, apply, receive};
 use distillscope::imitation::mask::IouField;
+use distillscope::shell::Options;
 use distillscope::train::event::Arm;
 use distillscope::train::replay::Replay;
 use distillscope::worker::{EarlierRun, Job, JobKind, Report, Worker};

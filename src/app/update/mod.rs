@@ -1,15 +1,23 @@
 //! How a command changes the state, and what has to be done outside because of it.
 //!
-//! Nothing here draws, waits or touches a file: effects are returned and [`crate::app::App`] carries them out. What
+//! Nothing here draws, waits or touches a file: effects are returned and [`crate::shell::App`] carries them out. What
 //! follows from the state (which scene, which maps, which comparison) is not asked for case by case: after every
-//! change [`crate::app::wants`] sets what is wanted against what was last requested.
+//! change [`crate::app::update::follow`] sets what is wanted against what was last requested.
+
+mod before_after;
+pub mod follow;
+mod imitation;
+pub mod reports;
+pub mod session;
+mod talk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::command::{Command, RunFile};
-use crate::app::desk::{Answer, Errand, PathKind, Wanted};
+use crate::app::dialog::{PathKind, Wanted};
 use crate::app::figure::{self, FigureWhat};
+use crate::app::io::{Answer, Errand};
 use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
 use crate::app::run::search::SearchForm;
@@ -18,8 +26,9 @@ use crate::app::session::{self, Session};
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::tour::Stop;
+use crate::app::update::follow;
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
-use crate::app::{before_after, survey, talk, wants};
+use crate::app::{before_after, survey, talk};
 use crate::figure::curves::{CurveExport, CurveView};
 use crate::files::file_name;
 use crate::imitation::mask::{Psi, ScaleMask};

@@ -1,27 +1,23 @@
 //! What follows from the state: which jobs are wanted, and what is recomputed at once.
 //!
 //! Each thing has a key made of all that it depends on. When the key differs from the one last requested, a new
-//! request goes out; an answer that does not fit the newest key is stale, and [`crate::app::reports`] drops it.
+//! request goes out; an answer that does not fit the newest key is stale, and [`crate::app::update::reports`] drops it.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::before_after;
-use crate::app::desk::Errand;
-use crate::app::figure;
-use crate::app::imitation;
+use crate::app::derive::imitation;
+use crate::app::io::Errand;
 use crate::app::measures::Measures;
-use crate::app::reports;
 use crate::app::run::{OpenThings, RunTab};
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, Overlay, State};
-use crate::app::talk;
-use crate::app::update::Effect;
+use crate::app::update::{Effect, reports};
 use crate::app::view::Pin;
+use crate::app::{before_after, figure, talk};
 use crate::geometry::Size;
 use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
 use crate::worker::{BatchRequest, Job};
-use crate::yolo::anchors::AnchorScale;
-use crate::yolo::anchors::default_anchors;
+use crate::yolo::anchors::{AnchorScale, default_anchors};
 
 /// Brings requests and everything computed here into line with the state.
 pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {

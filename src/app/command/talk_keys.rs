@@ -1,0 +1,63 @@
+//! The keys of a talk.
+
+use crate::app::command::{Command, PSI_STEP};
+use crate::app::state::State;
+use crate::inspect::{StorySource, usual_truth};
+use crate::story::{Step, StoryNumbers};
+use crate::train::history::Track;
+use egui::{Event, Key, KeyboardShortcut, Modifiers};
+use std::sync::Arc;
+
+/// The commands of a talk's keys, which are taken out of the input: arrows, space, and the page keys of a clicker.
+pub(super) fn pressed(ctx: &egui::Context) -> Vec<Command> {
+    let mut commands = Vec::new();
+    ctx.input_mut(|input| {
+        input.events.retain(|event| match event {
+            Event::Key { key, pressed: true, modifiers, .. } => {
+                let command = command_of(*key, *modifiers);
+                commands.extend(command.clone());
+                command.is_none()
+            }
+            _ => true,
+        });
+    });
+    commands
+}
+
+/// What the keys of a talk do, each with all of its keys, in the order of the keyboard.
+pub fn keys() -> Vec<(Command, Vec<KeyboardShortcut>)> {
+    let mut found: Vec<(Command, Vec<KeyboardShortcut>)> = Vec::new();
+    for modifiers in [Modifiers::NONE, Modifiers::SHIFT] {
+        for key in Key::ALL {
+            let Some(command) = command_of(*key, modifiers) else { continue };
+            let shortcut = KeyboardShortcut::new(modifiers, *key);
+            match found.iter_mut().find(|(other, _)| *other == command) {
+                Some((_, keys)) => keys.push(shortcut),
+                None => found.push((command, vec![shortcut])),
+            }
+        }
+    }
+    found
+}
+
+fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
+    let plain = modifiers.is_none();
+    let shifted = modifiers.matches_exact(Modifiers::SHIFT);
+    Some(match key {
+        Key::ArrowRight | Key::ArrowDown | Key::Space | Key::PageDown | Key::Enter if plain => Command::StepTalk(1),
+        Key::ArrowLeft | Key::ArrowUp | Key::PageUp | Key::Backspace if plain => Command::StepTalk(-1),
+        Key::Home if plain => Command::SeekTalk(0),
+        Key::End if plain => Command::SeekTalk(Step::ALL.len() - 1),
+        Key::Escape | Key::F5 if plain => Command::ToggleTalk,
+        Key::OpenBracket if plain => Command::StepPsi(-PSI_STEP),
+        Key::CloseBracket if plain => Command::StepPsi(PSI_STEP),
+        Key::S if plain => Command::StepSolo(1),
+        Key::S if shifted => Command::StepSolo(-1),
+        Key::G if plain => Command::StepScales,
+        Key::P if plain => Command::PlayMoments,
+        Key::B | Key::Period if plain => Command::BlankTalk,
+        Key::E if modifiers.matches_exact(Modifiers::COMMAND) => Command::OpenFigure(None),
+        Key::Q if modifiers.matches_exact(Modifiers::COMMAND) => Command::Quit,
+        _ => return None,
+    })
+}

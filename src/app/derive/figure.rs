@@ -1,0 +1,213 @@
+//! What a figure of the window would be drawn from, or why there is none.
+
+use crate::app::state::{ModelSlot, State};
+use crate::app::talk;
+use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
+use crate::figure::curves::{CurveExport, story_panels};
+use crate::figure::inspection::{DifferenceView, InspectionView, View};
+use crate::figure::shown::{self, Shown};
+use crate::figure::survey::SurveyExport;
+use crate::figure::{Draw, Figure, FigureChoice, FigureError, Focus, Lead, Look, StoryRequest, render_as, story};
+use crate::imitation::choice::{Loss, MaskChoice};
+use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
+use crate::inspect::{Comparison, DetectionView, Inspection, Role, Scene, Tap, named};
+use crate::language::{key, t, tr};
+use crate::story::{RunSettings, Step, StoryRun};
+use crate::train::config::Lambda;
+use crate::train::event::Snapshot;
+use crate::train::history::{Plot, Track};
+use crate::worker::FigurePreview;
+use crate::yolo::anchors::AnchorScale;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What can be drawn of the state, or why not.
+pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str> {
+    match what {
+        FigureWhat::View => view_drawing(state),
+        FigureWhat::Step => story_drawing(state, Some(state.talk.step)),
+        FigureWhat::Story => story_drawing(state, None),
+        FigureWhat::Curves(plot) => {
+            let export = CurveExport::of(state.runs.curves(), plot);
+            let any = state.runs.tracks.iter().any(|track| !track.curves.is_empty());
+            if any { Ok(Drawing::Curves(Box::new(export))) } else { Err(key!("There are no curves yet.")) }
+        }
+        FigureWhat::Survey => {
+            let export = state.survey_export().ok_or(key!("There is no survey yet."))?;
+            Ok(Drawing::Survey(Box::new(export)))
+        }
+    }
+}
+
+fn subject(state: &State) -> Result<Subject, &'static str> {
+    let scene = state.scene.clone().ok_or(key!("Open an image first."))?;
+    let path = |role| match state.model(role) {
+        ModelSlot::Ready { card } if !state.replayed => Some(card.path.clone()),
+        _ => None,
+    };
+    let of_replay = state.runs.recorded();
+    Ok(Subject {
+        scene,
+        anchors: state.scales().to_vec(),
+        choice: state.imitation.mask,
+        comparison: state.comparison.clone(),
+        tap: of_replay.as_ref().map_or(state.imitation.compared.tap, |imitation| imitation.tap),
+        teacher: path(Role::Teacher),
+        student: path(Role::Student),
+        names: state.names().to_vec(),
+        lambda: of_replay
+            .map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda)
+            .nominal(),
+    })
+}
+
+fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
+    let mut subject = subject(state)?;
+    let view = state.canvas_view();
+    let kind = if view.layer == Layer::Mask && state.shows_weights() { Some(View::Weights) } else { view.layer.view() };
+    if kind.is_some() && state.mask.is_none() {
+        return Err(key!("The masks are being computed…"));
+    }
+    let moment = state.moment_on_screen();
+    if moment.is_some_and(|(_, snapshot)| snapshot.image != subject.scene.path) {
+        return Err(key!("The run keeps the difference of another image: open that one to see it."));
+    }
+    if view.layer.is_of_models() && moment.is_none() && state.comparison.is_none() {
+        return Err(key!("Appears as soon as the models have seen this image."));
+    }
+    // λ as it was at that step.
+    let at = moment.and_then(|(track, snapshot)| track.of(Plot::Lambda).next()?.at(snapshot.step as f64));
+    subject.lambda = at.map_or(subject.lambda, |(_, lambda)| lambda);
+    let ratio = match state.runs.form.campaign.config.imitation.lambda {
+        Lambda::GradientRatio(ratio) if at.is_none() && state.runs.replay().is_none() => Some(ratio),
+        _ => None,
+    };
+    let found = |role: Role, on: bool| {
+        let comparison = state.comparison.as_ref().filter(|_| on);
+        let found = comparison.and_then(|comparison| match role {
+            Role::Teacher => comparison.teacher_detections.as_deref(),
+            Role::Student => comparison.student_detections.as_deref(),
+        });
+        named(found.unwrap_or_default(), &subject.names)
+    };
+    let shown = Shown {
+        view: kind,
+        stride: match view.scales {
+            ScaleChoice::All => None,
+            ScaleChoice::Stride(stride) => Some(stride),
+        },
+        labels: view.labels,
+        solo: state.solo,
+        opacity: view.opacity,
+        colors: view.color_map,
+        range: match view.range {
+            RangeMode::Auto => None,
+            RangeMode::Locked { low, high } => Some((low, high)),
+        },
+        inside_mask: view.inside_mask,
+        cell: state.pin.map(|pin| (pin.stride, pin.row, pin.col)),
+        teacher: found(Role::Teacher, view.teacher_boxes),
+        student: found(Role::Student, view.student_boxes),
+        positives: Vec::new(),
+        moment: moment.map(|(track, snapshot)| (track.name.clone(), snapshot.step)),
+        ratio,
+    };
+    Ok(Drawing::View(Box::new(ViewDrawing {
+        subject,
+        channels: view.channels,
+        difference: view.difference,
+        moment: moment.map(|(_, snapshot)| Arc::clone(snapshot)),
+        of_run: moment.map(|(track, _)| track.settings()).unwrap_or_default(),
+        positives: view.positives,
+        shown,
+    })))
+}
+
+fn story_drawing(state: &State, only: Option<Step>) -> Result<Drawing, &'static str> {
+    let subject = subject(state)?;
+    let numbers = talk::numbers(state, None);
+    if let Some(why) = only.and_then(|step| numbers.missing(step)) {
+        return Err(why);
+    }
+    let track = talk::run(state).cloned();
+    let found = state.before_after.found();
+    let detections = found.and_then(|found| Some([found.before.clone().ok()?, found.after.clone().ok()?]));
+    let (truth, run) = (talk::truth(state), numbers.run);
+    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth, run, track, detections, only })))
+}
+
+/// What a figure is of where nothing in particular is asked for: what is on stage or on screen, else plots.
+pub fn first_possible(state: &State) -> Option<FigureWhat> {
+    let shown = if state.talk.on { FigureWhat::Step } else { FigureWhat::View };
+    let possible = |what: &FigureWhat| drawing(state, *what).is_ok();
+    [shown, FigureWhat::Story, FigureWhat::Curves(None), FigureWhat::Survey].into_iter().find(possible)
+}
+
+/// What stands in the way of writing what the sheet says.
+pub fn problem(state: &State) -> Option<&'static str> {
+    let sheet = &state.figure.sheet;
+    let is_name = |name: &str| !name.trim().is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
+    if let Err(why) = drawing(state, sheet.what) {
+        return Some(tr(why));
+    }
+    if sheet.settings.choice.check().is_err() {
+        return Some(t!("Choose PNG, SVG or both."));
+    }
+    if sheet.settings.folder.as_os_str().is_empty() {
+        return Some(t!("Choose a folder."));
+    }
+    if sheet.name.as_deref().is_some_and(|name| !is_name(name)) {
+        return Some(t!("The name is that of a file: it has letters, and no slashes."));
+    }
+    None
+}
+
+/// Steps of the story that can be told, and those that cannot.
+pub fn steps_told(state: &State) -> Option<(Vec<Step>, Vec<Step>)> {
+    state.scene.as_ref()?;
+    let numbers = talk::numbers(state, None);
+    Some(Step::ALL.into_iter().partition(|step| numbers.missing(*step).is_none()))
+}
+
+/// A preview of what the sheet says, where it is not the one that was asked for last.
+pub(super) fn wanted_preview(state: &mut State) -> Option<(Drawing, Look, u64)> {
+    let look = state.figure.sheet.settings.choice.look;
+    let wanted = match drawing(state, state.figure.sheet.what) {
+        Ok(wanted) => wanted,
+        Err(_) => {
+            (state.figure.preview, state.figure.previewed) = (None, None);
+            return None;
+        }
+    };
+    let key = (wanted.key(), look);
+    if state.figure.previewed.as_ref() == Some(&key) {
+        return None;
+    }
+    state.figure.previewed = Some(key);
+    state.figure.serial += 1;
+    Some((wanted, look, state.figure.serial))
+}
+
+impl State {
+    /// How the canvas is looked at. Through the time of a run the colours have one range, so that its moments can be
+    /// compared.
+    pub fn canvas_view(&self) -> ViewSettings {
+        let view = self.view;
+        match self.runs.moment() {
+            Some((_, high)) if view.layer == Layer::Difference => ViewSettings {
+                range: RangeMode::Locked { low: 0.0, high: high.max(f32::MIN_POSITIVE) },
+                difference: Some(DifferenceKind::SquaredL2),
+                channels: ChannelView::All,
+                ..view
+            },
+            _ => view,
+        }
+    }
+
+    /// The track whose map takes the difference's place, and the map.
+    fn moment_on_screen(&self) -> Option<(&Arc<Track>, &Arc<Snapshot>)> {
+        let (snapshot, _) = self.runs.moment().filter(|_| self.view.layer == Layer::Difference)?;
+        Some((self.runs.track(self.runs.playback?.track)?, snapshot))
+    }
+}

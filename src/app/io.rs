@@ -1,0 +1,64 @@
+//! What the window asks of the file system and of dialogs, and what comes back.
+
+use crate::app::command::RunFile;
+use crate::app::session::Session;
+use crate::dataset::IMAGE_EXTENSIONS;
+use crate::figure::curves::CurveExport;
+use crate::figure::survey::SurveyExport;
+use crate::files::atomic;
+use crate::inspect::Role;
+use crate::language::{key, t};
+use crate::train::hyp::{HypFile, Hyperparameters};
+use crate::train::{record, replay};
+use crate::worker::SearchFolder;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Errand {
+    Pick(Wanted),
+    /// Looks at what was dropped, `onto` a model's card or anywhere.
+    Look {
+        paths: Vec<PathBuf>,
+        onto: Option<Role>,
+    },
+    Write {
+        path: PathBuf,
+        text: String,
+    },
+    ReadSession(PathBuf),
+    /// Looks which files of a session are still there.
+    CheckSession(Box<Session>),
+    /// Asks for a file name and writes a session there.
+    SaveSession(Box<Session>),
+    /// Finds a folder for results that is not there yet.
+    FindFreeFolder,
+    /// The same for a search.
+    FindSearchFolder,
+    /// Finds where figures go unless told otherwise.
+    FindFigureFolder,
+    /// Of a file, over these values.
+    ReadHyp(PathBuf, Box<Hyperparameters>),
+    /// Asks for a file name and writes the values of curves there.
+    SaveCurves(Box<CurveExport>),
+    /// The same for the counts of a survey.
+    SaveSurvey(Box<SurveyExport>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Picked(Wanted, PathBuf),
+    Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
+    FreeFolder(PathBuf),
+    SearchFolder(PathBuf),
+    FigureFolder(PathBuf),
+    Hyp { path: PathBuf, file: Box<HypFile> },
+    Session { session: Box<Session>, missing: Vec<(Wanted, PathBuf)> },
+    Saved(PathBuf),
+    Failed { what: String, message: String },
+}
