@@ -4,22 +4,14 @@
 
 use std::sync::Arc;
 
-use crate::app::state::State;
-use crate::app::talk;
-use crate::app::update::Effect;
-use crate::inspect::{Role, named};
-use crate::story::Step;
-use crate::train::config::{RunConfig, Start};
-use crate::train::history::Before;
-use crate::train::history::Shared;
-use crate::worker::{BeforeAfter, BeforeAfterRequest, Job, Unknown};
+use crate::worker::{BeforeAfter, BeforeAfterRequest, Unknown};
 
 #[derive(Clone, Debug, Default)]
 pub struct BeforeAfterState {
     /// The newest question.
-    asked: Option<BeforeAfterRequest>,
+    pub(super) asked: Option<BeforeAfterRequest>,
     /// The newest answer, and to what: a newer question about the same may be on its way.
-    known: Option<(BeforeAfterRequest, Arc<BeforeAfter>)>,
+    pub(super) known: Option<(BeforeAfterRequest, Arc<BeforeAfter>)>,
 }
 
 impl BeforeAfterState {

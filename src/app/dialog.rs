@@ -1,23 +1,10 @@
 //! What a file dialog is opened for, and what a path turns out to be.
 
 use crate::app::command::RunFile;
-use crate::app::session::Session;
 use crate::dataset::IMAGE_EXTENSIONS;
-use crate::figure::curves::CurveExport;
-use crate::figure::survey::SurveyExport;
-use crate::files::atomic;
 use crate::inspect::Role;
-use crate::language::{key, t};
-use crate::train::hyp::{HypFile, Hyperparameters};
-use crate::train::{record, replay};
-use crate::worker::SearchFolder;
-use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use crate::language::t;
+use crate::train::replay;
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +44,7 @@ impl Wanted {
         }
     }
 
-    fn title(self) -> &'static str {
+    pub fn title(self) -> &'static str {
         match self {
             Self::Image => t!("Open an image"),
             Self::Labels => t!("Open labels"),
@@ -80,7 +67,7 @@ impl Wanted {
         }
     }
 
-    fn filter(self) -> Option<(&'static str, &'static [&'static str])> {
+    pub fn filter(self) -> Option<(&'static str, &'static [&'static str])> {
         match self {
             Self::Image => Some((t!("Images"), &IMAGE_EXTENSIONS)),
             Self::Labels => Some((t!("Labels"), &["txt", "xml", "json"])),

@@ -6,20 +6,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::state::{ModelSlot, State};
-use crate::app::talk;
-use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
+use crate::app::view::ChannelView;
 use crate::figure::curves::{CurveExport, story_panels};
-use crate::figure::inspection::{DifferenceView, InspectionView, View};
+use crate::figure::inspection::{DifferenceView, InspectionView};
 use crate::figure::shown::{self, Shown};
 use crate::figure::survey::SurveyExport;
 use crate::figure::{Draw, Figure, FigureChoice, FigureError, Focus, Lead, Look, StoryRequest, render_as, story};
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
-use crate::inspect::{Comparison, DetectionView, Inspection, Role, Scene, Tap, named};
-use crate::language::{key, t, tr};
+use crate::inspect::{Comparison, DetectionView, Inspection, Scene, Tap};
 use crate::story::{RunSettings, Step, StoryRun};
-use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
 use crate::train::history::{Plot, Track};
 use crate::worker::FigurePreview;
@@ -84,15 +80,15 @@ pub struct FigureState {
 /// The image, the mask's settings and what the models said, as a worker needs them.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    scene: Arc<Scene>,
-    anchors: Vec<AnchorScale>,
-    choice: MaskChoice,
-    comparison: Option<Arc<Comparison>>,
-    tap: Tap,
-    teacher: Option<PathBuf>,
-    student: Option<PathBuf>,
-    names: Vec<String>,
-    lambda: f64,
+    pub(super) scene: Arc<Scene>,
+    pub(super) anchors: Vec<AnchorScale>,
+    pub(super) choice: MaskChoice,
+    pub(super) comparison: Option<Arc<Comparison>>,
+    pub(super) tap: Tap,
+    pub(super) teacher: Option<PathBuf>,
+    pub(super) student: Option<PathBuf>,
+    pub(super) names: Vec<String>,
+    pub(super) lambda: f64,
 }
 
 impl PartialEq for Subject {
@@ -112,28 +108,28 @@ impl PartialEq for Subject {
 /// The view on screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ViewDrawing {
-    subject: Subject,
-    channels: ChannelView,
-    difference: Option<DifferenceKind>,
+    pub(super) subject: Subject,
+    pub(super) channels: ChannelView,
+    pub(super) difference: Option<DifferenceKind>,
     /// The maps of a run, in the place of the comparison's difference.
-    moment: Option<Arc<Snapshot>>,
+    pub(super) moment: Option<Arc<Snapshot>>,
     /// The run that it is of.
-    of_run: RunSettings,
-    positives: bool,
+    pub(super) of_run: RunSettings,
+    pub(super) positives: bool,
     /// Without positives, which follow from the subject.
-    shown: Shown,
+    pub(super) shown: Shown,
 }
 
 /// The story, or one step of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoryDrawing {
-    subject: Subject,
-    truth: Option<usize>,
-    run: Option<StoryRun>,
-    track: Option<Arc<Track>>,
+    pub(super) subject: Subject,
+    pub(super) truth: Option<usize>,
+    pub(super) run: Option<StoryRun>,
+    pub(super) track: Option<Arc<Track>>,
     /// The student's before and after the run of the track, where both are known.
-    detections: Option<[Arc<[DetectionView]>; 2]>,
-    only: Option<Step>,
+    pub(super) detections: Option<[Arc<[DetectionView]>; 2]>,
+    pub(super) only: Option<Step>,
 }
 
 /// Something to draw, whole: it can be handed to another thread.
@@ -147,7 +143,7 @@ pub enum Drawing {
 
 impl Drawing {
     /// What a preview depends on. A run that goes on changes its curves ten times a second: it is not drawn anew for that.
-    fn key(&self) -> Self {
+    pub(super) fn key(&self) -> Self {
         match self {
             Self::Curves(export) => Self::Curves(Box::new(CurveExport { tracks: Vec::new(), ..(**export).clone() })),
             Self::Story(story) => Self::Story(Box::new(StoryDrawing { run: None, track: None, ..(**story).clone() })),
@@ -184,7 +180,7 @@ impl ViewDrawing {
     }
 
     /// "img-difference-p4".
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         let view = self.shown.view.map_or("image", |view| view.name());
         let scale = self.shown.stride.filter(|_| self.shown.view.is_some());
         let scale = scale.map_or_else(String::new, |stride| format!("-p{}", stride.max(1).ilog2()));
@@ -194,7 +190,7 @@ impl ViewDrawing {
 }
 
 impl Subject {
-    fn stem(&self) -> String {
+    pub(super) fn stem(&self) -> String {
         self.scene.path.file_stem().map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
 }
@@ -279,24 +275,5 @@ impl Draw for Drawing {
 impl FigureState {
     pub fn with(settings: FigureSettings) -> Self {
         Self { sheet: FigureSheet { settings, ..FigureSheet::default() }, ..Self::default() }
-    }
-
-    /// The name that the file or the folder will have, unless another is typed.
-    pub fn suggested(&self, state: &State) -> String {
-        match drawing(state, self.sheet.what) {
-            Ok(Drawing::View(view)) => view.name(),
-            Ok(Drawing::Story(story)) => match story.only {
-                Some(step) => format!("{}-{}", story.subject.stem(), story::file_stem(step)),
-                None => format!("{}-story", story.subject.stem()),
-            },
-            Ok(Drawing::Curves(export)) => export.name(),
-            Ok(Drawing::Survey(export)) => export.name(),
-            Err(_) => "figure".to_owned(),
-        }
-    }
-
-    /// The name that is typed, else the suggested one.
-    pub fn name(&self, state: &State) -> String {
-        self.sheet.name.clone().unwrap_or_else(|| self.suggested(state))
     }
 }

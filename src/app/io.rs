@@ -1,23 +1,12 @@
 //! What the window asks of the file system and of dialogs, and what comes back.
 
-use crate::app::command::RunFile;
+use crate::app::dialog::{PathKind, Wanted};
 use crate::app::session::Session;
-use crate::dataset::IMAGE_EXTENSIONS;
 use crate::figure::curves::CurveExport;
 use crate::figure::survey::SurveyExport;
-use crate::files::atomic;
 use crate::inspect::Role;
-use crate::language::{key, t};
 use crate::train::hyp::{HypFile, Hyperparameters};
-use crate::train::{record, replay};
-use crate::worker::SearchFolder;
-use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Errand {

@@ -7,25 +7,22 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::command::{INPUT_SIZES, RunFile};
+use crate::app::command::RunFile;
 use crate::app::dialog::Wanted;
-use crate::app::messages::Level;
-use crate::app::state::{ModelSlot, Overlay, State};
-use crate::app::update::{Effect, open_image, open_labels, open_list, open_model, tell};
+use crate::app::state::{ModelSlot, State};
 use crate::app::view::ViewSettings;
 use crate::figure::curves::CurveView;
 use crate::files::{self, ReadError};
 use crate::imitation::choice::{Loss, MaskChoice, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, ImitationChoice, LabelSource, Role, Tap};
-use crate::language::t;
 
 /// Of the form of the file.
 const VERSION: u32 = 1;
 /// More than any session needs.
 const MAX_BYTES: u64 = 256 * 1024;
 /// Runs that are laid over one another again.
-const MAX_RUNS: usize = 64;
+pub const MAX_RUNS: usize = 64;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -132,7 +129,7 @@ impl Session {
     }
 
     /// What was imitated, without the adapter, and whether a person had chosen the loss.
-    fn imitation(&self) -> (ImitationChoice, bool) {
+    pub(super) fn imitation(&self) -> (ImitationChoice, bool) {
         let mut choice = ImitationChoice::default();
         // What version 0.1.0 showed at a tap was the loss of that tap, and a person's choice as good as any.
         let of_tap = self.tap.filter(|_| self.mask_source.is_none()).map(|tap| Loss::usual_at(tap == Tap::Head));

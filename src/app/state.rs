@@ -18,8 +18,10 @@ use crate::app::talk::TalkState;
 use crate::app::tour::Stop;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::format::seconds_left;
+use crate::geometry::Size;
 use crate::imitation::choice::{MaskChoice, Mismatch, ModelFacts};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField};
+use crate::inspect::input_multiple;
 use crate::inspect::{CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest};
 use crate::language::{Language, LanguageChoice};
 use crate::sample::Sample;
@@ -185,7 +187,7 @@ pub struct State {
     /// Seconds since the start.
     pub now: f64,
     pub dataset: Dataset,
-    pub(super) models: [ModelSlot; 2],
+    pub models: [ModelSlot; 2],
     /// Grows whenever a model or the device changes.
     pub models_version: u64,
 
@@ -201,7 +203,7 @@ pub struct State {
     pub anchors: Option<MaskAnchors>,
     pub field: Option<Arc<IouField>>,
     pub mask: Option<Arc<ImitationMask>>,
-    pub(super) mask_key: Option<MaskKey>,
+    pub mask_key: Option<MaskKey>,
     /// Grows with every new mask.
     pub mask_version: u64,
 
@@ -325,6 +327,12 @@ impl State {
 
     pub(super) const fn model_mut(&mut self, role: Role) -> &mut ModelSlot {
         &mut self.models[role as usize]
+    }
+
+    /// The input that both models can take: whole cells of the largest stride of either.
+    pub fn input_size(&self) -> Size {
+        let of_models = Role::ALL.into_iter().filter_map(|role| self.model(role).anchors()).flatten();
+        Size::square(self.input_side.next_multiple_of(input_multiple(of_models)))
     }
 
     /// The card of a model that is loaded.

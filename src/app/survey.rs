@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::app::state::State;
-use crate::app::update::follow::input_size;
-use crate::dataset::Split;
-use crate::figure::survey::{Measure, SurveyExport};
-use crate::language::{key, t};
-use crate::survey::{Survey, SurveyOptions, psi_grid};
+use crate::figure::survey::Measure;
+use crate::survey::Survey;
 use crate::worker::SurveyRequest;
 
 /// A survey, and what it is of.

@@ -1,14 +1,6 @@
 //! Talk mode: which step of the story is on stage, the keys that go through it, and what the window has to tell.
 
-use std::sync::Arc;
-
-use egui::{Event, Key, KeyboardShortcut, Modifiers};
-
-use crate::app::command::{Command, PSI_STEP};
-use crate::app::state::State;
-use crate::inspect::{StorySource, usual_truth};
-use crate::story::{Step, StoryNumbers};
-use crate::train::history::Track;
+use crate::story::Step;
 
 /// Height and width of the stage in points: the window is zoomed until it is no smaller, so that type has the same share
 /// of every screen.

@@ -3,9 +3,6 @@
 //! It comes by itself once, at the first start without files: whoever names files on the command line has come to look
 //! at those, and is asked at the next plain start. Help gives it again.
 
-use egui::{Context, Event, Key};
-
-use crate::app::command::Command;
 use crate::language::key;
 
 /// What of the window is shown, in the order of the work.

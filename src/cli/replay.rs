@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
-use crate::app;
 use crate::files::atomic;
+use crate::shell;
 use crate::train::replay::{Replay, ReplayReport};
 
 /// Replay a recorded run: its curves and maps, without models, data or a GPU
@@ -47,5 +47,5 @@ pub(super) fn run(args: ReplayArgs) -> anyhow::Result<()> {
         return Ok(());
     }
     super::window::needs_display()?;
-    app::run(app::Options { replays: args.files, ..app::Options::default() })
+    shell::run(shell::Options { replays: args.files, ..shell::Options::default() })
 }

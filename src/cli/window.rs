@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::app;
 use crate::device::DeviceChoice;
 use crate::language::Language;
+use crate::shell;
 
 #[derive(Debug, Args)]
 pub(super) struct WindowArgs {
@@ -34,7 +34,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
     for path in [&args.image, &args.data, &args.teacher, &args.student].into_iter().flatten() {
         super::console::existing(path)?;
     }
-    app::run(app::Options {
+    shell::run(shell::Options {
         image: args.image,
         data: args.data,
         teacher: args.teacher,
@@ -42,7 +42,7 @@ pub(super) fn run(args: WindowArgs) -> anyhow::Result<()> {
         device: args.device.to_string(),
         profile: args.profile,
         system_language: Language::of_system(),
-        ..app::Options::default()
+        ..shell::Options::default()
     })?;
     super::console::leave(0)
 }

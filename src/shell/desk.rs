@@ -10,14 +10,12 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::app::command::RunFile;
+use crate::app::dialog::{PathKind, Wanted};
+use crate::app::io::{Answer, Errand};
 use crate::app::session::Session;
 use crate::dataset::IMAGE_EXTENSIONS;
-use crate::figure::curves::CurveExport;
-use crate::figure::survey::SurveyExport;
 use crate::files::atomic;
-use crate::inspect::Role;
 use crate::language::{key, t};
-use crate::train::hyp::{HypFile, Hyperparameters};
 use crate::train::{record, replay};
 use crate::worker::SearchFolder;
 

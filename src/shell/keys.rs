@@ -3,8 +3,8 @@
 use egui::{Event, Key, KeyboardShortcut, Modifiers, Popup};
 
 use crate::app::command::Command;
+use crate::app::command::{talk_keys, tour_keys};
 use crate::app::state::State;
-use crate::app::{talk, tour};
 
 /// The commands of the keys that were pressed, and takes those keys out of the input.
 ///
@@ -19,7 +19,7 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     }
     // What lies over the stage has its keys as elsewhere.
     if state.talk.on && state.overlay.is_none() {
-        return talk::pressed(ctx);
+        return talk_keys::pressed(ctx);
     }
     // Menus and lists that hang open use arrows and Esc themselves; so does a slider that has been tabbed to.
     let walks = Popup::is_any_open(ctx) || ctx.egui_wants_keyboard_input();
@@ -27,7 +27,7 @@ pub fn pressed(ctx: &egui::Context, state: &State) -> Vec<Command> {
     let mut commands = Vec::new();
     // Under a sheet or a menu the tour waits.
     if state.tour.is_some() && !covered && !walks {
-        commands.extend(tour::pressed(ctx));
+        commands.extend(tour_keys::pressed(ctx));
     }
     for command in Command::catalogue(state) {
         let closes = matches!(

@@ -4,27 +4,25 @@ pub mod desk;
 mod icon;
 mod keys;
 
-pub use crate::files::file_name;
-use crate::language::t;
-use crate::language::{self, Language};
-pub use crate::sample::Sample;
-use crate::ui;
-use crate::worker::{Job, JobKind, Report, Worker};
-pub use crate::yolo::anchors::default_anchors;
-pub use command::{Command, INPUT_SIZES, PSI_STEP, RunFile, device_name, kind_name};
-pub use dataset::{Dataset, Thumbnail};
-pub use desk::{Answer, Desk, Errand, PathKind, Wanted};
-pub use explain::{ChannelError, Cost, Explained, Explanation, TruthLines};
-pub use frames::{FRAME_GOAL, FrameSummary, FrameTimes};
-pub use measures::{CellValues, Measures, ScaleMeasures, cell_at};
-pub use messages::{Level, Message, Messages, ago};
-pub use reports::receive;
-pub use session::Session;
-pub use settings::{Settings, ThemeSetting, WindowLayout};
-pub use state::{Activity, AnchorOwner, MaskAnchors, ModelSlot, Overlay, State};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-pub use update::{Effect, answered, apply};
+
+use desk::Desk;
+
+use crate::app::command::Command;
+use crate::app::io::{Answer, Errand};
+use crate::app::messages::Level;
+use crate::app::session::Session;
+use crate::app::settings::{Settings, WindowLayout};
+use crate::app::state::State;
+use crate::app::update::reports::receive;
+use crate::app::update::{Effect, answered, apply};
+use crate::app::{figure, run, talk};
+use crate::language::t;
+use crate::language::{self, Language};
+use crate::sample::Sample;
+use crate::ui;
+use crate::worker::{Job, JobKind, Report, Worker};
 
 /// What the command line says of the window.
 #[derive(Clone, Debug, Default)]

@@ -9,6 +9,7 @@ use egui::{
 use image::RgbaImage;
 
 use crate::app::command::Command;
+use crate::app::derive::figure::suggested;
 use crate::app::derive::figure::{drawing, steps_told};
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::state::Overlay;
@@ -192,7 +193,7 @@ fn width(ui: &mut Ui, width_mm: &mut Option<f32>) {
 }
 
 fn place(ui: &mut Ui, panel: &mut Panel<'_>, sheet: &mut FigureSheet) {
-    let suggested = panel.state.figure.suggested(panel.state);
+    let suggested = suggested(panel.state);
     let help = t!("Where it goes; the folder is made where it is not there.");
     named(ui, t!("Folder"), help, |ui| {
         let mut folder = sheet.settings.folder.display().to_string();

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use egui::{KeyboardShortcut, Ui};
 
 use crate::app::command::Command;
+use crate::app::command::talk_keys;
 use crate::app::state::State;
-use crate::app::talk;
 use crate::language::t;
 use crate::palette;
 use crate::ui::widgets::{self, note};
@@ -68,7 +68,7 @@ fn parts(ui: &Ui, state: &State) -> Vec<Part> {
     let part = |(title, commands): (&'static str, Vec<Command>)| {
         let mut lines: Vec<Line> = commands.iter().filter_map(of).collect();
         if commands.contains(&Command::ToggleTalk) {
-            lines.extend(talk::keys().into_iter().map(|(command, keys)| (written(&keys), on_stage(&command))));
+            lines.extend(talk_keys::keys().into_iter().map(|(command, keys)| (written(&keys), on_stage(&command))));
         }
         Part { title, lines }
     };

@@ -1,11 +1,11 @@
 //! How commands stand just now: why one cannot be had, and whether it is in force.
 
 use super::Command;
-use crate::app::figure::{self, FigureWhat};
+use crate::app::derive;
+use crate::app::figure::FigureWhat;
 use crate::app::run::{Field, RunTab};
 use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
-use crate::app::survey;
 use crate::app::tour::Stop;
 use crate::app::view::{Layer, RangeMode};
 use crate::inspect::Role;
@@ -132,13 +132,15 @@ impl Command {
                 Some(_) => None,
             },
             Self::SetRunTab(RunTab::Paired) => (!state.runs.has_pairs()).then_some(t!("No paired run has begun.")),
-            Self::StartSurvey => survey::wanted(state).err().map(tr),
-            Self::ExportSurvey => figure::drawing(state, FigureWhat::Survey).err().map(tr),
-            Self::ExportCurves(plot) => figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),
-            Self::OpenFigure(None) => figure::first_possible(state).is_none().then_some(t!("Open an image first.")),
-            Self::OpenFigure(Some(what)) => figure::drawing(state, *what).err().map(tr),
+            Self::StartSurvey => derive::survey::wanted(state).err().map(tr),
+            Self::ExportSurvey => derive::figure::drawing(state, FigureWhat::Survey).err().map(tr),
+            Self::ExportCurves(plot) => derive::figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),
+            Self::OpenFigure(None) => {
+                derive::figure::first_possible(state).is_none().then_some(t!("Open an image first."))
+            }
+            Self::OpenFigure(Some(what)) => derive::figure::drawing(state, *what).err().map(tr),
             Self::WriteFigure if state.activity(JobKind::Figure).is_some() => Some(t!("A figure is being written.")),
-            Self::WriteFigure => figure::problem(state),
+            Self::WriteFigure => derive::figure::problem(state),
             Self::ToggleMoments => (!state.runs.has_moments() && state.runs.playback.is_none())
                 .then_some(t!("No run has kept difference maps yet.")),
             Self::PlayMoments | Self::SeekMoment(_) | Self::ShowMomentsOf(_) => {

@@ -1,15 +1,11 @@
 //! The keys of a talk.
 
 use crate::app::command::{Command, PSI_STEP};
-use crate::app::state::State;
-use crate::inspect::{StorySource, usual_truth};
-use crate::story::{Step, StoryNumbers};
-use crate::train::history::Track;
+use crate::story::Step;
 use egui::{Event, Key, KeyboardShortcut, Modifiers};
-use std::sync::Arc;
 
 /// The commands of a talk's keys, which are taken out of the input: arrows, space, and the page keys of a clicker.
-pub(super) fn pressed(ctx: &egui::Context) -> Vec<Command> {
+pub fn pressed(ctx: &egui::Context) -> Vec<Command> {
     let mut commands = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| match event {

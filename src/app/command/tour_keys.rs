@@ -1,11 +1,10 @@
 //! The keys of the tour.
 
 use crate::app::command::Command;
-use crate::language::key;
 use egui::{Context, Event, Key};
 
 /// The commands of the tour's keys, which are taken out of the input.
-pub(super) fn pressed(ctx: &Context) -> Vec<Command> {
+pub fn pressed(ctx: &Context) -> Vec<Command> {
     let mut commands = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| match event {

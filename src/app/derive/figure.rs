@@ -1,25 +1,20 @@
 //! What a figure of the window would be drawn from, or why there is none.
 
+use crate::app::derive::talk;
+use crate::app::figure::{Drawing, FigureWhat, StoryDrawing, Subject, ViewDrawing};
 use crate::app::state::{ModelSlot, State};
-use crate::app::talk;
 use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
-use crate::figure::curves::{CurveExport, story_panels};
-use crate::figure::inspection::{DifferenceView, InspectionView, View};
-use crate::figure::shown::{self, Shown};
-use crate::figure::survey::SurveyExport;
-use crate::figure::{Draw, Figure, FigureChoice, FigureError, Focus, Lead, Look, StoryRequest, render_as, story};
-use crate::imitation::choice::{Loss, MaskChoice};
-use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
-use crate::inspect::{Comparison, DetectionView, Inspection, Role, Scene, Tap, named};
+use crate::figure::curves::CurveExport;
+use crate::figure::inspection::View;
+use crate::figure::shown::Shown;
+use crate::figure::{Look, story};
+use crate::imitation::difference::DifferenceKind;
+use crate::inspect::{Role, named};
 use crate::language::{key, t, tr};
-use crate::story::{RunSettings, Step, StoryRun};
+use crate::story::Step;
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
 use crate::train::history::{Plot, Track};
-use crate::worker::FigurePreview;
-use crate::yolo::anchors::AnchorScale;
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What can be drawn of the state, or why not.
@@ -171,7 +166,7 @@ pub fn steps_told(state: &State) -> Option<(Vec<Step>, Vec<Step>)> {
 }
 
 /// A preview of what the sheet says, where it is not the one that was asked for last.
-pub(super) fn wanted_preview(state: &mut State) -> Option<(Drawing, Look, u64)> {
+pub fn wanted_preview(state: &mut State) -> Option<(Drawing, Look, u64)> {
     let look = state.figure.sheet.settings.choice.look;
     let wanted = match drawing(state, state.figure.sheet.what) {
         Ok(wanted) => wanted,
@@ -210,4 +205,23 @@ impl State {
         let (snapshot, _) = self.runs.moment().filter(|_| self.view.layer == Layer::Difference)?;
         Some((self.runs.track(self.runs.playback?.track)?, snapshot))
     }
+}
+
+/// The name that the file or the folder will have, unless another is typed.
+pub fn suggested(state: &State) -> String {
+    match drawing(state, state.figure.sheet.what) {
+        Ok(Drawing::View(view)) => view.name(),
+        Ok(Drawing::Story(story)) => match story.only {
+            Some(step) => format!("{}-{}", story.subject.stem(), story::file_stem(step)),
+            None => format!("{}-story", story.subject.stem()),
+        },
+        Ok(Drawing::Curves(export)) => export.name(),
+        Ok(Drawing::Survey(export)) => export.name(),
+        Err(_) => "figure".to_owned(),
+    }
+}
+
+/// The name that is typed, else the suggested one.
+pub fn name(state: &State) -> String {
+    state.figure.sheet.name.clone().unwrap_or_else(|| suggested(state))
 }

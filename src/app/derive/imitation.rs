@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use crate::app::messages::Level;
 use crate::app::state::State;
-use crate::app::update::{Effect, tell};
-use crate::imitation::choice::{Loss, Mismatch, default_loss, heads_mismatch, loss_mismatch};
+use crate::imitation::choice::{Loss, Mismatch, loss_mismatch};
 use crate::inspect::Role;
 use crate::language::{t, tr};
 
 /// Why the next run's loss cannot compare its two models, as far as these are the ones that are open.
-pub(super) fn refusal_of_run(state: &State) -> Option<Mismatch> {
+pub fn refusal_of_run(state: &State) -> Option<Mismatch> {
     let config = &state.runs.form.campaign.config;
     let is_open = |role, path: &Path| state.model(role).path() == Some(path);
     let known = is_open(Role::Teacher, config.teacher.as_deref()?) && is_open(Role::Student, &config.student);

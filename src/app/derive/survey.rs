@@ -1,16 +1,15 @@
 //! What a survey would be asked for now, and whether the one that is shown is of what is open.
 
 use crate::app::state::State;
-use crate::app::update::follow::input_size;
 use crate::dataset::Split;
-use crate::figure::survey::{Measure, SurveyExport};
+use crate::figure::survey::SurveyExport;
 use crate::language::{key, t};
-use crate::survey::{Survey, SurveyOptions, psi_grid};
+use crate::survey::{SurveyOptions, psi_grid};
 use crate::worker::SurveyRequest;
 use std::sync::Arc;
 
 /// What a survey would be asked for now, or why it cannot be.
-pub(super) fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
+pub fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
     const NO_DATA: &str = key!("Open a dataset or a folder of images first.");
     let data = state.dataset.source.clone().ok_or(NO_DATA)?;
     // What it is follows a moment after.
@@ -19,7 +18,7 @@ pub(super) fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {
     let anchors = state.anchors.as_ref().ok_or(key!("The models are being opened; their anchors follow."))?;
     let options =
         SurveyOptions { psis: psi_grid(state.imitation.mask.psi), convention: state.imitation.mask.convention };
-    Ok(SurveyRequest { data, split, anchors: anchors.scales.clone(), input: input_size(state), options })
+    Ok(SurveyRequest { data, split, anchors: anchors.scales.clone(), input: state.input_size(), options })
 }
 
 impl State {

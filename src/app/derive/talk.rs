@@ -1,11 +1,9 @@
 //! What the talk shows of what is open.
 
-use crate::app::command::{Command, PSI_STEP};
 use crate::app::state::State;
 use crate::inspect::{StorySource, usual_truth};
 use crate::story::{Step, StoryNumbers};
 use crate::train::history::Track;
-use egui::{Event, Key, KeyboardShortcut, Modifiers};
 use std::sync::Arc;
 
 /// The steps that there are: without a run the talk ends before those that are about one.

@@ -78,7 +78,7 @@ impl Runs {
     }
 
     /// Lets time pass while the maps play.
-    pub(in crate::app) fn advance(&mut self, now: f64) {
+    pub fn advance(&mut self, now: f64) {
         let Some(playback) = self.playback.filter(|playback| playback.playing) else { return };
         let Some((snapshots, index)) = self.moments() else { return };
         if now - playback.since < PACE {

@@ -1,14 +1,14 @@
 //! Asks what the student detected before and after a run, when the talk comes to it.
 
+use crate::app::derive::talk;
 use crate::app::state::State;
-use crate::app::talk;
 use crate::app::update::Effect;
 use crate::inspect::{Role, named};
 use crate::story::Step;
 use crate::train::config::{RunConfig, Start};
 use crate::train::history::Before;
 use crate::train::history::Shared;
-use crate::worker::{BeforeAfter, BeforeAfterRequest, Job, Unknown};
+use crate::worker::{BeforeAfterRequest, Job};
 use std::sync::Arc;
 
 /// What the open student detects just now, where it is the one that the run starts from.

@@ -6,23 +6,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::derive::imitation;
+use crate::app::derive;
 use crate::app::io::Errand;
 use crate::app::measures::Measures;
 use crate::app::run::{OpenThings, RunTab};
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, Overlay, State};
 use crate::app::update::{Effect, reports};
 use crate::app::view::Pin;
-use crate::app::{before_after, figure, talk};
-use crate::geometry::Size;
-use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
+use crate::inspect::{Role, SceneRequest, mask_anchors};
 use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::{AnchorScale, default_anchors};
 
 /// Brings requests and everything computed here into line with the state.
 pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_anchors(state);
-    imitation::follow_loss(state, effects);
+    super::imitation::follow_loss(state, effects);
     follow_scene(state, effects);
     follow_field(state, effects);
     follow_comparison(state, effects);
@@ -31,8 +29,8 @@ pub fn follow(state: &mut State, effects: &mut Vec<Effect>) {
     follow_form(state, effects);
     follow_batch(state, effects);
     follow_runs(state, effects);
-    talk::follow(state);
-    before_after::follow(state, effects);
+    super::talk::follow(state);
+    super::before_after::follow(state, effects);
     follow_figure(state, effects);
 }
 
@@ -46,7 +44,7 @@ fn follow_figure(state: &mut State, effects: &mut Vec<Effect>) {
         state.figure.asked_folder = true;
         effects.push(Effect::Ask(Errand::FindFigureFolder));
     }
-    if let Some((what, look, serial)) = figure::wanted_preview(state) {
+    if let Some((what, look, serial)) = derive::figure::wanted_preview(state) {
         effects.push(Effect::Send(Job::FigurePreview { what: Arc::new(what), look, serial }));
     }
 }
@@ -86,12 +84,6 @@ fn follow_anchors(state: &mut State) {
     }
 }
 
-/// The input that both models can take: whole cells of the largest stride of either.
-pub(super) fn input_size(state: &State) -> Size {
-    let of_models = Role::ALL.into_iter().filter_map(|role| state.model(role).anchors()).flatten();
-    Size::square(state.input_side.next_multiple_of(input_multiple(of_models)))
-}
-
 fn follow_scene(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(scene) = state.runs.replay().map(|replay| Arc::clone(&replay.scene)) {
         if state.scene.as_ref().is_none_or(|shown| !Arc::ptr_eq(shown, &scene)) {
@@ -106,7 +98,7 @@ fn follow_scene(state: &mut State, effects: &mut Vec<Effect>) {
     }
     let Some(image) = state.image.clone() else { return };
     let request =
-        SceneRequest { image, labels: state.labels.clone(), names: state.names().to_vec(), input: input_size(state) };
+        SceneRequest { image, labels: state.labels.clone(), names: state.names().to_vec(), input: state.input_size() };
     if state.requested.scene.as_ref() != Some(&request) {
         state.scene_error = None;
         state.requested.scene = Some(request.clone());
@@ -199,7 +191,7 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
         imitation: state.imitation.clone(),
     };
     state.runs.form.follow(&open);
-    state.runs.form.refusal = imitation::refusal_of_run(state);
+    state.runs.form.refusal = derive::imitation::refusal_of_run(state);
     let campaign = &state.runs.form.campaign;
     let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();
     if is_set_up && !state.runs.asked_out && campaign.out.as_os_str().is_empty() {
@@ -265,12 +257,12 @@ mod tests {
     #[test]
     fn the_input_is_whole_cells_of_the_largest_stride_of_either_model() {
         let mut state = State { input_side: 416, ..State::default() };
-        assert_eq!(input_size(&state), Size::square(416));
+        assert_eq!(state.input_size(), Size::square(416));
         *state.model_mut(Role::Teacher) = loading(vec![AnchorScale { stride: 64, anchors: vec![] }]);
-        assert_eq!(input_size(&state), Size::square(448));
+        assert_eq!(state.input_size(), Size::square(448));
         // What a file claims is bounded.
         *state.model_mut(Role::Student) = loading(vec![AnchorScale { stride: u32::MAX, anchors: vec![] }]);
-        assert_eq!(input_size(&state), Size::square(1024));
+        assert_eq!(state.input_size(), Size::square(1024));
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! The loss that fits the two models.
 
+use crate::app::derive::imitation::{reason, refused};
 use crate::app::messages::Level;
 use crate::app::state::State;
 use crate::app::update::{Effect, tell};
-use crate::imitation::choice::{Loss, Mismatch, default_loss, heads_mismatch, loss_mismatch};
-use crate::inspect::Role;
-use crate::language::{t, tr};
-use std::path::Path;
+use crate::imitation::choice::{default_loss, heads_mismatch, loss_mismatch};
+use crate::language::t;
 
 /// Until a person chooses one, the loss is the one that the two models call for. What keeps their heads from being compared
 /// is said once.

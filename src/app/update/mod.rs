@@ -15,20 +15,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::command::{Command, RunFile};
+use crate::app::derive;
 use crate::app::dialog::{PathKind, Wanted};
-use crate::app::figure::{self, FigureWhat};
+use crate::app::figure::FigureWhat;
 use crate::app::io::{Answer, Errand};
 use crate::app::measures::cell_at;
 use crate::app::messages::{Level, Message};
 use crate::app::run::search::SearchForm;
 use crate::app::run::{MOST_SEEDS, RunTab};
-use crate::app::session::{self, Session};
+use crate::app::session::Session;
 use crate::app::settings::Settings;
 use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::tour::Stop;
-use crate::app::update::follow;
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
-use crate::app::{before_after, survey, talk};
 use crate::figure::curves::{CurveExport, CurveView};
 use crate::files::file_name;
 use crate::imitation::mask::{Psi, ScaleMask};
@@ -56,7 +55,7 @@ pub fn apply(state: &mut State, command: Command) -> Vec<Effect> {
     }
     let mut effects = Vec::new();
     change(state, command, &mut effects);
-    wants::follow(state, &mut effects);
+    follow::follow(state, &mut effects);
     effects
 }
 
@@ -99,7 +98,7 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
         }
         Answer::Failed { what, message } => tell(state, Level::Error, what, message, &mut effects),
     }
-    wants::follow(state, &mut effects);
+    follow::follow(state, &mut effects);
     effects
 }
 
@@ -270,13 +269,13 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         // What these mean depends on the screen: the ui has turned them into a camera and a range.
         Command::ZoomBy(_) | Command::ToggleRange => {}
         Command::Hover(hover) => state.hover = hover,
-        Command::Pin(pin) => state.pin = pin.filter(|pin| wants::has_cell(state, *pin)),
+        Command::Pin(pin) => state.pin = pin.filter(|pin| follow::has_cell(state, *pin)),
         Command::TogglePin => {
             state.pin = if state.pin.is_some() { None } else { pointed(state).or_else(|| fitting(state)) }
         }
         Command::StepPin(rows, cols) => {
             let next = state.pin.and_then(|pin| stepped_pin(pin, rows, cols));
-            state.pin = next.filter(|pin| wants::has_cell(state, *pin)).or(state.pin);
+            state.pin = next.filter(|pin| follow::has_cell(state, *pin)).or(state.pin);
         }
 
         Command::ToggleRunPanel => state.runs.open ^= true,
@@ -373,7 +372,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             effects.push(Effect::Ask(Errand::SaveCurves(Box::new(CurveExport::of(state.runs.curves(), plot)))));
         }
         Command::StartSurvey => {
-            if let Ok(request) = survey::wanted(state) {
+            if let Ok(request) = derive::survey::wanted(state) {
                 state.survey.asked = Some(request.clone());
                 effects.push(Effect::Send(Job::Survey(Box::new(request))));
             }
@@ -418,11 +417,11 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             entered(state);
         }
         Command::StepTalk(steps) => {
-            state.talk.go(steps, talk::steps(state));
+            state.talk.go(steps, derive::talk::steps(state));
             entered(state);
         }
         Command::SeekTalk(index) => {
-            state.talk.seek(index, talk::steps(state));
+            state.talk.seek(index, derive::talk::steps(state));
             entered(state);
         }
         Command::BlankTalk => state.talk.blank ^= true,
@@ -462,20 +461,20 @@ fn open_figure(state: &mut State, what: Option<FigureWhat>) {
         state.overlay = None;
         return;
     }
-    let Some(what) = what.or_else(|| figure::first_possible(state)) else { return };
+    let Some(what) = what.or_else(|| derive::figure::first_possible(state)) else { return };
     (state.figure.sheet.what, state.figure.sheet.name, state.figure.outcome) = (what, None, None);
     state.overlay = Some(Overlay::Figure);
 }
 
 fn write_figure(state: &mut State, effects: &mut Vec<Effect>) {
     let sheet = &state.figure.sheet;
-    let Ok(what) = figure::drawing(state, sheet.what) else { return };
+    let Ok(what) = derive::figure::drawing(state, sheet.what) else { return };
     let settings = &sheet.settings;
     effects.push(Effect::Send(Job::Figure(FigureJob {
         what: Arc::new(what),
         choice: settings.choice.clone(),
         folder: settings.folder.clone(),
-        name: state.figure.name(state).trim().to_owned(),
+        name: derive::figure::name(state).trim().to_owned(),
         replace: settings.replace,
     })));
     state.figure.outcome = None;

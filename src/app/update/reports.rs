@@ -24,7 +24,7 @@ const LISTED_WARNINGS: usize = 20;
 pub fn receive(state: &mut State, report: Report) -> Vec<Effect> {
     let mut effects = Vec::new();
     take(state, report, &mut effects);
-    wants::follow(state, &mut effects);
+    follow::follow(state, &mut effects);
     effects
 }
 

@@ -1,19 +1,14 @@
 //! A session comes back.
 
-use crate::app::command::{INPUT_SIZES, RunFile};
+use crate::app::command::INPUT_SIZES;
 use crate::app::dialog::Wanted;
 use crate::app::messages::Level;
-use crate::app::state::{ModelSlot, Overlay, State};
+use crate::app::session::{MAX_RUNS, Session};
+use crate::app::state::{Overlay, State};
 use crate::app::update::{Effect, open_image, open_labels, open_list, open_model, tell};
-use crate::app::view::ViewSettings;
-use crate::figure::curves::CurveView;
-use crate::files::{self, ReadError};
-use crate::imitation::choice::{Loss, MaskChoice, MaskSource};
-use crate::imitation::mask::{IouConvention, LevelRule, Psi};
-use crate::inspect::{AdapterChoice, ImitationChoice, LabelSource, Role, Tap};
+use crate::inspect::{AdapterChoice, Role};
 use crate::language::t;
-use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Opens what is there and asks for the rest.
 pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted, PathBuf)>, effects: &mut Vec<Effect>) {

@@ -1,12 +1,7 @@
 //! The talk stays on a step that there is.
 
-use crate::app::command::{Command, PSI_STEP};
+use crate::app::derive::talk::steps;
 use crate::app::state::State;
-use crate::inspect::{StorySource, usual_truth};
-use crate::story::{Step, StoryNumbers};
-use crate::train::history::Track;
-use egui::{Event, Key, KeyboardShortcut, Modifiers};
-use std::sync::Arc;
 
 /// The run that the stage is about may have been taken away.
 pub(super) fn follow(state: &mut State) {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use egui::{FontId, Label, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
 use super::{GAP, NUMBER};
+use crate::app::derive::talk;
 use crate::app::state::State;
-use crate::app::talk;
 use crate::files::file_name;
 use crate::inspect::DetectionView;
 use crate::language::{counted, t};
