@@ -11,7 +11,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use distillscope::app::view::{Camera, Hover, Layer, ViewSettings};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::ui::canvas::{Canvas, CanvasModel};
+use distillscope::ui::canvas::Canvas;
+use distillscope::ui::canvas::model::CanvasModel;
 use distillscope::ui::style;
 use distillscope::yolo::anchors::AnchorScale;
 

@@ -41,6 +41,7 @@
 //! - Files are written whole or not at all.
 
 pub mod app;
+pub mod axis;
 pub mod bench;
 pub mod cli;
 pub mod colormap;

@@ -1,6 +1,5 @@
 //! What a file dialog is opened for, and what a path turns out to be.
 
-use crate::app::command::RunFile;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::inspect::Role;
 use crate::language::t;
@@ -105,4 +104,20 @@ pub enum PathKind {
     Replay,
     Missing,
     Unknown,
+}
+
+/// What a run needs from the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunFile {
+    Data,
+    Teacher,
+    Student,
+    Hyp,
+    Out,
+    /// The folder of an earlier run.
+    Earlier,
+    /// The folder for the results of a search.
+    SearchOut,
+    /// The folder of an earlier search.
+    EarlierSearch,
 }

@@ -3,25 +3,9 @@
 use std::collections::VecDeque;
 
 use crate::app::command::Command;
+use crate::app::level::Level;
 use crate::format::outside;
-use crate::language::{key, t};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    Info,
-    Warning,
-    Error,
-}
-
-impl Level {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Info => key!("note"),
-            Self::Warning => key!("warning"),
-            Self::Error => key!("error"),
-        }
-    }
-}
+use crate::language::t;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::command::RunFile;
-use crate::app::dialog::Wanted;
+use crate::app::dialog::{RunFile, Wanted};
 use crate::app::state::{ModelSlot, State};
 use crate::app::view::ViewSettings;
 use crate::figure::curves::CurveView;

@@ -2,7 +2,8 @@
 
 use super::layout::{BAR, INK, NOTE, Svg, WEAK, hex};
 use super::spec::Heatmap;
-use super::text::{Text, round_ticks};
+use super::text::Text;
+use crate::axis::round_ticks;
 use crate::colormap::ColorMap;
 use crate::format::significant;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::axis::AxisScale;
 use super::plot::{PlotFigure, PlotLine, PlotPanel};
+use crate::axis::AxisScale;
 use crate::format::significant;
 use crate::language::t;
 use crate::palette;

@@ -5,7 +5,6 @@
 //! written. [`inspection`] knows which figures an inspection has, [`shown`] that of the view in the window, [`story`] those
 //! of a talk. Text is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
 
-pub mod axis;
 mod bar;
 mod choice;
 pub mod curves;

@@ -1,11 +1,11 @@
 //! Figures of curves: panels with axes, units and one legend.
 
-use super::axis::{AxisScale, ticks};
 use super::layout::{HAIRLINE, INK, Svg, WEAK, heading_of, hex};
 use super::look::Look;
 use super::spec::Lead;
 use super::svg::{Figure, FigureError};
 use super::text::{Text, widths};
+use crate::axis::{AxisScale, ticks};
 use crate::colormap::NOT_FINITE;
 
 const GAP: f32 = 32.0;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::axis::AxisScale;
 use super::plot::{PlotFigure, PlotLine, PlotPanel};
+use crate::axis::AxisScale;
 use crate::imitation::mask::{LevelRule, Psi};
 use crate::language::key;
 use crate::palette::{self, Palette};

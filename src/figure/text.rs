@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 
 use resvg::usvg::{self, fontdb};
 
-use crate::format::significant;
 
 /// What a viewer that lacks the bundled font falls back to stands behind it: fonts of about its widths first. Fonts are
 /// not embedded: two faces of Roboto weigh more than most figures, and neither librsvg nor Inkscape reads a font inside an
@@ -139,28 +138,6 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-/// Round numbers strictly inside a range, about `wanted` of them, and how they are written.
-pub(super) fn round_ticks(low: f64, high: f64, wanted: usize) -> Vec<(f64, String)> {
-    let span = high - low;
-    if !(span > 0.0 && span.is_finite()) || wanted == 0 {
-        return Vec::new();
-    }
-    let raw = span / wanted as f64;
-    let decade = 10_f64.powi(raw.log10().floor() as i32);
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&step| step >= raw * 0.999).unwrap_or(raw);
-    let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
-    let first = (low / step).ceil() as i64;
-    let last = (high / step).floor() as i64;
-    (first..=last.min(first.saturating_add(32)))
-        .map(|k| k as f64 * step)
-        .filter(|&tick| tick > low && tick < high)
-        .map(|tick| {
-            let plain = tick == 0.0 || (1e-4..1e6).contains(&tick.abs());
-            (tick, if plain { format!("{tick:.decimals$}").replace('-', "−") } else { significant(tick) })
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::app::command::RunFile;
-use crate::app::dialog::{PathKind, Wanted};
+use crate::app::dialog::{PathKind, RunFile, Wanted};
 use crate::app::io::{Answer, Errand};
 use crate::app::session::Session;
 use crate::dataset::IMAGE_EXTENSIONS;

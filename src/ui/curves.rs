@@ -6,7 +6,7 @@ use egui::Color32;
 use egui_plot::PlotPoint;
 
 use crate::app::run::Runs;
-use crate::figure::axis::AxisScale;
+use crate::axis::AxisScale;
 use crate::figure::curves::Line;
 use crate::palette::{self, Palette};
 use crate::train::history::{Missing, Plot, Window, decimate, moving_average, span};

@@ -33,12 +33,13 @@ use crate::app::derive::explain::Explained;
 use crate::app::settings::WindowLayout;
 use crate::app::state::{Overlay, State};
 use crate::app::tour::Stop;
-use crate::app::view::{RangeMode, ViewSettings};
+use crate::app::view::RangeMode;
 use crate::files::file_name;
 use crate::glossary::Term;
 use crate::inspect::Role;
 use crate::language::{key, t, tr};
 use crate::palette;
+use crate::ui::canvas::model::canvas_model;
 
 /// What the panels keep between frames: textures, scroll positions, what is being typed.
 #[derive(Default)]
@@ -161,30 +162,6 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
         memory.finder.close();
     }
     commands
-}
-
-/// What the canvas draws.
-fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Option<&'a str>) -> canvas::CanvasModel<'a> {
-    canvas::CanvasModel {
-        scene: state.scene.as_ref(),
-        anchors: state.scales(),
-        field: state.field.as_ref(),
-        mask: state.mask.as_deref(),
-        mask_version: state.mask_version,
-        comparison: state.comparison.as_ref(),
-        measures: state.measures.as_ref(),
-        weighed: state.shows_weights().then_some(state.imitation.mask.source),
-        found: None,
-        view,
-        moment: state.runs.moment().map(|(snapshot, _)| snapshot),
-        run: state.runs.playback.and_then(|playback| state.runs.track(playback.track)).map(|track| &**track),
-        pull: None,
-        camera: state.camera,
-        hover: state.hover,
-        pin: state.pin,
-        solo: state.solo,
-        message,
-    }
 }
 
 /// What is under way or went wrong in the middle of the window.

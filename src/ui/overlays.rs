@@ -4,7 +4,8 @@ use egui::{Align2, Button, Frame, Id, Label, Modal, RichText, ScrollArea, Ui, ve
 
 use crate::app::command::Command;
 use crate::app::frames::FRAME_GOAL;
-use crate::app::messages::{Level, ago};
+use crate::app::level::Level;
+use crate::app::messages::ago;
 use crate::app::state::{Overlay, State};
 use crate::files::file_name;
 use crate::inspect::Role;

@@ -4,7 +4,7 @@
 use egui::{Align2, Area, Frame, Id, Label, Order, RichText, Ui};
 
 use crate::app::command::Command;
-use crate::app::messages::Level;
+use crate::app::level::Level;
 use crate::app::state::State;
 use crate::language::t;
 use crate::palette::Palette;

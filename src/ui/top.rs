@@ -4,7 +4,8 @@ use egui::containers::menu::MenuBar;
 use egui::{Align, Button, Layout, RichText, ThemePreference, Ui};
 
 use crate::app::command::label::kind_name;
-use crate::app::command::{Command, INPUT_SIZES, RunFile};
+use crate::app::command::{Command, INPUT_SIZES};
+use crate::app::dialog::RunFile;
 use crate::app::figure::FigureWhat;
 use crate::app::run::RunTab;
 use crate::app::state::{Activity, Overlay, State};

@@ -6,8 +6,9 @@ use std::process::Command as Process;
 use std::sync::Arc;
 
 use distillscope::app::run::RunTab;
+use distillscope::app::update::effect::Effect;
 use distillscope::app::view::Layer;
-use distillscope::app::{Command, Effect, Settings, apply};
+use distillscope::app::{Command, Settings, apply};
 use distillscope::imitation::choice::{Loss, MaskSource};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouField, LevelRule};

@@ -90,7 +90,7 @@ impl Window {
         let app = self.harness.state_mut().as_mut().expect("an app");
         let effects = distillscope::app::apply(&mut app.state, command);
         for effect in effects {
-            if let distillscope::app::Effect::Send(job) = effect {
+            if let distillscope::app::update::effect::Effect::Send(job) = effect {
                 self.fake.send(job);
             }
         }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use distillscope::app::update::effect::Effect;
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::{Command, Effect, ModelSlot, Overlay, Settings, State, apply};
+use distillscope::app::{Command, ModelSlot, Overlay, Settings, State, apply};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;

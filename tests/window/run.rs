@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use distillscope::app::run::{Form, Progress, RunTab};
+use distillscope::app::update::effect::Effect;
 use distillscope::app::view::Layer;
-use distillscope::app::{Command, Effect, Level, Overlay, Settings, apply};
+use distillscope::app::{Command, Level, Overlay, Settings, apply};
 use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
 use distillscope::figure::curves::{CurveView, levels};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use distillscope::app::run::RunTab;
-use distillscope::app::{Command, Effect, Level, Settings, apply};
+use distillscope::app::update::effect::Effect;
+use distillscope::app::{Command, Level, Settings, apply};
 use distillscope::imitation::loss::Loss;
 use distillscope::shell::{App, Backend};
 use distillscope::train::config::{Campaign, ImitationConfig, Lambda, Length, RunConfig};

@@ -2,7 +2,8 @@
 
 use egui::ThemePreference;
 
-use super::{Command, INPUT_SIZES, PAGE, PSI_STEP, RunFile};
+use super::super::dialog::RunFile;
+use super::{Command, INPUT_SIZES, PAGE, PSI_STEP};
 use crate::app::figure::FigureWhat;
 use crate::app::run::RunTab;
 use crate::app::state::State;

@@ -2,7 +2,8 @@
 
 use egui::ThemePreference;
 
-use super::{Command, RunFile};
+use super::super::dialog::RunFile;
+use super::Command;
 use crate::app::figure::FigureWhat;
 use crate::app::view::{Camera, ChannelView, Pin, RangeMode, ScaleChoice};
 use crate::files::file_name;

@@ -17,6 +17,7 @@ use egui::ThemePreference;
 
 pub use crate::files::file_name;
 
+use crate::app::dialog::RunFile;
 use crate::app::dialog::Wanted;
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::run::RunTab;
@@ -217,22 +218,6 @@ pub enum Command {
     /// Closes what lies over the window, else ends a solo.
     Dismiss,
     Quit,
-}
-
-/// What a run needs from the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunFile {
-    Data,
-    Teacher,
-    Student,
-    Hyp,
-    Out,
-    /// The folder of an earlier run.
-    Earlier,
-    /// The folder for the results of a search.
-    SearchOut,
-    /// The folder of an earlier search.
-    EarlierSearch,
 }
 
 /// Input sides on offer, in px.

@@ -1,6 +1,7 @@
 //! What commands do, in a sentence each.
 
-use super::{Command, RunFile};
+use super::super::dialog::RunFile;
+use super::Command;
 use crate::app::figure::FigureWhat;
 use crate::app::run::RunTab;
 use crate::glossary::Term;

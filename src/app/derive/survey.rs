@@ -53,8 +53,9 @@ impl State {
 pub(super) mod tests {
     use super::*;
     use crate::app::command::Command;
+    use crate::app::update::apply;
+    use crate::app::update::effect::Effect;
     use crate::app::update::reports::receive;
-    use crate::app::update::{Effect, apply};
     use crate::dataset::{Label, Sample, Samples};
     use crate::geometry::{BoundingBox, Size};
     use crate::survey::survey;

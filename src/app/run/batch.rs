@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::run::Form;
-use crate::app::run::form::Field;
+use crate::app::run::form::{Field, Form};
 use crate::worker::{BatchPreview, BatchRequest};
 
 #[derive(Clone, Debug, Default)]
@@ -75,7 +74,7 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::run::OpenThings;
+    use crate::app::run::form::OpenThings;
     use crate::geometry::Size;
 
     #[test]

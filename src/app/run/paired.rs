@@ -1,6 +1,6 @@
 //! What pairs have found: each run's accuracy, and the verdict, as `comparison.json` has them.
 
-use crate::app::run::said;
+use crate::app::run::note::said;
 use crate::language::{t, tr};
 use crate::train::comparison::{Accuracy, Comparison, RunResult};
 use crate::train::event::Arm;

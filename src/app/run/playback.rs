@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::app::run::Runs;
+use crate::app::run::runs::Runs;
 use crate::train::event::Snapshot;
 
 /// Seconds from one map to the next while they play.

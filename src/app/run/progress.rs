@@ -1,7 +1,8 @@
 //! How far a campaign is, how fast it goes, how long it still takes.
 
-use crate::app::messages::Level;
-use crate::app::run::{Runs, said};
+use crate::app::level::Level;
+use crate::app::run::note::said;
+use crate::app::run::runs::Runs;
 use crate::language::t;
 use crate::train::event::Outcome;
 use crate::train::history::Track;

@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::app::run::Runs;
 use crate::app::run::playback::Playback;
+use crate::app::run::runs::Runs;
 use crate::train::config::{ImitationConfig, RunConfig};
 use crate::train::event::RunEvent;
-use crate::train::history::Shared;
-use crate::train::history::Track;
+use crate::train::history::{Shared, Track};
 use crate::train::replay::Replay;
 
 impl Runs {

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::app::messages::Level;
-use crate::app::run::{Note, clock};
+use crate::app::level::Level;
+use crate::app::run::note::Note;
+use crate::app::run::progress::clock;
 use crate::imitation::choice::{Loss, MaskSource, Reads};
 use crate::language::{counted, t, tr};
 use crate::train::config::{Lambda, RunConfig};

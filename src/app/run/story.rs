@@ -1,9 +1,8 @@
 //! A run in a few numbers, for the story.
 
-use crate::app::run::Runs;
+use crate::app::run::runs::Runs;
 use crate::story::StoryRun;
-use crate::train::history::Track;
-use crate::train::history::verdict;
+use crate::train::history::{Track, verdict};
 
 impl Runs {
     /// The run with its baseline, and with the verdict of the pairs beside it.

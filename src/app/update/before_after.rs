@@ -2,12 +2,11 @@
 
 use crate::app::derive::talk;
 use crate::app::state::State;
-use crate::app::update::Effect;
+use crate::app::update::effect::Effect;
 use crate::inspect::{Role, named};
 use crate::story::Step;
 use crate::train::config::{RunConfig, Start};
-use crate::train::history::Before;
-use crate::train::history::Shared;
+use crate::train::history::{Before, Shared};
 use crate::worker::{BeforeAfterRequest, Job};
 use std::sync::Arc;
 

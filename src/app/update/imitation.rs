@@ -1,9 +1,9 @@
 //! The loss that fits the two models.
 
 use crate::app::derive::imitation::{reason, refused};
-use crate::app::messages::Level;
+use crate::app::level::Level;
 use crate::app::state::State;
-use crate::app::update::{Effect, tell};
+use crate::app::update::effect::{Effect, tell};
 use crate::imitation::choice::{default_loss, heads_mismatch, loss_mismatch};
 use crate::language::t;
 

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crate::app::command::Command;
 use crate::app::dataset::Thumbnail;
-use crate::app::messages::Level;
+use crate::app::level::Level;
 use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
 use crate::app::survey::Surveyed;
-use crate::app::update::{Effect, follow, models_changed, select, tell, tell_with};
+use crate::app::update::effect::{Effect, tell, tell_with};
+use crate::app::update::follow;
+use crate::app::update::open::{models_changed, select};
 use crate::app::view::{Camera, Layer};
 use crate::dataset::Warning;
 use crate::files::file_name;

@@ -2,10 +2,11 @@
 
 use crate::app::command::INPUT_SIZES;
 use crate::app::dialog::Wanted;
-use crate::app::messages::Level;
+use crate::app::level::Level;
 use crate::app::session::{MAX_RUNS, Session};
 use crate::app::state::{Overlay, State};
-use crate::app::update::{Effect, open_image, open_labels, open_list, open_model, tell};
+use crate::app::update::effect::{Effect, tell};
+use crate::app::update::open::{open_image, open_labels, open_list, open_model};
 use crate::inspect::{AdapterChoice, Role};
 use crate::language::t;
 use std::path::PathBuf;

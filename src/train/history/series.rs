@@ -1,6 +1,6 @@
 //! From a series to what a plot draws: the moving average, and few enough points. Numbers alone.
 
-use crate::figure::axis::AxisScale;
+use crate::axis::AxisScale;
 
 /// The exponential moving average without its bias towards the start: Σ wᵗ⁻ⁱ·yᵢ / Σ wᵗ⁻ⁱ over the finite yᵢ with i ≤ t.
 /// NaN where y is not finite; a weight of 0 gives y.

@@ -19,7 +19,7 @@ use crate::inspect::{
 };
 use crate::language::{counted, key, t, tr};
 use crate::train::event::Snapshot;
-use crate::ui::canvas::CanvasModel;
+use crate::ui::canvas::model::CanvasModel;
 use crate::ui::canvas::outline::{Edge, outline};
 
 /// A shared record, told from every other one.

@@ -6,6 +6,7 @@
 
 mod layout;
 pub(super) mod maps;
+pub mod model;
 mod outline;
 pub(super) mod overlay;
 mod pane;
@@ -24,63 +25,18 @@ use egui::{
 use image::RgbImage;
 
 use crate::app::command::Command;
-use crate::app::measures::Measures;
-use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice, ViewSettings};
+use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice};
 use crate::geometry::Size;
-use crate::imitation::choice::MaskSource;
-use crate::imitation::mask::{ImitationMask, IouField};
-use crate::inspect::{Comparison, DetectionView, ScalePull, Scene};
+use crate::inspect::Scene;
 use crate::language::t;
 use crate::palette::{self, Palette};
-use crate::train::event::Snapshot;
-use crate::train::history::Track;
+use crate::ui::canvas::model::CanvasModel;
 use crate::ui::style;
-use crate::yolo::anchors::AnchorScale;
 use pane::{FOOT, HEAD, Pane, PaneMemory, Parts};
 use projection::{Projection, cell_at};
 
 /// Points of scrolling that zoom by e.
 const SCROLL_PER_E: f32 = 240.0;
-
-/// What the canvas draws. The scales of field and mask are in the order of the anchors.
-#[derive(Clone, Copy)]
-pub struct CanvasModel<'a> {
-    pub scene: Option<&'a Arc<Scene>>,
-    pub anchors: &'a [AnchorScale],
-    pub field: Option<&'a Arc<IouField>>,
-    /// Of all ground truths; what a soloed one marks follows from it and the field.
-    pub mask: Option<&'a ImitationMask>,
-    /// Changes whenever the mask does.
-    pub mask_version: u64,
-    pub comparison: Option<&'a Arc<Comparison>>,
-    /// What the imitation loss says of the comparison.
-    pub measures: Option<&'a Measures>,
-    /// How much each cell counts stands in the place of the IoU mask.
-    pub weighed: Option<MaskSource>,
-    /// Detections of a student in place of the comparison's, by name; the ground truths step back.
-    pub found: Option<&'a [DetectionView]>,
-    /// A moment of a run, whose maps take the place of the comparison's difference.
-    pub moment: Option<&'a Arc<Snapshot>>,
-    /// The run that it is of.
-    pub run: Option<&'a Track>,
-    /// How a loss pulls at the raw heads, in the place of the difference.
-    pub pull: Option<Pull<'a>>,
-    pub view: &'a ViewSettings,
-    pub camera: Camera,
-    pub hover: Option<Hover>,
-    /// The cell that is explained, marked in every pane.
-    pub pin: Option<Pin>,
-    pub solo: Option<usize>,
-    /// What is under way or missing: all there is to see without a scene, a note at the foot with one.
-    pub message: Option<&'a str>,
-}
-
-#[derive(Clone, Copy)]
-pub struct Pull<'a> {
-    pub maps: &'a Arc<Vec<ScalePull>>,
-    pub caption: &'a str,
-    pub unit: &'static str,
-}
 
 /// The photograph as a texture.
 struct Photograph {

@@ -3,7 +3,7 @@
 use egui::{Align, Button, Color32, Label, Layout, ProgressBar, Rect, RichText, Ui};
 
 use crate::app::command::Command;
-use crate::app::messages::Level;
+use crate::app::level::Level;
 use crate::app::run::{Progress, RunTab, clock};
 use crate::language::{t, tr};
 use crate::palette::Palette;

@@ -8,10 +8,11 @@ use egui::{
 };
 use egui_plot::{FilledArea, LineStyle, PlotBounds, PlotPoints, PlotTransform};
 
-use crate::app::command::{Command, RunFile};
+use crate::app::command::Command;
+use crate::app::dialog::RunFile;
 use crate::app::figure::FigureWhat;
 use crate::app::run::Runs;
-use crate::figure::axis::AxisScale;
+use crate::axis::AxisScale;
 use crate::figure::curves::{CurveView, Line, TeacherLevel, lambda_note, levels, lines};
 use crate::format::significant;
 use crate::language::{counted, t, tr};

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use egui::{FontId, Vec2};
 use egui_plot::{AxisHints, GridInput, GridMark, Plot};
 
-use crate::figure::axis::{AxisScale, ticks};
+use crate::axis::{AxisScale, ticks};
 use crate::palette::{self, Palette};
 
 /// Points between two ticks of the y axis, at least.

@@ -2,7 +2,8 @@
 
 use egui::{Button, Color32, Label, Painter, Rect, RichText, ScrollArea, Sense, Shape, Stroke, Ui, WidgetInfo, vec2};
 
-use crate::app::command::{Command, RunFile};
+use crate::app::command::Command;
+use crate::app::dialog::RunFile;
 use crate::app::state::State;
 use crate::figure::curves::color_of;
 use crate::language::t;

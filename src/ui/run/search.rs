@@ -7,10 +7,12 @@ use egui::{
 };
 use egui_plot::{PlotBounds, PlotPoint, PlotPoints};
 
-use crate::app::command::{Command, RunFile};
+use crate::app::command::Command;
+use crate::app::dialog::RunFile;
+use crate::app::run::clock;
+use crate::app::run::said;
 use crate::app::run::search::{Row, SearchForm, Shown, in_full, in_words};
-use crate::app::run::{clock, said};
-use crate::figure::axis::AxisScale;
+use crate::axis::AxisScale;
 use crate::glossary::Term;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};

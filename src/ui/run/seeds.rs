@@ -2,7 +2,7 @@
 
 use egui::{Align2, FontId, Painter, Pos2, Rect, Response, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use crate::figure::axis::{AxisScale, ticks};
+use crate::axis::{AxisScale, ticks};
 use crate::language::t;
 use crate::palette::{self, Palette};
 use crate::train::verdict::{Says, Verdict};

@@ -7,8 +7,9 @@ use egui::{
     Button, CollapsingHeader, ComboBox, DragValue, Label, RichText, ScrollArea, TextEdit, Ui, UiBuilder, WidgetInfo,
 };
 
-use crate::app::command::{Command, RunFile};
+use crate::app::command::Command;
 use crate::app::derive::imitation::{reason, refused};
+use crate::app::dialog::RunFile;
 use crate::app::run::{Departure, Field, Problem};
 use crate::glossary::Term;
 use crate::imitation::choice::{Loss, MaskSource, Reads};

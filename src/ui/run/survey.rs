@@ -11,7 +11,7 @@ use crate::app::figure::FigureWhat;
 use crate::app::run::clock;
 use crate::app::state::State;
 use crate::app::survey::Surveyed;
-use crate::figure::axis::AxisScale;
+use crate::axis::AxisScale;
 use crate::figure::plot::PlotPanel;
 use crate::figure::survey::{Measure, panels, rule_color};
 use crate::format::significant;

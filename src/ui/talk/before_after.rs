@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use egui::{FontId, Label, Rect, RichText, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
-use super::{GAP, NUMBER};
+use super::stage::{GAP, NUMBER};
 use crate::app::derive::talk;
 use crate::app::state::State;
 use crate::files::file_name;

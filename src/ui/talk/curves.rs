@@ -3,7 +3,7 @@
 use egui::{Align2, FontId, Painter, Pos2, Rect, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use crate::app::run::Runs;
-use crate::figure::axis::AxisScale;
+use crate::axis::AxisScale;
 use crate::figure::curves::{Line, lines};
 use crate::format::tick;
 use crate::language::{t, tr};

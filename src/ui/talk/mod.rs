@@ -7,6 +7,7 @@ mod before_after;
 mod curves;
 mod picture;
 mod side;
+mod stage;
 mod text;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use egui::{
     vec2,
 };
 
+use crate::ui::canvas::Canvas;
 use crate::app::command::Command;
 use crate::app::derive::talk::{numbers, run, steps};
 use crate::app::state::State;
@@ -23,16 +25,14 @@ use crate::inspect::Role;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
-use crate::ui::canvas::Canvas;
 use crate::ui::canvas::projection::cell_at;
 use crate::ui::style;
+use crate::ui::talk::stage::{GAP, SENTENCE, follows_pointer, is_wide};
 use crate::ui::widgets::Panel;
 
 /// Sizes of type on the stage.
 const TITLE: f32 = 30.0;
-const SENTENCE: f32 = 18.0;
-const FORMULA: f32 = 18.0;
-const NUMBER: f32 = 16.0;
+
 const COUNTER: f32 = 15.0;
 const FACTS: f32 = 12.0;
 
@@ -43,7 +43,6 @@ const SIDE: f32 = 300.0;
 const BELOW: f32 = 108.0;
 /// The same with bars.
 const BELOW_BARS: f32 = 142.0;
-const GAP: f32 = 14.0;
 
 /// Seconds without a motion after which the cursor is out of sight.
 const REST: f32 = 3.0;
@@ -111,20 +110,6 @@ fn rest_cursor(ui: &Ui) {
 fn within(ui: &mut Ui, place: Rect, name: &str, add: impl FnOnce(&mut Ui)) -> f32 {
     let builder = UiBuilder::new().max_rect(place).id_salt(name).layout(Layout::top_down(Align::Min));
     ui.scope_builder(builder, add).response.rect.bottom()
-}
-
-/// Several pictures take the whole width and have their text below.
-const fn is_wide(step: Step) -> bool {
-    matches!(
-        step,
-        Step::ScaleAnchors
-            | Step::Union
-            | Step::Features
-            | Step::Difference
-            | Step::Inside
-            | Step::Loss
-            | Step::Answers
-    )
 }
 
 /// Where the picture stands, and where its text: beside it, or below.
@@ -211,10 +196,6 @@ fn pointed(state: &State) -> Option<(u32, usize, usize)> {
     let input = state.scene.as_ref()?.input_size();
     let (row, col) = cell_at(hover.x, hover.y, scale.stride, scale.shape(input.width, input.height))?;
     Some((scale.stride, row, col))
-}
-
-const fn follows_pointer(step: Step) -> bool {
-    matches!(step, Step::CellAnchors | Step::ScaleAnchors)
 }
 
 /// What stands in the way of a step, in a sentence: what is under way, what went wrong, or what has to be loaded.

@@ -2,7 +2,9 @@
 
 use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
 
-use super::{GAP, TalkMemory, before_after, follows_pointer, text};
+use super::TalkMemory;
+use super::stage::{GAP, follows_pointer};
+use super::{before_after, text};
 use crate::app::command::Command;
 use crate::app::derive::talk::truth;
 use crate::app::state::State;
@@ -12,12 +14,13 @@ use crate::geometry::BoundingBox;
 use crate::language::t;
 use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
+use crate::ui::canvas::Canvas;
 use crate::ui::canvas::maps::{MaskId, ShownMask};
+use crate::ui::canvas::model::{CanvasModel, Pull, canvas_model};
 use crate::ui::canvas::overlay::{self, Lines};
 use crate::ui::canvas::projection::Projection;
-use crate::ui::canvas::{Canvas, CanvasModel, Pull};
+use crate::ui::style;
 use crate::ui::widgets::Panel;
-use crate::ui::{canvas_model, style};
 
 /// The cells above the threshold, made again when ψ or the object changes.
 #[derive(Default)]

@@ -3,7 +3,8 @@
 use egui::{Align, Button, FontId, Label, Layout, Rect, RichText, Slider, Ui, UiBuilder, WidgetInfo, vec2};
 
 use super::picture::{gauge, is_of_one, shown_stride};
-use super::{FORMULA, NUMBER, before_after, is_wide, text};
+use super::stage::{FORMULA, NUMBER, is_wide};
+use super::{before_after, text};
 use crate::app::command::Command;
 use crate::app::derive::talk::steps;
 use crate::app::view::ScaleChoice;

@@ -2,7 +2,7 @@
 
 use egui::{Align, Color32, FontId, Label, Layout, Rect, RichText, Ui, UiBuilder, vec2};
 
-use super::SENTENCE;
+use super::stage::SENTENCE;
 use crate::palette::{self, Palette};
 
 /// Type smaller than this is not read from the back of a hall.

@@ -6,8 +6,9 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use distillscope::app::run::RunTab;
+use distillscope::app::update::effect::Effect;
 use distillscope::app::view::Layer;
-use distillscope::app::{AnchorOwner, Command, Effect, Settings, State, apply, receive};
+use distillscope::app::{AnchorOwner, Command, Settings, State, apply, receive};
 use distillscope::imitation::mask::IouField;
 use distillscope::shell::Options;
 use distillscope::train::event::Arm;

@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text::round_ticks;
-use crate::format;
+use crate::format::{self, significant};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,6 +54,28 @@ pub fn ticks(low: f64, high: f64, wanted: usize, scale: AxisScale) -> Vec<(f64, 
         .flat_map(|decade| digits.iter().map(move |digit| digit * 10_f64.powi(decade as i32)))
         .map(|value| (value.log10(), format::tick(value)))
         .filter(|(place, _)| *place > low && *place < high)
+        .collect()
+}
+
+/// Round numbers strictly inside a range, about `wanted` of them, and how they are written.
+pub fn round_ticks(low: f64, high: f64, wanted: usize) -> Vec<(f64, String)> {
+    let span = high - low;
+    if !(span > 0.0 && span.is_finite()) || wanted == 0 {
+        return Vec::new();
+    }
+    let raw = span / wanted as f64;
+    let decade = 10_f64.powi(raw.log10().floor() as i32);
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&step| step >= raw * 0.999).unwrap_or(raw);
+    let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
+    let first = (low / step).ceil() as i64;
+    let last = (high / step).floor() as i64;
+    (first..=last.min(first.saturating_add(32)))
+        .map(|k| k as f64 * step)
+        .filter(|&tick| tick > low && tick < high)
+        .map(|tick| {
+            let plain = tick == 0.0 || (1e-4..1e6).contains(&tick.abs());
+            (tick, if plain { format!("{tick:.decimals$}").replace('-', "−") } else { significant(tick) })
+        })
         .collect()
 }
 
