@@ -17,7 +17,7 @@ use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, ImitationChoice, LabelSource, Role, Tap};
 
 /// Of the form of the file.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// More than any session needs.
 const MAX_BYTES: u64 = 256 * 1024;
 /// Runs that are laid over one another again.

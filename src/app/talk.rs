@@ -40,3 +40,35 @@ pub fn zoom(window: egui::Vec2) -> f32 {
     let zoom = (window.x / STAGE[0]).min(window.y / STAGE[1]);
     if zoom.is_finite() { zoom.clamp(0.5, MOST_ZOOM) } else { 1.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_end_at_both_ends() {
+        let mut talk = TalkState::default();
+        let (with, without) = (Step::all(true), Step::all(false));
+        talk.go(-1, with);
+        assert_eq!(talk.step, Step::Image);
+        talk.go(1, with);
+        assert_eq!(talk.step, Step::CellAnchors);
+        talk.blank = true;
+        talk.seek(usize::MAX, with);
+        assert!(!talk.blank, "who goes on wants to be seen");
+        talk.go(1, with);
+        assert_eq!(talk.step, Step::BeforeAfter);
+        talk.seek(usize::MAX, without);
+        assert_eq!(talk.step, Step::Answers);
+    }
+
+    #[test]
+    fn type_has_the_same_share_of_every_screen() {
+        for (size, expected) in
+            [([1280.0, 720.0], 4.0 / 3.0), ([3840.0, 2160.0], 4.0), ([1024.0, 768.0], 1024.0 / 960.0)]
+        {
+            assert!((zoom(size.into()) - expected).abs() < 1e-6, "{size:?}");
+        }
+        assert_eq!(zoom(egui::Vec2::NAN), 1.0);
+    }
+}

@@ -55,6 +55,7 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::command::Command;
     use crate::app::state::State;
     use crate::app::update::apply;
 
@@ -94,17 +95,5 @@ mod tests {
         assert_eq!((state.tour, state.overlay), (Some(Stop::Images), None));
         apply(&mut state, Command::ToggleTalk);
         assert_eq!(state.tour, None);
-    }
-
-    #[test]
-    fn arrows_and_enter_go_on_and_escape_leaves() {
-        for key in [Key::ArrowRight, Key::ArrowDown, Key::Enter] {
-            assert_eq!(command_of(key), Some(Command::StepTour(1)));
-        }
-        for key in [Key::ArrowLeft, Key::ArrowUp] {
-            assert_eq!(command_of(key), Some(Command::StepTour(-1)));
-        }
-        assert_eq!(command_of(Key::Escape), Some(Command::LeaveTour));
-        assert_eq!(command_of(Key::S), None);
     }
 }

@@ -163,7 +163,7 @@ pub fn free_name(wished: &str, is_taken: impl Fn(&str) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use super::{FigureSpec, Lead, render};
+    use crate::figure::{FigureSpec, Lead, render};
 
     fn figure() -> Figure {
         let spec = FigureSpec {

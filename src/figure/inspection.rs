@@ -555,8 +555,8 @@ pub(super) fn label_entries(view: &InspectionView<'_>) -> Vec<LegendEntry> {
 
 #[cfg(test)]
 mod tests {
-    use super::render;
     use super::*;
+    use crate::figure::render;
 
     fn scale(name: &str, stride: u32, compared: bool) -> ScaleView {
         let side = 64 / stride as usize;

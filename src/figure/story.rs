@@ -319,8 +319,8 @@ fn signs(view: &StoryView<'_>, step: Step) -> Vec<LegendEntry> {
 mod tests {
     use image::RgbImage;
 
-    use super::inspection::{DifferenceView, FeatureView, LabelView, map};
     use super::*;
+    use crate::figure::inspection::{DifferenceView, FeatureView, LabelView, map};
     use crate::story::{Cell, PullShares, StoryScale, StoryTruth};
 
     /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.

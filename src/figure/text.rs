@@ -4,7 +4,6 @@ use std::sync::{Arc, OnceLock};
 
 use resvg::usvg::{self, fontdb};
 
-
 /// What a viewer that lacks the bundled font falls back to stands behind it: fonts of about its widths first. Fonts are
 /// not embedded: two faces of Roboto weigh more than most figures, and neither librsvg nor Inkscape reads a font inside an
 /// SVG. [`with_lengths`] keeps the layout with another font; where a viewer ignores that too (librsvg), a figure in
@@ -143,6 +142,8 @@ pub(super) fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axis::round_ticks;
+    use crate::format::significant;
 
     #[test]
     fn widths_come_from_the_bundled_fonts() {

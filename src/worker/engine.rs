@@ -151,6 +151,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::context::shared;
     use std::path::PathBuf;
     use std::time::Duration;
 

@@ -165,7 +165,7 @@ fn a_first_start_shows_what_start_would_train() {
         Job::Run { campaign, .. } => Some(campaign.clone()),
         _ => None,
     });
-    assert_eq!(ImitationChoice::of(&campaign.config.imitation), *window.choice());
+    assert_eq!(campaign.config.imitation.choice(), *window.choice());
 }
 
 #[test]

@@ -384,9 +384,9 @@ fn a_student_that_fell_below_its_start_is_told_once_and_in_amber() {
     let runs = &window.app().state.runs;
     let curve = runs.tracks[0].of(Plot::Map).nth(1).expect("mAP50-95");
     assert_eq!((&curve.steps[..], &curve.values[..]), (&[0.0, 10.0][..], &[0.3, 0.05][..]));
-    let teacher: Vec<_> = levels(runs, Plot::Map).into_iter().map(|level| (level.name, level.value)).collect();
+    let teacher: Vec<_> = levels(runs.curves(), Plot::Map).into_iter().map(|level| (level.name, level.value)).collect();
     assert_eq!(teacher, [("mAP50", 1.2), ("mAP50-95", 0.6)]);
-    assert!(levels(runs, Plot::Total).is_empty());
+    assert!(levels(runs.curves(), Plot::Total).is_empty());
     // A run that helped is no warning.
     window.set(Command::SetLanguage(LanguageChoice::Chinese));
     window.harness.get_by_label(

@@ -57,3 +57,26 @@ fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clicker_and_a_hand_go_forth_and_back() {
+        let of = |key| command_of(key, Modifiers::NONE);
+        for key in [Key::ArrowRight, Key::ArrowDown, Key::Space, Key::PageDown] {
+            assert_eq!(of(key), Some(Command::StepTalk(1)));
+        }
+        for key in [Key::ArrowLeft, Key::ArrowUp, Key::PageUp] {
+            assert_eq!(of(key), Some(Command::StepTalk(-1)));
+        }
+        assert_eq!(of(Key::End), Some(Command::SeekTalk(14)));
+        // What the sheet of keys says is what the keys do.
+        for shortcut in Command::BlankTalk.shortcuts() {
+            assert_eq!(command_of(shortcut.logical_key, shortcut.modifiers), Some(Command::BlankTalk));
+        }
+        assert_eq!(of(Key::Num1), None);
+        assert_eq!(command_of(Key::ArrowRight, Modifiers::SHIFT), None);
+    }
+}

@@ -27,3 +27,20 @@ const fn command_of(key: Key) -> Option<Command> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrows_and_enter_go_on_and_escape_leaves() {
+        for key in [Key::ArrowRight, Key::ArrowDown, Key::Enter] {
+            assert_eq!(command_of(key), Some(Command::StepTour(1)));
+        }
+        for key in [Key::ArrowLeft, Key::ArrowUp] {
+            assert_eq!(command_of(key), Some(Command::StepTour(-1)));
+        }
+        assert_eq!(command_of(Key::Escape), Some(Command::LeaveTour));
+        assert_eq!(command_of(Key::S), None);
+    }
+}

@@ -57,8 +57,12 @@ pub(super) mod tests {
     use crate::app::update::effect::Effect;
     use crate::app::update::reports::receive;
     use crate::dataset::{Label, Sample, Samples};
+    use crate::figure::survey::{Measure, panels};
     use crate::geometry::{BoundingBox, Size};
+    use crate::imitation::mask::{LevelRule, Psi};
+    use crate::palette;
     use crate::survey::survey;
+    use crate::survey::{ObjectSize, Survey};
     use crate::worker::{DatasetBrief, Job, Report};
     use std::ops::ControlFlow;
 

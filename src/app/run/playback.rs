@@ -97,7 +97,7 @@ impl Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::run::tests::{begun, started};
+    use crate::app::run::runs::tests::{begun, started};
     use crate::train::event::{Arm, RunEvent, RunId};
 
     const ID: RunId = RunId { seed: 0, arm: Arm::Imitation };

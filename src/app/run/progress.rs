@@ -128,7 +128,7 @@ impl Track {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::run::tests::{begun, started};
+    use crate::app::run::runs::tests::{begun, started};
     use crate::train::evaluate::Evaluation;
     use crate::train::event::{Arm, EpochRecord, RunEvent, RunId, StepRecord};
 

@@ -405,10 +405,11 @@ fn run_name(campaign: &Campaign, id: RunId, several: bool) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::train::config::RunConfig;
     use crate::train::event::{Arm, RunSummary, StepRecord};
+    use crate::train::history::Plot;
 
     fn id(seed: u64, arm: Arm) -> RunId {
         RunId { seed, arm }

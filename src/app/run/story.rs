@@ -22,7 +22,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::story::{Accuracy, RunLambda, RunSettings};
     use crate::train::config::RunConfig;
+    use crate::train::evaluate::Evaluation;
+    use crate::train::event::EpochRecord;
     use crate::train::event::{Arm, Outcome, RunEvent, RunId, StartRecord, StepRecord};
 
     fn evaluation(map: f64) -> Evaluation {

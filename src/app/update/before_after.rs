@@ -56,7 +56,9 @@ mod tests {
     use crate::app::update::apply;
     use crate::app::update::reports::receive;
     use crate::geometry::{BoundingBox, Letterbox, Size};
+    use crate::inspect::{DetectionView, Scene};
     use crate::train::event::EpochRecord;
+    use crate::worker::{BeforeAfter, Unknown};
     use crate::worker::{EarlierRun, JobKind, Report};
 
     fn scene() -> Arc<Scene> {

@@ -248,6 +248,7 @@ pub(super) fn has_cell(state: &State, pin: Pin) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Size;
     use crate::worker::ModelBrief;
 
     fn loading(anchors: Vec<AnchorScale>) -> ModelSlot {

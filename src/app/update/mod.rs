@@ -29,8 +29,8 @@ use crate::app::state::{ModelSlot, Overlay, State};
 use crate::app::tour::Stop;
 use crate::app::update::effect::{Effect, tell};
 use crate::app::update::open::{
-    forget_missing, list, models_changed, open_all, open_image, open_list, open_model, open_replays,
-    open_sample, open_search, picked, select,
+    forget_missing, list, models_changed, open_all, open_image, open_list, open_model, open_replays, open_sample,
+    open_search, picked, select,
 };
 use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
 use crate::figure::curves::{CurveExport, CurveView};

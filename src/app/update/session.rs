@@ -54,8 +54,14 @@ pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::dialog::RunFile;
+    use crate::app::session::VERSION;
+    use crate::app::state::ModelSlot;
     use crate::app::view::RangeMode;
+    use crate::imitation::choice::{Loss, MaskChoice, MaskSource};
     use crate::imitation::difference::DifferenceKind;
+    use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+    use crate::inspect::{ImitationChoice, Tap};
 
     fn read(text: &str) -> Result<Session, String> {
         let folder = tempfile::tempdir().expect("a folder");

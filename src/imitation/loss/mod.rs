@@ -209,7 +209,10 @@ mod tests {
     use super::*;
     use crate::geometry::{BoundingBox, Size};
     use crate::imitation::adapter::{Adapter, LeastSquares};
+    use crate::imitation::loss::terms::squared;
     use crate::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
+    use crate::yolo::anchors::AnchorScale;
+    use crate::yolo::loss::LossGains;
 
     const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 

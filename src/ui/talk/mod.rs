@@ -17,7 +17,6 @@ use egui::{
     vec2,
 };
 
-use crate::ui::canvas::Canvas;
 use crate::app::command::Command;
 use crate::app::derive::talk::{numbers, run, steps};
 use crate::app::state::State;
@@ -25,6 +24,7 @@ use crate::inspect::Role;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
+use crate::ui::canvas::Canvas;
 use crate::ui::canvas::projection::cell_at;
 use crate::ui::style;
 use crate::ui::talk::stage::{GAP, SENTENCE, follows_pointer, is_wide};
