@@ -6,31 +6,50 @@
 //!
 //! # Code map
 //!
-//! Plain numbers:
+//! From the bottom up; a module imports from what stands above it here, never from what stands below
+//! (`tests/architecture.rs` has the order, line by line).
+//!
+//! Plain numbers and text:
+//! - [`format`]: numbers as a person reads them, and text from outside on one line.
 //! - [`geometry`]: boxes, IoU, and the one transform between image px and input px.
 //! - [`grid`]: one scalar map, what a heatmap shows.
-//! - [`format`]: numbers as a person reads them.
-//! - [`story`]: the method told in steps, for talks and figures.
-//! - [`files`]: reading what a person names, regular files only and bounded.
+//! - [`axis`]: linear and logarithmic axes and their ticks.
+//! - [`colormap`]: the colours of maps.
 //! - [`draws`]: random numbers that follow from (seed, epoch, index).
+//! - [`language`]: sentences in English and Chinese.
+//! - [`glossary`]: the terms of the field, explained.
+//! - [`story`]: the method told in steps, for talks and figures.
+//! - [`files`]: what a person names is read bounded, what is written is written whole: files, tensors, TensorBoard.
 //!
 //! Data and models:
+//! - [`device`]: CUDA or CPU, and why.
 //! - [`dataset`]: images, labels (YOLO, VOC, COCO), data.yaml, listings, augmentation, training batches.
 //! - [`yolo`]: checkpoints (read as data, nothing in them is run), model spec, layers, network, decode and NMS.
-//! - [`imitation`]: IoU → threshold → mask, differences between features, the least-squares adapter.
-//! - [`device`]: CUDA or CPU, and why.
+//! - [`imitation`]: IoU → threshold ψ → mask, the losses, differences between features, the least-squares adapter.
 //! - [`survey`]: what every ψ and level rule mark over a whole dataset.
 //! - [`inspect`]: one image and two models → plain grids and tables.
-//! - [`train`]: a distillation run: configuration, loop, events, records, replays, evaluation; the search for a setting.
+//! - [`sample`]: where the sample session lies.
+//! - [`palette`]: who has which colour, on light and dark.
+//! - [`train`]: a distillation run: configuration, loop, events, records, curves, replays, evaluation, verdict; the search
+//!   for a setting.
 //! - [`preflight`]: the checks that a distillation distils.
 //! - [`bench`]: how fast this machine is at all of that.
-//!
-//! Outside:
+//! - [`figure`]: figures of inspections, stories, curves and surveys as SVG and PNG.
 //! - [`worker`]: long work on named threads; jobs in, reports out, the newest request wins.
-//! - [`export`]: figures (SVG, PNG), tensors (safetensors), atomic files.
-//! - [`cli`]: one file a subcommand.
-//! - [`app`]: the window's state, its commands, and how a command or a report changes the state.
+//!
+//! The window and the command line:
+//! - [`app`]: the window's state, its commands, what follows from the state and what changes it; no widget.
 //! - [`ui`]: widgets and panels; they draw the state and return commands.
+//! - [`shell`]: the window itself: it owns state, widgets' memory, workers and files.
+//! - [`cli`]: one file a subcommand.
+//!
+//! # A way through
+//!
+//! ψ: `ui` returns `Command::SetPsi` → `app::update` sets it and `app::update::follow` asks
+//! [`imitation::mask::IouField::mask`] for the mask → `ui::canvas` draws it. *Start*: `app::update` sends a job →
+//! `worker::runs` calls [`train::campaign`] → [`train::run`] trains and emits events → the worker reports them →
+//! [`train::history`] makes curves of them → `ui::run` draws those. Tensors are touched in [`yolo`], [`imitation`],
+//! [`inspect`], [`train`], [`preflight`] and [`bench`] alone.
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!
