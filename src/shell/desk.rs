@@ -2,11 +2,9 @@
 //! path is, and writing the settings.
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::app::dialog::{PathKind, RunFile, Wanted};
@@ -88,11 +86,11 @@ impl Desk {
                     | Wanted::FigureFolder
                     | Wanted::ForRun(RunFile::Out | RunFile::Earlier | RunFile::SearchOut | RunFile::EarlierSearch) => {
                         let picked = dialog.pick_folder();
-                        self.spawn(move || picked_answer(wanted, asked, block_on(picked)));
+                        self.spawn(move || picked_answer(wanted, asked, pollster::block_on(picked)));
                     }
                     _ => {
                         let picked = dialog.pick_file();
-                        self.spawn(move || picked_answer(wanted, asked, block_on(picked)));
+                        self.spawn(move || picked_answer(wanted, asked, pollster::block_on(picked)));
                     }
                 }
             }
@@ -153,7 +151,7 @@ impl Desk {
             .add_filter(format, &[extension]);
         let asked = Instant::now();
         let picked = dialog.save_file();
-        self.spawn(move || match block_on(picked) {
+        self.spawn(move || match pollster::block_on(picked) {
             Some(file) => Some(save(what, bytes, file.path())),
             None => no_dialog(asked),
         });
@@ -239,25 +237,6 @@ fn free_folder(folder: &Path, name: &str) -> PathBuf {
     names.into_iter().find(|path| !path.exists()).unwrap_or_else(|| folder.join(name))
 }
 
-/// Waits for a future on this thread.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,22 +288,5 @@ mod tests {
         }
         drop(desk);
         assert_eq!(std::fs::read_to_string(path).expect("a file"), "last");
-    }
-
-    #[test]
-    fn a_future_is_waited_for() {
-        let (sender, receiver) = channel();
-        let late = std::future::poll_fn(move |context| match receiver.try_recv() {
-            Ok(value) => Poll::Ready(value),
-            Err(_) => {
-                let (sender, waker) = (sender.clone(), context.waker().clone());
-                thread::spawn(move || {
-                    let _ = sender.send(7);
-                    waker.wake();
-                });
-                Poll::Pending
-            }
-        });
-        assert_eq!(block_on(late), 7);
     }
 }

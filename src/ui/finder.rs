@@ -103,42 +103,51 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, finder: &mut Finder) {
     }
 }
 
-/// The commands that fit a search, the best first. What cannot be had stands below what can.
+/// The commands that fit a search, the best first: what can be had above what cannot, and of equals what loses nothing above
+/// what closes or clears.
 fn search(state: &State, query: &str) -> Vec<Command> {
-    let mut found: Vec<(bool, i32, usize, Command)> = Command::catalogue(state)
+    let mut found: Vec<(bool, u32, bool, usize, Command)> = Command::catalogue(state)
         .into_iter()
         .enumerate()
         .filter(|(_, command)| !matches!(command, Command::TogglePalette | Command::Dismiss))
         .filter_map(|(place, command)| {
+            let of = |label: String| distance(query, &label, command.synonyms());
             // Who reads papers and code in English may search in it.
-            let english = within(Language::English, || command.label());
-            let score = score(query, &command.label()).max(score(query, &english))?;
-            Some((command.disabled(state).is_some(), -score, place, command))
+            let english = of(within(Language::English, || command.label()));
+            let distance = [of(command.label()), english].into_iter().flatten().min()?;
+            Some((command.disabled(state).is_some(), distance, command.takes_away(), place, command))
         })
         .collect();
-    found.sort_by_key(|(disabled, score, place, _)| (*disabled, *score, *place));
+    found.sort_by_key(|(disabled, distance, takes_away, place, _)| (*disabled, *distance, *takes_away, *place));
     found.into_iter().map(|(.., command)| command).collect()
 }
 
-/// How well a text fits a search whose letters it must contain in order; `None` when it does not. Letters at the
-/// beginning of words and in a row count more.
-fn score(query: &str, text: &str) -> Option<i32> {
-    let text: Vec<char> = text.to_lowercase().chars().collect();
-    let mut at = 0;
-    let mut total = 0;
-    let mut letters = 0;
-    let mut after_hit = false;
-    for letter in query.to_lowercase().chars().filter(|c| !c.is_whitespace()) {
-        let found = at + text[at..].iter().position(|&other| other == letter)?;
-        let begins = found == 0 || !text[found - 1].is_alphanumeric();
-        letters += 1;
-        total += 1 + if begins { 4 } else { 0 } + if after_hit && found == at { 3 } else { 0 };
-        total -= i32::try_from((found - at).min(8)).unwrap_or(8) / 4;
-        after_hit = true;
-        at = found + 1;
-    }
-    // Scattered letters are found in almost every label, and never meant.
-    (total >= letters).then_some(total)
+/// How far a search is from what it may mean; `None` where one of its words is not there. A word counts 0 where it begins a
+/// word of the label, 1 where it begins another name of the same thing, 4 inside a word, 9 with a slip of the finger.
+/// Scattered letters are found in almost every label and never meant.
+fn distance(query: &str, label: &str, synonyms: &str) -> Option<u32> {
+    let words = |text: &str| -> Vec<String> {
+        let text = text.to_lowercase();
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let (labels, others) = (words(label), words(synonyms));
+    let of_word = |word: &String| {
+        let begins = |known: &String| known.starts_with(word.as_str());
+        let slipped = |known: &String| {
+            let start: String = known.chars().take(word.chars().count()).collect();
+            word.len() >= 4 && strsim::osa_distance(&start, word) <= 1
+        };
+        if labels.iter().any(begins) {
+            Some(0)
+        } else if others.iter().any(begins) {
+            Some(1)
+        } else if (word.len() >= 3 || !word.is_ascii()) && labels.iter().any(|known| known.contains(word.as_str())) {
+            Some(4)
+        } else {
+            labels.iter().chain(&others).any(slipped).then_some(9)
+        }
+    };
+    words(query).iter().map(of_word).sum()
 }
 
 #[cfg(test)]
@@ -146,18 +155,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_must_come_in_order() {
-        assert!(score("lymk", "Layer: Mask").is_some());
-        assert_eq!(score("kyl", "Layer: Mask"), None);
-        assert_eq!(score("", "anything"), Some(0));
+    fn words_are_found_by_their_beginning_then_by_another_name_then_inside() {
+        assert_eq!(distance("lay mas", "Layer: Mask", ""), Some(0));
+        assert_eq!(distance("threshold", "Lower ψ by 0.05", "threshold psi"), Some(1));
+        assert_eq!(distance("ask", "Layer: Mask", ""), Some(4));
+        assert_eq!(distance("maks", "Layer: Mask", ""), Some(9));
+        assert_eq!(distance("掩码", "图层：IoU 掩码", ""), Some(0));
+        assert_eq!(distance("", "anything", ""), Some(0));
     }
 
     #[test]
-    fn a_whole_word_wins_over_scattered_letters() {
-        let words = score("mask", "Layer: Mask").expect("fits");
-        let parted = score("mask", "Compare a list with a key").expect("fits");
-        assert!(words > parted, "{words} > {parted}");
-        assert_eq!(score("open", "Colour map: inferno"), None);
+    fn scattered_letters_find_nothing() {
+        for (query, label) in [("lymk", "Layer: Mask"), ("loss", "Close the student"), ("open", "Colour map: inferno")]
+        {
+            assert_eq!(distance(query, label, ""), None, "{query}");
+        }
+        assert_eq!(distance("mask key", "Layer: Mask", ""), None, "every word counts");
     }
 
     #[test]
@@ -167,6 +180,11 @@ mod tests {
         assert_eq!(first("mask"), "Layer: Mask");
         assert_eq!(first("global"), "Level rule: global");
         assert_eq!(first("dark"), "Dark theme");
+        // A word of the field finds what it is called here, and nothing is closed by it.
+        let found = |query: &str| search(&state, query);
+        assert!(matches!(found("threshold")[0], Command::StepPsi(_)), "{:?}", found("threshold")[0]);
+        assert!(matches!(found("loss")[0], Command::SetLoss(_)), "{:?}", found("loss")[0]);
+        assert!(found("loss").iter().all(|command| !matches!(command, Command::CloseModel(_))));
         // Without an image there is nothing to solo: it is found, below what can be had.
         let solo = search(&state, "solo next");
         assert!(solo.iter().any(|command| command.disabled(&state).is_some()));

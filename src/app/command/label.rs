@@ -12,6 +12,51 @@ use crate::language::{LanguageChoice, counted, t, tr};
 use crate::worker::JobKind;
 
 impl Command {
+    /// Other words for the same, in lower case, by which a search finds it.
+    pub const fn synonyms(&self) -> &'static str {
+        match self {
+            Self::StepPsi(_) | Self::SetPsi(_) => "psi threshold cells",
+            Self::SetRule(_) => "assignment scales",
+            Self::SetLoss(_) => "loss distillation imitation",
+            Self::SetMaskSource(_) => "region foreground",
+            Self::SetTap(_) => "features hint layer head neck backbone",
+            Self::SetAdapter(_) | Self::BrowseAdapter => "projection regressor",
+            Self::StepSolo(_) | Self::Solo(_) => "ground truth object box single",
+            Self::BrowseData | Self::BrowseFolder => "dataset open",
+            Self::BrowseModel(_) => "weights checkpoint pt open load",
+            Self::BrowseLabels => "annotations ground truth",
+            Self::OpenFigure(_) => "export picture png svg screenshot",
+            Self::ExportCurves(_) | Self::ExportSurvey => "csv table save",
+            Self::ToggleTalk => "presentation slides present lecture",
+            Self::StartRun => "train distil fit",
+            Self::ResumeRun | Self::ResumeSearch => "continue",
+            Self::StopRun | Self::StopSearch => "abort end interrupt",
+            Self::Preflight => "sanity check gradient debug",
+            Self::StartSearch => "hyperparameters tune sweep",
+            Self::SetDevice(_) => "gpu cuda cpu",
+            Self::SetInputSize(_) => "imgsz resolution letterbox",
+            Self::SetColorMap(_) => "heatmap palette",
+            Self::ToggleMoments | Self::PlayMoments => "replay history movie",
+            Self::ToggleKeys => "shortcuts help",
+            Self::ToggleTerms => "glossary help words",
+            Self::TakeTour => "help introduction",
+            _ => "",
+        }
+    }
+
+    /// Whether it closes, clears or resets something.
+    pub const fn takes_away(&self) -> bool {
+        matches!(
+            self,
+            Self::CloseModel(_)
+                | Self::ForgetRecent
+                | Self::ClearMessages
+                | Self::ResetRun
+                | Self::Quit
+                | Self::StopRun
+        )
+    }
+
     /// What a menu, the palette or the key sheet calls it.
     pub fn label(&self) -> String {
         match self {
