@@ -106,7 +106,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, finder: &mut Finder) {
 /// The commands that fit a search, the best first: what can be had above what cannot, and of equals what loses nothing above
 /// what closes or clears.
 fn search(state: &State, query: &str) -> Vec<Command> {
-    let mut found: Vec<(bool, u32, bool, usize, Command)> = Command::catalogue(state)
+    let mut found: Vec<(bool, u32, bool, usize, usize, Command)> = Command::catalogue(state)
         .into_iter()
         .enumerate()
         .filter(|(_, command)| !matches!(command, Command::TogglePalette | Command::Dismiss))
@@ -115,10 +115,14 @@ fn search(state: &State, query: &str) -> Vec<Command> {
             // Who reads papers and code in English may search in it.
             let english = of(within(Language::English, || command.label()));
             let distance = [of(command.label()), english].into_iter().flatten().min()?;
-            Some((command.disabled(state).is_some(), distance, command.takes_away(), place, command))
+            // Of equals the shorter one says more plainly what it is about.
+            let length = command.label().split_whitespace().count();
+            Some((command.disabled(state).is_some(), distance, command.takes_away(), length, place, command))
         })
         .collect();
-    found.sort_by_key(|(disabled, distance, takes_away, place, _)| (*disabled, *distance, *takes_away, *place));
+    found.sort_by_key(|(disabled, distance, takes_away, length, place, _)| {
+        (*disabled, *distance, *takes_away, *length, *place)
+    });
     found.into_iter().map(|(.., command)| command).collect()
 }
 

@@ -176,7 +176,7 @@ fn sentences(code: &str) -> Vec<String> {
 /// Every sentence that the window can show, and where it comes from.
 fn keys() -> BTreeMap<String, String> {
     let mut keys = BTreeMap::new();
-    for (path, code) in sources("app").into_iter().chain(sources("ui")) {
+    for (path, code) in sources("") {
         let marked = ["t!(", "key!("].into_iter().flat_map(|word| literals_after(&code, word));
         keys.extend(marked.chain(plurals(&code)).map(|key| (key, path.clone())));
     }

@@ -390,7 +390,7 @@ fn a_student_that_fell_below_its_start_is_told_once_and_in_amber() {
     // A run that helped is no warning.
     window.set(Command::SetLanguage(LanguageChoice::Chinese));
     window.harness.get_by_label(
-        "run-7 · imitation: 学生模型跌到了起点以下：val 上的 mAP50-95：训练前 0.3000 → 结束时 0.0500；教师模型 0.6000",
+        "run-7 · imitation: 学生模型最终低于起点：val 上的 mAP50-95：训练前 0.3000 → 结束时 0.0500；教师模型 0.6000",
     );
 }
 
