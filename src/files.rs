@@ -75,6 +75,14 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, ReadError> {
     String::from_utf8(read(path, limit)?).map_err(not_text)
 }
 
+/// The same; `None` where there is no such file.
+pub fn read_text_if_there(path: &Path, limit: u64) -> Result<Option<String>, ReadError> {
+    match read_text(path, limit) {
+        Err(error) if error.is_missing() => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// What a YAML parser says, in one line and without the excerpt of the file that follows it.
 pub fn yaml_problem(error: &serde_saphyr::Error) -> String {
     error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned()

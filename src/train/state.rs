@@ -14,6 +14,7 @@ use super::event::StepRecord;
 use super::gradients::Gathered;
 use super::optimizer::Optimizer;
 use crate::export::tensors;
+use crate::files;
 use crate::yolo::network::Network;
 
 /// As TOML: unlike JSON it keeps every bit of a number, and knows NaN.
@@ -160,8 +161,8 @@ impl Moving<'_> {
 
     /// Takes back what [`Moving::write`] wrote for the same run.
     pub fn read(&mut self, path: &Path) -> Result<Progress, TrainError> {
-        let bytes =
-            std::fs::read(path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
+        // As long as its networks are: what it claims is held against the file's own length.
+        let bytes = files::read(path, u64::MAX)?;
         let fails = |what: String| TrainError::State { path: path.to_owned(), what };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| fails(error.to_string()))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS));

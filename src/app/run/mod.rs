@@ -250,7 +250,7 @@ impl Runs {
                 | RunEvent::Epoch(_)
                 | RunEvent::Tested(_)
                 | RunEvent::Ended(_) => live.stage = None,
-                RunEvent::Snapshot(_) | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
+                RunEvent::Snapshot(_) | RunEvent::Warning(_) | RunEvent::Saving | RunEvent::Saved { .. } => {}
             }
             let name = run_name(&live.campaign, id, several);
             let ends = matches!(event, RunEvent::Ended(Outcome::Finished));

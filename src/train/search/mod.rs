@@ -42,8 +42,10 @@ use super::TrainError;
 use super::config::RunConfig;
 use super::event::RunControl;
 use super::plan;
+use super::run::MAX_KEPT_BYTES;
 use crate::dataset::{DataYaml, Split};
 use crate::export::atomic::WriteError;
+use crate::files;
 use crate::imitation::choice::ModelFacts;
 use crate::yolo::checkpoint;
 
@@ -137,7 +139,7 @@ pub fn open(out: &Path) -> Result<(Search, SearchTable), TrainError> {
     let control = RunControl::default();
     let mut table = Results { search: &search, runner: &Trainer::new(&folder, &control) }.table();
     // What came of it stands in the file alone, and is true as long as no run has ended since.
-    let kept = std::fs::read_to_string(folder.table()).ok();
+    let kept = files::read_text(&folder.table(), MAX_KEPT_BYTES).ok();
     let kept: Option<SearchTable> = kept.and_then(|text| serde_json::from_str(&text).ok());
     let ended = |table: &SearchTable| {
         let of_rungs = table.candidates.iter().map(|row| (row.name.clone(), row.rungs.len(), row.failed.is_some()));
