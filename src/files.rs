@@ -88,6 +88,16 @@ pub fn yaml_problem(error: &serde_saphyr::Error) -> String {
     error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned()
 }
 
+/// What a TOML parser says, in one line: where it is, without the excerpt of the file, and what.
+pub fn toml_problem(error: &toml::de::Error) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = error.to_string();
+    match text.lines().next().and_then(|first| first.strip_prefix("TOML parse error at ")) {
+        Some(place) => format!("{place}: {message}"),
+        None => message,
+    }
+}
+
 /// A pipe that took the place of a file does not block.
 #[cfg(unix)]
 fn options() -> OpenOptions {

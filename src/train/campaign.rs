@@ -81,7 +81,8 @@ pub fn finished(folder: &Path) -> Option<RunResult> {
 pub fn kept(out: &Path) -> Result<Option<Campaign>, TrainError> {
     let file = out.join(CAMPAIGN);
     let Some(text) = files::read_text_if_there(&file, MAX_KEPT_BYTES)? else { return Ok(None) };
-    let kept = Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
+    let kept =
+        Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: files::toml_problem(&error) })?;
     Ok(Some(Campaign { out: out.to_owned(), ..kept }))
 }
 

@@ -67,7 +67,7 @@ impl RunFolder {
     pub fn read_config(&self) -> Result<RunConfig, TrainError> {
         let path = self.config();
         let text = files::read_text(&path, MAX_KEPT_BYTES)?;
-        RunConfig::parse(&text).map_err(|error| TrainError::State { path, what: error.to_string() })
+        RunConfig::parse(&text).map_err(|error| TrainError::State { path, what: files::toml_problem(&error) })
     }
 
     pub fn state(&self) -> PathBuf {

@@ -167,7 +167,7 @@ impl Moving<'_> {
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| fails(error.to_string()))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS));
         let text = text.ok_or_else(|| fails("its metadata has no progress".to_owned()))?;
-        let progress: Progress = toml::from_str(text).map_err(|error| fails(error.to_string()))?;
+        let progress: Progress = toml::from_str(text).map_err(|error| fails(files::toml_problem(&error)))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| fails(error.to_string()))?;
         let mut parts: HashMap<&str, HashMap<String, Tensor>> = HashMap::new();
         for (name, view) in file.tensors() {

@@ -164,8 +164,9 @@ impl SearchFolder {
     pub fn read(&self) -> Result<Search, TrainError> {
         let path = self.search();
         let text = files::read_text(&path, MAX_KEPT_BYTES)?;
-        toml::from_str(&text)
-            .map_err(|error| TrainError::Config(format!("{}: not a search: {}", path.display(), error.message())))
+        toml::from_str(&text).map_err(|error| {
+            TrainError::Config(format!("{}: not a search: {}", path.display(), files::toml_problem(&error)))
+        })
     }
 
     pub fn write(&self, search: &Search) -> Result<(), TrainError> {

@@ -41,10 +41,10 @@ use trainer::Trainer;
 use super::TrainError;
 use super::config::RunConfig;
 use super::event::RunControl;
+use super::lock::FolderLock;
 use super::plan;
 use super::run::MAX_KEPT_BYTES;
 use crate::dataset::{DataYaml, Split};
-use crate::export::atomic::WriteError;
 use crate::files;
 use crate::imitation::choice::ModelFacts;
 use crate::yolo::checkpoint;
@@ -98,10 +98,10 @@ pub fn begin(
     emit: &mut dyn FnMut(SearchEvent),
 ) -> Result<Ending, TrainError> {
     let folder = SearchFolder::new(out);
+    let _alone = FolderLock::take(out)?;
     if folder.search().exists() {
         return Err(TrainError::Exists(out.to_owned()));
     }
-    std::fs::create_dir_all(out).map_err(|cause| WriteError { path: out.to_owned(), cause })?;
     folder.write(&search)?;
     go(search, &folder, control, emit)
 }
@@ -114,6 +114,9 @@ pub fn resume(
     emit: &mut dyn FnMut(SearchEvent),
 ) -> Result<Ending, TrainError> {
     let folder = SearchFolder::new(out);
+    // Where there is none, nothing is made.
+    folder.read()?;
+    let _alone = FolderLock::take(out)?;
     let mut search = folder.read()?;
     if let Some(minutes) = minutes {
         check_minutes(minutes)?;
