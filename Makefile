@@ -33,7 +33,7 @@ faults: setup
 load: setup
 	cargo build --release
 	python3 scripts/load.py
-	cargo bench --bench window -- load
+	cargo bench --bench load
 
 # For an environment with torch, and for a machine with nothing: docs/install.md. Both land in dist.
 wheel:

@@ -10,6 +10,7 @@ full disks and read-only folders need the right to mount a tmpfs, else the size 
 Prints one table and leaves with 0 where all held, else 1, and then keeps its folder.
 """
 import argparse
+import collections
 import concurrent.futures
 import csv
 import hashlib
@@ -129,14 +130,14 @@ class Place:
         data = (data or self.data()) / "data.yaml"
         return ["--data", data, "--imgsz", 64, "--batch", BATCH, "--device", "cpu", "--threads", 1, "--workers", 1]
 
-    def single(self, out, epochs=4, data=None):
+    def single(self, out, epochs=8, data=None):
         data = data or self.data()
         models = ["--teacher", self.teacher, "--student", self.folder / "student.yaml", "--imitation", "features"]
         replay = ["--snapshot", f"{data}/images/val/0.png:1"]
         return ["train", *models, "--epochs", epochs, *replay, *self.common(data), "--out", out]
 
     def paired(self, out):
-        return [*self.single(out, 2), "--paired"]
+        return [*self.single(out, 3), "--paired"]
 
     def search(self, out):
         models = ["--teacher", self.teacher, "--student", self.folder / "student.yaml"]
@@ -312,33 +313,34 @@ class Faults:
             whole = self.seconds[kind]
             moments = [self.random.uniform(0.02, 1.0) * whole for _ in range(count)]
             again = [self.random.random() < 0.25 for _ in range(count)]
-            outcomes = list(self.options.pool.map(lambda pair: self.kill(kind, *pair), zip(moments, again)))
-            killed, lost = sum(k for k, _ in outcomes), max((l for _, l in outcomes), default=0)
-            texts.append(f"{kind} {killed} of {count} were at work (at most {lost} steps done again)")
+            outcomes = collections.Counter(self.options.pool.map(lambda pair: self.kill(kind, *pair), zip(moments, again)))
+            texts.append(f"{kind} {count}: " + ", ".join(f"{many} {when}" for when, many in sorted(outcomes.items())))
         return "; ".join(texts)
 
     def kill(self, kind, after, again):
         command = getattr(self.place, kind)(out := self.place.new())
         process = self.place.start(*command)
         time.sleep(after)
-        killed, lost = 0, 0
+        when = ""
         for turn in range(2 if again else 1):
-            if process.poll() is None:
-                process.kill()
-                killed = 1
+            ended = process.poll() is not None
+            process.kill()
             process.communicate()
-            if kind == "single":
-                step, epochs = progress(out)
-                steps = len(rows((out / "steps.csv").read_text())) if (out / "steps.csv").exists() else 0
-                lost = max(lost, steps - step, epochs * STEPS_PER_EPOCH - step)
-                if lost > STEPS_PER_EPOCH:
-                    raise Failed(f"{out}: {lost} steps are lost, an interval has {STEPS_PER_EPOCH}")
-            if turn == 0 and again and (out / "config.toml").exists() and kind == "single":
+            runs = runs_in(out) if out.exists() else []
+            for run in runs:
+                step, epochs = progress(run)
+                if epochs * STEPS_PER_EPOCH - step > STEPS_PER_EPOCH:
+                    raise Failed(f"{run}: {epochs} epochs are on disk, and the checkpoint is of step {step}")
+            if turn == 0:
+                saved = any((run / "weights/resume.safetensors").exists() or (run / "result.json").exists() for run in runs)
+                began = any(out.glob("*.toml")) if out.exists() else False
+                when = "after the end" if ended else "training" if saved else "before a checkpoint" if began else "opening"
+            if turn == 0 and again and any(out.glob("config.toml")):
                 process = self.place.start("train", "--resume", out)
                 time.sleep(after / 2)
         self.place.go_on(command, out)
         self.as_if_nothing_had_been(out, kind)
-        return killed, lost
+        return when
 
     def signals(self):
         self.reference("single")
@@ -346,7 +348,7 @@ class Faults:
         count = self.options.signals
         cases = [(which, (i + 0.5) / count * whole) for which in (signal.SIGTERM, signal.SIGINT) for i in range(count)]
         before = sum(self.options.pool.map(lambda case: self.signal(*case), cases))
-        return f"{len(cases)} at even distances over a run; {before} came before it could answer or after its end"
+        return f"{len(cases)} at even distances over a run; {before} of them before it could answer or after its end"
 
     def signal(self, which, after):
         command = self.place.single(out := self.place.new())
@@ -673,7 +675,7 @@ def main():
     parser.add_argument("--kills", default=200, type=int, help="how many runs are killed")
     parser.add_argument("--signals", default=20, type=int, help="moments at which each signal is sent")
     parser.add_argument("--disks", default=40, type=int, help="sizes of a full disk")
-    parser.add_argument("--memories", default=12, type=int, help="limits of memory")
+    parser.add_argument("--memories", default=24, type=int, help="limits of memory")
     parser.add_argument("--jobs", default=2, type=int, help="runs at once")
     parser.add_argument("--seed", default=0, type=int, help="of the moments")
     parser.add_argument("--only", nargs="+", choices=CASES, default=CASES)

@@ -4,8 +4,7 @@
 
 Works with the standard library alone. Draws what it needs into a temporary folder: a data set of 100,000 pictures (links to a
 few, each with its own label file), one whose pictures have 2,000 boxes each, and the tables of a run of a million steps.
-What the window takes for them is measured by `cargo bench --bench window`, which says so in milliseconds a frame. Prints one
-table; leaves with 1 where something took more than the bounds given here, or did not end well.
+What the window takes for them is measured by `cargo bench --bench load`, in milliseconds a frame. Prints one table; leaves with 1 where something took more than the bounds given here, or did not end well.
 """
 import argparse
 import os
