@@ -1,15 +1,12 @@
 //! What the window takes for the largest things that it may be shown: a list of 100,000 images, an image with 2,000 boxes, runs
 //! of a million steps. The longest frame of each, in milliseconds of the UI thread, and the memory at the end.
 
-mod common;
-
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::INPUT;
 use distillscope::app::run::RunTab;
 use distillscope::app::{App, Backend, Command, Options, Settings, apply, default_anchors};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
@@ -18,6 +15,7 @@ use distillscope::inspect::{Scene, SceneLabel};
 use distillscope::train::event::StepRecord;
 use distillscope::worker::{DatasetBrief, EarlierRun, Job, JobKind, Report};
 
+const INPUT: Size = Size::square(640);
 const IMAGES: usize = 100_000;
 const BOXES: usize = 2_000;
 const STEPS: u64 = 1_000_000;

@@ -31,8 +31,9 @@ impl Arriving {
 
     /// Takes in at most so many steps, and gives back how many of them are left to others.
     pub fn take_in(&mut self, most: usize) -> usize {
-        let taken = self.steps.by_ref().take(most).map(|step| self.track.step(&step)).count();
-        most - taken
+        let before = self.steps.len();
+        self.steps.by_ref().take(most).for_each(|step| self.track.step(&step));
+        most - (before - self.steps.len())
     }
 
     pub fn is_whole(&self) -> bool {
