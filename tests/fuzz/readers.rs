@@ -17,6 +17,7 @@ use distillscope::train::record::{self, RunHistory};
 use distillscope::train::replay::Replay;
 use distillscope::train::run::RunFolder;
 use distillscope::train::search;
+use distillscope::train::search::table::SearchTable;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::{Network, Outline};
 use distillscope::yolo::spec::ModelSpec;
@@ -74,7 +75,7 @@ pub const READERS: &[Reader] = &[
         file: "search.json",
         beside: &[("search.toml", include_bytes!("seeds/search.toml"))],
         seeds: seeds!["search.json"],
-        read: search_toml,
+        read: search_json,
         ..PLAIN
     },
     Reader { name: "session", file: "a.toml", seeds: seeds!["session.toml"], read: session, ..PLAIN },
@@ -238,6 +239,12 @@ fn comparison(path: &Path, _: &mut usize) -> Result<String, String> {
 fn search_toml(path: &Path, _: &mut usize) -> Result<String, String> {
     let (search, table) = said(search::open(folder(path)))?;
     Ok(format!("{} {table}", search.candidates.len()))
+}
+
+fn search_json(path: &Path, room: &mut usize) -> Result<String, String> {
+    search_toml(path, room)?;
+    let table: SearchTable = said(serde_json::from_str(&said(files::read_text(path, 1 << 20))?))?;
+    Ok(table.to_string())
 }
 
 fn session(path: &Path, _: &mut usize) -> Result<String, String> {
