@@ -414,11 +414,11 @@ class Faults:
     def full_disk(self):
         """A disk that is full at one write after the other."""
         self.reference("single")
-        sizes = range(64, 64 * (self.options.disks + 1), 64)
+        sizes = range(160, 160 * (self.options.disks + 1), 160)
         outcomes = [self.disk_of(kib) for kib in sizes]
         fitted = sum(outcomes)
         how = "a tmpfs" if can_mount() else "RLIMIT_FSIZE, as no tmpfs can be mounted here"
-        return f"{len(sizes)} sizes of {how}, 64 to {sizes[-1]} KiB; {fitted} were enough"
+        return f"{len(sizes)} sizes of {how}, 160 to {sizes[-1]} KiB; {fitted} were enough"
 
     def disk_of(self, kib):
         place = self.place
@@ -505,7 +505,7 @@ class Faults:
         place = self.place
         own = place.folder / "labelled"
         shutil.copytree(place.data(), own)
-        command = place.single(out := place.new(), 4, own)
+        command = place.single(out := place.new(), data=own)
         label = own / "labels/train/0.txt"
         kept = label.read_text()
         process = place.start(*command)
