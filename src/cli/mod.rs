@@ -36,6 +36,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
@@ -128,7 +129,7 @@ pub fn main() -> ExitCode {
         // What was asked for: help, or the version.
         Err(error) => error.exit(),
     };
-    let outcome = match cli.command {
+    let outcome = start_threads().and_then(|()| match cli.command {
         Some(Command::Preflight(args)) => preflight::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Story(args)) => story::run(&args),
@@ -141,7 +142,7 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Manual(args)) => manual::run(&args),
         None => window::run(cli.window),
-    };
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),
@@ -157,6 +158,12 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The threads that images are read and masks are made on. Where they were first needed, a failure to start them would be a
+/// panic.
+fn start_threads() -> anyhow::Result<()> {
+    rayon::ThreadPoolBuilder::new().build_global().context("not enough memory or processes left to start threads")
 }
 
 /// A line on standard error; whatever it quotes from a file stays on it.
