@@ -1,5 +1,5 @@
 # Two commands do it all: `make run` opens the window, `make test` checks everything.
-.PHONY: run test setup setup-window bench wheel bundle release-check clean
+.PHONY: run test setup setup-window bench fuzz faults load wheel bundle release-check clean
 
 run: setup-window
 	@cargo run --release --
@@ -18,6 +18,22 @@ setup-window:
 
 bench: setup
 	cargo bench
+
+# Mutated files through every reader; SECONDS in all. What fails stays in target/tmp/fuzz.
+SECONDS ?= 600
+fuzz: setup
+	OMP_NUM_THREADS=1 FUZZ_SECONDS=$(SECONDS) cargo test --profile fuzz --test fuzz -- --ignored --nocapture
+
+# Kills, full disks, missing data, signals; some twenty minutes.
+faults: setup
+	cargo build --release
+	python3 scripts/faults.py
+
+# 100,000 pictures, 2,000 boxes a picture, a million steps.
+load: setup
+	cargo build --release
+	python3 scripts/load.py
+	cargo bench --bench load
 
 # For an environment with torch, and for a machine with nothing: docs/install.md. Both land in dist.
 wheel:

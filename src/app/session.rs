@@ -155,7 +155,7 @@ impl Session {
             ReadError::TooLarge { .. } => format!("larger than {} KiB, which no session is", MAX_BYTES / 1024),
             error => error.what(),
         })?;
-        let session: Self = toml::from_str(&text).map_err(|error| error.message().to_owned())?;
+        let session: Self = toml::from_str(&text).map_err(|error| files::toml_problem(&error))?;
         match session.distillscope_session {
             VERSION => Ok(session),
             0 => Err("not a session: `distillscope_session = 1` is missing".to_owned()),

@@ -119,7 +119,7 @@ impl Settings {
             Err(error) => broken(error.what()),
             Ok(text) => match toml::from_str(&text).and_then(|table| current(table).try_into::<Self>()) {
                 Ok(settings) => (settings.checked(), None),
-                Err(error) => broken(error.message().to_owned()),
+                Err(error) => broken(files::toml_problem(&error)),
             },
         }
     }

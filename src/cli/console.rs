@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
+
 use crate::format;
 use crate::train::event::RunControl;
 
@@ -65,4 +67,10 @@ pub(super) fn stop_on_interrupt(control: &Arc<RunControl>) -> anyhow::Result<()>
 pub(super) fn leave(code: i32) -> ! {
     // SAFETY: `_exit` ends the process; nothing of it runs afterwards.
     unsafe { libc::_exit(code) }
+}
+
+/// The threads that images are read and masks are made on. Where they were first needed, a failure to start them would be a
+/// panic.
+pub(super) fn start_threads() -> anyhow::Result<()> {
+    rayon::ThreadPoolBuilder::new().build_global().context("not enough memory or processes left to start threads")
 }

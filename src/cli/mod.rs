@@ -35,6 +35,7 @@ mod window;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use anyhow::Context;
 
 use console::{INTERRUPTED, Interrupted, say};
 
@@ -94,7 +95,7 @@ pub fn main() -> ExitCode {
         // What was asked for: help, or the version.
         Err(error) => error.exit(),
     };
-    let outcome = match cli.command {
+    let outcome = console::start_threads().and_then(|()| match cli.command {
         Some(Command::Preflight(args)) => preflight::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Story(args)) => story::run(&args),
@@ -107,7 +108,7 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Manual(args)) => manual::run(&args),
         None => window::run(cli.window),
-    };
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Interrupted>() => ExitCode::from(INTERRUPTED),

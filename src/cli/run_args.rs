@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{ArgAction, Args};
 
 use crate::device::DeviceChoice;
@@ -278,7 +278,8 @@ impl RunArgs {
                         file.display()
                     );
                 }
-                RunConfig::parse(&text).with_context(|| file.display().to_string())?
+                RunConfig::parse(&text)
+                    .map_err(|error| anyhow::anyhow!("{}: {}", file.display(), files::toml_problem(&error)))?
             }
             None => RunConfig::default(),
         };

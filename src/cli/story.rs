@@ -11,13 +11,13 @@ use super::subject_args::{Subject, SubjectArgs};
 use crate::figure::curves::story_panels;
 use crate::figure::plot::PlotPanel;
 use crate::figure::{StoryRequest, story};
-use crate::files::file_name;
+use crate::files::{self, file_name};
 use crate::story::{Step, StoryRun};
 use crate::train::comparison::{Comparison, RunResult};
 use crate::train::event::{Arm, RunEvent, RunId};
 use crate::train::history::{Track, verdict};
 use crate::train::record::RunHistory;
-use crate::train::run::RunFolder;
+use crate::train::run::{MAX_KEPT_BYTES, RunFolder};
 use crate::yolo::checkpoint::{self, Checkpoint};
 
 /// Draw the story of the method on one image, a figure for each step
@@ -171,7 +171,7 @@ fn pairs(folder: &Path, run: &StoryRun) -> anyhow::Result<Option<Comparison>> {
         return Ok(None);
     };
     let fails = || format!("{}: cannot be read", path.display());
-    let text = std::fs::read_to_string(&path).with_context(fails)?;
+    let text = files::read_text(&path, MAX_KEPT_BYTES)?;
     Ok(Some(serde_json::from_str(&text).with_context(fails)?))
 }
 

@@ -9,11 +9,13 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::run_args::RunArgs;
+use crate::files;
 use crate::format::significant;
 use crate::train::campaign;
 use crate::train::comparison::{Comparison, RunResult};
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord};
+use crate::train::run::MAX_KEPT_BYTES;
 
 /// Distil a student from a teacher, or train it alone, in a short run
 #[derive(Debug, Args)]
@@ -94,8 +96,8 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
     }
     said?;
     let comparison = campaign.out.join("comparison.json");
-    if let Ok(text) = std::fs::read_to_string(&comparison) {
-        let comparison: Comparison = serde_json::from_str(&text)?;
+    if let Some(text) = files::read_text_if_there(&comparison, MAX_KEPT_BYTES)? {
+        let comparison: Comparison = serde_json::from_str(&text).with_context(|| comparison.display().to_string())?;
         super::console::print(&comparison.to_string())?;
     } else if args.resume.is_some() && line.summary.is_none() && !control.is_stopped() {
         let out = campaign.out.display();
@@ -207,7 +209,7 @@ impl ProgressLine {
                     Outcome::Stopped | Outcome::Failed(_) => {}
                 }
             }
-            RunEvent::Snapshot(_) | RunEvent::Saved { .. } => {}
+            RunEvent::Snapshot(_) | RunEvent::Saving | RunEvent::Saved { .. } => {}
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ pub enum DatasetError {
     NotAFile { path: PathBuf },
     #[error("{}: {bytes} bytes are more than the {limit} that this kind of file may have", path.display())]
     FileTooLarge { path: PathBuf, bytes: u64, limit: u64 },
-    #[error("{}: not an image that can be read (JPEG, PNG, BMP, WebP or TIFF): {cause}", path.display())]
+    #[error("{}: not an image that can be read (JPEG, PNG, BMP, WebP or TIFF): {}", path.display(), one_line(cause))]
     Image { path: PathBuf, cause: ::image::ImageError },
     #[error(
         "{}: {} × {} pixels; an image has 1 to {MAX_PIXELS} pixels, at most {MAX_SIDE} on a side",
@@ -34,7 +34,7 @@ pub enum DatasetError {
     )]
     ImageClaim { path: PathBuf, size: Size, bytes: u64 },
     #[error("{}: {what}", path.display())]
-    WebP { path: PathBuf, what: String },
+    ImageContent { path: PathBuf, what: String },
     #[error("{}: pixels of 32-bit floats have no agreed range; save the image with 8 or 16 bits", path.display())]
     FloatImage { path: PathBuf },
     #[error(
@@ -93,7 +93,7 @@ impl DatasetError {
             | Self::Image { path, .. }
             | Self::ImageSize { path, .. }
             | Self::ImageClaim { path, .. }
-            | Self::WebP { path, .. }
+            | Self::ImageContent { path, .. }
             | Self::FloatImage { path }
             | Self::Coco { path, .. } => path.clone(),
             _ => image.to_owned(),
@@ -101,6 +101,11 @@ impl DatasetError {
         let message = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
         Warning { file: path, line: None, message }
     }
+}
+
+/// A decoder's words; some end with a new line.
+fn one_line(error: &::image::ImageError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// How many images were left out, and what was wrong with the first.

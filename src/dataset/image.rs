@@ -4,15 +4,17 @@
 //! alpha dropped and not blended, grey spread to three channels, 16 bits cut to their upper 8.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits, RgbImage};
 
 use super::error::DatasetError;
 use super::{jpeg, resize, text, webp};
+use crate::dataset::{png, tiff};
 use crate::geometry::{Letterbox, Size};
 
 /// Pixels that an image may have: 134 million, 400 MB as RGB.
@@ -40,23 +42,33 @@ fn decoder(path: &Path) -> Result<(impl ImageDecoder, Option<ImageFormat>, Size)
     let read = |cause| DatasetError::read(path, cause);
     let mut file = text::open(path, MAX_FILE_BYTES)?;
     let bytes = file.get_ref().metadata().map_err(read)?.len();
-    let frame = webp::check(&mut file, bytes).map_err(|what| DatasetError::WebP { path: path.to_owned(), what })?;
-    if let Some(frame) = frame {
+    let content = |what| DatasetError::ImageContent { path: path.to_owned(), what };
+    if let Some(frame) = webp::check(&mut file, bytes).map_err(content)? {
         check_size(path, frame, bytes)?;
     }
+    file.rewind().map_err(read)?;
+    png::check(&mut file).map_err(content)?;
+    file.rewind().map_err(read)?;
+    tiff::check(&mut file, bytes).map_err(content)?;
     file.rewind().map_err(read)?;
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(read)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits.clone());
     let format = reader.format();
-    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let mut decoder = guarded(|| reader.into_decoder()).map_err(failed)?;
     let (width, height) = decoder.dimensions();
     let size = Size::new(width, height);
     check_size(path, size, bytes)?;
     limits.max_alloc = Some(MAX_DECODER_BYTES + MAX_PIXEL_BYTES * u64::from(width) * u64::from(height));
     decoder.set_limits(limits).map_err(failed)?;
     Ok((decoder, format, size))
+}
+
+/// What a decoder that panics makes of a file is an error like any other: it is not ours, and the file is not to be trusted.
+pub(crate) fn guarded<T>(decode: impl FnOnce() -> ImageResult<T>) -> ImageResult<T> {
+    let broke_off = |_| Err(ImageError::IoError(io::Error::other("its decoder broke off")));
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(broke_off)
 }
 
 /// Holds the size that a file of `bytes` claims against what there can be, before anything of it is allocated.
@@ -119,7 +131,7 @@ fn decode_at(path: &Path, side: Option<u32>) -> Result<RgbImage, DatasetError> {
     let rgb = match jpeg {
         Some(rgb) => rgb,
         None => {
-            let decoded = DynamicImage::from_decoder(decoder)
+            let decoded = guarded(|| DynamicImage::from_decoder(decoder))
                 .map_err(|cause| DatasetError::Image { path: path.to_owned(), cause })?;
             to_rgb(decoded).ok_or_else(|| DatasetError::FloatImage { path: path.to_owned() })?
         }
@@ -215,4 +227,16 @@ pub fn shrink_to(image: &RgbImage, side: u32) -> Option<RgbImage> {
 pub fn thumbnail(path: &Path, side: u32) -> Result<RgbImage, DatasetError> {
     let image = decode_at(path, Some(side))?;
     Ok(shrink_to(&image, side).unwrap_or(image))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decoder_that_panics_is_an_error() {
+        let failed = guarded::<()>(|| panic!("an index")).expect_err("it panics").to_string();
+        assert!(failed.contains("its decoder broke off"), "{failed}");
+        assert_eq!(guarded(|| Ok(7)).expect("fine"), 7);
+    }
 }

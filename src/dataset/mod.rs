@@ -13,17 +13,21 @@ mod image;
 mod jpeg;
 mod label;
 mod listing;
+mod png;
 mod resize;
 mod rows;
 mod samples;
 mod split;
 mod text;
+mod tiff;
 mod webp;
 
+pub(crate) use self::image::guarded;
 pub use self::image::{
     CUT_SHORT, MAX_PIXELS, MAX_SIDE, PIXELS_OF_ANY_FILE, PIXELS_PER_BYTE, decode, image_size, is_cut_short, letterbox,
     resized, shrink_to, thumbnail,
 };
+pub(crate) use self::png::check as check_png;
 pub use augment::Augmentation;
 pub use batches::{BatchImage, BatchOptions, Batches, TrainBatch};
 pub use data_yaml::DataYaml;

@@ -79,9 +79,27 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, ReadError> {
     String::from_utf8(read(path, limit)?).map_err(not_text)
 }
 
+/// The same; `None` where there is no such file.
+pub fn read_text_if_there(path: &Path, limit: u64) -> Result<Option<String>, ReadError> {
+    match read_text(path, limit) {
+        Err(error) if error.is_missing() => Ok(None),
+        other => other.map(Some),
+    }
+}
+
 /// What a YAML parser says, in one line and without the excerpt of the file that follows it.
 pub fn yaml_problem(error: &serde_saphyr::Error) -> String {
     error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// What a TOML parser says, in one line: where it is, without the excerpt of the file, and what.
+pub fn toml_problem(error: &toml::de::Error) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = error.to_string();
+    match text.lines().next().and_then(|first| first.strip_prefix("TOML parse error at ")) {
+        Some(place) => format!("{place}: {message}"),
+        None => message,
+    }
 }
 
 /// A pipe that took the place of a file does not block.

@@ -183,6 +183,10 @@ impl<B: Backend> App<B> {
             self.state.frame_times.add(self.state.now, frame.as_secs_f64() * 1e3);
         }
         self.state.runs.advance(self.state.now);
+        if self.state.runs.is_taking_in() {
+            self.state.runs.take_in();
+            ctx.request_repaint();
+        }
         while let Some(report) = self.backend.try_recv() {
             let effects = receive(&mut self.state, report);
             self.carry_out(ctx, effects);

@@ -10,7 +10,8 @@ use super::plan::{KnownStart, RunPlan};
 use super::record::start_of;
 use super::run::{RunFolder, run as run_one};
 use super::{TrainError, fingerprint};
-use crate::files::atomic;
+use crate::files::{self, atomic};
+use crate::train::run::MAX_KEPT_BYTES;
 
 /// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
 pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {
@@ -72,18 +73,15 @@ pub fn accept_changes(campaign: &Campaign) -> Result<(), TrainError> {
 
 /// How the run in a folder ended; `None` where it did not.
 pub fn finished(folder: &Path) -> Option<RunResult> {
-    serde_json::from_str(&std::fs::read_to_string(folder.join(RESULT)).ok()?).ok()
+    serde_json::from_str(&files::read_text(&folder.join(RESULT), MAX_KEPT_BYTES).ok()?).ok()
 }
 
 /// The campaign whose pairs lie in a folder, as the folder says; `None` where it says nothing.
 pub fn kept(out: &Path) -> Result<Option<Campaign>, TrainError> {
     let file = out.join(CAMPAIGN);
-    if !file.exists() {
-        return Ok(None);
-    }
-    let text =
-        std::fs::read_to_string(&file).map_err(|cause| TrainError::Read { path: file.display().to_string(), cause })?;
-    let kept = Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: error.to_string() })?;
+    let Some(text) = files::read_text_if_there(&file, MAX_KEPT_BYTES)? else { return Ok(None) };
+    let kept =
+        Campaign::parse(&text).map_err(|error| TrainError::State { path: file, what: files::toml_problem(&error) })?;
     Ok(Some(Campaign { out: out.to_owned(), ..kept }))
 }
 

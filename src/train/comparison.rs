@@ -106,6 +106,7 @@ impl RunResult {
             RunEvent::Stage { .. }
             | RunEvent::Snapshot(_)
             | RunEvent::Warning(_)
+            | RunEvent::Saving
             | RunEvent::Saved { .. }
             | RunEvent::Ended(_) => {}
         }

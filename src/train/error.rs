@@ -11,6 +11,7 @@ use super::record::RecordError;
 use crate::dataset::DatasetError;
 use crate::files::atomic::WriteError;
 use crate::files::tensors::TensorsError;
+use crate::files::ReadError;
 use crate::imitation::adapter::AdapterError;
 use crate::imitation::mask::MaskError;
 use crate::yolo::checkpoint::CheckpointError;
@@ -53,6 +54,8 @@ pub enum TrainError {
     Baseline(String),
     #[error("{path}: cannot be read: {cause}")]
     Read { path: String, cause: io::Error },
+    #[error(transparent)]
+    File(ReadError),
     #[error("{}: not a run's state: {what}", path.display())]
     State { path: PathBuf, what: String },
     #[error("{}: already holds a run; choose another folder, or resume it", .0.display())]
@@ -74,6 +77,15 @@ pub enum TrainError {
          says why. Without imitation, run with --teacher none"
     )]
     NoEffect { step: u64, lambda: f64, norm: f64 },
+}
+
+impl From<ReadError> for TrainError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io { path, cause } => Self::Read { path: path.display().to_string(), cause },
+            other => Self::File(other),
+        }
+    }
 }
 
 impl From<tch::TchError> for TrainError {

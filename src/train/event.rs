@@ -190,6 +190,9 @@ pub enum RunEvent {
     Tested(Arc<Evaluation>),
     Snapshot(Arc<Snapshot>),
     Warning(String),
+    /// A checkpoint is about to be written: what was said until now has to be on disk before, so that no step is missing from
+    /// the records of a run that goes on from it.
+    Saving,
     /// `last` is on disk with everything up to this step.
     Saved {
         step: u64,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crc::{CRC_64_XZ, Crc, Digest, Table};
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use super::config::RunConfig;
 use super::learner::Learner;
-use super::run::RunFolder;
+use super::run::{MAX_KEPT_BYTES, RunFolder};
 use crate::dataset::Samples;
-use crate::files::atomic;
+use crate::files::{self, atomic};
 
 const CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
 
@@ -71,11 +71,7 @@ impl Fingerprint {
     /// An error that names what is no longer as it was when the run in a folder began. One of an earlier version did not say.
     pub fn check(&self, folder: &RunFolder) -> Result<(), TrainError> {
         let path = folder.fingerprint();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(cause) => return Err(TrainError::Read { path: path.display().to_string(), cause }),
-        };
+        let Some(text) = files::read_text_if_there(&path, MAX_KEPT_BYTES)? else { return Ok(()) };
         let before: Self = serde_json::from_str(&text)
             .map_err(|error| TrainError::State { path, what: error.to_string().replace('\n', " ") })?;
         let changes = before.changes(self)?;
@@ -137,8 +133,17 @@ fn add(digest: &mut Digest<'_, u64, Table<16>>, text: &[u8]) {
 }
 
 fn of_file(path: &Path) -> Result<String, TrainError> {
-    let bytes = fs::read(path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
-    Ok(format!("a file of {} bytes ({:016x})", bytes.len(), CRC.checksum(&bytes)))
+    let mut file = files::open(path, u64::MAX)?;
+    let (mut digest, mut bytes, mut part) = (CRC.digest(), 0, vec![0; 1 << 20]);
+    loop {
+        let read =
+            file.read(&mut part).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
+        if read == 0 {
+            return Ok(format!("a file of {bytes} bytes ({:016x})", digest.finalize()));
+        }
+        digest.update(&part[..read]);
+        bytes += read;
+    }
 }
 
 /// Every setting that a weight depends on, by its name in `config.toml`.

@@ -24,11 +24,14 @@ use super::snapshot::{SnapshotInput, scene_of};
 use super::watch::Watch;
 use super::{TrainError, output};
 use crate::dataset::Samples;
+use crate::files;
 use crate::files::atomic::{self, WriteError};
 use crate::inspect::Scene;
 
 /// Decoded training images kept in memory.
 pub const CACHE_BYTES: u64 = 1 << 30;
+/// What a run or a search keeps in its folder, tables and tensors apart: a page or a few.
+pub const MAX_KEPT_BYTES: u64 = 16 << 20;
 /// YOLOv5's weights of mAP@0.5 and mAP@0.5:0.95 in what is best.
 const FITNESS: [f64; 2] = [0.1, 0.9];
 
@@ -62,9 +65,8 @@ impl RunFolder {
     /// What the run was asked to do.
     pub fn read_config(&self) -> Result<RunConfig, TrainError> {
         let path = self.config();
-        let text =
-            fs::read_to_string(&path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
-        RunConfig::parse(&text).map_err(|error| TrainError::State { path, what: error.to_string() })
+        let text = files::read_text(&path, MAX_KEPT_BYTES)?;
+        RunConfig::parse(&text).map_err(|error| TrainError::State { path, what: files::toml_problem(&error) })
     }
 
     pub fn state(&self) -> PathBuf {
@@ -485,6 +487,7 @@ impl<'a> Run<'a> {
         if let Some(distiller) = self.learner.distiller() {
             distiller.write_adapters(&self.folder.adapter())?;
         }
+        emit(RunEvent::Saving)?;
         let state = self.folder.state();
         let mut progress = self.learner.progress.clone();
         progress.average_updates = self.learner.average.updates;

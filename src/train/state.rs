@@ -13,7 +13,7 @@ use super::distil::{Distiller, plain};
 use super::event::StepRecord;
 use super::gradients::Gathered;
 use super::optimizer::Optimizer;
-use crate::files::tensors;
+use crate::files::{self, tensors};
 use crate::yolo::network::Network;
 
 /// As TOML: unlike JSON it keeps every bit of a number, and knows NaN.
@@ -160,13 +160,13 @@ impl Moving<'_> {
 
     /// Takes back what [`Moving::write`] wrote for the same run.
     pub fn read(&mut self, path: &Path) -> Result<Progress, TrainError> {
-        let bytes =
-            std::fs::read(path).map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
+        // As long as its networks are: what it claims is held against the file's own length.
+        let bytes = files::read(path, u64::MAX)?;
         let fails = |what: String| TrainError::State { path: path.to_owned(), what };
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| fails(error.to_string()))?;
         let text = header.metadata().as_ref().and_then(|metadata| metadata.get(PROGRESS));
         let text = text.ok_or_else(|| fails("its metadata has no progress".to_owned()))?;
-        let progress: Progress = toml::from_str(text).map_err(|error| fails(error.to_string()))?;
+        let progress: Progress = toml::from_str(text).map_err(|error| fails(files::toml_problem(&error)))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| fails(error.to_string()))?;
         let mut parts: HashMap<&str, HashMap<String, Tensor>> = HashMap::new();
         for (name, view) in file.tensors() {

@@ -246,9 +246,13 @@ fn a_jpeg_that_breaks_off_opens_and_is_told() {
 #[test]
 fn what_is_no_image_is_one_clear_line() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, bytes) in
-        [("empty.png", &b""[..]), ("text.jpg", b"hello"), ("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")]
-    {
+    for (name, bytes) in [
+        ("empty.png", &b""[..]),
+        ("text.jpg", b"hello"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        // CMYK, so that libjpeg leaves it to another decoder, whose words end with a new line.
+        ("cut.jpg", &include_bytes!("../fuzz/seeds/cmyk.jpg")[..60]),
+    ] {
         let path = file(&folder, name, bytes);
         let message = decode(&path).unwrap_err().to_string();
         assert!(message.starts_with(&format!("{}: ", path.display())), "{message}");
@@ -258,6 +262,59 @@ fn what_is_no_image_is_one_clear_line() {
     let missing = folder.path().join("missing.jpg");
     assert!(matches!(decode(&missing), Err(DatasetError::Read { .. })));
     assert!(matches!(decode(folder.path()), Err(DatasetError::NotAFile { .. })));
+}
+
+/// As the fuzzing found it: a palette of 716 bytes made the decoder panic.
+#[test]
+fn a_palette_that_is_no_palette_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&[kind, data].concat());
+        [&(data.len() as u32).to_be_bytes(), kind, data, &checksum.to_be_bytes()].concat()
+    };
+    let png = |palette: usize| {
+        let head = [&2_u32.to_be_bytes()[..], &1_u32.to_be_bytes(), &[8, 3, 0, 0, 0]].concat();
+        // One row of two pixels of colour 0, deflated without compression.
+        let pixels = b"\x78\x01\x01\x03\x00\xfc\xff\0\0\0\x00\x03\x00\x01";
+        let parts =
+            [chunk(b"IHDR", &head), chunk(b"PLTE", &vec![7; palette]), chunk(b"IDAT", pixels), chunk(b"IEND", b"")];
+        decode(&file(&folder, "a.png", &[&b"\x89PNG\r\n\x1a\n"[..], &parts.concat()].concat()))
+    };
+    assert_eq!(png(768).unwrap().as_raw(), &[7; 6]);
+    for bytes in [716, 769, 771, 1] {
+        let error = png(bytes).unwrap_err().to_string();
+        assert!(error.contains(&format!("its palette has {bytes} bytes")) && error.lines().count() == 1, "{error}");
+    }
+}
+
+/// As the fuzzing found it: three million values of a tag took 98 MB for a file of 150 bytes.
+#[test]
+fn what_a_tiff_claims_is_held_against_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = encoded(sample(), ImageFormat::Tiff);
+    let decoded = |bytes: &[u8]| decode(&file(&folder, "a.tif", bytes));
+    assert!(decoded(&good).is_ok());
+    let place = u32::from_le_bytes(good[4..8].try_into().unwrap()) as usize;
+    assert_eq!((&good[..4], good[place + 2..place + 4].to_vec()), (&b"II*\0"[..], vec![0, 1]), "the width comes first");
+    // The number of the width's values.
+    let claims = |values: u32| {
+        let mut bytes = good.clone();
+        bytes[place + 6..place + 10].copy_from_slice(&values.to_le_bytes());
+        decoded(&bytes).unwrap_err().to_string()
+    };
+    let error = claims(3_211_265);
+    assert!(error.contains("its tag 256 claims") && error.contains("the file has"), "{error}");
+    // A file that is long enough for them.
+    let mut long = good.clone();
+    long.resize(9 << 20, 0);
+    long[place + 4..place + 10].copy_from_slice(&[3, 0, 1, 0, 16, 0]);
+    let error = decoded(&long).unwrap_err().to_string();
+    assert!(error.contains("claims 1048577 values, at most 1048576"), "{error}");
+    // Big-endian, and with offsets of 64 bits.
+    let entry = [&256_u16.to_be_bytes()[..], &4_u16.to_be_bytes(), &(1_u64 << 40).to_be_bytes(), &[0; 8]].concat();
+    let big = [&b"MM\0\x2b\0\x08\0\0"[..], &16_u64.to_be_bytes(), &1_u64.to_be_bytes(), &entry].concat();
+    let error = decoded(&big).unwrap_err().to_string();
+    assert!(error.contains("its tag 256 claims 4398046511104 bytes"), "{error}");
 }
 
 #[test]

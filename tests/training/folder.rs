@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use distillscope::imitation::loss::Loss;
 use distillscope::train::TrainError;
 use distillscope::train::campaign;
-use distillscope::train::config::{Campaign, Length, Recipe, RunConfig};
-use distillscope::train::event::{Outcome, RunControl, RunEvent};
+use distillscope::train::config::{Campaign, Length, Recipe, RunConfig, SnapshotConfig};
+use distillscope::train::event::{Outcome, RunControl, RunEvent, SnapshotScale};
 use distillscope::train::record::RunHistory;
+use distillscope::train::replay::{self, Replay};
 use distillscope::train::run::RunFolder;
+use distillscope::train::search;
 
 use crate::runs::{Place, go, steps};
 
@@ -98,6 +100,110 @@ fn what_was_changed_under_a_run_is_named_and_taken_on_request() {
     campaign::accept_changes(&Campaign { resume: true, seeds: 0, ..campaign.clone() }).expect("accepted");
     let rest = steps(&resumed(&campaign).expect("the rest"));
     assert_eq!(rest.last().map(|step| step.step), Some(3), "2 epochs of 2 batches now");
+}
+
+/// The folder as it is on disk.
+fn copied(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let name = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copied(&entry.path(), &name),
+            false => drop(fs::copy(entry.path(), name).expect("a copy")),
+        }
+    }
+}
+
+/// A kill leaves on disk what is there at that moment: between any two of a run's events, its checkpoints among them.
+#[test]
+fn a_run_that_is_killed_anywhere_goes_on_without_a_gap_or_a_double() {
+    let place = Place::new();
+    let snapshot = SnapshotConfig { image: place.at("data/images/val/0.png"), every: 1 };
+    let campaign = place.campaign(RunConfig { snapshot: Some(snapshot), ..place.config() }, "run");
+    let mut kills = Vec::new();
+    let whole = go(&campaign, |event, _| {
+        if !matches!(event, RunEvent::Stage { .. } | RunEvent::Warning(_)) {
+            let folder = place.at(&format!("kill-{}", kills.len()));
+            copied(&campaign.out, &folder);
+            kills.push(folder);
+        }
+    });
+    let whole = steps(&whole.expect("a run"));
+    // Start, 6 steps, 7 maps, and of each epoch its end, a checkpoint begun and ended.
+    assert!(kills.len() > 20, "{}", kills.len());
+    let moments = |folder: &Path| -> Vec<(u64, Vec<SnapshotScale>, Vec<f64>)> {
+        let replay = Replay::read(&folder.join(replay::FILE_NAME)).expect("a replay");
+        assert_eq!(replay.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+        replay.snapshots.iter().map(|moment| (moment.step, moment.scales.clone(), moment.truths.clone())).collect()
+    };
+    let (weights, maps) = (fs::read(RunFolder::new(&campaign.out).weights("last.safetensors")), moments(&campaign.out));
+    assert_eq!(maps.iter().map(|moment| moment.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
+    let weights = weights.expect("weights");
+    for folder in kills {
+        let went_on = Campaign { resume: true, seeds: 0, out: folder.clone(), ..campaign.clone() };
+        go(&went_on, |_, _| {}).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let history = RunHistory::read(&folder).expect("a history");
+        let events: Vec<RunEvent> = history.steps.into_iter().map(RunEvent::Step).collect();
+        assert_eq!(steps(&events), whole, "{}", folder.display());
+        assert_eq!(history.epochs.iter().map(|epoch| epoch.step).collect::<Vec<_>>(), [3, 6], "{}", folder.display());
+        let ended = fs::read(RunFolder::new(&folder).weights("last.safetensors")).expect("weights");
+        assert!(ended == weights, "{}", folder.display());
+        assert_eq!(moments(&folder), maps, "{}", folder.display());
+    }
+}
+
+/// Nothing in a folder is waited for, nor believed to be small.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_a_runs_folder_is_named_and_not_waited_for() {
+    let place = Place::new();
+    let campaign = place.campaign(place.config(), "run");
+    begun(&campaign);
+    let pairs = place.at("pairs");
+    fs::create_dir(&pairs).expect("a folder");
+    let pipe = |path: &Path| {
+        let _ = fs::remove_file(path);
+        assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
+    };
+    let refused = |file: &str, error: String| {
+        assert!(error.contains(&format!("{file}: not a file")) && error.lines().count() == 1, "{error}");
+    };
+    let files = ["config.toml", "fingerprint.json", "weights/resume.safetensors", "steps.csv", "results.csv"];
+    for file in files.into_iter().chain(["warnings.txt", "start.json", "test.json"]) {
+        let path = campaign.out.join(file);
+        let kept = fs::read(&path).ok();
+        pipe(&path);
+        // A state that is no file is none that could be gone on from.
+        refused(file, resumed(&campaign).expect_err("a pipe").to_string());
+        fs::remove_file(&path).expect("a pipe");
+        if let Some(kept) = kept {
+            fs::write(&path, kept).expect("a file");
+        }
+    }
+    pipe(&pairs.join("campaign.toml"));
+    refused("campaign.toml", campaign::kept(&pairs).expect_err("a pipe").to_string());
+    pipe(&pairs.join("result.json"));
+    assert_eq!(campaign::finished(&pairs), None);
+    pipe(&pairs.join("search.toml"));
+    refused("search.toml", search::open(&pairs).expect_err("a pipe").to_string());
+    resumed(&campaign).expect("all is well again");
+}
+
+/// A table is read whole, so it has a bound; a sparse file costs no disk.
+#[test]
+fn a_table_without_an_end_is_not_read() {
+    let place = Place::new();
+    let campaign = place.campaign(place.config(), "run");
+    begun(&campaign);
+    for (file, bytes) in [("steps.csv", 2_u64 << 30), ("start.json", 1 << 30), ("config.toml", 1 << 30)] {
+        let path = campaign.out.join(file);
+        let kept = fs::read(&path).expect("a file");
+        File::create(&path).expect("a file").set_len(bytes).expect("room");
+        let error = resumed(&campaign).expect_err("too large").to_string();
+        assert!(error.contains(file) && error.contains("bytes are more than the"), "{error}");
+        fs::write(&path, kept).expect("a file");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod batch_preview;
 mod folder;
 mod optimizer;
+mod planted;
 mod preflight_faults;
 mod recipe;
 mod record;

@@ -175,7 +175,7 @@ fn steps_hold_every_field() {
     recorder
         .take(&RunEvent::Step(StepRecord { step: 1, total: 0.1, gradient_norm: Some(f64::NAN), ..step(1) }))
         .unwrap();
-    recorder.take(&RunEvent::Saved { step: 2 }).unwrap();
+    recorder.take(&RunEvent::Saving).unwrap();
     assert_eq!(
         read(folder.path(), STEPS),
         "step,epoch,total,box,objectness,class,imitation_P3,imitation_P4,distance_P3,distance_P4,lambda,mask_cells_P3,\
@@ -414,7 +414,7 @@ fn a_file_that_cannot_be_written_is_named_and_tried_again() {
     let error = recorder.take(&RunEvent::Epoch(Box::new(epoch(0, 3, true)))).unwrap_err();
     assert!(error.to_string().contains("results.csv: cannot be written"), "{error}");
     fs::remove_dir_all(&results).unwrap();
-    recorder.take(&RunEvent::Saved { step: 3 }).unwrap();
+    recorder.take(&RunEvent::Saving).unwrap();
     let history = RunHistory::read(folder.path()).unwrap();
     assert_eq!((history.steps.len(), history.epochs), (3, vec![epoch(0, 3, true)]));
 }

@@ -176,6 +176,31 @@ fn what_was_stopped_goes_on() {
 
 /// `kill -9` at any moment, again and again, and the same table in the end.
 #[test]
+fn two_searches_do_not_share_a_folder() {
+    let place = Place::new();
+    let out = place.at("search");
+    let control = RunControl::default();
+    let mut refused = Vec::new();
+    let ended = begin(small(&place), &out, &control, &mut |_| {
+        if refused.is_empty() {
+            refused.push(resume(&out, None, &RunControl::default(), &mut |_| {}).expect_err("it is taken"));
+            refused.push(begin(small(&place), &out, &RunControl::default(), &mut |_| {}).expect_err("it is taken"));
+            control.stop();
+        }
+    });
+    assert!(matches!(ended, Ok(Ending::Stopped)));
+    assert_eq!(refused.len(), 2);
+    for error in refused {
+        assert!(error.to_string().contains("another run is at work in this folder"), "{error}");
+    }
+    // It is free again, and where no search is none is begun.
+    let stopped = RunControl::default();
+    stopped.stop();
+    assert!(matches!(resume(&out, None, &stopped, &mut |_| {}), Ok(Ending::Stopped)));
+    assert!(resume(&place.at("none"), None, &control, &mut |_| {}).is_err() && !place.at("none").exists());
+}
+
+#[test]
 fn a_search_that_is_killed_goes_on_to_the_same_table() {
     let place = Place::new();
     let whole = place.at("whole");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use distillscope::app::Command;
+use distillscope::app::command::Command;
 use distillscope::app::view::{Camera, Hover, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::difference::{DifferenceKind, FeatureStack};

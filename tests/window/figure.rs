@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use distillscope::app::figure::FigureWhat;
 use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
-use distillscope::app::{Command, Overlay, Settings};
+use distillscope::app::command::Command;
+use distillscope::app::state::Overlay;
+use distillscope::app::settings::Settings;
 use distillscope::colormap::ColorMap;
 use distillscope::figure::{Background, Figure, FigureFormat, Look, SvgText};
 use distillscope::geometry::Size;
@@ -88,7 +90,7 @@ impl Window {
     /// Carries a command out, with what it asks of the worker.
     fn set(&mut self, command: Command) {
         let app = self.harness.state_mut().as_mut().expect("an app");
-        let effects = distillscope::app::apply(&mut app.state, command);
+        let effects = distillscope::app::update::apply(&mut app.state, command);
         for effect in effects {
             if let distillscope::app::update::effect::Effect::Send(job) = effect {
                 self.fake.send(job);

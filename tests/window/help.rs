@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use distillscope::app::run::RunTab;
 use distillscope::app::tour::Stop;
-use distillscope::app::{Command, Overlay, Settings, apply};
+use distillscope::app::command::Command;
+use distillscope::app::state::Overlay;
+use distillscope::app::settings::Settings;
+use distillscope::app::update::apply;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::glossary::Term;
 use distillscope::imitation::choice::Loss;

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use distillscope::app::{Command, Settings, apply};
+use distillscope::app::command::Command;
+use distillscope::app::settings::Settings;
+use distillscope::app::update::apply;
 use distillscope::colormap::ColorMap;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::choice::{Loss, MaskSource};
@@ -16,9 +18,7 @@ use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
 use distillscope::language::{self, Language, LanguageChoice};
 use distillscope::preflight::report::Status;
 use distillscope::shell::Options;
-use distillscope::story::{
-    Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict,
-};
+use distillscope::story::{Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict};
 use distillscope::train::event::Arm;
 use distillscope::worker::{Job, Report};
 use egui::{FontFamily, FontId, Key, Modifiers};

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use distillscope::app::update::effect::Effect;
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::{Command, ModelSlot, Overlay, Settings, State, apply};
+use distillscope::app::command::Command;
+use distillscope::app::state::{ModelSlot, Overlay, State};
+use distillscope::app::settings::Settings;
+use distillscope::app::update::apply;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;

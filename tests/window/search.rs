@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use distillscope::app::run::RunTab;
 use distillscope::app::update::effect::Effect;
-use distillscope::app::{Command, Level, Settings, apply};
+use distillscope::app::command::Command;
+use distillscope::app::level::Level;
+use distillscope::app::settings::Settings;
+use distillscope::app::update::apply;
 use distillscope::imitation::loss::Loss;
 use distillscope::shell::{App, Backend};
 use distillscope::train::config::{Campaign, ImitationConfig, Lambda, Length, RunConfig};

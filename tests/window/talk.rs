@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use distillscope::app::{Command, Settings, apply};
+use distillscope::app::command::Command;
+use distillscope::app::settings::Settings;
+use distillscope::app::update::apply;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{
-    Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
-};
+use distillscope::inspect::{Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap};
 use distillscope::language::{Language, LanguageChoice, tr, within};
 use distillscope::shell::{App, Options};
 use distillscope::story::Step;
 use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{RunConfig, Start};
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{
-    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
-};
+use distillscope::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord};
 use distillscope::train::history::Track;
 use distillscope::train::replay::{MaskChoice, Replay};
 use distillscope::worker::{BeforeAfter, EarlierRun, Job, Report, Unknown};

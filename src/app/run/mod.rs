@@ -1,5 +1,6 @@
 //! The runs of this session: how the next one is set up, what the ones under way say, what is shown of them.
 
+mod arriving;
 mod batch;
 mod earlier;
 mod form;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::note::note;
 
+use super::arriving::{Arriving, STEPS_OF_A_FRAME};
 use crate::app::level::Level;
 use crate::figure::curves::{CurveSet, CurveView};
 use crate::language::{key, t};
@@ -136,6 +137,8 @@ impl Runs {
     pub fn is_stopping(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.control.is_stopped())
     }
+    /// Those that were read and are taken in, the first of them at work.
+    arriving: VecDeque<Arriving>,
 
     /// A campaign is about to begin, or goes on under its old number.
     pub(in crate::app) fn begin(&mut self, campaign: Campaign, number: Option<u64>) -> Arc<RunControl> {
@@ -175,7 +178,7 @@ impl Runs {
                 | RunEvent::Epoch(_)
                 | RunEvent::Tested(_)
                 | RunEvent::Ended(_) => live.stage = None,
-                RunEvent::Snapshot(_) | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
+                RunEvent::Snapshot(_) | RunEvent::Warning(_) | RunEvent::Saving | RunEvent::Saved { .. } => {}
             }
             let name = run_name(&live.campaign, id, several);
             let ends = matches!(event, RunEvent::Ended(Outcome::Finished));
@@ -253,12 +256,35 @@ impl Runs {
 
     /// Lays a run from disk over the others. One that was begun or goes on in this session is there already.
     pub(in crate::app) fn add_earlier(&mut self, run: EarlierRun) {
+        self.arriving.push_back(Arriving::new(run));
+        self.take_in();
+    }
+
+    /// A frame's part of what is still to be taken in.
+    pub fn take_in(&mut self) {
+        let mut left = STEPS_OF_A_FRAME;
+        while let Some(first) = self.arriving.front_mut() {
+            left = first.take_in(left);
+            if !first.is_whole() {
+                return;
+            }
+            if let Some(whole) = self.arriving.pop_front() {
+                self.arrived(whole);
+            }
+        }
+    }
+
+    /// Whether a run that was read is not on the screen yet.
+    pub fn is_taking_in(&self) -> bool {
+        !self.arriving.is_empty()
+    }
+
+    fn arrived(&mut self, Arriving { run, id, mut track, .. }: Arriving) {
         let live = self.live.as_ref().map(|live| live.number);
         let knows_more = |track: &Arc<Track>| track.folder.is_none() || Some(track.campaign) == live;
         if self.tracks.iter().any(|track| knows_more(track) && track.place() == Some(&run.folder)) {
             return;
         }
-        let id = super::earlier::id(&run);
         let task = run.config.as_deref().map(super::earlier::task);
         let beside = |track: &&Arc<Track>| {
             let same_task = match (&track.task, &task) {
@@ -287,7 +313,7 @@ impl Runs {
                 && track.replay.as_deref().zip(run.replay.as_deref()).is_some_and(|(a, b)| same(a, b))
         };
         self.tracks.retain(|track| track.folder.as_ref() != Some(&run.folder) && !recorded(track));
-        let mut track = Track::new(self.next_key(), number, id, name);
+        (track.key, track.campaign, track.name) = (self.next_key(), number, name);
         track.folder = Some(run.folder);
         track.pairs = run.campaign.map(Arc::from);
         track.outcome = run.result.is_some().then_some(Outcome::Finished);
@@ -295,8 +321,6 @@ impl Runs {
         track.task = task;
         track.start = run.config.as_deref().map(RunConfig::start);
         track.config = run.config;
-        track.scales = run.scales;
-        run.steps.iter().for_each(|step| track.step(step));
         run.epochs.into_iter().for_each(|epoch| track.epoch(epoch));
         track.tested = run.test;
         run.start.into_iter().for_each(|start| track.receive(RunEvent::Start(start)));
@@ -503,6 +527,28 @@ pub(super) mod tests {
         let key = runs.tracks[0].key;
         runs.remove(key);
         assert_eq!(runs.tracks.len(), 1);
+    }
+
+    #[test]
+    fn a_long_run_is_taken_in_over_some_frames_and_keeps_its_place() {
+        let mut runs = Runs::default();
+        let steps = |count: u64| (0..count).map(|step| StepRecord { step, ..StepRecord::default() }).collect();
+        for (arm, count) in [("imitation", 2 * STEPS_OF_A_FRAME as u64 + 1), ("baseline", 3)] {
+            runs.add_earlier(EarlierRun {
+                folder: format!("old/{arm}").into(),
+                steps: steps(count),
+                ..Default::default()
+            });
+        }
+        // The first one's two frames are over: it has come and been handed on for the second.
+        assert_eq!((runs.tracks.len(), runs.is_taking_in()), (0, true));
+        runs.take_in();
+        assert!(!runs.is_taking_in());
+        let found: Vec<_> = runs.tracks.iter().map(|track| (track.name.as_str(), track.steps_done)).collect();
+        assert_eq!(found, [("old · imitation", 2 * STEPS_OF_A_FRAME as u64 + 1), ("old · baseline", 3)]);
+        assert_eq!(runs.twins().count(), 1);
+        let total = runs.tracks[0].of(Plot::Total).next().expect("a curve");
+        assert_eq!((total.steps.len(), total.steps.last()), (40_001, Some(&40_001.0)));
     }
 
     #[test]

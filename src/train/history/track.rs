@@ -266,7 +266,7 @@ impl Track {
             RunEvent::Ended(outcome) => self.outcome = Some(outcome),
             RunEvent::Start(start) => self.begin_at(start),
             RunEvent::Tested(test) => self.tested = Some(test),
-            RunEvent::Stage { .. } | RunEvent::Warning(_) | RunEvent::Saved { .. } => {}
+            RunEvent::Stage { .. } | RunEvent::Warning(_) | RunEvent::Saving | RunEvent::Saved { .. } => {}
         }
     }
 

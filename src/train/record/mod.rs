@@ -3,7 +3,7 @@
 //! one row an epoch, as its readers expect, so the start is no row of it.
 //!
 //! [`Recorder`] turns events into files, [`RunHistory`] files into records. Tables are written whole at the end of an
-//! epoch and with every checkpoint, so that a run that is killed leaves whole files that reach at least to its
+//! epoch and before every checkpoint, as is the replay, so that a run that is killed leaves whole files that reach at least to its
 //! checkpoint.
 
 mod columns;
@@ -20,10 +20,12 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::evaluate::Evaluation;
-use super::event::{Arm, EpochRecord, RunEvent, RunSummary, StartRecord, StepRecord};
+use super::event::{Arm, EpochRecord, Outcome, RunEvent, RunSummary, StartRecord, StepRecord};
 use super::replay::{self, Recording, ReplayError};
+use crate::files::{self, ReadError};
 use crate::files::atomic::{self, WriteError};
 use crate::files::tensorboard::{Content, EventFile};
+use crate::train::run::MAX_KEPT_BYTES;
 use table::Table;
 use warnings::Warnings;
 
@@ -34,6 +36,8 @@ pub const RESULTS: &str = "results.csv";
 /// One row a step.
 pub const STEPS: &str = "steps.csv";
 pub const WARNINGS: &str = "warnings.txt";
+/// Of a table, which is read whole: some three million steps.
+const MAX_TABLE_BYTES: u64 = 1 << 30;
 /// What both models find on val before the first step: a [`StartRecord`].
 pub const START: &str = "start.json";
 /// What the last weights find on the test split: an [`Evaluation`].
@@ -47,6 +51,8 @@ pub enum RecordError {
     Replay(#[from] ReplayError),
     #[error("{}: cannot be read: {cause}", path.display())]
     Read { path: PathBuf, cause: io::Error },
+    #[error(transparent)]
+    File(ReadError),
     #[error("{}:{line}: {what}; repair or remove that line", path.display())]
     Row { path: PathBuf, line: usize, what: String },
     #[error("{}: {what}; remove it, and it is made again where the run goes on", path.display())]
@@ -60,6 +66,15 @@ pub enum RecordError {
     Scales { path: PathBuf, found: Vec<String>, expected: Vec<String> },
 }
 
+impl From<ReadError> for RecordError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io { path, cause } => Self::Read { path, cause },
+            other => Self::File(other),
+        }
+    }
+}
+
 /// Writes a run's files as it speaks.
 #[derive(Debug)]
 pub struct Recorder {
@@ -68,7 +83,7 @@ pub struct Recorder {
     results: Table<EpochRecord>,
     warnings: Warnings,
     events: EventFile,
-    /// The file that is written at the end, and what goes into it.
+    /// The file, and what goes into it.
     replay: Option<(PathBuf, Recording)>,
     start: Option<Arc<StartRecord>>,
     test: Option<Arc<Evaluation>>,
@@ -146,7 +161,7 @@ impl Recorder {
         self.test.as_ref()
     }
 
-    /// Also records a replay, which is written into the folder when the run ends, however it ends.
+    /// Also records a replay, which is written into the folder with every checkpoint and when the run ends, however it ends.
     pub fn keep_replay(&mut self, folder: &Path, recording: Recording) {
         self.replay = Some((folder.join(replay::FILE_NAME), recording));
     }
@@ -190,17 +205,22 @@ impl Recorder {
                     recording.take(snapshot);
                 }
             }
-            RunEvent::Saved { .. } => self.save()?,
-            RunEvent::Ended(outcome) => {
-                self.save()?;
-                if let Some((path, recording)) = &mut self.replay {
-                    if let Some(start) = &self.start {
-                        recording.start_at(start);
-                    }
-                    recording.write(path, outcome, self.steps.text(), self.results.text())?;
-                }
+            // A run that is killed goes on from its checkpoint, with the maps up to there.
+            RunEvent::Saving => self.save_all(&Outcome::Stopped)?,
+            RunEvent::Ended(outcome) => self.save_all(outcome)?,
+            RunEvent::Started(_) | RunEvent::Stage { .. } | RunEvent::Saved { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Tables and replay.
+    fn save_all(&mut self, outcome: &Outcome) -> Result<(), RecordError> {
+        self.save()?;
+        if let Some((path, recording)) = &mut self.replay {
+            if let Some(start) = &self.start {
+                recording.start_at(start);
             }
-            RunEvent::Started(_) | RunEvent::Stage { .. } => {}
+            recording.write(path, outcome, self.steps.text(), self.results.text())?;
         }
         Ok(())
     }
@@ -224,11 +244,7 @@ fn accuracy(prefix: &str, evaluation: &Evaluation) -> Vec<(String, f32)> {
 /// What a file in a run's folder says; `None` where it is not there.
 fn read_json<T: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<T>, RecordError> {
     let path = folder.join(name);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(RecordError::Read { path, cause }),
-    };
+    let Some(text) = files::read_text_if_there(&path, MAX_KEPT_BYTES)? else { return Ok(None) };
     match serde_json::from_str(&text) {
         Ok(value) => Ok(Some(value)),
         Err(error) => Err(RecordError::Json { path, what: error.to_string() }),

@@ -3,12 +3,13 @@
 //! Every field is a number, so nothing is ever quoted. A number that is not known is an empty field.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::columns::{self, Column};
 use super::{RESULTS, RecordError, STEPS};
+use crate::files;
 use crate::files::atomic::{self, WriteError};
+use crate::train::record::MAX_TABLE_BYTES;
 use crate::train::event::{EpochRecord, StepRecord};
 
 /// How numbers stand in a file.
@@ -108,10 +109,8 @@ pub(super) struct Text {
 
 impl Text {
     pub fn read(path: PathBuf) -> Result<Self, RecordError> {
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Self::new(path, text)),
-            Err(cause) => Err(RecordError::Read { path, cause }),
-        }
+        let text = files::read_text(&path, MAX_TABLE_BYTES)?;
+        Ok(Self::new(path, text))
     }
 
     /// `path` is what errors call it.

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{RecordError, WARNINGS};
+use crate::files;
 use crate::files::atomic::{self, WriteError};
+use crate::train::record::MAX_TABLE_BYTES;
 
 #[derive(Debug)]
 pub(super) struct Warnings {
@@ -27,11 +27,7 @@ impl Warnings {
     pub fn read(folder: &Path) -> Result<Self, RecordError> {
         let mut warnings = Self::new(folder);
         let path = warnings.path.clone();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-            Err(cause) => return Err(RecordError::Read { path, cause }),
-        };
+        let text = files::read_text_if_there(&path, MAX_TABLE_BYTES)?.unwrap_or_default();
         for (line, number) in text.lines().zip(1..) {
             let parts = line.split_once('\t').and_then(|(count, text)| Some((count.parse().ok()?, text)));
             let Some((count, text)) = parts else {

@@ -12,6 +12,7 @@ use super::error::ReplayError;
 use super::header::{FORMAT, Header, OutcomeText, Preamble};
 use super::limits::{self, VERSION};
 use super::recorded::{MaskChoice, Replay};
+use crate::dataset::{check_png, guarded};
 use crate::geometry::{BoundingBox, Letterbox, Size};
 use crate::grid::Grid;
 use crate::imitation::mask::Psi;
@@ -120,12 +121,16 @@ fn decode(bytes: Vec<u8>, size: Size) -> Result<RgbImage, String> {
     (limits.max_image_width, limits.max_image_height) = (Some(size.width), Some(size.height));
     // 16-bit RGBA, and as much again for the decoder's own use.
     limits.max_alloc = Some(16 * u64::from(size.width) * u64::from(size.height) + (1 << 20));
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(|error| error.to_string())?;
+    let mut bytes = Cursor::new(bytes);
+    check_png(&mut bytes)?;
+    bytes.set_position(0);
+    let decoder = guarded(|| PngDecoder::with_limits(bytes, limits)).map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions();
     if Size::new(width, height) != size {
         return Err(format!("it has {width} × {height} px, the input {} × {}", size.width, size.height));
     }
-    DynamicImage::from_decoder(decoder).map(DynamicImage::into_rgb8).map_err(|error| error.to_string())
+    let picture = guarded(|| DynamicImage::from_decoder(decoder)).map_err(|error| error.to_string())?;
+    Ok(picture.into_rgb8())
 }
 
 fn read_snapshots(entries: &mut Entries, header: &Header, image: &Path) -> Result<Vec<Arc<Snapshot>>, ReplayError> {

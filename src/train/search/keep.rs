@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::candidates::{Candidate, LeftOut};
 use super::ladder::{Cost, Ladder, SEEDS, Terms};
-use crate::files::atomic;
+use crate::files::{self, atomic};
 use crate::train::TrainError;
 use crate::train::config::{Length, RunConfig};
+use crate::train::run::MAX_KEPT_BYTES;
 
 /// Candidates that train together, each for the whole of its short schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,10 +167,10 @@ impl SearchFolder {
 
     pub fn read(&self) -> Result<Search, TrainError> {
         let path = self.search();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|cause| TrainError::Read { path: path.display().to_string(), cause })?;
-        toml::from_str(&text)
-            .map_err(|error| TrainError::Config(format!("{}: not a search: {}", path.display(), error.message())))
+        let text = files::read_text(&path, MAX_KEPT_BYTES)?;
+        toml::from_str(&text).map_err(|error| {
+            TrainError::Config(format!("{}: not a search: {}", path.display(), files::toml_problem(&error)))
+        })
     }
 
     pub fn write(&self, search: &Search) -> Result<(), TrainError> {

@@ -44,7 +44,9 @@ use super::event::RunControl;
 use super::lock::FolderLock;
 use super::run::RunFolder;
 use super::{fingerprint, plan};
+use crate::train::run::MAX_KEPT_BYTES;
 use crate::dataset::{DataYaml, Split};
+use crate::files;
 use crate::imitation::choice::ModelFacts;
 use crate::yolo::checkpoint;
 
@@ -97,10 +99,10 @@ pub fn begin(
     emit: &mut dyn FnMut(SearchEvent),
 ) -> Result<Ending, TrainError> {
     let folder = SearchFolder::new(out);
+    let _alone = FolderLock::take(out)?;
     if folder.search().exists() {
         return Err(TrainError::Exists(out.to_owned()));
     }
-    let _alone = FolderLock::take(out)?;
     folder.write(&search)?;
     go(search, &folder, control, emit)
 }
@@ -113,8 +115,10 @@ pub fn resume(
     emit: &mut dyn FnMut(SearchEvent),
 ) -> Result<Ending, TrainError> {
     let folder = SearchFolder::new(out);
-    let mut search = folder.read()?;
+    // Where there is none, nothing is made.
+    folder.read()?;
     let _alone = FolderLock::take(out)?;
+    let mut search = folder.read()?;
     if let Some(minutes) = minutes {
         check_minutes(minutes)?;
         search.minutes = minutes;
@@ -150,7 +154,7 @@ pub fn open(out: &Path) -> Result<(Search, SearchTable), TrainError> {
     let control = RunControl::default();
     let mut table = Results { search: &search, runner: &Trainer::new(&folder, &control) }.table();
     // What came of it stands in the file alone, and is true as long as no run has ended since.
-    let kept = std::fs::read_to_string(folder.table()).ok();
+    let kept = files::read_text(&folder.table(), MAX_KEPT_BYTES).ok();
     let kept: Option<SearchTable> = kept.and_then(|text| serde_json::from_str(&text).ok());
     let ended = |table: &SearchTable| {
         let of_rungs = table.candidates.iter().map(|row| (row.name.clone(), row.rungs.len(), row.failed.is_some()));

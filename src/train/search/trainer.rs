@@ -8,12 +8,12 @@ use std::time::Instant;
 use super::keep::{Pace, SearchFolder};
 use super::ladder::Cost;
 use super::runner::{Found, Runner, TrialEnd, TrialEvent};
-use crate::files::atomic;
+use crate::files::{self, atomic};
 use crate::imitation::loss::{Loss, Reads};
 use crate::train::comparison::RunResult;
 use crate::train::config::{Campaign, Length, RunConfig};
 use crate::train::event::{RunControl, RunEvent};
-use crate::train::run::RunFolder;
+use crate::train::run::{MAX_KEPT_BYTES, RunFolder};
 use crate::train::{TrainError, campaign};
 
 /// Steps of a run that is measured; the first is slower and does not count.
@@ -184,11 +184,10 @@ impl Runner for Trainer<'_> {
 
     fn known(&self, name: &str) -> Option<TrialEnd> {
         let out = self.folder.run(name);
-        if let Ok(text) = fs::read_to_string(out.join(FAILURE)) {
+        if let Ok(text) = files::read_text(&out.join(FAILURE), MAX_KEPT_BYTES) {
             return Some(TrialEnd::Failed(text));
         }
-        let text = fs::read_to_string(out.join("result.json")).ok()?;
-        let RunResult { map50_95, test, .. } = serde_json::from_str(&text).ok()?;
+        let RunResult { map50_95, test, .. } = campaign::finished(&out)?;
         Some(TrialEnd::Finished(Found { val: map50_95, test: test.map(|test| test.map50_95) }))
     }
 
