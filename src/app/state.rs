@@ -21,7 +21,9 @@ use crate::app::view::{Camera, Hover, Pin, ViewSettings};
 use crate::format::seconds_left;
 use crate::imitation::choice::{MaskChoice, Mismatch, ModelFacts};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField};
-use crate::inspect::{CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest};
+use crate::inspect::{
+    CompareParts, CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest,
+};
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
 use crate::yolo::anchors::AnchorScale;
 
@@ -207,6 +209,8 @@ pub struct Requested {
     pub scene: Option<SceneRequest>,
     pub field: Option<FieldKey>,
     pub compare: Option<CompareKey>,
+    /// Of the same comparison.
+    pub parts: CompareParts,
 }
 
 #[derive(Debug)]

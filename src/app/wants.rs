@@ -18,7 +18,7 @@ use crate::app::talk;
 use crate::app::update::Effect;
 use crate::app::view::Pin;
 use crate::geometry::Size;
-use crate::inspect::{Role, SceneRequest, input_multiple, mask_anchors};
+use crate::inspect::{CompareParts, Role, SceneRequest, input_multiple, mask_anchors};
 use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::AnchorScale;
 
@@ -168,7 +168,11 @@ fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
         request: state.imitation.compared.clone(),
         models: state.models_version,
     };
-    if state.requested.compare.as_ref() == Some(&key) {
+    let asked = state.requested.compare.as_ref() == Some(&key);
+    // The talk and its figures show the pull; once there, it stays.
+    let pull = state.talk.on || state.overlay == Some(Overlay::Figure) || asked && state.requested.parts.pull;
+    let parts = CompareParts { pull, heads: false };
+    if asked && state.requested.parts == parts {
         return;
     }
     // Features of another image never lie over this one.
@@ -177,8 +181,8 @@ fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
     }
     state.comparison_error = None;
     let CompareKey { scene, request, .. } = key.clone();
-    state.requested.compare = Some(key);
-    effects.push(Effect::Send(Job::Compare { scene, request }));
+    (state.requested.compare, state.requested.parts) = (Some(key), parts);
+    effects.push(Effect::Send(Job::Compare { scene, request, parts }));
 }
 
 fn follow_measures(state: &mut State) {

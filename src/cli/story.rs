@@ -13,7 +13,7 @@ use crate::app::run::lines::story_panels;
 use crate::app::run::{Track, verdict};
 use crate::export::figure::plot::PlotPanel;
 use crate::export::figure::story;
-use crate::inspect::StoryRequest;
+use crate::inspect::{CompareParts, StoryRequest};
 use crate::story::{Step, StoryRun};
 use crate::train::comparison::{Comparison, RunResult};
 use crate::train::event::{Arm, RunEvent, RunId};
@@ -62,7 +62,10 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         anyhow::bail!("--lambda {}: it must be 0 or more", args.lambda);
     }
     let run = args.run.as_deref().map(Run::read).transpose()?;
-    let subject = args.subject.look(&args.image, args.teacher.as_deref(), args.student.as_deref())?;
+    let subject = {
+        let parts = CompareParts { pull: true, heads: false };
+        args.subject.look(&args.image, args.teacher.as_deref(), args.student.as_deref(), parts)?
+    };
     let objects = subject.scene.labels.len();
     if let Some(truth) = args.truth.filter(|&truth| truth >= objects) {
         anyhow::bail!("--truth {truth}: the image has {objects} ground truths, counted from 0");

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::compare::named;
 use super::maps::{SeenDifference, assigned_cells, difference_grid, feature_grid};
-use super::records::{ChannelView, Comparison, Role, Tap};
+use super::records::{ChannelView, Comparison, ForwardReport, Role, Tap};
 use super::scene::{Scene, file_name};
 use super::story::{StorySource, usual_truth};
 use crate::export::figure::inspection::{
@@ -94,6 +94,7 @@ pub struct InspectionReport {
     pub tap: Tap,
     pub imitation: ImitationReport,
     pub device: String,
+    pub forward: Option<ForwardReport>,
     pub lambda: f64,
     pub labels: Vec<LabelReport>,
     pub scales: Vec<ScaleReport>,
@@ -241,6 +242,7 @@ impl Inspection {
                 formula: self.comparison.loss.formula(),
             },
             device: self.device.clone(),
+            forward: self.comparison.forward,
             lambda: LAMBDA,
             labels: self
                 .scene

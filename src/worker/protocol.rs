@@ -11,7 +11,7 @@ use crate::export::figure::inspection::DetectionView;
 use crate::export::figure::{Draw, FigureChoice, Look};
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
-use crate::inspect::{CompareRequest, Comparison, Role, Scene, SceneRequest};
+use crate::inspect::{CompareParts, CompareRequest, Comparison, Role, Scene, SceneRequest};
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::comparison::RunResult;
@@ -55,6 +55,7 @@ pub enum Job {
     Compare {
         scene: Arc<Scene>,
         request: CompareRequest,
+        parts: CompareParts,
     },
     /// List the images of a data.yaml, a folder or a single image's folder. Answered by [`Report::Dataset`] and
     /// then [`Report::Images`] in batches.

@@ -194,6 +194,7 @@ fn comparison() -> Arc<Comparison> {
             adapted: stack(20.0),
             adapter: "least-squares",
             fit: None,
+            outputs: 0,
             teacher_head: None,
             student_head: None,
             loss: None,
@@ -209,6 +210,8 @@ fn comparison() -> Arc<Comparison> {
         student_detections: None,
         teacher_seconds: None,
         student_seconds: None,
+        forward: None,
+        parts: distillscope::inspect::CompareParts::ALL,
         notes: Vec::new(),
     })
 }

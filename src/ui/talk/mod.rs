@@ -19,7 +19,7 @@ use egui::{
 use crate::app::language::{t, tr};
 use crate::app::talk::{numbers, run, steps};
 use crate::app::{Command, State};
-use crate::inspect::Role;
+use crate::inspect::{Comparison, Role};
 use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::Canvas;
 use crate::ui::canvas::projection::cell_at;
@@ -247,7 +247,8 @@ fn missing(state: &State, numbers: &StoryNumbers, step: Step) -> Option<String> 
         return Some(t!("The masks are being computed…").to_owned());
     }
     let needs_features = step >= Step::Features && step <= Step::Answers;
-    if needs_features && state.comparison.is_none() {
+    let waits = |comparison: &Comparison| step == Step::Answers && !comparison.parts.pull;
+    if needs_features && state.comparison.as_deref().is_none_or(waits) {
         if let Some(error) = &state.comparison_error {
             return Some(error.clone());
         }
