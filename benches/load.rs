@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use distillscope::app::run::RunTab;
-use distillscope::shell::{App, Backend, Options};
 use distillscope::app::command::Command;
+use distillscope::app::run::RunTab;
 use distillscope::app::settings::Settings;
 use distillscope::app::update::apply;
-use distillscope::yolo::anchors::default_anchors;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::mask::{IouConvention, IouField};
 use distillscope::inspect::{Scene, SceneLabel};
+use distillscope::shell::{App, Backend, Options};
 use distillscope::train::event::StepRecord;
 use distillscope::worker::{DatasetBrief, EarlierRun, Job, JobKind, Report};
+use distillscope::yolo::anchors::default_anchors;
 
 const INPUT: Size = Size::square(640);
 const IMAGES: usize = 100_000;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use common::{INPUT, comparison, scene};
 use criterion::{Criterion, criterion_group, criterion_main};
-use distillscope::app::run::RunTab;
-use distillscope::app::view::Layer;
 use distillscope::app::command::Command;
+use distillscope::app::run::RunTab;
 use distillscope::app::settings::Settings;
 use distillscope::app::update::apply;
+use distillscope::app::view::Layer;
 use distillscope::imitation::choice::Loss;
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouConvention, IouField};

@@ -6,7 +6,7 @@
 Needs a Python environment with torch, safetensors, numpy, pillow and the package yolov5==7.0.14. For
 every model: builds it with random weights and batch-norm statistics of its own, saves it, runs `distillscope inspect
 --tensors` on a noise image, feeds the tensor `input` of its answer to the reference and compares every neck and head in
-float32, not fused. Models: n s m l x, their P6 variants (s6), and the aliases below.
+float32; the program folds its batch-norms, the reference does not. Models: n s m l x, their P6 variants (s6), and the aliases below.
 Passes when max |program - reference| is at most 1e-4 of max |reference| everywhere. Exit 1 otherwise.
 """
 import argparse

@@ -43,6 +43,7 @@ pub fn comparison() -> Arc<Comparison> {
         adapted: stack(stride, 3),
         adapter: "least-squares",
         fit: None,
+        outputs: 0,
         teacher_head: None,
         student_head: None,
         loss: None,

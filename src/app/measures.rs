@@ -258,6 +258,7 @@ mod tests {
                 adapted: stack([1.0, 1.0, 4.0, 3.0]),
                 adapter: "least-squares",
                 fit: None,
+                outputs: 0,
                 teacher_head: None,
                 student_head: None,
                 loss: Some(Arc::new(CellTerms {
@@ -277,6 +278,8 @@ mod tests {
             student_detections: None,
             teacher_seconds: None,
             student_seconds: None,
+            forward: None,
+            parts: crate::inspect::CompareParts::ALL,
             notes: Vec::new(),
         })
     }

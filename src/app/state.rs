@@ -21,8 +21,7 @@ use crate::format::seconds_left;
 use crate::geometry::Size;
 use crate::imitation::choice::{MaskChoice, Mismatch, ModelFacts};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField};
-use crate::inspect::input_multiple;
-use crate::inspect::{CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest};
+use crate::inspect::{CompareParts, CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest, input_multiple};
 use crate::language::{Language, LanguageChoice};
 use crate::sample::Sample;
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};
@@ -180,6 +179,8 @@ pub struct Requested {
     pub scene: Option<SceneRequest>,
     pub field: Option<FieldKey>,
     pub compare: Option<CompareKey>,
+    /// Of the same comparison.
+    pub parts: CompareParts,
 }
 
 #[derive(Debug)]

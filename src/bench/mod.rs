@@ -28,7 +28,7 @@ use crate::geometry::{BoundingBox, Letterbox, Size};
 use crate::imitation::loss::Loss;
 use crate::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{
-    self, AdapterChoice, CompareError, CompareRequest, LabelSource, Scene, SceneError, SceneRequest, Tap,
+    self, AdapterChoice, CompareError, CompareParts, CompareRequest, LabelSource, Scene, SceneError, SceneRequest, Tap,
 };
 use crate::train::TrainError;
 use crate::train::config::{AdapterStart, Amp, ImitationConfig, Length, RunConfig, SnapshotConfig};
@@ -324,7 +324,9 @@ fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock
     let device = learner.plan.device;
     let load = |path: &Path| -> Result<Network, BenchError> {
         let checkpoint = checkpoint::open(path).map_err(TrainError::from)?;
-        Ok(Network::load(&checkpoint, device).map_err(TrainError::from)?.0)
+        let (network, _) = Network::load(&checkpoint, device).map_err(TrainError::from)?;
+        // As the window runs it.
+        Ok(network.folded(tch::Kind::Float).map_err(TrainError::from)?)
     };
     let (teacher, student) = (load(&setup.teacher)?, load(&setup.student)?);
     let mut images = samples.samples.iter().map(|sample| &sample.image).cycle();
@@ -356,7 +358,7 @@ fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock
         let field = IouField::compute(&anchors, scene.input_size(), &scene.boxes(), IouConvention::default());
         black_box(field.mask(Psi::default(), LevelRule::default()));
         let (teacher, student) = (inspect::probe(&teacher, &scene.input)?, inspect::probe(&student, &scene.input)?);
-        black_box(inspect::compare(Some(&teacher), Some(&student), &request)?);
+        black_box(inspect::compare(Some(&teacher), Some(&student), &request, CompareParts::default())?);
         Ok(1)
     })
 }

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::figure_args::FigureArgs;
 use super::subject_args::SubjectArgs;
-use crate::files::atomic;
-use crate::files::tensors;
+use crate::files::{atomic, tensors};
+use crate::inspect::CompareParts;
 
 /// Inspect one image with two models, without a window
 #[derive(Debug, Args)]
@@ -43,7 +43,8 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs) -> anyhow::Result<()> {
-    let inspection = args.subject.look(&args.image, Some(&args.teacher), Some(&args.student))?.inspection;
+    let parts = CompareParts { heads: args.tensors.is_some(), pull: false };
+    let inspection = args.subject.look(&args.image, Some(&args.teacher), Some(&args.student), parts)?.inspection;
     let mut wrote = false;
     if let Some(path) = &args.tensors {
         let (tensors, metadata) = inspection.tensors();

@@ -12,6 +12,7 @@ use crate::figure::curves::story_panels;
 use crate::figure::plot::PlotPanel;
 use crate::figure::{StoryRequest, story};
 use crate::files::{self, file_name};
+use crate::inspect::CompareParts;
 use crate::story::{Step, StoryRun};
 use crate::train::comparison::{Comparison, RunResult};
 use crate::train::event::{Arm, RunEvent, RunId};
@@ -61,7 +62,10 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         anyhow::bail!("--lambda {}: it must be 0 or more", args.lambda);
     }
     let run = args.run.as_deref().map(Run::read).transpose()?;
-    let subject = args.subject.look(&args.image, args.teacher.as_deref(), args.student.as_deref())?;
+    let subject = {
+        let parts = CompareParts { pull: true, heads: false };
+        args.subject.look(&args.image, args.teacher.as_deref(), args.student.as_deref(), parts)?
+    };
     let objects = subject.scene.labels.len();
     if let Some(truth) = args.truth.filter(|&truth| truth >= objects) {
         anyhow::bail!("--truth {truth}: the image has {objects} ground truths, counted from 0");

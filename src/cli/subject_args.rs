@@ -13,7 +13,7 @@ use crate::geometry::Size;
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{
-    self, AdapterChoice, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe, Scene,
+    self, AdapterChoice, CompareParts, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe, Scene,
     SceneRequest, Tap,
 };
 use crate::yolo::anchors::default_anchors;
@@ -78,7 +78,13 @@ pub(super) struct Subject {
 
 impl SubjectArgs {
     /// Reads the image and runs the models that are given; without any, anchors are YOLOv5's own for COCO.
-    pub fn look(&self, image: &Path, teacher: Option<&Path>, student: Option<&Path>) -> anyhow::Result<Subject> {
+    pub fn look(
+        &self,
+        image: &Path,
+        teacher: Option<&Path>,
+        student: Option<&Path>,
+        parts: CompareParts,
+    ) -> anyhow::Result<Subject> {
         let (device, status) = self.model.device()?;
         let teacher = teacher.map(checkpoint::open).transpose()?;
         let student = student.map(checkpoint::open).transpose()?;
@@ -111,7 +117,7 @@ impl SubjectArgs {
         let of_student = student.map(|model| probe(&model, &scene, device)).transpose()?;
         let loss = self.imitation.unwrap_or_else(|| Loss::usual_at(self.tap == Tap::Head));
         let request = CompareRequest { tap: self.tap, adapter: self.adapter.clone(), loss };
-        let mut comparison = inspect::compare(of_teacher.as_ref(), of_student.as_ref(), &request)?;
+        let mut comparison = inspect::compare(of_teacher.as_ref(), of_student.as_ref(), &request, parts)?;
         drop((of_teacher, of_student));
         comparison.notes.extend(note);
         for note in &comparison.notes {
@@ -142,7 +148,7 @@ fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Network>
     if !report.is_complete() {
         super::console::say(format_args!("{}: {report}", checkpoint.path.display()));
     }
-    Ok(model)
+    Ok(model.folded(tch::Kind::Float)?)
 }
 
 fn probe(checkpoint: &Checkpoint, scene: &Scene, device: tch::Device) -> anyhow::Result<Probe> {

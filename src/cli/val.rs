@@ -59,6 +59,7 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     let checkpoint = checkpoint::open(&args.weights)?;
     let (device, _) = args.model.device()?;
     let (network, report) = Network::load(&checkpoint, device)?;
+    let network = network.folded(tch::Kind::Float)?;
     drop(checkpoint);
     if !report.is_complete() {
         super::console::say(format_args!("{}: {report}", args.weights.display()));

@@ -119,16 +119,11 @@ impl Adapter {
     }
 }
 
-/// Every cell of every map as a row of channels: `[N, C]` in f64 on the CPU.
+/// Every cell of every map as a row of channels: `[N, C]` in f64.
 fn rows(maps: &[&Tensor], who: &'static str) -> Result<Tensor, AdapterError> {
     let flat: Vec<Tensor> = maps
         .iter()
-        .map(|map| {
-            map.f_to_device(Device::Cpu)?
-                .f_to_kind(Kind::Double)?
-                .f_permute([0, 2, 3, 1])?
-                .f_reshape([-1, map.size()[1]])
-        })
+        .map(|map| map.f_to_kind(Kind::Double)?.f_permute([0, 2, 3, 1])?.f_reshape([-1, map.size()[1]]))
         .collect::<Result<_, _>>()?;
     let all = Tensor::f_cat(&flat, 0)?;
     let finite = all.f_isfinite()?.f_all()?;

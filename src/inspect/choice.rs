@@ -13,6 +13,19 @@ pub struct CompareRequest {
     pub loss: Loss,
 }
 
+/// What few views of a comparison show and is worked out for those alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompareParts {
+    /// How two losses pull at the student's heads, [`Comparison::head_pull`](super::Comparison::head_pull): a backward pass.
+    pub pull: bool,
+    /// The numbers of the raw heads.
+    pub heads: bool,
+}
+
+impl CompareParts {
+    pub const ALL: Self = Self { pull: true, heads: true };
+}
+
 /// What is compared, and which cells count.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImitationChoice {

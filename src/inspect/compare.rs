@@ -12,10 +12,10 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
-use super::choice::CompareRequest;
+use super::choice::{CompareParts, CompareRequest};
 use super::pull::HeadPull;
-use super::records::DetectionView;
-use super::records::{AdapterChoice, Comparison, FitSummary, HeadMap, Role, ScaleComparison, Tap};
+use super::records::{AdapterChoice, Comparison, DetectionView, FitSummary, HeadMap, Role, ScaleComparison, Tap};
+use crate::inspect::records::ForwardReport;
 use super::scene::{Scene, class_name};
 use crate::files;
 use crate::grid::Grid;
@@ -55,6 +55,7 @@ pub struct Probe {
     /// Long side of the input, px.
     side: u32,
     forward: Forward,
+    run: ForwardReport,
     detections: Vec<Detection>,
     seconds: f64,
 }
@@ -76,7 +77,14 @@ pub fn probe(model: &Network, pixels: &RgbImage) -> Result<Probe, CompareError> 
         let detections = detect(&forward.heads, model.scales(), &NmsOptions::for_viewing())?;
         let seconds = start.elapsed().as_secs_f64();
         let side = pixels.width().max(pixels.height());
-        Ok(Probe { scales: model.scales().to_vec(), names: model.names().to_vec(), side, forward, detections, seconds })
+        let precision = match model.kind() {
+            Kind::Half => "float16",
+            Kind::BFloat16 => "bfloat16",
+            _ => "float32",
+        };
+        let run = ForwardReport { folded: model.is_fused(), precision };
+        let (scales, names) = (model.scales().to_vec(), model.names().to_vec());
+        Ok(Probe { scales, names, side, forward, run, detections, seconds })
     })
 }
 
@@ -102,11 +110,6 @@ impl Probe {
             return Ok(None);
         };
         Ok(tapped(&self.forward, tap, index)?)
-    }
-
-    fn head(&self, stride: u32) -> Result<Option<Arc<HeadMap>>, CompareError> {
-        let index = self.scales.iter().position(|scale| scale.stride == stride);
-        index.and_then(|index| self.forward.heads.get(index)).map(head_map).transpose()
     }
 
     /// `[1, A, H, W, 5 + nc]`
@@ -147,6 +150,7 @@ pub fn compare(
     teacher: Option<&Probe>,
     student: Option<&Probe>,
     request: &CompareRequest,
+    parts: CompareParts,
 ) -> Result<Comparison, CompareError> {
     tch::no_grad(|| {
         let mut notes: Vec<String> = Vec::new();
@@ -168,18 +172,20 @@ pub fn compare(
         strides.dedup();
         let mut scales = Vec::with_capacity(strides.len());
         for stride in strides {
-            let scale = compare_scale(stride, teacher, student, request, &mut notes)?;
+            let scale = compare_scale(stride, teacher, student, request, parts, &mut notes)?;
             scales.push(scale);
         }
         Ok(Comparison {
             tap: request.tap,
             loss: request.loss,
             scales,
-            head_pull: head_pull(teacher, student)?,
+            parts,
+            head_pull: if parts.pull { head_pull(teacher, student)? } else { None },
             teacher_detections: teacher.map(|probe| probe.detections.clone()),
             student_detections: student.map(|probe| probe.detections.clone()),
             teacher_seconds: teacher.map(|probe| probe.seconds),
             student_seconds: student.map(|probe| probe.seconds),
+            forward: student.or(teacher).map(|probe| probe.run),
             notes,
         })
     })
@@ -190,6 +196,7 @@ fn compare_scale(
     teacher: Option<&Probe>,
     student: Option<&Probe>,
     request: &CompareRequest,
+    parts: CompareParts,
     notes: &mut Vec<String>,
 ) -> Result<ScaleComparison, CompareError> {
     let name = AnchorScale { stride, anchors: Vec::new() }.name();
@@ -197,9 +204,9 @@ fn compare_scale(
         Some(probe) => probe.features(request.tap, stride),
         None => Ok(None),
     };
-    let head = |probe: Option<&Probe>| match probe {
-        Some(probe) => probe.head(stride),
-        None => Ok(None),
+    let head = |probe: Option<&Probe>| {
+        let raw = probe.filter(|_| parts.heads).and_then(|probe| probe.raw_head(stride));
+        raw.map(head_map).transpose()
     };
     let (of_teacher, of_student) = (features(teacher)?, features(student)?);
     let mut adapted = None;
@@ -245,20 +252,25 @@ fn compare_scale(
         }
     }
     let loss = loss_terms(stride, teacher, student, of_teacher.as_ref().zip(adapted.as_ref()), request, notes)?;
-    let sureness = match teacher.and_then(|probe| probe.raw_head(stride)) {
+    let teacher_head = teacher.and_then(|probe| probe.raw_head(stride));
+    let sureness = match teacher_head {
         Some(head) => Some(Arc::new(scalar_grid(&objectness_cells(head)?)?)),
         None => None,
     };
     let stack = |features: Option<&Tensor>| features.map(feature_stack).transpose();
+    let own = stack(of_student.as_ref())?;
+    // Without an adapter they are the student's own: no second copy.
+    let adapted = if adapter == "none" { own.clone().filter(|_| adapted.is_some()) } else { stack(adapted.as_ref())? };
     Ok(ScaleComparison {
         loss,
         sureness,
         stride,
         teacher: stack(of_teacher.as_ref())?,
-        student: stack(of_student.as_ref())?,
-        adapted: stack(adapted.as_ref())?,
+        student: own,
+        adapted,
         adapter,
         fit,
+        outputs: teacher_head.and_then(|head| head.size().last().copied()).map_or(0, |outputs| outputs as usize),
         teacher_head: head(teacher)?,
         student_head: head(student)?,
     })

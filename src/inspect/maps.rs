@@ -155,6 +155,7 @@ mod tests {
             adapted: stack(&[3.0, 0.0, 0.0, 0.0]),
             adapter: "least-squares",
             fit: None,
+            outputs: 0,
             teacher_head: None,
             student_head: None,
             loss: None,

@@ -15,12 +15,12 @@ mod scene;
 mod story;
 
 pub use crate::imitation::loss::MaskChoice;
-pub use choice::{CompareRequest, ImitationChoice};
+pub use choice::{CompareParts, CompareRequest, ImitationChoice};
 pub use compare::{CompareError, Probe, compare, detections, elements, input_tensor, named, probe, tapped};
 pub use maps::{MissingMap, SeenDifference, assigned_cells, difference_grid, feature_grid};
 pub use pull::{HeadPull, PullSums, ScalePull};
 pub use records::{
-    AdapterChoice, ChannelView, Comparison, DetectionView, FitSummary, HeadMap, Role, ScaleComparison, Tap,
+    AdapterChoice, ChannelView, Comparison, DetectionView, FitSummary, ForwardReport, HeadMap, Role, ScaleComparison, Tap,
     input_multiple, mask_anchors,
 };
 pub use report::{Inspection, InspectionReport, LAMBDA};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::choice::CompareParts;
 use super::pull::HeadPull;
 use crate::geometry::{BoundingBox, Size};
 use crate::grid::Grid;
@@ -124,6 +125,9 @@ pub struct ScaleComparison {
     /// "least-squares", "trained" or "none".
     pub adapter: &'static str,
     pub fit: Option<FitSummary>,
+    /// Outputs of each anchor of the teacher's head, 5 + classes; 0 without a teacher.
+    pub outputs: usize,
+    /// The raw heads, where they were asked for.
     pub teacher_head: Option<Arc<HeadMap>>,
     pub student_head: Option<Arc<HeadMap>>,
     /// The imitation loss before any mask; absent where it cannot be formed, which a note says.
@@ -166,6 +170,15 @@ pub struct HeadMap {
     pub values: Vec<f32>,
 }
 
+/// How the models were run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ForwardReport {
+    /// Whether batch-norms were folded into the convolutions.
+    pub folded: bool,
+    /// "float32", "float16" or "bfloat16".
+    pub precision: &'static str,
+}
+
 /// What the models say about a scene.
 #[derive(Clone, Debug)]
 pub struct Comparison {
@@ -173,8 +186,10 @@ pub struct Comparison {
     /// The imitation loss whose terms the scales hold.
     pub loss: Loss,
     pub scales: Vec<ScaleComparison>,
-    /// How raw squares and `answers` pull at the student's heads; `None` without two models, and where their anchors or
-    /// classes differ.
+    /// What was asked for.
+    pub parts: CompareParts,
+    /// How raw squares and `answers` pull at the student's heads; `None` where nobody asked, without two models, and where
+    /// their anchors or classes differ.
     pub head_pull: Option<HeadPull>,
     /// Boxes in input px after NMS, best first; `None` for a model that is not loaded.
     pub teacher_detections: Option<Vec<Detection>>,
@@ -182,6 +197,8 @@ pub struct Comparison {
     /// Seconds spent in each model's forward pass.
     pub teacher_seconds: Option<f64>,
     pub student_seconds: Option<f64>,
+    /// `None` before any model has looked.
+    pub forward: Option<ForwardReport>,
     /// What is missing or was left out, each in a sentence.
     pub notes: Vec<String>,
 }
@@ -193,11 +210,13 @@ impl Comparison {
             tap,
             loss,
             scales: Vec::new(),
+            parts: CompareParts { pull: false, heads: false },
             head_pull: None,
             teacher_detections: None,
             student_detections: None,
             teacher_seconds: None,
             student_seconds: None,
+            forward: None,
             notes: Vec::new(),
         }
     }

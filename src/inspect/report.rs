@@ -10,6 +10,7 @@ use super::maps::assigned_cells;
 use super::records::{Comparison, DetectionView, Tap};
 use super::scene::Scene;
 use crate::files::tensors::{Elements, NamedTensor};
+use crate::inspect::records::ForwardReport;
 use crate::grid::Grid;
 use crate::imitation::difference::{DifferenceError, DifferenceKind, MaskedStatistics, difference, masked_statistics};
 use crate::imitation::loss::{Loss, LossOnScale, MaskChoice, MaskSource};
@@ -47,6 +48,7 @@ pub struct InspectionReport {
     pub tap: Tap,
     pub imitation: ImitationReport,
     pub device: String,
+    pub forward: Option<ForwardReport>,
     pub lambda: f64,
     pub labels: Vec<LabelReport>,
     pub scales: Vec<ScaleReport>,
@@ -195,6 +197,7 @@ impl Inspection {
                 formula: self.comparison.loss.formula(),
             },
             device: self.device.clone(),
+            forward: self.comparison.forward,
             lambda: LAMBDA,
             labels: self
                 .scene

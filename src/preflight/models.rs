@@ -168,7 +168,8 @@ fn differs(subject: &dyn Subject, losses: &Losses) -> Result<Check, TrainError> 
         });
     }
     // The student's statistics have moved already: it has seen the batch in train mode.
-    let same = same_where(&state(teacher)?, student, |name| !name.contains(".running_"))?;
+    let (of_teacher, of_student) = (teacher.var_store().variables(), student.var_store().variables());
+    let same = same_where(&of_teacher, &of_student, |name| !name.contains(".running_"))?;
     let message = if same {
         "teacher and student are the same model with the same weights".to_owned()
     } else {
@@ -183,23 +184,19 @@ fn differs(subject: &dyn Subject, losses: &Losses) -> Result<Check, TrainError> 
     })
 }
 
-/// A copy of every tensor by name.
-fn state(network: &Network) -> Result<HashMap<String, Tensor>, TchError> {
-    network.var_store().variables().into_iter().map(|(name, tensor)| Ok((name, tensor.f_detach_copy()?))).collect()
+fn copied(tensors: &HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>, TchError> {
+    tensors.iter().map(|(name, tensor)| Ok((name.clone(), tensor.f_detach_copy()?))).collect()
 }
 
-fn same_tensors(before: &HashMap<String, Tensor>, network: &Network) -> Result<bool, TchError> {
-    same_where(before, network, |_| true)
-}
-
+/// Whether every tensor that counts is bit for bit the one of its name.
 fn same_where(
     before: &HashMap<String, Tensor>,
-    network: &Network,
+    after: &HashMap<String, Tensor>,
     counts: impl Fn(&str) -> bool,
 ) -> Result<bool, TchError> {
-    for (name, tensor) in network.var_store().variables().into_iter().filter(|(name, _)| counts(name)) {
-        let same = match before.get(&name) {
-            Some(before) => before.f_equal(&tensor)?,
+    for (name, tensor) in after.iter().filter(|(name, _)| counts(name)) {
+        let same = match before.get(name) {
+            Some(before) => before.f_equal(tensor)?,
             None => false,
         };
         if !same {
@@ -233,18 +230,17 @@ fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainEr
 
 /// What a step of the optimizer moves, and what it must not.
 fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch, preflight: &mut Preflight) -> Result<(), TrainError> {
-    let teacher_before = match subject.learner().distiller().map(|distiller| distiller.teacher()) {
-        Some(teacher) => Some(state(teacher)?),
-        None => None,
-    };
+    let teacher_tensors = |subject: &dyn Subject| subject.learner().distiller().map(|d| d.teacher_tensors());
+    let student_tensors = |subject: &dyn Subject| subject.learner().student().var_store().variables();
+    let teacher_before = teacher_tensors(subject).as_ref().map(copied).transpose()?;
     let adapters = subject.adapters();
     let before: Vec<Tensor> =
         adapters.iter().map(|(_, tensor)| tensor.f_detach_copy()).collect::<Result<_, TchError>>()?;
-    let student_before = state(subject.learner().student())?;
+    let student_before = copied(&student_tensors(subject))?;
     subject.step(batch)?;
 
     let checks = &mut preflight.checks;
-    let moved = !same_tensors(&student_before, subject.learner().student())?;
+    let moved = !same_where(&student_before, &student_tensors(subject), |_| true)?;
     let message = if moved { "a step changes the student" } else { "a step leaves the student as it was" };
     checks.push(
         Check::green("student-trained", "Does a step move the student?", None, message)
@@ -290,9 +286,8 @@ fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch, preflight: &mut P
     }
 
     let title = "Does the teacher stay as it is?";
-    let teacher = subject.learner().distiller().map(|distiller| distiller.teacher());
-    if let (Some(before), Some(teacher)) = (teacher_before, teacher) {
-        let same = same_tensors(&before, teacher)?;
+    if let (Some(before), Some(after)) = (teacher_before, teacher_tensors(subject)) {
+        let same = same_where(&before, &after, |_| true)?;
         let message = if same {
             format!(
                 "all {} tensors of the teacher, statistics included, are bit for bit the same after a step",

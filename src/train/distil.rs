@@ -8,6 +8,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use super::TrainError;
 use super::config::{AdapterStart, ImitationConfig};
+use super::teacher::Teacher;
 use crate::dataset::TrainBatch;
 use crate::files::tensors::{self, NamedTensor};
 use crate::geometry::{BoundingBox, Size};
@@ -45,7 +46,7 @@ struct Pair {
 /// Teacher and adapters.
 #[derive(Debug)]
 pub struct Distiller {
-    teacher: Network,
+    teacher: Teacher,
     loss: Loss,
     tap: Tap,
     classes: SharedClasses,
@@ -77,9 +78,11 @@ impl Lesson {
 }
 
 impl Distiller {
-    /// Pairs the scales; the adapters start at random, [`Distiller::fit`] replaces them.
+    /// Pairs the scales; the adapters start at random, [`Distiller::fit`] replaces them. half: the teacher's forward pass in
+    /// float16.
     pub fn new(
         teacher: Network,
+        half: bool,
         student: &Network,
         config: &ImitationConfig,
         gains: LossGains,
@@ -124,7 +127,7 @@ impl Distiller {
             return Err(TrainError::Config("teacher and student have no stride in common".to_owned()));
         }
         Ok(Self {
-            teacher,
+            teacher: Teacher::new(teacher, half)?,
             loss: config.loss,
             tap: config.tap,
             classes,
@@ -184,7 +187,7 @@ impl Distiller {
                 }
             }
             if let Some(found) = state.get(&format!("{scale}.channel_weight")) {
-                pair.weight = Some(found.f_to_device(self.teacher.device())?);
+                pair.weight = Some(found.f_to_device(self.teacher.network().device())?);
             }
         }
         Ok(())
@@ -198,8 +201,14 @@ impl Distiller {
         Ok(tensors::write(path, &named, &metadata)?)
     }
 
+    /// The teacher as its file has it; a step runs it folded.
     pub fn teacher(&self) -> &Network {
-        &self.teacher
+        self.teacher.network()
+    }
+
+    /// Every tensor that the teacher's forward pass could read, by name.
+    pub fn teacher_tensors(&self) -> HashMap<String, Tensor> {
+        self.teacher.tensors()
     }
 
     /// The anchors that the masks are made from, every scale of the student.
@@ -214,7 +223,7 @@ impl Distiller {
 
     /// The teacher in eval mode without gradient, and each image's mask from its own boxes.
     pub fn teach(&self, input: &Tensor, batch: &TrainBatch) -> Result<Lesson, TrainError> {
-        let forward = no_grad(|| self.teacher.forward(input))?;
+        let forward = self.teacher.forward(input)?;
         let features = self.pairs.iter().map(|pair| self.feature(&forward, pair.teacher)).collect::<Result<_, _>>()?;
         Ok(Lesson { features, masks: self.masks(batch, &forward.heads)? })
     }
@@ -259,13 +268,13 @@ impl Distiller {
         teacher_heads: &[Tensor],
     ) -> Result<Vec<BatchMask>, TrainError> {
         let of_scale = |scale: &AnchorScale| {
-            let other = self.teacher.scales().iter().position(|other| other.stride == scale.stride)?;
+            let other = self.teacher().scales().iter().position(|other| other.stride == scale.stride)?;
             teacher_heads.get(other).map(Tensor::shallow_clone)
         };
         let teacher_heads: Vec<Option<Tensor>> = self.scales.iter().map(of_scale).collect();
         // The rule "global" looks at every scale of the student, also at one that the teacher lacks.
         let inputs = MaskInputs { boxes, scales: &self.scales, input, teacher_heads: &teacher_heads };
-        let all = batch_masks(&inputs, mask, self.teacher.device())?;
+        let all = batch_masks(&inputs, mask, self.teacher().device())?;
         let mut all: Vec<_> = all.into_iter().map(Some).collect();
         Ok(self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect())
     }
@@ -405,7 +414,7 @@ impl Distiller {
             if config.normalise {
                 let axis: &[i64] = &[0];
                 let spread = t.f_std_dim(axis, false, false)?.f_clamp_min(1e-3)?;
-                let device = self.teacher.device();
+                let device = self.teacher.network().device();
                 pair.weight = Some(spread.f_reciprocal()?.f_view([1, -1, 1, 1])?.f_to_device(device)?);
             }
         }

@@ -137,7 +137,9 @@ impl Learner {
         freeze(student, &config.freeze)?;
         let distiller = match plan.teacher.take() {
             Some(teacher) => {
-                Some(Distiller::new(teacher, student, &config.imitation, gains(&plan), plan.input, config.seed)?)
+                let half = config.amp != Amp::Off && plan.device.is_cuda();
+                let gains = gains(&plan);
+                Some(Distiller::new(teacher, half, student, &config.imitation, gains, plan.input, config.seed)?)
             }
             None => None,
         };
@@ -484,7 +486,7 @@ impl Learner {
         let losses = |heads: &[Tensor], targets: &[Target]| self.detection.terms(heads, targets)?.values();
         let config = &self.plan.config;
         let options = EvaluateOptions { imgsz: config.imgsz, batch: 2 * config.batch, losses: Some(&losses) };
-        Ok(evaluate(&self.average.network, &self.plan.val, &options, progress)?)
+        Ok(evaluate(&self.average.network.folded(Kind::Float)?, &self.plan.val, &options, progress)?)
     }
 
     /// What a checkpoint of the run holds.

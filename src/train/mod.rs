@@ -36,6 +36,7 @@ pub mod search;
 pub mod snapshot;
 pub mod state;
 mod statistics;
+mod teacher;
 pub mod trial;
 pub mod verdict;
 mod watch;

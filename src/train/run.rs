@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::comparison::fall;
 use super::config::RunConfig;
 use super::distil::Distiller;
-use super::evaluate::{Detector, EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
+use super::evaluate::{EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
 use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord};
 use super::fingerprint::Fingerprint;
 use super::learner::Learner;
@@ -381,7 +381,7 @@ impl<'a> Run<'a> {
             }
             if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let (model, names): (&dyn Detector, _) = match (which, self.learner.distiller()) {
+        let (model, names) = match (which, self.learner.distiller()) {
             (Measured::Teacher, Some(distiller)) => (distiller.teacher(), distiller.teacher().names()),
             (Measured::Average, _) => (&self.learner.average.network, samples.names.as_slice()),
             (Measured::Student | Measured::Teacher, _) => (self.learner.student(), samples.names.as_slice()),
@@ -390,7 +390,7 @@ impl<'a> Run<'a> {
             let (model, data) = (names.len(), samples.names.len());
             return Err(EvaluateError::Classes { model, data }.into());
         };
-        let found = evaluate_as(model, &classes, samples, &options, &mut progress)?;
+        let found = evaluate_as(&model.folded(tch::Kind::Float)?, &classes, samples, &options, &mut progress)?;
         told?;
         for warning in found.iter().flat_map(|evaluation| &evaluation.warnings) {
             self.warn_once(warning.to_string(), emit)?;

@@ -8,7 +8,7 @@ use super::context::Desk;
 use super::outcome;
 use super::protocol::{DeviceStatus, Job, JobKind, ModelBrief, ModelCard, Report};
 use crate::device::{self, DeviceChoice};
-use crate::inspect::{self, CompareRequest, Probe, Role, Scene};
+use crate::inspect::{self, CompareParts, CompareRequest, Probe, Role, Scene};
 use crate::yolo::checkpoint;
 use crate::yolo::network::Network;
 
@@ -46,9 +46,9 @@ impl Models {
                 let device = self.device(desk);
                 outcome::detect(request, device, desk);
             }
-            Job::Compare { scene, request } if self.slots.iter().any(Option::is_some) => {
+            Job::Compare { scene, request, parts } if self.slots.iter().any(Option::is_some) => {
                 desk.started(scene.file_name());
-                if let Err(message) = self.compare(&scene, request, desk) {
+                if let Err(message) = self.compare(&scene, request, parts, desk) {
                     desk.failed("the comparison", message);
                 }
             }
@@ -111,6 +111,7 @@ impl Models {
             report: report.to_string(),
             warnings,
         };
+        let model = model.folded(tch::Kind::Float).map_err(|error| error.to_string())?;
         self.slots[role as usize] = Some(Slot { path: path.to_path_buf(), model, last: None });
         desk.report(Report::Loaded { role, card: Arc::new(card) });
         Ok(())
@@ -141,7 +142,13 @@ impl Models {
         }
     }
 
-    fn compare(&mut self, scene: &Arc<Scene>, request: CompareRequest, desk: &Desk) -> Result<(), String> {
+    fn compare(
+        &mut self,
+        scene: &Arc<Scene>,
+        request: CompareRequest,
+        parts: CompareParts,
+        desk: &Desk,
+    ) -> Result<(), String> {
         for role in Role::ALL {
             let Some(slot) = &mut self.slots[role as usize] else { continue };
             if slot.last.as_ref().is_some_and(|(seen, _)| Arc::ptr_eq(seen, scene)) {
@@ -161,7 +168,7 @@ impl Models {
         desk.progress("comparing features", None);
         let probe_of =
             |role: Role| self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe);
-        let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request)
+        let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request, parts)
             .map_err(|error| error.to_string())?;
         desk.report(Report::Compared { scene: Arc::clone(scene), request, comparison: Arc::new(comparison) });
         Ok(())

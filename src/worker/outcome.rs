@@ -44,6 +44,7 @@ fn detections(weights: &Path, scene: &Scene, device: tch::Device) -> Result<Dete
     let failed = |what: &dyn std::fmt::Display| Unknown::Failed(format!("{}: {what}", weights.display()));
     let checkpoint = checkpoint::open(weights).map_err(|error| Unknown::Failed(error.to_string()))?;
     let (model, _) = Network::load(&checkpoint, device).map_err(|error| failed(&error))?;
+    let model = model.folded(tch::Kind::Float).map_err(|error| failed(&error))?;
     let found = inspect::detections(&model, scene).map_err(|error| failed(&error))?;
     Ok((found.into(), model.names().to_vec()))
 }

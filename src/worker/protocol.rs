@@ -10,7 +10,7 @@ pub use crate::device::DeviceStatus;
 use crate::figure::{Draw, FigureChoice, Look};
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
-use crate::inspect::{CompareRequest, Comparison, DetectionView, Role, Scene, SceneRequest};
+use crate::inspect::{CompareParts, CompareRequest, Comparison, DetectionView, Role, Scene, SceneRequest};
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::comparison::RunResult;
@@ -54,6 +54,7 @@ pub enum Job {
     Compare {
         scene: Arc<Scene>,
         request: CompareRequest,
+        parts: CompareParts,
     },
     /// List the images of a data.yaml, a folder or a single image's folder. Answered by [`Report::Dataset`] and
     /// then [`Report::Images`] in batches.

@@ -37,9 +37,11 @@ impl Site<'_> {
 type Made<T> = Result<T, TchError>;
 type Output = Result<Tensor, TchError>;
 
-/// Applies an activation; in place, for its argument is a fresh tensor that nothing else holds.
+/// Applies an activation; in place, for its argument is a fresh tensor that nothing else holds. Where a gradient is wanted
+/// SiLU's input is kept for it, and in place that would be a copy.
 fn activate(activation: &Activation, mut x: Tensor) -> Output {
     match activation {
+        Activation::SiLU if x.requires_grad() => x.f_silu(),
         Activation::SiLU => x.f_silu_(),
         Activation::ReLU => x.f_relu_(),
         Activation::ReLU6 => x.f_clamp_(0.0, 6.0),

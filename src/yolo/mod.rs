@@ -9,6 +9,7 @@ pub mod assign;
 pub mod checkpoint;
 pub mod decode;
 pub mod detection;
+mod fold;
 mod infer;
 pub mod inventory;
 mod layers;

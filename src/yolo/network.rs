@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::anchors::AnchorScale;
 use super::checkpoint::{Checkpoint, CheckpointError, LoadReport};
+use super::fold::channels_last;
 use super::layers::{Detect, Layer, Site};
 use super::load;
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
@@ -73,6 +74,10 @@ pub struct Network {
     scales: Vec<AnchorScale>,
     names: Vec<String>,
     fused: bool,
+    /// Of its weights; [`Network::forward`] takes and gives float32 whatever it is.
+    pub(super) kind: Kind,
+    /// Whether inputs are laid out with their channels last before the first layer.
+    pub(super) channels_last: bool,
     input_multiple: u32,
     var_store: VarStore,
     layers: Vec<Layer>,
@@ -131,6 +136,8 @@ impl Network {
             scales,
             names: (0..spec.nc).map(|class| format!("class {class}")).collect(),
             fused,
+            kind: Kind::Float,
+            channels_last: false,
             input_multiple,
             detect,
             layers,
@@ -172,6 +179,11 @@ impl Network {
     /// Whether batch-norms are folded into their convolutions: such a network can be run, but hardly trained.
     pub fn is_fused(&self) -> bool {
         self.fused
+    }
+
+    /// The precision that it computes in.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub fn set_names_and_scales(&mut self, names: Vec<String>, scales: Vec<AnchorScale>) {
@@ -258,6 +270,7 @@ impl Network {
             let channels = self.spec.input_channels;
             return Err(NetworkError::Input { shape, channels, multiple: self.input_multiple });
         }
+        let input = if self.channels_last { &channels_last(&input.f_to_kind(self.kind)?)? } else { input };
         // An output is held until its last reader has it.
         let mut held: Vec<Option<Tensor>> = Vec::with_capacity(self.layers.len());
         let mut taps: Vec<Option<Tensor>> = self.backbone_taps.iter().map(|_| None).collect();
@@ -276,7 +289,11 @@ impl Network {
         }
         let necks = self.take(&mut held, self.spec.necks(), self.layers.len());
         let heads = self.detect.forward(&necks)?;
-        Ok(Forward { backbone: taps.into_iter().flatten().collect(), necks, heads })
+        let backbone = taps.into_iter().flatten().collect();
+        match self.kind {
+            Kind::Float => Ok(Forward { backbone, necks, heads }),
+            _ => Ok(Forward { backbone: as_float(backbone)?, necks: as_float(necks)?, heads: as_float(heads)? }),
+        }
     }
 
     fn take(&self, held: &mut [Option<Tensor>], from: &[usize], reader: usize) -> Vec<Tensor> {
@@ -288,6 +305,10 @@ impl Network {
         }
         inputs
     }
+}
+
+fn as_float(tensors: Vec<Tensor>) -> Result<Vec<Tensor>, TchError> {
+    tensors.iter().map(|tensor| tensor.f_to_kind(Kind::Float)).collect()
 }
 
 /// Inputs per output of a convolution's or a linear layer's weight; 0 for anything else.

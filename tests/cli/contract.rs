@@ -131,6 +131,7 @@ fn the_sample_session_is_inspected_as_the_contract_says() {
     let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).expect("a report")).expect("JSON");
     assert_eq!(report["schema"], "distillscope.inspect/1");
     assert_eq!(report["letterbox"]["width"], 320);
+    assert_eq!(report["forward"], serde_json::json!({"folded": true, "precision": "float32"}));
     let scales = report["scales"].as_array().expect("scales");
     assert_eq!(scales.iter().map(|s| s["stride"].as_u64()).collect::<Vec<_>>(), [Some(8), Some(16), Some(32)]);
 

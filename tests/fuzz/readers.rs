@@ -8,16 +8,16 @@ use std::time::{Duration, SystemTime};
 
 use distillscope::app::session::Session;
 use distillscope::app::settings::Settings;
-use distillscope::files;
 use distillscope::dataset::{self, DataYaml, Split};
+use distillscope::files;
 use distillscope::geometry::Size;
-use distillscope::train::{campaign, search};
 use distillscope::train::comparison::Comparison;
 use distillscope::train::hyp::Hyperparameters;
 use distillscope::train::record::{self, RunHistory};
 use distillscope::train::replay::Replay;
 use distillscope::train::run::RunFolder;
 use distillscope::train::search::table::SearchTable;
+use distillscope::train::{campaign, search};
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::{Network, Outline};
 use distillscope::yolo::spec::ModelSpec;

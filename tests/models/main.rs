@@ -7,6 +7,7 @@ mod detection_loss;
 mod difference_loss;
 mod evaluate;
 mod imitation_losses;
+mod inspection;
 mod network_common;
 mod network_golden;
 mod network_load;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use distillscope::yolo::decode::{NmsOptions, decode, detect, non_max_suppression};
+use distillscope::yolo::decode::{NmsOptions, decode, detect, non_max_suppression, rows_above};
 use distillscope::yolo::network::{Network, NetworkError};
 use distillscope::yolo::spec::ModelSpec;
 use tch::{Device, Kind, Tensor, no_grad};
@@ -51,6 +51,59 @@ fn every_family_computes_what_the_reference_computes() {
     }
 }
 
+/// Without its batch-norms every family says what it says with them, and what the reference says.
+#[test]
+fn a_folded_network_computes_the_same() {
+    for case in golden().cases {
+        let network = network(&case);
+        let folded = network.folded(Kind::Float).expect("a folded network");
+        assert!(folded.is_fused() && !network.is_fused());
+        let names = folded.var_store().variables();
+        // The join of a BottleneckCSP alone keeps its batch-norm, which no convolution precedes.
+        assert!(names.keys().all(|name| !name.contains(".bn.") || case.name == "v5"), "{}", case.name);
+        let forward = |network: &Network| {
+            let forward = no_grad(|| network.forward(&input(case.input))).expect("a forward pass");
+            [forward.backbone, forward.necks, forward.heads]
+        };
+        let expected = [&case.backbone, &case.necks, &case.heads];
+        for ((ours, whole), expected) in forward(&folded).iter().zip(forward(&network)).zip(expected) {
+            for ((ours, whole), expected) in ours.iter().zip(whole).zip(expected) {
+                check(&format!("{} folded", case.name), ours, expected);
+                let error = (ours - &whole).abs().max().double_value(&[]) / whole.abs().max().double_value(&[]);
+                assert!(error <= 1e-5, "{}: {error}", case.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folded_network_is_a_copy_and_takes_and_gives_float32_in_every_precision() {
+    let case = &golden().cases[0];
+    let network = network(case);
+    let heads = |network: &Network| no_grad(|| network.forward(&input(case.input))).expect("a forward pass").heads;
+    let before = heads(&network);
+    let folded = network.folded(Kind::Float).expect("a folded network");
+    for half in [Kind::BFloat16, Kind::Half] {
+        let folded = network.folded(half).expect("a folded network");
+        assert_eq!(folded.kind(), half);
+        for (ours, whole) in heads(&folded).iter().zip(&before) {
+            assert_eq!(ours.kind(), Kind::Float);
+            let error = (ours - whole).abs().max().double_value(&[]) / whole.abs().max().double_value(&[]);
+            assert!(error > 1e-6 && error < 0.05, "{half:?}: {error}");
+        }
+    }
+    let again = folded.folded(Kind::Float).expect("a folded network");
+    // Nothing is shared: what becomes of the network, and of a folded one, is nothing to the others.
+    for mut variable in
+        network.var_store().variables().into_values().chain(folded.var_store().variables().into_values())
+    {
+        let _ = no_grad(|| variable.zero_());
+    }
+    for (ours, whole) in heads(&again).iter().zip(&before) {
+        assert!((ours - whole).abs().max().double_value(&[]) <= 1e-5 * whole.abs().max().double_value(&[]));
+    }
+}
+
 #[test]
 fn strides_anchors_and_sizes_are_the_references() {
     for case in golden().cases {
@@ -86,6 +139,35 @@ fn heads_decode_to_the_references_boxes() {
         let heads = no_grad(|| network.forward_t(&input(case.input), false)).expect("a forward pass").heads;
         let decoded = decode(&heads, network.scales()).expect("boxes");
         check(&format!("{} decoded", case.name), &decoded, &case.decoded);
+    }
+}
+
+#[test]
+fn the_rows_above_a_confidence_are_those_of_the_decoded_boxes() {
+    for case in golden().cases {
+        let network = network(&case);
+        let image = input(case.input);
+        let batch = Tensor::cat(&[&image, &(1.0 - &image), &image.flip([3])], 0);
+        let heads = no_grad(|| network.forward_t(&batch, false)).expect("a forward pass").heads;
+        let decoded = decode(&heads, network.scales()).expect("boxes");
+        let outputs = decoded.size()[2] as usize;
+        let sure = Vec::<f32>::try_from(decoded.select(2, 4).flatten(0, -1)).expect("numbers");
+        let mut sorted = sure.clone();
+        sorted.sort_by(f32::total_cmp);
+        let middle = sorted.len() / 2;
+        for confidence in [(sorted[middle - 1] + sorted[middle]) / 2.0, 2.0, -1.0] {
+            let found = rows_above(&heads, network.scales(), confidence).expect("rows");
+            assert_eq!(found.len(), 3);
+            for (image, found) in found.iter().enumerate() {
+                let rows = Vec::<f32>::try_from(decoded.get(image as i64).flatten(0, -1)).expect("numbers");
+                let above = rows.chunks_exact(outputs).filter(|row| row[4] > confidence);
+                let expected: Vec<f32> = above.flatten().copied().collect();
+                // To the last digit of the sigmoid, which depends on where a number lies in memory.
+                let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 1e-6 * b.abs();
+                let same = found.len() == expected.len() && found.iter().zip(&expected).all(near);
+                assert!(same, "{} image {image}: {} of {}", case.name, found.len(), expected.len());
+            }
+        }
     }
 }
 

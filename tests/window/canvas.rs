@@ -119,6 +119,7 @@ fn desk_of(input: Size) -> Desk {
         adapted: Some(features(stride, input, 3)),
         adapter: "least-squares",
         fit: None,
+        outputs: 0,
         teacher_head: None,
         student_head: None,
         loss: None,
@@ -133,6 +134,8 @@ fn desk_of(input: Size) -> Desk {
         student_detections: None,
         teacher_seconds: None,
         student_seconds: None,
+        forward: None,
+        parts: distillscope::inspect::CompareParts::ALL,
         notes: Vec::new(),
     };
     Desk {

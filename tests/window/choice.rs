@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::Arc;
 
-use distillscope::app::run::RunTab;
-use distillscope::app::update::effect::Effect;
-use distillscope::app::view::Layer;
 use distillscope::app::command::Command;
+use distillscope::app::run::RunTab;
 use distillscope::app::settings::Settings;
 use distillscope::app::update::apply;
+use distillscope::app::update::effect::Effect;
+use distillscope::app::view::Layer;
 use distillscope::imitation::choice::{Loss, MaskSource};
 use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouField, LevelRule};
@@ -121,11 +121,11 @@ impl Window {
 
     /// What the worker would answer to the newest question for a comparison.
     fn compare(&mut self, probes: &[Probe; 2]) {
-        let (scene, request) = self.last_job(|job| match job {
-            Job::Compare { scene, request } => Some((Arc::clone(scene), request.clone())),
+        let (scene, request, parts) = self.last_job(|job| match job {
+            Job::Compare { scene, request, parts } => Some((Arc::clone(scene), request.clone(), *parts)),
             _ => None,
         });
-        let comparison = compare(Some(&probes[0]), Some(&probes[1]), &request).expect("a comparison");
+        let comparison = compare(Some(&probes[0]), Some(&probes[1]), &request, parts).expect("a comparison");
         self.report(Report::Compared { scene, request, comparison: Arc::new(comparison) });
     }
 }

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use distillscope::app::figure::FigureWhat;
-use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
 use distillscope::app::command::Command;
-use distillscope::app::state::Overlay;
+use distillscope::app::figure::FigureWhat;
 use distillscope::app::settings::Settings;
+use distillscope::app::state::Overlay;
+use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
 use distillscope::colormap::ColorMap;
 use distillscope::figure::{Background, Figure, FigureFormat, Look, SvgText};
 use distillscope::geometry::Size;
@@ -64,7 +64,7 @@ impl Window {
         window.set(Command::SetRule(LevelRule::PerScale));
         window.set(Command::SetDifference(Some(DifferenceKind::SquaredL2)));
         let job = window.fake.0.borrow().jobs.iter().rev().find(|job| matches!(job, Job::Compare { .. })).cloned();
-        let Some(Job::Compare { scene, request }) = job else { panic!("no comparison was asked for") };
+        let Some(Job::Compare { scene, request, .. }) = job else { panic!("no comparison was asked for") };
         window.report(Report::Compared { scene, request, comparison: comparison() });
         window
     }
@@ -163,6 +163,7 @@ fn comparison() -> Arc<Comparison> {
             adapted: stack(vec![0.0; 2 * cells]),
             adapter: "least-squares",
             fit: None,
+            outputs: 0,
             teacher_head: None,
             student_head: None,
             loss: half_mean(Grid::from_values(side, side, squares).expect("side x side")),
@@ -178,6 +179,8 @@ fn comparison() -> Arc<Comparison> {
         student_detections: Some(Vec::new()),
         teacher_seconds: None,
         student_seconds: None,
+        forward: None,
+        parts: distillscope::inspect::CompareParts::ALL,
         notes: Vec::new(),
     })
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use distillscope::app::run::RunTab;
-use distillscope::app::tour::Stop;
 use distillscope::app::command::Command;
-use distillscope::app::state::Overlay;
+use distillscope::app::run::RunTab;
 use distillscope::app::settings::Settings;
+use distillscope::app::state::Overlay;
+use distillscope::app::tour::Stop;
 use distillscope::app::update::apply;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::glossary::Term;

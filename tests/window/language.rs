@@ -18,7 +18,9 @@ use distillscope::inspect::{Role, Scene, SceneLabel, Tap};
 use distillscope::language::{self, Language, LanguageChoice};
 use distillscope::preflight::report::Status;
 use distillscope::shell::Options;
-use distillscope::story::{Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict};
+use distillscope::story::{
+    Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict,
+};
 use distillscope::train::event::Arm;
 use distillscope::worker::{Job, Report};
 use egui::{FontFamily, FontId, Key, Modifiers};

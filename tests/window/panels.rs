@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use distillscope::app::command::Command;
+use distillscope::app::settings::Settings;
+use distillscope::app::state::{ModelSlot, Overlay, State};
+use distillscope::app::update::apply;
 use distillscope::app::update::effect::Effect;
 use distillscope::app::view::{Camera, Hover, Layer, ScaleChoice};
-use distillscope::app::command::Command;
-use distillscope::app::state::{ModelSlot, Overlay, State};
-use distillscope::app::settings::Settings;
-use distillscope::app::update::apply;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
@@ -115,7 +115,7 @@ impl Window {
     fn compares(&self) -> Vec<(Arc<Scene>, CompareRequest)> {
         let jobs = &self.fake.0.borrow().jobs;
         let compares = jobs.iter().filter_map(|job| match job {
-            Job::Compare { scene, request } => Some((Arc::clone(scene), request.clone())),
+            Job::Compare { scene, request, .. } => Some((Arc::clone(scene), request.clone())),
             _ => None,
         });
         compares.collect()
@@ -190,6 +190,7 @@ fn comparison(tap: Tap, both: bool) -> Arc<Comparison> {
             adapted: features(0.5),
             adapter: "least-squares",
             fit: None,
+            outputs: 0,
             teacher_head: None,
             student_head: None,
             loss: half_mean(Grid::filled(side, side, 0.5)),
@@ -205,6 +206,8 @@ fn comparison(tap: Tap, both: bool) -> Arc<Comparison> {
         student_detections: both.then(Vec::new),
         teacher_seconds: None,
         student_seconds: None,
+        forward: None,
+        parts: distillscope::inspect::CompareParts::ALL,
         notes: Vec::new(),
     })
 }
@@ -272,6 +275,28 @@ fn a_ground_truth_is_soloed_by_its_row_and_by_keys() {
     window.press(Modifiers::NONE, Key::S);
     window.press(Modifiers::NONE, Key::Escape);
     assert_eq!(window.app().state.solo, None);
+}
+
+/// How the losses pull at the heads costs a backward pass, and the talk and its figures alone show it.
+#[test]
+fn the_pull_at_the_heads_is_asked_for_once_it_is_shown() {
+    let (mut window, _) = Window::on_scene();
+    let asked = |window: &Window| -> Vec<bool> {
+        let jobs = &window.fake.0.borrow().jobs;
+        let pull = |job: &Job| if let Job::Compare { parts, .. } = job { Some(parts.pull) } else { None };
+        jobs.iter().filter_map(pull).collect()
+    };
+    for role in Role::ALL {
+        let path = format!("{}.pt", role.name());
+        window.set(Command::OpenModel(role, path.clone().into()));
+        window.load(role, &path);
+    }
+    let before = asked(&window);
+    assert!(!before.is_empty() && before.iter().all(|pull| !pull), "{before:?}");
+    for _ in 0..4 {
+        window.set(Command::ToggleTalk);
+    }
+    assert_eq!(asked(&window), [&before[..], &[true]].concat(), "and what is there stays");
 }
 
 #[test]

@@ -4,14 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use distillscope::app::run::{Form, Progress, RunTab};
-use distillscope::app::update::effect::Effect;
-use distillscope::app::view::Layer;
 use distillscope::app::command::Command;
 use distillscope::app::level::Level;
-use distillscope::app::state::Overlay;
+use distillscope::app::run::{Form, Progress, RunTab};
 use distillscope::app::settings::Settings;
+use distillscope::app::state::Overlay;
 use distillscope::app::update::apply;
+use distillscope::app::update::effect::Effect;
+use distillscope::app::view::Layer;
 use distillscope::dataset::{Label, Sample, Samples, Split, Warning};
 use distillscope::figure::curves::{CurveView, levels};
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
@@ -25,10 +25,15 @@ use distillscope::survey::survey;
 use distillscope::train::comparison::{Accuracy, RunResult};
 use distillscope::train::config::{Campaign, Lambda, Length, RunConfig};
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord};
+use distillscope::train::event::{
+    Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord,
+    StepRecord,
+};
 use distillscope::train::history::Plot;
 use distillscope::train::verdict::Says;
-use distillscope::worker::{BatchPreview, BatchRequest, DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, PreviewImage, Report};
+use distillscope::worker::{
+    BatchPreview, BatchRequest, DatasetBrief, EarlierRun, Job, JobKind, ModelBrief, PreviewImage, Report,
+};
 use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};

@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use distillscope::app::run::RunTab;
-use distillscope::app::update::effect::Effect;
 use distillscope::app::command::Command;
 use distillscope::app::level::Level;
+use distillscope::app::run::RunTab;
 use distillscope::app::settings::Settings;
 use distillscope::app::update::apply;
+use distillscope::app::update::effect::Effect;
 use distillscope::imitation::loss::Loss;
 use distillscope::shell::{App, Backend};
 use distillscope::train::config::{Campaign, ImitationConfig, Lambda, Length, RunConfig};

@@ -10,14 +10,18 @@ use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
 use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
-use distillscope::inspect::{Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap};
+use distillscope::inspect::{
+    Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
+};
 use distillscope::language::{Language, LanguageChoice, tr, within};
 use distillscope::shell::{App, Options};
 use distillscope::story::Step;
 use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{RunConfig, Start};
 use distillscope::train::evaluate::Evaluation;
-use distillscope::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord};
+use distillscope::train::event::{
+    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
+};
 use distillscope::train::history::Track;
 use distillscope::train::replay::{MaskChoice, Replay};
 use distillscope::worker::{BeforeAfter, EarlierRun, Job, Report, Unknown};
@@ -194,6 +198,7 @@ fn comparison() -> Arc<Comparison> {
             adapted: stack(20.0),
             adapter: "least-squares",
             fit: None,
+            outputs: 0,
             teacher_head: None,
             student_head: None,
             loss: None,
@@ -209,6 +214,8 @@ fn comparison() -> Arc<Comparison> {
         student_detections: None,
         teacher_seconds: None,
         student_seconds: None,
+        forward: None,
+        parts: distillscope::inspect::CompareParts::ALL,
         notes: Vec::new(),
     })
 }

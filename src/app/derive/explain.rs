@@ -334,7 +334,7 @@ fn channels(scale: &ScaleComparison, heads: Option<&[String]>, row: usize, col: 
     };
     let errors = cell_errors(teacher, student, row, col).unwrap_or_default();
     let total: f64 = errors.iter().sum();
-    let outputs = scale.teacher_head.as_ref().map_or(0, |head| head.outputs);
+    let outputs = scale.outputs;
     let line = |channel: usize| {
         let name = heads.filter(|_| outputs > 0).map(|names| output_name(channel, outputs, names));
         let (teacher, student) = (teacher.get(channel, row, col)?, student.get(channel, row, col)?);
@@ -370,7 +370,7 @@ mod tests {
     use crate::imitation::choice::{CellTerm, CellTerms, Loss};
     use crate::imitation::difference::{DifferenceKind, FeatureStack};
     use crate::imitation::mask::{IouConvention, IouField};
-    use crate::inspect::{Comparison, HeadMap, ImitationChoice, Scene, SceneLabel};
+    use crate::inspect::{Comparison, ImitationChoice, Scene, SceneLabel};
 
     fn scales() -> Vec<AnchorScale> {
         vec![
@@ -406,7 +406,6 @@ mod tests {
         let at_first = [1.0, -3.0, 2.0, 0.0, 0.0, 0.5];
         let student = at_first.iter().flat_map(|&value| [value, 0.0]).collect();
         let stack = |values| Some(Arc::new(FeatureStack::new(6, 1, 2, values).expect("6 x 1 x 2")));
-        let head = HeadMap { anchors: 1, rows: 1, cols: 2, outputs: 6, values: vec![0.0; 12] };
         // Half the mean of Σc d² over what counts: 1 + 9 + 4 + 0.25 at the first cell.
         let row = |values: [f32; 2]| Grid::from_values(2, 1, values.to_vec()).expect("1 x 2");
         let (value, weight) = (row([14.25, 0.0]), row([1.0, 1.0]));
@@ -422,7 +421,8 @@ mod tests {
                 adapted: stack(student),
                 adapter: "none",
                 fit: None,
-                teacher_head: Some(Arc::new(head)),
+                outputs: 6,
+                teacher_head: None,
                 student_head: None,
                 loss: Some(Arc::new(terms)),
                 sureness: None,
@@ -432,6 +432,8 @@ mod tests {
             student_detections: None,
             teacher_seconds: None,
             student_seconds: None,
+            forward: None,
+            parts: crate::inspect::CompareParts::ALL,
             notes: Vec::new(),
         });
         let mut measures = Measures::new(&comparison, Some(DifferenceKind::L1), ChannelView::All);

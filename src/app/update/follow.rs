@@ -14,7 +14,7 @@ use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey,
 use crate::app::update::effect::Effect;
 use crate::app::update::reports;
 use crate::app::view::Pin;
-use crate::inspect::{Role, SceneRequest, mask_anchors};
+use crate::inspect::{CompareParts, Role, SceneRequest, mask_anchors};
 use crate::worker::{BatchRequest, Job};
 use crate::yolo::anchors::{AnchorScale, default_anchors};
 
@@ -147,7 +147,11 @@ fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
         request: state.imitation.compared.clone(),
         models: state.models_version,
     };
-    if state.requested.compare.as_ref() == Some(&key) {
+    let asked = state.requested.compare.as_ref() == Some(&key);
+    // The talk and its figures show the pull; once there, it stays.
+    let pull = state.talk.on || state.overlay == Some(Overlay::Figure) || asked && state.requested.parts.pull;
+    let parts = CompareParts { pull, heads: false };
+    if asked && state.requested.parts == parts {
         return;
     }
     // Features of another image never lie over this one.
@@ -156,8 +160,8 @@ fn follow_comparison(state: &mut State, effects: &mut Vec<Effect>) {
     }
     state.comparison_error = None;
     let CompareKey { scene, request, .. } = key.clone();
-    state.requested.compare = Some(key);
-    effects.push(Effect::Send(Job::Compare { scene, request }));
+    (state.requested.compare, state.requested.parts) = (Some(key), parts);
+    effects.push(Effect::Send(Job::Compare { scene, request, parts }));
 }
 
 fn follow_measures(state: &mut State) {

@@ -20,7 +20,7 @@ use egui::{
 use crate::app::command::Command;
 use crate::app::derive::talk::{numbers, run, steps};
 use crate::app::state::State;
-use crate::inspect::Role;
+use crate::inspect::{Comparison, Role};
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
@@ -229,7 +229,8 @@ fn missing(state: &State, numbers: &StoryNumbers, step: Step) -> Option<String> 
         return Some(t!("The masks are being computed…").to_owned());
     }
     let needs_features = step >= Step::Features && step <= Step::Answers;
-    if needs_features && state.comparison.is_none() {
+    let waits = |comparison: &Comparison| step == Step::Answers && !comparison.parts.pull;
+    if needs_features && state.comparison.as_deref().is_none_or(waits) {
         if let Some(error) = &state.comparison_error {
             return Some(error.clone());
         }

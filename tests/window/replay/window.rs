@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use distillscope::app::run::RunTab;
-use distillscope::app::update::effect::Effect;
-use distillscope::app::view::Layer;
-use distillscope::app::state::{AnchorOwner, State};
 use distillscope::app::command::Command;
+use distillscope::app::run::RunTab;
 use distillscope::app::settings::Settings;
+use distillscope::app::state::{AnchorOwner, State};
 use distillscope::app::update::apply;
+use distillscope::app::update::effect::Effect;
 use distillscope::app::update::reports::receive;
+use distillscope::app::view::Layer;
 use distillscope::imitation::mask::IouField;
 use distillscope::shell::Options;
 use distillscope::train::event::Arm;
