@@ -16,6 +16,7 @@ macro_rules! eprintln {
 mod bench;
 mod convert;
 mod figure_args;
+mod handover;
 mod inspect;
 mod line;
 mod manual;
@@ -75,6 +76,7 @@ enum Command {
     Preflight(Box<preflight::PreflightArgs>),
     Train(Box<train::TrainArgs>),
     Search(Box<search::SearchArgs>),
+    Handover(Box<handover::HandoverArgs>),
     Val(val::ValArgs),
     Survey(survey::SurveyArgs),
     Replay(replay::ReplayArgs),
@@ -135,6 +137,7 @@ pub fn main() -> ExitCode {
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Search(args)) => search::run(&args),
+        Some(Command::Handover(args)) => handover::run(&args),
         Some(Command::Val(args)) => val::run(&args),
         Some(Command::Survey(args)) => survey::run(&args),
         Some(Command::Replay(args)) => replay::run(args),
