@@ -59,7 +59,9 @@ pub fn write(
     check_free(&whole)?;
     let parent = whole.parent().unwrap_or(Path::new("/"));
     let Some(teacher) = &config.teacher else {
-        return Err(TrainError::Config("a hand-over needs a teacher: without one there is nothing to add to YOLOv5".to_owned()));
+        return Err(TrainError::Config(
+            "a hand-over needs a teacher: without one there is nothing to add to YOLOv5".to_owned(),
+        ));
     };
     check_loads(&checkpoint::open(teacher)?, "teacher")?;
     if config.student.is_file() {
@@ -182,11 +184,7 @@ fn first_batch(learner: &Learner) -> Result<TrainBatch, TrainError> {
 }
 
 /// λ at every step of the optimizer.
-fn lambda_of(
-    learner: &Learner,
-    batch: &TrainBatch,
-    history: Option<&RunHistory>,
-) -> Result<LambdaSteps, TrainError> {
+fn lambda_of(learner: &Learner, batch: &TrainBatch, history: Option<&RunHistory>) -> Result<LambdaSteps, TrainError> {
     let (schedule, steps) = (&learner.schedule, learner.plan.steps);
     if let Some(history) = history.filter(|history| history.steps.len() as u64 == steps) {
         let stepped = history.steps.iter().filter(|record| record.gradient_norm.is_some());
