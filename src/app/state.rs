@@ -21,7 +21,9 @@ use crate::format::seconds_left;
 use crate::geometry::Size;
 use crate::imitation::choice::{MaskChoice, Mismatch, ModelFacts};
 use crate::imitation::mask::{ImitationMask, IouConvention, IouField};
-use crate::inspect::{CompareParts, CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest, input_multiple};
+use crate::inspect::{
+    CompareParts, CompareRequest, Comparison, ImitationChoice, LabelSource, Role, Scene, SceneRequest, input_multiple,
+};
 use crate::language::{Language, LanguageChoice};
 use crate::sample::Sample;
 use crate::worker::{DeviceStatus, JobKind, ModelBrief, ModelCard};

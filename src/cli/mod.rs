@@ -17,6 +17,7 @@ mod bench;
 mod console;
 mod convert;
 mod figure_args;
+mod handover;
 mod inspect;
 mod line;
 mod manual;
@@ -34,8 +35,8 @@ mod window;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
 use anyhow::Context;
+use clap::{Parser, Subcommand};
 
 use console::{INTERRUPTED, Interrupted, say};
 
@@ -68,6 +69,7 @@ enum Command {
     Preflight(Box<preflight::PreflightArgs>),
     Train(Box<train::TrainArgs>),
     Search(Box<search::SearchArgs>),
+    Handover(Box<handover::HandoverArgs>),
     Val(val::ValArgs),
     Survey(survey::SurveyArgs),
     Replay(replay::ReplayArgs),
@@ -102,6 +104,7 @@ pub fn main() -> ExitCode {
         Some(Command::Convert(args)) => convert::run(&args),
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Search(args)) => search::run(&args),
+        Some(Command::Handover(args)) => handover::run(&args),
         Some(Command::Val(args)) => val::run(&args),
         Some(Command::Survey(args)) => survey::run(&args),
         Some(Command::Replay(args)) => replay::run(args),

@@ -212,6 +212,11 @@ fn parse_assignment(text: &str) -> Result<(String, f64), String> {
 }
 
 impl RunArgs {
+    /// The `config.toml` that is given.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     /// The loss, and what follows from it. Without one it is that of the config, of the tap, or what fits the two models.
     fn imitation(&self, config: &mut RunConfig) -> anyhow::Result<()> {
         let of_tap = match self.tap {

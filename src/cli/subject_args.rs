@@ -13,8 +13,8 @@ use crate::geometry::Size;
 use crate::imitation::loss::{Loss, MaskSource};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{
-    self, AdapterChoice, CompareParts, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe, Scene,
-    SceneRequest, Tap,
+    self, AdapterChoice, CompareParts, CompareRequest, DetectionView, Inspection, LabelSource, MaskChoice, Probe,
+    Scene, SceneRequest, Tap,
 };
 use crate::yolo::anchors::default_anchors;
 use crate::yolo::checkpoint::{self, Checkpoint};

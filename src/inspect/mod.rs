@@ -20,8 +20,8 @@ pub use compare::{CompareError, Probe, compare, detections, elements, input_tens
 pub use maps::{MissingMap, SeenDifference, assigned_cells, difference_grid, feature_grid};
 pub use pull::{HeadPull, PullSums, ScalePull};
 pub use records::{
-    AdapterChoice, ChannelView, Comparison, DetectionView, FitSummary, ForwardReport, HeadMap, Role, ScaleComparison, Tap,
-    input_multiple, mask_anchors,
+    AdapterChoice, ChannelView, Comparison, DetectionView, FitSummary, ForwardReport, HeadMap, Role, ScaleComparison,
+    Tap, input_multiple, mask_anchors,
 };
 pub use report::{Inspection, InspectionReport, LAMBDA};
 pub use scene::{LabelSource, Scene, SceneError, SceneLabel, SceneRequest, class_name};

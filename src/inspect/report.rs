@@ -10,11 +10,11 @@ use super::maps::assigned_cells;
 use super::records::{Comparison, DetectionView, Tap};
 use super::scene::Scene;
 use crate::files::tensors::{Elements, NamedTensor};
-use crate::inspect::records::ForwardReport;
 use crate::grid::Grid;
 use crate::imitation::difference::{DifferenceError, DifferenceKind, MaskedStatistics, difference, masked_statistics};
 use crate::imitation::loss::{Loss, LossOnScale, MaskChoice, MaskSource};
 use crate::imitation::mask::{AnchorCell, ImitationMask, IouConvention, IouField, LevelRule, ScaleMask};
+use crate::inspect::records::ForwardReport;
 use crate::yolo::anchors::AnchorScale;
 
 /// λ of the loss that is reported: the loss is proportional to it.

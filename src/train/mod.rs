@@ -8,7 +8,7 @@
 //! it, `watch` says when the imitation stalls, [`evaluate`] turns a network into mAP, [`campaign`] runs twins and [`comparison`] sets them side by side, for a [`verdict`]; [`preview`] shows the batches of a run before it is
 //! started, and a [`trial`] makes a step and takes it back. A folder is one run's
 //! at a time ([`lock`]), and what was changed under it is noticed (`fingerprint`). The loop never learns who is listening.
-//! Above them all, a [`search`] tries which imitation helps.
+//! Above them all, a [`search`] tries which imitation helps, and a [`handover`] takes what helps to YOLOv5's own trainer.
 
 pub mod average;
 pub mod campaign;
@@ -20,6 +20,7 @@ pub mod evaluate;
 pub mod event;
 mod fingerprint;
 pub mod gradients;
+pub mod handover;
 pub mod history;
 pub mod hyp;
 pub mod learner;

@@ -3,8 +3,8 @@
 use std::vec;
 
 use super::earlier;
-use crate::train::history::Track;
 use crate::train::event::{RunId, StepRecord};
+use crate::train::history::Track;
 use crate::worker::EarlierRun;
 
 /// Steps of one frame: some five milliseconds. A shorter run is there at once.

@@ -103,6 +103,8 @@ pub struct Runs {
     pub to_open: VecDeque<PathBuf>,
     /// The one that is being read.
     pub(in crate::app) reading: Option<PathBuf>,
+    /// Those that were read and are taken in, the first of them at work.
+    arriving: VecDeque<Arriving>,
     keys: u64,
 }
 
@@ -137,8 +139,6 @@ impl Runs {
     pub fn is_stopping(&self) -> bool {
         self.live.as_ref().is_some_and(|live| live.control.is_stopped())
     }
-    /// Those that were read and are taken in, the first of them at work.
-    arriving: VecDeque<Arriving>,
 
     /// A campaign is about to begin, or goes on under its old number.
     pub(in crate::app) fn begin(&mut self, campaign: Campaign, number: Option<u64>) -> Arc<RunControl> {

@@ -9,8 +9,8 @@ use super::columns::{self, Column};
 use super::{RESULTS, RecordError, STEPS};
 use crate::files;
 use crate::files::atomic::{self, WriteError};
-use crate::train::record::MAX_TABLE_BYTES;
 use crate::train::event::{EpochRecord, StepRecord};
+use crate::train::record::MAX_TABLE_BYTES;
 
 /// How numbers stand in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,10 +44,10 @@ use super::event::RunControl;
 use super::lock::FolderLock;
 use super::run::RunFolder;
 use super::{fingerprint, plan};
-use crate::train::run::MAX_KEPT_BYTES;
 use crate::dataset::{DataYaml, Split};
 use crate::files;
 use crate::imitation::choice::ModelFacts;
+use crate::train::run::MAX_KEPT_BYTES;
 use crate::yolo::checkpoint;
 
 /// A search before its first run, from what a run would be otherwise; contradictions are found here.
