@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::language::{key, t, tr};
+use crate::app::movie::Movie;
 use crate::app::run::lines::{CurveExport, story_panels};
 use crate::app::run::{Plot, Track};
 use crate::app::state::{ModelSlot, State};
@@ -16,13 +17,15 @@ use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings}
 use crate::export::figure::inspection::{DetectionView, DifferenceView, InspectionView, View};
 use crate::export::figure::shown::{self, Shown};
 use crate::export::figure::story;
-use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, Lead, Look, render_as};
+use crate::export::figure::{Draw, Figure, FigureChoice, FigureError, FigureSpec, Frames, Lead, Look, render_as};
+use crate::export::movie::MovieChoice;
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::{Comparison, Focus, Inspection, Role, Scene, StoryRequest, Tap, named};
 use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
+use crate::train::replay::Replay;
 use crate::worker::FigurePreview;
 use crate::yolo::anchors::AnchorScale;
 
@@ -39,6 +42,8 @@ pub enum FigureWhat {
     /// One plot, or all that are shown.
     Curves(Option<Plot>),
     Survey,
+    /// The maps of a run and its curves through time.
+    Movie,
 }
 
 /// How figures are saved: kept from one start to the next.
@@ -50,12 +55,13 @@ pub struct FigureSettings {
     /// Write over files of the same name, in the place of taking the next free number.
     pub replace: bool,
     pub choice: FigureChoice,
+    pub movie: MovieChoice,
 }
 
 impl FigureSettings {
     /// As they can be used, whatever a file says.
     pub fn checked(self) -> Self {
-        Self { choice: self.choice.checked(), ..self }
+        Self { choice: self.choice.checked(), movie: self.movie.checked(), ..self }
     }
 }
 
@@ -144,6 +150,7 @@ pub enum Drawing {
     Story(Box<StoryDrawing>),
     Curves(Box<CurveExport>),
     Survey(Box<SurveyExport>),
+    Movie(Box<Movie>),
 }
 
 impl Drawing {
@@ -152,7 +159,7 @@ impl Drawing {
         match self {
             Self::Curves(export) => Self::Curves(Box::new(CurveExport { tracks: Vec::new(), ..(**export).clone() })),
             Self::Story(story) => Self::Story(Box::new(StoryDrawing { run: None, track: None, ..(**story).clone() })),
-            Self::View(_) | Self::Survey(_) => self.clone(),
+            Self::View(_) | Self::Survey(_) | Self::Movie(_) => self.clone(),
         }
     }
 }
@@ -194,6 +201,17 @@ pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str>
         FigureWhat::Survey => {
             let export = SurveyExport::of(state).ok_or(key!("There is no survey yet."))?;
             Ok(Drawing::Survey(Box::new(export)))
+        }
+        FigureWhat::Movie => {
+            let none = key!("No run has kept difference maps yet.");
+            let played = state.runs.playback.and_then(|playback| state.runs.track(playback.track));
+            let track = played.or_else(|| state.runs.with_moments().next()).ok_or(none)?;
+            let first = track.snapshots.first().ok_or(none)?;
+            let subject = subject(state)?;
+            if first.image != subject.scene.path {
+                return Err(key!("The run keeps the difference of another image: open that one to see it."));
+            }
+            Ok(Drawing::Movie(Box::new(Movie::of(&state.runs, track, subject))))
         }
     }
 }
@@ -322,6 +340,39 @@ impl ViewDrawing {
         render_as(&shown::spec(&view, &Shown { positives, ..self.shown.clone() })?, look)
     }
 
+    /// Of the maps of a run, all scales side by side and in one range of colours; which of them, [`ViewDrawing::at`] says.
+    pub(super) fn of_moments(subject: Subject, track: &Arc<Track>) -> Self {
+        let shown = Shown {
+            view: Some(View::Difference),
+            labels: true,
+            opacity: 0.8,
+            range: Some((0.0, track.snapshot_high.max(f32::MIN_POSITIVE))),
+            ..Shown::default()
+        };
+        Self {
+            subject,
+            channels: ChannelView::All,
+            difference: Some(DifferenceKind::SquaredL2),
+            moment: None,
+            of_run: track.settings(),
+            positives: false,
+            shown,
+        }
+    }
+
+    /// The map of one moment, under what a step of the story says.
+    pub(super) fn at(&self, snapshot: &Snapshot, lead: Lead, look: &Look) -> Result<Figure, FigureError> {
+        let inspection = self.subject.inspect()?;
+        let mut view = inspection.view(&Focus::whole(None, None));
+        at_moment(&mut view, snapshot, &self.of_run);
+        let spec = shown::spec(&view, &self.shown)?;
+        render_as(&FigureSpec { lead, facts: Vec::new(), ..spec }, look)
+    }
+
+    pub(super) fn stem(&self) -> String {
+        self.subject.stem()
+    }
+
     /// "img-difference-p4".
     fn name(&self) -> String {
         let view = self.shown.view.map_or("image", |view| view.name());
@@ -333,6 +384,20 @@ impl ViewDrawing {
 }
 
 impl Subject {
+    pub(super) fn of_replay(replay: &Replay, choice: MaskChoice, tap: Tap, lambda: f64) -> Self {
+        Self {
+            scene: Arc::clone(&replay.scene),
+            anchors: replay.scales.clone(),
+            choice,
+            comparison: None,
+            tap,
+            teacher: None,
+            student: None,
+            names: Vec::new(),
+            lambda,
+        }
+    }
+
     fn stem(&self) -> String {
         self.scene.path.file_stem().map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
@@ -397,6 +462,15 @@ impl Draw for Drawing {
             Self::Story(story) => story.figures(look, |step| story.only.is_none_or(|only| only == step)),
             Self::Curves(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
             Self::Survey(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
+            // The end of it.
+            Self::Movie(movie) => Ok(vec![(movie.stem(), movie.figure(movie.moments().saturating_sub(1), look)?)]),
+        }
+    }
+
+    fn frames(&self) -> Option<&dyn Frames> {
+        match self {
+            Self::Movie(movie) => Some(&**movie),
+            _ => None,
         }
     }
 
@@ -430,6 +504,7 @@ impl FigureState {
             },
             Ok(Drawing::Curves(export)) => export.name(),
             Ok(Drawing::Survey(export)) => export.name(),
+            Ok(Drawing::Movie(movie)) => movie.stem(),
             Err(_) => "figure".to_owned(),
         }
     }
@@ -453,6 +528,9 @@ pub fn problem(state: &State) -> Option<&'static str> {
     let is_name = |name: &str| !name.trim().is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
     if let Err(why) = drawing(state, sheet.what) {
         return Some(tr(why));
+    }
+    if sheet.what == FigureWhat::Movie && sheet.settings.movie.check().is_err() {
+        return Some(t!("Choose a width of 160 to 3840 px, and at most 600 s."));
     }
     if sheet.settings.choice.check().is_err() {
         return Some(t!("Choose PNG, SVG or both."));

@@ -18,6 +18,7 @@ mod keys;
 pub mod language;
 mod measures;
 mod messages;
+pub mod movie;
 mod reports;
 pub mod run;
 mod session;

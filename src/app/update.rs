@@ -466,6 +466,7 @@ fn write_figure(state: &mut State, effects: &mut Vec<Effect>) {
     effects.push(Effect::Send(Job::Figure(FigureJob {
         what: Arc::new(what),
         choice: settings.choice.clone(),
+        movie: settings.movie,
         folder: settings.folder.clone(),
         name: state.figure.name(state).trim().to_owned(),
         replace: settings.replace,
@@ -604,6 +605,10 @@ fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, effects: &mut
             return (state.runs.open, state.runs.tab) = (true, RunTab::Search);
         }
         RunFile::EarlierSearch => return open_search(state, path, effects),
+        RunFile::Handover => {
+            let run = state.runs.to_hand_over().ok().map(Path::to_path_buf);
+            return effects.extend(run.map(|run| Effect::Send(Job::Handover { run, into: path })));
+        }
     }
     state.runs.form.edit(campaign);
     (state.runs.open, state.runs.tab) = (true, RunTab::SetUp);

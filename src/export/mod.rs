@@ -3,5 +3,6 @@
 pub mod atomic;
 pub mod colormap;
 pub mod figure;
+pub mod movie;
 pub mod tensorboard;
 pub mod tensors;

@@ -9,12 +9,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use super::protocol::{Job, JobKind, Report};
-use super::{batches, figures, listing, models, preflight, runs, scenes, searches, surveys};
+use super::{batches, figures, handovers, listing, models, preflight, runs, scenes, searches, surveys};
 use crate::inspect::Role;
 use crate::train::preview::Previews;
 
 impl JobKind {
-    const COUNT: usize = 19;
+    const COUNT: usize = 20;
 
     const fn index(self) -> usize {
         match self {
@@ -37,6 +37,7 @@ impl JobKind {
             Self::FigurePreview => 16,
             Self::Search => 17,
             Self::OpenSearch => 18,
+            Self::Handover => 19,
         }
     }
 
@@ -55,6 +56,7 @@ impl JobKind {
             Job::OpenRun(_) => Self::OpenRun,
             Job::OpenReplays(_) => Self::OpenReplays,
             Job::Preflight { .. } => Self::Preflight,
+            Job::Handover { .. } => Self::Handover,
             Job::Survey(_) => Self::Survey,
             Job::Batch(_) => Self::Batch,
             Job::BeforeAfter(_) => Self::BeforeAfter,
@@ -181,7 +183,10 @@ impl Worker {
                 job => runs::handle(job, desk),
             })?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
-            preflight: serve("preflight", &shared, Order::NewestOfEachKind, preflight::handle)?,
+            preflight: serve("preflight", &shared, Order::NewestOfEachKind, |job, desk| match job {
+                job @ Job::Handover { .. } => handovers::handle(job, desk),
+                job => preflight::handle(job, desk),
+            })?,
             survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
             batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, desk| {
                 batches::handle(&mut previews, job, desk);
@@ -206,7 +211,7 @@ impl Worker {
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run | JobKind::Search => &self.run,
             JobKind::OpenRun | JobKind::OpenReplays | JobKind::OpenSearch => &self.earlier,
-            JobKind::Preflight => &self.preflight,
+            JobKind::Preflight | JobKind::Handover => &self.preflight,
             JobKind::Survey => &self.survey,
             JobKind::Batch => &self.batches,
             JobKind::Figure | JobKind::FigurePreview => &self.figures,

@@ -229,6 +229,8 @@ pub enum RunFile {
     SearchOut,
     /// The folder of an earlier search.
     EarlierSearch,
+    /// The folder below which a run is handed over to YOLOv5.
+    Handover,
 }
 
 /// Input sides on offer, in px.

@@ -1,6 +1,6 @@
 //! How commands stand just now: why one cannot be had, and whether it is in force.
 
-use super::Command;
+use super::{Command, RunFile};
 use crate::app::figure::{self, FigureWhat};
 use crate::app::language::{t, tr};
 use crate::app::run::{Field, RunTab};
@@ -132,6 +132,10 @@ impl Command {
                 Some(_) => None,
             },
             Self::SetRunTab(RunTab::Paired) => (!state.runs.has_pairs()).then_some(t!("No paired run has begun.")),
+            Self::BrowseForRun(RunFile::Handover) if state.activity(JobKind::Handover).is_some() => {
+                Some(t!("A run is being handed over."))
+            }
+            Self::BrowseForRun(RunFile::Handover) => state.runs.to_hand_over().err(),
             Self::StartSurvey => survey::wanted(state).err().map(tr),
             Self::ExportSurvey => figure::drawing(state, FigureWhat::Survey).err().map(tr),
             Self::ExportCurves(plot) => figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),

@@ -59,7 +59,9 @@ pub fn write(
     check_free(&whole)?;
     let parent = whole.parent().unwrap_or(Path::new("/"));
     let Some(teacher) = &config.teacher else {
-        return Err(TrainError::Config("a hand-over needs a teacher: without one there is nothing to add to YOLOv5".to_owned()));
+        return Err(TrainError::Config(
+            "a hand-over needs a teacher: without one there is nothing to add to YOLOv5".to_owned(),
+        ));
     };
     check_loads(&checkpoint::open(teacher)?, "teacher")?;
     if config.student.is_file() {
@@ -111,6 +113,13 @@ fn check_loads(file: &Checkpoint, who: &str) -> Result<(), TrainError> {
     Ok(checkpoint::check_lender(file)?)
 }
 
+/// The bytes alone: a file that may not be written stays one that may be deleted.
+fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let mut source = files::open(from, u64::MAX).map_err(DatasetError::from)?;
+    atomic::write_with(to, |file| io::copy(&mut source, file).map(drop))?;
+    Ok(())
+}
+
 /// Every file of the folder.
 fn fill(
     folder: &Path,
@@ -131,7 +140,7 @@ fn fill(
     let file = checkpoint::open(&at("student.pt"))?;
     let (written, _) = Network::load_for_classes(&file, plan.student.network.names(), plan.config.seed, plan.device)?;
     average::copy(&written, &plan.student.network)?;
-    fs::copy(teacher, at("teacher.pt")).map_err(|cause| unwritable(&at("teacher.pt"), cause))?;
+    copy(teacher, &at("teacher.pt"))?;
 
     let mut learner = Learner::new(plan)?;
     if learner.start(&mut |done| progress("fitting the adapters", Some(done)))?.is_break()
@@ -182,11 +191,7 @@ fn first_batch(learner: &Learner) -> Result<TrainBatch, TrainError> {
 }
 
 /// λ at every step of the optimizer.
-fn lambda_of(
-    learner: &Learner,
-    batch: &TrainBatch,
-    history: Option<&RunHistory>,
-) -> Result<LambdaSteps, TrainError> {
+fn lambda_of(learner: &Learner, batch: &TrainBatch, history: Option<&RunHistory>) -> Result<LambdaSteps, TrainError> {
     let (schedule, steps) = (&learner.schedule, learner.plan.steps);
     if let Some(history) = history.filter(|history| history.steps.len() as u64 == steps) {
         let stepped = history.steps.iter().filter(|record| record.gradient_norm.is_some());

@@ -3,10 +3,10 @@
 
 use egui::{DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
 
-use crate::app::Command;
 use crate::app::glossary::Term;
 use crate::app::language::{t, tr};
 use crate::app::run::{MOST_SEEDS, Paired, Row, Stand, clock};
+use crate::app::{Command, RunFile};
 use crate::train::comparison::Accuracy;
 use crate::train::event::Arm;
 use crate::ui::palette::{self, Palette};
@@ -76,6 +76,7 @@ fn further(ui: &mut Ui, panel: &mut Panel<'_>, paired: &Paired, more: &mut MoreS
             more.0 = Some((proposed, seeds));
         }
         let palette = Palette::of(ui);
+        panel.button(ui, Command::BrowseForRun(RunFile::Handover), t!("Hand over to YOLOv5…"));
         match (refused, paired.seconds_per_seed()) {
             (Some(why), _) => ui.label(RichText::new(why).color(palette.warning)),
             (None, Some(seconds)) => {
