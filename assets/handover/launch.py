@@ -565,62 +565,82 @@ def launch(distil, train, options):
 # ---- Proof ---------------------------------------------------------------------------------------------------------------
 
 
+class Probe:
+    """What the images first to end of a probe give, on the CPU in float32; batch-norms take their running statistics."""
+
+    def __init__(self, distil, train, probe, first, end):
+        self.imitation, self.student = Imitation(distil, train), build(train, HERE / "student.pt").train()
+        for module in self.student.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        self.student.hyp = {**yaml.safe_load((HERE / "hyp.yaml").read_text()), **distil["gains"], "label_smoothing": distil["training"]["label-smoothing"]}
+        self.compute = train.ComputeLoss(self.student)
+        self.imitation.start(self.student)
+        images, targets = probe["images"].permute(0, 3, 1, 2).float() / 255, probe["targets"]
+        targets = targets[(targets[:, 0] >= first) & (targets[:, 0] < end)].clone()
+        targets[:, 0] -= first
+        self.named = dict(self.student.named_parameters())
+        adapters = {f"adapter/{name}": tensor for name, tensor in self.imitation.adapters.items() if tensor.requires_grad}
+        heads = self.student(images[first:end].contiguous())
+        part, scales, masks = self.imitation(heads, targets, self.compute.hyp, self.compute.balance)
+        gradients = torch.autograd.grad(part, [*self.named.values(), *adapters.values()], retain_graph=True, allow_unused=True)
+        self.scales, self.heads, self.targets = scales.float(), heads, targets
+        self.masks = {f"mask/{scale['name'].lower()}": mask for mask, scale in zip(masks, self.imitation.pairs)}
+        self.gradients = {name: RANKS.sum(g) for name, g in zip([*self.named, *adapters], gradients) if g is not None}
+
+    def detection(self):
+        """Box, objectness and class loss, and the gradient of every parameter."""
+        loss, items = self.compute(self.heads, self.targets)
+        return items, dict(zip(self.named, torch.autograd.grad(loss, list(self.named.values()))))
+
+
+def apart(own, theirs, floor=1e-30):
+    """‖own − theirs‖ / ‖theirs‖, which is at least the floor."""
+    return ((own - theirs).double().norm() / theirs.double().norm().clamp(min=float(floor))).item()
+
+
+def furthest(own, theirs):
+    """The largest of any parameter. Float32 leaves about 1e-7 of the longest gradient everywhere, so that one which is far
+    shorter has no figures of its own."""
+    floor = 1e-3 * max((tensor.norm().item() for tensor in theirs.values()), default=0.0)
+    return max((apart(own[name], tensor, floor) for name, tensor in theirs.items() if name in own), default=0.0)
+
+
 def verify(distil, train):
-    """The probe again, on the CPU in float32. Over several ranks: unequal shares of its images, and the imitation alone."""
+    """The probe again. Over several ranks: unequal shares of its images, and the imitation alone."""
     if RANK != -1:
         dist.init_process_group("gloo")
     RANKS.start()
-    imitation, probe = Imitation(distil, train), tensors(HERE / "probe.safetensors")
-    student = build(train, HERE / "student.pt").train()
-    for module in student.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()
-    student.hyp = {**yaml.safe_load((HERE / "hyp.yaml").read_text()), **distil["gains"], "label_smoothing": distil["training"]["label-smoothing"]}
-    compute = train.ComputeLoss(student)
-    imitation.start(student)
-    images, targets = probe["images"].permute(0, 3, 1, 2).float() / 255, probe["targets"]
-    count, rank = len(images), max(RANK, 0)
+    probe = tensors(HERE / "probe.safetensors")
+    count, rank = len(probe["images"]), max(RANK, 0)
     cuts = [0, *(max(r, count * r // WORLD - 1) for r in range(1, WORLD)), count]
     first, end = cuts[rank], cuts[rank + 1]
-    targets = targets[(targets[:, 0] >= first) & (targets[:, 0] < end)].clone()
-    targets[:, 0] -= first
-    named = dict(student.named_parameters())
-    adapters = {f"adapter/{name}": tensor for name, tensor in imitation.adapters.items() if tensor.requires_grad}
-    heads = student(images[first:end].contiguous())
-    part, scales, masks = imitation(heads, targets, compute.hyp, compute.balance)
-    gradients = torch.autograd.grad(part, [*named.values(), *adapters.values()], retain_graph=True, allow_unused=True)
-    gradients = {name: RANKS.sum(g) for name, g in zip([*named, *adapters], gradients) if g is not None}
-    rows = [("cells of the masks that differ", float(sum((own != probe[f"mask/{scale['name'].lower()}"][first:end]).sum() for own, scale in zip(masks, imitation.pairs))), 0.0)]
-    limit = 1e-4 if WORLD == 1 else 1e-5
-    apart = lambda own, theirs: ((own - theirs).double().norm() / theirs.double().norm().clamp(min=1e-30)).item()
-    wanted = {name.split("/", 1)[1]: tensor for name, tensor in probe.items() if name.startswith("imitation/")}
+    found = Probe(distil, train, probe, first, end)
+    of = lambda what: {name.split("/", 1)[1]: tensor for name, tensor in probe.items() if name.startswith(what + "/")}
+    wanted, limit = of("imitation"), 1e-4 if WORLD == 1 else 1e-5
+    differ = [(mask - probe[name][first:end]).abs() for name, mask in found.masks.items()]
     if distil["mask"]["source"] == "teacher":
-        worst = max((own - probe[f"mask/{scale['name'].lower()}"][first:end]).abs().max().item() for own, scale in zip(masks, imitation.pairs))
-        rows = [("soft masks", worst, 1e-5)]
-    rows.append(("imitation, every scale", apart(scales.float(), probe["loss/imitation"]), limit))
-    # Float32 leaves about 1e-7 of the whole gradient's length everywhere: a parameter far below that has no figures of its own.
-    floor = 1e-3 * torch.stack([tensor.norm() for tensor in wanted.values()]).max() if wanted else 0.0
-    of = lambda own, theirs: ((own - theirs).double().norm() / theirs.double().norm().clamp(min=float(floor))).item()
-    rows.append(("parameters that it reaches", float(len(wanted.keys() ^ gradients.keys())), 0.0))
-    both = [name for name in wanted if name in gradients]
-    rows.append(("its gradient, of any parameter", max(of(gradients[name], wanted[name]) for name in both), limit if WORLD == 1 else 1e-4))
-    flat = lambda of: torch.cat([of[name].flatten() for name in both])
-    rows.append(("its gradient, the whole", apart(flat(gradients), flat(wanted)), limit))
+        rows = [("soft masks", max(each.max().item() for each in differ), 1e-5)]
+    else:
+        rows = [("cells of the masks that differ", float(sum((each > 0).sum().item() for each in differ)), 0.0)]
+    flat = lambda gradients: torch.cat([gradients[name].flatten() for name in wanted if name in found.gradients])
+    rows += [
+        ("imitation, every scale", apart(found.scales, probe["loss/imitation"]), limit),
+        ("parameters reached by one alone", float(len(wanted.keys() ^ found.gradients.keys())), 0.0),
+        ("its gradient, of any parameter", furthest(found.gradients, wanted), 1e-4),
+        ("its gradient, the whole", apart(flat(found.gradients), flat(wanted)), limit),
+    ]
     if WORLD == 1:
-        loss, items = compute(heads, targets)
+        items, gradients = found.detection()
         rows.append(("box, objectness, class", apart(items, probe["loss/detection"]), limit))
-        found = torch.autograd.grad(loss, list(named.values()), allow_unused=True)
-        theirs = {name: probe[f"detection/{name}"] for name in named}
-        floor = 1e-3 * torch.stack([tensor.norm() for tensor in theirs.values()]).max()
-        rows.append(("detection's gradient, of any", max(of(g, theirs[name]) for name, g in zip(named, found)), limit))
-    failed = any(not value <= most for _, value, most in rows)
+        rows.append(("detection's gradient, of any", furthest(gradients, of("detection")), limit))
     if LOCAL_RANK in (-1, 0):
         print(f"{distil['loss']}, {count} images on {WORLD} rank(s)")
         for what, value, most in rows:
             print(f"  {what:32} {value:9.2e}  at most {most:.0e}  {'ok' if value <= most else 'FAILS'}")
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
-    sys.exit(int(failed))
+    sys.exit(int(any(not value <= most for _, value, most in rows)))
 
 
 def main():

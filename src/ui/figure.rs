@@ -165,12 +165,12 @@ fn how(ui: &mut Ui, panel: &Panel<'_>, choice: &mut FigureChoice) {
 fn movie(ui: &mut Ui, choice: &mut MovieChoice) {
     named(ui, t!("Files"), t!("What the movie is written as."), |ui| {
         for format in MovieFormat::ALL {
-            let (name, help) = match format {
-                MovieFormat::WebP => ("WebP", t!("Every colour, in a small file: for slides and web pages.")),
-                MovieFormat::Gif => ("GIF", t!("256 colours a picture; shown everywhere.")),
-                MovieFormat::Png => ("PNG", t!("Numbered pictures, in a folder.")),
+            let help = match format {
+                MovieFormat::WebP => t!("Every colour, in a small file: for slides and web pages."),
+                MovieFormat::Gif => t!("256 colours a picture; shown everywhere."),
+                MovieFormat::Png => t!("Numbered pictures, in a folder."),
             };
-            ui.selectable_value(&mut choice.format, format, name).on_hover_text(help);
+            ui.selectable_value(&mut choice.format, format, format.name()).on_hover_text(help);
         }
     });
     let spin = |ui: &mut Ui, drag: DragValue<'_>, value: f64, name: &str, help: &str| {
@@ -189,7 +189,7 @@ fn movie(ui: &mut Ui, choice: &mut MovieChoice) {
         spin(ui, drag, value, t!("Width of the movie"), help);
     });
     let help = t!("How long it lasts; 0.15 s a map unless you say otherwise.");
-    named(ui, t!("Length"), help, |ui| {
+    named(ui, t!("Lasts"), help, |ui| {
         if ui.selectable_label(choice.seconds.is_none(), t!("as it plays")).on_hover_text(help).clicked() {
             choice.seconds = None;
         }

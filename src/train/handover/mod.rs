@@ -15,7 +15,6 @@ use super::TrainError;
 use super::average;
 use super::config::{Amp, Lambda, RunConfig};
 use super::gradients::gradients_of;
-use super::hyp::Hyperparameters;
 use super::learner::Learner;
 use super::optimizer::norm;
 use super::output::write_pt_student;
@@ -23,9 +22,10 @@ use super::plan::RunPlan;
 use super::record::{RunHistory, STEPS};
 use super::run::RunFolder;
 use super::schedule::Schedule;
-use crate::dataset::{Batches, DataYaml, Split, TrainBatch};
+use crate::dataset::{Batches, DataYaml, DatasetError, Split, TrainBatch};
 use crate::export::atomic::{self, WriteError};
 use crate::export::tensors;
+use crate::files;
 use crate::yolo::checkpoint::{self, Checkpoint, CheckpointError, Format};
 use crate::yolo::network::Network;
 pub use manifest::{LambdaOrigin, LambdaSteps, Manifest, SCHEMA};
@@ -249,7 +249,7 @@ fn sha256(path: &Path) -> Result<String, TrainError> {
 
 /// YOLOv5 counts its warm-up in epochs alone.
 fn hyp_yaml(config: &RunConfig, epochs: u64) -> String {
-    let mut hyp = Hyperparameters { ..config.hyp.clone() };
+    let mut hyp = config.hyp.clone();
     if config.warmup_share > 0.0 {
         hyp.warmup_epochs = config.warmup_share * epochs as f64;
     }
