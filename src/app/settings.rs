@@ -160,6 +160,7 @@ mod tests {
     use crate::app::view::{ChannelView, Layer, ScaleChoice, ViewSettings};
     use crate::export::colormap::ColorMap;
     use crate::export::figure::{Background, FigureChoice, FigureFormat, Look};
+    use crate::export::movie::{MovieChoice, MovieFormat};
 
     fn read(text: &str) -> (Settings, Option<String>) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -182,6 +183,7 @@ mod tests {
                     look: Look { background: Background::Transparent, width_mm: Some(88.0) },
                     ..FigureChoice::default()
                 },
+                movie: MovieChoice { format: MovieFormat::Gif, seconds: Some(4.0), ..MovieChoice::default() },
             },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
             tour_due: true,
