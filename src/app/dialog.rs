@@ -38,6 +38,7 @@ impl Wanted {
             Self::ForRun(RunFile::Earlier) => t!("the earlier run"),
             Self::ForRun(RunFile::SearchOut) => t!("the folder for the search"),
             Self::ForRun(RunFile::EarlierSearch) => t!("the earlier search"),
+            Self::ForRun(RunFile::Handover) => t!("the folder for the hand-over"),
             Self::Session => t!("the session"),
             Self::FigureFolder => t!("the folder for figures"),
         }
@@ -61,6 +62,7 @@ impl Wanted {
             Self::ForRun(RunFile::Earlier) => t!("Open an earlier run"),
             Self::ForRun(RunFile::SearchOut) => t!("Choose the folder for the search"),
             Self::ForRun(RunFile::EarlierSearch) => t!("Open an earlier search"),
+            Self::ForRun(RunFile::Handover) => t!("Choose the folder for the hand-over"),
             Self::Session => t!("Open a session"),
             Self::FigureFolder => t!("Choose the folder for figures"),
         }
@@ -73,7 +75,9 @@ impl Wanted {
             Self::Data | Self::ForRun(RunFile::Data) => Some(("data.yaml", &["yaml", "yml"])),
             Self::ForRun(RunFile::Hyp) => Some(("hyp.yaml", &["yaml", "yml"])),
             Self::Folder | Self::FigureFolder => None,
-            Self::ForRun(RunFile::Out | RunFile::Earlier | RunFile::SearchOut | RunFile::EarlierSearch) => None,
+            Self::ForRun(
+                RunFile::Out | RunFile::Earlier | RunFile::SearchOut | RunFile::EarlierSearch | RunFile::Handover,
+            ) => None,
             Self::ForRun(RunFile::Teacher) => Self::Model(Role::Teacher).filter(),
             // A model yaml starts from random weights.
             Self::ForRun(RunFile::Student) => Some((t!("YOLOv5 models"), &["pt", "pth", "safetensors", "yaml", "yml"])),
@@ -120,4 +124,6 @@ pub enum RunFile {
     SearchOut,
     /// The folder of an earlier search.
     EarlierSearch,
+    /// The folder below which a run is handed over to YOLOv5.
+    Handover,
 }

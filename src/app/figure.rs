@@ -9,15 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::app::view::ChannelView;
 use crate::figure::curves::{CurveExport, story_panels};
 use crate::figure::inspection::{DifferenceView, InspectionView};
+use crate::figure::{Draw, Figure, FigureChoice, FigureError, FigureSpec, Focus, Frames, Lead, Look, StoryRequest, render_as, story};
 use crate::figure::shown::{self, Shown};
 use crate::figure::survey::SurveyExport;
-use crate::figure::{Draw, Figure, FigureChoice, FigureError, Focus, Lead, Look, StoryRequest, render_as, story};
+use crate::app::movie::Movie;
+use crate::figure::movie::MovieChoice;
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::{Comparison, DetectionView, Inspection, Scene, Tap};
 use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::event::Snapshot;
 use crate::train::history::{Plot, Track};
+use crate::train::replay::Replay;
 use crate::worker::FigurePreview;
 use crate::yolo::anchors::AnchorScale;
 
@@ -34,6 +37,8 @@ pub enum FigureWhat {
     /// One plot, or all that are shown.
     Curves(Option<Plot>),
     Survey,
+    /// The maps of a run and its curves through time.
+    Movie,
 }
 
 /// How figures are saved: kept from one start to the next.
@@ -45,12 +50,13 @@ pub struct FigureSettings {
     /// Write over files of the same name, in the place of taking the next free number.
     pub replace: bool,
     pub choice: FigureChoice,
+    pub movie: MovieChoice,
 }
 
 impl FigureSettings {
     /// As they can be used, whatever a file says.
     pub fn checked(self) -> Self {
-        Self { choice: self.choice.checked(), ..self }
+        Self { choice: self.choice.checked(), movie: self.movie.checked(), ..self }
     }
 }
 
@@ -139,6 +145,7 @@ pub enum Drawing {
     Story(Box<StoryDrawing>),
     Curves(Box<CurveExport>),
     Survey(Box<SurveyExport>),
+    Movie(Box<Movie>),
 }
 
 impl Drawing {
@@ -147,7 +154,7 @@ impl Drawing {
         match self {
             Self::Curves(export) => Self::Curves(Box::new(CurveExport { tracks: Vec::new(), ..(**export).clone() })),
             Self::Story(story) => Self::Story(Box::new(StoryDrawing { run: None, track: None, ..(**story).clone() })),
-            Self::View(_) | Self::Survey(_) => self.clone(),
+            Self::View(_) | Self::Survey(_) | Self::Movie(_) => self.clone(),
         }
     }
 }
@@ -179,6 +186,39 @@ impl ViewDrawing {
         render_as(&shown::spec(&view, &Shown { positives, ..self.shown.clone() })?, look)
     }
 
+    /// Of the maps of a run, all scales side by side and in one range of colours; which of them, [`ViewDrawing::at`] says.
+    pub(super) fn of_moments(subject: Subject, track: &Arc<Track>) -> Self {
+        let shown = Shown {
+            view: Some(View::Difference),
+            labels: true,
+            opacity: 0.8,
+            range: Some((0.0, track.snapshot_high.max(f32::MIN_POSITIVE))),
+            ..Shown::default()
+        };
+        Self {
+            subject,
+            channels: ChannelView::All,
+            difference: Some(DifferenceKind::SquaredL2),
+            moment: None,
+            of_run: track.settings(),
+            positives: false,
+            shown,
+        }
+    }
+
+    /// The map of one moment, under what a step of the story says.
+    pub(super) fn at(&self, snapshot: &Snapshot, lead: Lead, look: &Look) -> Result<Figure, FigureError> {
+        let inspection = self.subject.inspect()?;
+        let mut view = inspection.view(&Focus::whole(None, None));
+        at_moment(&mut view, snapshot, &self.of_run);
+        let spec = shown::spec(&view, &self.shown)?;
+        render_as(&FigureSpec { lead, facts: Vec::new(), ..spec }, look)
+    }
+
+    pub(super) fn stem(&self) -> String {
+        self.subject.stem()
+    }
+
     /// "img-difference-p4".
     pub(super) fn name(&self) -> String {
         let view = self.shown.view.map_or("image", |view| view.name());
@@ -190,6 +230,20 @@ impl ViewDrawing {
 }
 
 impl Subject {
+    pub(super) fn of_replay(replay: &Replay, choice: MaskChoice, tap: Tap, lambda: f64) -> Self {
+        Self {
+            scene: Arc::clone(&replay.scene),
+            anchors: replay.scales.clone(),
+            choice,
+            comparison: None,
+            tap,
+            teacher: None,
+            student: None,
+            names: Vec::new(),
+            lambda,
+        }
+    }
+
     pub(super) fn stem(&self) -> String {
         self.scene.path.file_stem().map_or_else(|| "image".to_owned(), |stem| stem.to_string_lossy().into_owned())
     }
@@ -254,6 +308,15 @@ impl Draw for Drawing {
             Self::Story(story) => story.figures(look, |step| story.only.is_none_or(|only| only == step)),
             Self::Curves(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
             Self::Survey(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
+            // The end of it.
+            Self::Movie(movie) => Ok(vec![(movie.stem(), movie.figure(movie.moments().saturating_sub(1), look)?)]),
+        }
+    }
+
+    fn frames(&self) -> Option<&dyn Frames> {
+        match self {
+            Self::Movie(movie) => Some(&**movie),
+            _ => None,
         }
     }
 

@@ -157,9 +157,10 @@ fn current(mut file: toml::Table) -> toml::Table {
 mod tests {
     use super::*;
     use crate::app::view::{ChannelView, Layer, ScaleChoice, ViewSettings};
-    use crate::colormap::ColorMap;
-    use crate::figure::curves::CurveView;
-    use crate::figure::{Background, FigureChoice, FigureFormat, Look};
+use crate::colormap::ColorMap;
+use crate::figure::curves::CurveView;
+use crate::figure::{Background, FigureChoice, FigureFormat, Look};
+use crate::figure::movie::{MovieChoice, MovieFormat};
 
     fn read(text: &str) -> (Settings, Option<String>) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -182,6 +183,7 @@ mod tests {
                     look: Look { background: Background::Transparent, width_mm: Some(88.0) },
                     ..FigureChoice::default()
                 },
+                movie: MovieChoice { format: MovieFormat::Gif, seconds: Some(4.0), ..MovieChoice::default() },
             },
             window: WindowLayout { left_panel: 300.0, ..WindowLayout::default() },
             tour_due: true,

@@ -11,6 +11,7 @@ pub mod curves;
 pub mod inspection;
 mod layout;
 mod look;
+pub mod movie;
 mod of_inspection;
 mod picture;
 pub mod plot;
@@ -28,7 +29,7 @@ pub use of_inspection::{Focus, StoryRequest};
 pub use spec::{
     FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke, ground_truth_color,
 };
-pub use svg::{Draw, Figure, FigureError};
+pub use svg::{Draw, Figure, FigureError, Frames, stacked};
 
 #[cfg(test)]
 mod tests {

@@ -75,11 +75,11 @@ impl PlotFigure {
         Ok(svg.finish(&self.title, width, height, look))
     }
 
-    /// Every label once; returns the y below.
+    /// Every label once, what has none not at all; returns the y below.
     fn legend(&self, svg: &mut Svg, top: f32, (margin, width): (f32, f32)) -> f32 {
         const SIGN: f32 = 24.0;
         let mut entries: Vec<(&PlotLine, Text)> = Vec::new();
-        for line in self.panels.iter().flat_map(|panel| &panel.lines) {
+        for line in self.panels.iter().flat_map(|panel| &panel.lines).filter(|line| !line.label.is_empty()) {
             if !entries.iter().any(|(known, _)| known.label == line.label) {
                 entries.push((line, Text::new(&line.label, SMALL).fitted(width / 2.0)));
             }

@@ -31,6 +31,18 @@ pub trait Draw: std::fmt::Debug + Send + Sync {
 
     /// One that shows what the others will look like.
     fn first(&self, look: &Look) -> Result<Figure, FigureError>;
+
+    /// Its moments, where it moves.
+    fn frames(&self) -> Option<&dyn Frames> {
+        None
+    }
+}
+
+/// Something that moves: a figure a moment, which can be drawn on any thread.
+pub trait Frames: Sync {
+    fn moments(&self) -> usize;
+
+    fn figure(&self, moment: usize, look: &Look) -> Result<Figure, FigureError>;
 }
 
 /// A figure that has been laid out.
@@ -41,6 +53,21 @@ pub struct Figure {
     pub width: f32,
     pub height: f32,
     pub background: Background,
+}
+
+/// Figures under each other, on the ground of the first.
+pub fn stacked(figures: &[Figure]) -> Figure {
+    let width = figures.iter().map(|figure| figure.width).fold(0.0, f32::max);
+    let (mut height, mut body) = (0.0_f32, String::new());
+    for figure in figures {
+        body += &format!("<g transform=\"translate(0 {height})\">\n{}</g>\n", figure.svg);
+        height += figure.height;
+    }
+    let background = figures.first().map_or(Background::White, |figure| figure.background);
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n{body}</svg>\n"
+    );
+    Figure { svg, width, height, background }
 }
 
 impl Figure {

@@ -84,7 +84,13 @@ impl Desk {
                 match wanted {
                     Wanted::Folder
                     | Wanted::FigureFolder
-                    | Wanted::ForRun(RunFile::Out | RunFile::Earlier | RunFile::SearchOut | RunFile::EarlierSearch) => {
+                    | Wanted::ForRun(
+                        RunFile::Out
+                        | RunFile::Earlier
+                        | RunFile::SearchOut
+                        | RunFile::EarlierSearch
+                        | RunFile::Handover,
+                    ) => {
                         let picked = dialog.pick_folder();
                         self.spawn(move || picked_answer(wanted, asked, pollster::block_on(picked)));
                     }

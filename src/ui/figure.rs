@@ -9,13 +9,13 @@ use egui::{
 use image::RgbaImage;
 
 use crate::app::command::Command;
-use crate::app::derive::figure::suggested;
-use crate::app::derive::figure::{drawing, steps_told};
+use crate::app::derive::figure::{drawing, steps_told, suggested};
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::state::Overlay;
 use crate::figure::{Background, FigureChoice, FigureFormat, Look, SvgText};
 use crate::language::{counted, t, tr};
 use crate::palette::{self, Palette};
+use crate::figure::movie::{MovieChoice, MovieFormat};
 use crate::ui::overlays::sheet;
 use crate::ui::widgets::{Panel, named, note};
 use crate::worker::JobKind;
@@ -41,7 +41,10 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut FigureMemory) {
             ui.vertical(|ui| {
                 ui.set_width(WIDTH - PREVIEW - 24.0);
                 of_what(ui, panel, &mut next);
-                how(ui, panel, &mut next.settings.choice);
+                match next.what {
+                    FigureWhat::Movie => movie(ui, &mut next.settings.movie),
+                    _ => how(ui, panel, &mut next.settings.choice),
+                }
                 place(ui, panel, &mut next);
             });
             ui.add_space(palette::UNIT);
@@ -70,6 +73,7 @@ fn of_what(ui: &mut Ui, panel: &Panel<'_>, sheet: &mut FigureSheet) {
         (FigureWhat::Step, t!("this step").to_owned(), t!("The step of the talk that is on stage.")),
         (FigureWhat::Story, t!("the story").to_owned(), t!("Every step that can be told, a figure each, in a folder.")),
         (FigureWhat::Curves(plot), curves, t!("The curves of the runs as the plots show them.")),
+        (FigureWhat::Movie, t!("a movie").to_owned(), t!("The maps and curves of a run through its time.")),
         (FigureWhat::Survey, t!("the survey").to_owned(), t!("The mask survey as its tab shows it.")),
     ];
     // What is on screen is the stage while a talk is on.
@@ -161,6 +165,45 @@ fn how(ui: &mut Ui, panel: &Panel<'_>, choice: &mut FigureChoice) {
             .on_hover_text(t!("The page or a light slide shows through; text stays dark."));
     });
     width(ui, &mut choice.look.width_mm);
+}
+
+fn movie(ui: &mut Ui, choice: &mut MovieChoice) {
+    named(ui, t!("Files"), t!("What the movie is written as."), |ui| {
+        for format in MovieFormat::ALL {
+            let help = match format {
+                MovieFormat::WebP => t!("Every colour, in a small file: for slides and web pages."),
+                MovieFormat::Gif => t!("256 colours a picture; shown everywhere."),
+                MovieFormat::Png => t!("Numbered pictures, in a folder."),
+            };
+            ui.selectable_value(&mut choice.format, format, format.name()).on_hover_text(help);
+        }
+    });
+    let spin = |ui: &mut Ui, drag: DragValue<'_>, value: f64, name: &str, help: &str| {
+        let response = ui.add(drag).on_hover_text(help);
+        response.widget_info(|| {
+            let mut info = WidgetInfo::labeled(egui::Role::SpinButton, true, name);
+            info.value = Some(value);
+            info
+        });
+        response.changed()
+    };
+    let help = t!("Of every picture, 160 to 3840 px.");
+    named(ui, t!("Width"), help, |ui| {
+        let value = f64::from(choice.width);
+        let drag = DragValue::new(&mut choice.width).range(MovieChoice::WIDTHS).speed(4.0).suffix(" px");
+        spin(ui, drag, value, t!("Width of the movie"), help);
+    });
+    let help = t!("How long it lasts; 0.15 s a map unless you say otherwise.");
+    named(ui, t!("Lasts"), help, |ui| {
+        if ui.selectable_label(choice.seconds.is_none(), t!("as it plays")).on_hover_text(help).clicked() {
+            choice.seconds = None;
+        }
+        let mut seconds = choice.seconds.unwrap_or(8.0);
+        let drag = DragValue::new(&mut seconds).range(0.5..=MovieChoice::MOST_SECONDS).speed(0.1).max_decimals(1);
+        if spin(ui, drag.suffix(" s"), seconds, t!("Length of the movie"), help) {
+            choice.seconds = Some(seconds);
+        }
+    });
 }
 
 fn width(ui: &mut Ui, width_mm: &mut Option<f32>) {

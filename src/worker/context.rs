@@ -10,7 +10,7 @@ use super::protocol::{Job, JobKind, Report};
 use crate::inspect::Role;
 
 impl JobKind {
-    pub(super) const COUNT: usize = 19;
+    pub(super) const COUNT: usize = 20;
 
     pub(super) const fn index(self) -> usize {
         match self {
@@ -33,6 +33,7 @@ impl JobKind {
             Self::FigurePreview => 16,
             Self::Search => 17,
             Self::OpenSearch => 18,
+            Self::Handover => 19,
         }
     }
 
@@ -51,6 +52,7 @@ impl JobKind {
             Job::OpenRun(_) => Self::OpenRun,
             Job::OpenReplays(_) => Self::OpenReplays,
             Job::Preflight { .. } => Self::Preflight,
+            Job::Handover { .. } => Self::Handover,
             Job::Survey(_) => Self::Survey,
             Job::Batch(_) => Self::Batch,
             Job::BeforeAfter(_) => Self::BeforeAfter,

@@ -10,6 +10,7 @@ use std::thread;
 use super::context::{Desk, Generations, Shared, Ticket};
 use super::protocol::{Job, JobKind, Report};
 use super::{batches, figures, listing, models, preflight, runs, scenes, searches, surveys};
+use crate::worker::handovers;
 use crate::train::preview::Previews;
 
 /// In what order a thread takes its backlog.
@@ -55,7 +56,10 @@ impl Worker {
                 job => runs::handle(job, desk),
             })?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
-            preflight: serve("preflight", &shared, Order::NewestOfEachKind, preflight::handle)?,
+            preflight: serve("preflight", &shared, Order::NewestOfEachKind, |job, desk| match job {
+                job @ Job::Handover { .. } => handovers::handle(job, desk),
+                job => preflight::handle(job, desk),
+            })?,
             survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
             batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, desk| {
                 batches::handle(&mut previews, job, desk);
@@ -80,7 +84,7 @@ impl Worker {
             JobKind::Thumbnail => &self.thumbnails,
             JobKind::Run | JobKind::Search => &self.run,
             JobKind::OpenRun | JobKind::OpenReplays | JobKind::OpenSearch => &self.earlier,
-            JobKind::Preflight => &self.preflight,
+            JobKind::Preflight | JobKind::Handover => &self.preflight,
             JobKind::Survey => &self.survey,
             JobKind::Batch => &self.batches,
             JobKind::Figure | JobKind::FigurePreview => &self.figures,

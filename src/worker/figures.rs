@@ -1,11 +1,13 @@
 //! Figure jobs: drawing, writing, and previews.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::context::Desk;
 use super::protocol::{FigureJob, FigurePreview, Job, Report};
-use crate::figure::{Draw, FigureError, Look, SaveError, free_name};
+use crate::figure::{Draw, FigureError, Frames, Look, SaveError, free_name};
+use crate::figure::movie::MovieFormat;
 
 /// Longest side of a preview in px: twice its size on screen, for dense screens.
 const PREVIEW_SIDE: f32 = 720.0;
@@ -31,6 +33,9 @@ pub(super) fn handle(job: Job, desk: &Desk) {
 /// One figure goes into a file of its name for each format, several into a folder of that name.
 fn save(job: &FigureJob, desk: &Desk) -> Result<Vec<PathBuf>, SaveError> {
     job.choice.check()?;
+    if let Some(frames) = job.what.frames() {
+        return save_movie(job, frames, desk);
+    }
     desk.progress("drawing", None);
     let mut figures = job.what.draw(&job.choice.look)?;
     desk.progress("writing", None);
@@ -47,6 +52,25 @@ fn save(job: &FigureJob, desk: &Desk) -> Result<Vec<PathBuf>, SaveError> {
     job.choice.write(&job.folder.join(name), &figures, &is_cancelled)
 }
 
+/// A movie is one file, or a folder of numbered ones.
+fn save_movie(job: &FigureJob, frames: &dyn Frames, desk: &Desk) -> Result<Vec<PathBuf>, SaveError> {
+    let format = job.movie.format;
+    let path_of = |name: &str| match format {
+        MovieFormat::Png => job.folder.join(name),
+        MovieFormat::WebP | MovieFormat::Gif => job.folder.join(format!("{name}.{}", format.extension())),
+    };
+    let name = if job.replace { job.name.clone() } else { free_name(&job.name, |name| path_of(name).exists()) };
+    let path = match format {
+        MovieFormat::Png => path_of(&name).join(format!("{name}.png")),
+        MovieFormat::WebP | MovieFormat::Gif => path_of(&name),
+    };
+    let written = job.movie.write(&path, frames, &mut |done, all| {
+        desk.progress("drawing", Some(done as f32 / all.max(1) as f32));
+        if desk.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    written.map_err(|error| FigureError::Nothing(error.to_string()))?.ok_or(SaveError::Cancelled)
+}
+
 fn preview(what: &dyn Draw, look: &Look) -> Result<FigurePreview, FigureError> {
     let figure = what.first(look)?;
     let picture = figure.picture((PREVIEW_SIDE / figure.width.max(figure.height)).min(2.0))?;
@@ -56,7 +80,8 @@ fn preview(what: &dyn Draw, look: &Look) -> Result<FigurePreview, FigureError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
+use crate::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
+use crate::figure::movie::MovieChoice;
     use crate::worker::JobKind;
     use crate::worker::context::test_desk;
 
@@ -85,7 +110,14 @@ mod tests {
 
     fn job(count: usize, folder: &std::path::Path, replace: bool) -> FigureJob {
         let choice = FigureChoice { formats: vec![FigureFormat::Svg], ..FigureChoice::default() };
-        FigureJob { what: Arc::new(Empty(count)), choice, folder: folder.into(), name: "a".into(), replace }
+        FigureJob {
+            what: Arc::new(Empty(count)),
+            choice,
+            folder: folder.into(),
+            name: "a".into(),
+            movie: MovieChoice::default(),
+            replace,
+        }
     }
 
     fn names(files: &[PathBuf], folder: &std::path::Path) -> Vec<String> {

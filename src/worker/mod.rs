@@ -2,7 +2,7 @@
 //!
 //! Each thread is the owner of what it works on: *scenes* (decode, labels, IoU maps), *models* (both networks that are
 //! looked at, and a run's student before and after), *listing* (dataset folders), *thumbnails*, *run* (training, of a run or
-//! of a search, at a lower priority), *earlier runs* (their records on disk, searches, and replays), *preflight*, *survey* (the masks of a whole
+//! of a search, at a lower priority), *earlier runs* (their records on disk, searches, and replays), *preflight* (and the hand-over to YOLOv5), *survey* (the masks of a whole
 //! split), *batch view* (training batches to look at) and *figures* (drawn and written). A job that a newer one of its
 //! kind has overtaken is dropped before it starts, or abandoned at its
 //! next step. A panic or an error in a job becomes [`Report::Failed`]; the thread and what it owns live on. Nobody here
@@ -12,6 +12,7 @@ mod batches;
 mod context;
 mod engine;
 mod figures;
+mod handovers;
 mod listing;
 mod models;
 mod outcome;

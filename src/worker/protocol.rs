@@ -8,6 +8,7 @@ use image::{RgbImage, RgbaImage};
 use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
 use crate::figure::{Draw, FigureChoice, Look};
+use crate::figure::movie::MovieChoice;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{CompareParts, CompareRequest, Comparison, DetectionView, Role, Scene, SceneRequest};
@@ -88,6 +89,11 @@ pub enum Job {
         config: Box<RunConfig>,
         ratio: f64,
     },
+    /// Write the run of a folder for YOLOv5's own trainer, below the folder `into`. Answered by [`Report::HandedOver`].
+    Handover {
+        run: PathBuf,
+        into: PathBuf,
+    },
     /// Count the cells that every ψ and rule mark over a split. Answered by [`Report::Survey`].
     Survey(Box<SurveyRequest>),
     /// Draw figures and write them. Answered by [`Report::FigureSaved`].
@@ -123,6 +129,8 @@ pub struct FigureJob {
     pub folder: PathBuf,
     /// Of the file without its extension, or of the folder of several.
     pub name: String,
+    /// How it is written where it moves.
+    pub movie: MovieChoice,
     /// Write over what has this name; else the next free number is taken.
     pub replace: bool,
 }
@@ -218,6 +226,7 @@ pub enum JobKind {
     OpenRun,
     OpenReplays,
     Preflight,
+    Handover,
     Survey,
     Figure,
     FigurePreview,
@@ -304,6 +313,8 @@ pub enum Report {
         config: Box<RunConfig>,
         found: Arc<Preflight>,
     },
+    /// The folder.
+    HandedOver(PathBuf),
     /// `skipped`: images that could not be used.
     Survey {
         request: Box<SurveyRequest>,

@@ -2,6 +2,7 @@
 
 mod bench;
 mod contract;
+mod handover;
 mod manual;
 mod story;
 mod survey;

@@ -107,12 +107,12 @@ impl Command {
         all.extend(state.strides().map(|stride| Self::SetBatchScale(Some(stride))));
         all.extend([RunFile::Data, RunFile::Teacher, RunFile::Student].map(Self::BrowseForRun));
         all.extend([RunFile::Hyp, RunFile::Out, RunFile::Earlier].map(Self::BrowseForRun));
-        all.extend([RunFile::SearchOut, RunFile::EarlierSearch].map(Self::BrowseForRun));
+        all.extend([RunFile::SearchOut, RunFile::EarlierSearch, RunFile::Handover].map(Self::BrowseForRun));
         all.extend([Self::ExportCurves(None), Self::OpenFigure(Some(FigureWhat::Curves(None)))]);
         all.push(Self::StartSurvey);
         all.extend(Measure::ALL.map(Self::SetSurveyMeasure));
         all.extend([Self::ExportSurvey, Self::OpenFigure(Some(FigureWhat::Survey))]);
-        all.extend([Self::ToggleMoments, Self::PlayMoments]);
+        all.extend([Self::ToggleMoments, Self::PlayMoments, Self::OpenFigure(Some(FigureWhat::Movie))]);
         all
     }
 

@@ -163,6 +163,7 @@ impl Command {
             Self::BrowseForRun(RunFile::Earlier) => t!("Open an earlier run…").into(),
             Self::BrowseForRun(RunFile::SearchOut) => t!("Choose the folder for the search…").into(),
             Self::BrowseForRun(RunFile::EarlierSearch) => t!("Open an earlier search…").into(),
+            Self::BrowseForRun(RunFile::Handover) => t!("Hand over to YOLOv5…").into(),
             Self::EditRun(_) => t!("Change the set-up").into(),
             Self::FollowPicture => t!("Follow the picture").into(),
             Self::ShowRunChoice => t!("Show what the run imitates").into(),
@@ -213,6 +214,7 @@ impl Command {
             Self::OpenFigure(Some(FigureWhat::Curves(Some(plot)))) => {
                 t!("Save {plot} as a figure…", plot = tr(plot.name()))
             }
+            Self::OpenFigure(Some(FigureWhat::Movie)) => t!("Save the run as a movie…").into(),
             Self::OpenFigure(Some(FigureWhat::Survey)) => t!("Save the mask survey as a figure…").into(),
             Self::EditFigure(_) => t!("Change the figure").into(),
             Self::BrowseFigureFolder => t!("Choose the folder for figures…").into(),
@@ -276,6 +278,7 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::OpenReplays => t!("reading a recorded run"),
         JobKind::Preflight => t!("checking the set-up"),
         JobKind::Survey => t!("surveying the masks"),
+        JobKind::Handover => t!("handing the run over"),
         JobKind::Figure => t!("saving a figure"),
         JobKind::FigurePreview => t!("drawing a preview"),
     }

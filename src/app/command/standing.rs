@@ -3,6 +3,7 @@
 use super::Command;
 use crate::app::derive;
 use crate::app::figure::FigureWhat;
+use crate::app::dialog::RunFile;
 use crate::app::run::{Field, RunTab};
 use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
@@ -132,6 +133,10 @@ impl Command {
                 Some(_) => None,
             },
             Self::SetRunTab(RunTab::Paired) => (!state.runs.has_pairs()).then_some(t!("No paired run has begun.")),
+            Self::BrowseForRun(RunFile::Handover) if state.activity(JobKind::Handover).is_some() => {
+                Some(t!("A run is being handed over."))
+            }
+            Self::BrowseForRun(RunFile::Handover) => state.runs.to_hand_over().err(),
             Self::StartSurvey => derive::survey::wanted(state).err().map(tr),
             Self::ExportSurvey => derive::figure::drawing(state, FigureWhat::Survey).err().map(tr),
             Self::ExportCurves(plot) => derive::figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),

@@ -116,6 +116,9 @@ impl Command {
             Self::OpenSearch(_) | Self::BrowseForRun(RunFile::EarlierSearch) => {
                 t!("Shows what a search on disk has found; it can go on.")
             }
+            Self::BrowseForRun(RunFile::Handover) => {
+                t!("Writes a folder from which YOLOv5's own trainer adds this imitation: on several GPUs or machines.")
+            }
             Self::TakeSetting(_) => {
                 t!("The next run is set up with this imitation and learning rate, as long as it was tried.")
             }
@@ -163,6 +166,9 @@ impl Command {
                 t!("As they are shown, with axes, units and legend, for papers and talks.")
             }
             Self::OpenFigure(Some(FigureWhat::Survey)) => t!("The plots that are shown, with axes, units and legend."),
+            Self::OpenFigure(Some(FigureWhat::Movie)) => {
+                t!("The maps and curves of a run through its time, as animated WebP or GIF or numbered PNGs.")
+            }
             Self::OpenFigure(Some(FigureWhat::Story)) => {
                 t!("Every step that can be told of this image, a figure each, with its formula and its numbers.")
             }

@@ -9,6 +9,7 @@ use crate::figure::inspection::View;
 use crate::figure::shown::Shown;
 use crate::figure::{Look, story};
 use crate::imitation::difference::DifferenceKind;
+            Ok(Drawing::Movie(movie)) => movie.stem(),
 use crate::inspect::{Role, named};
 use crate::language::{key, t, tr};
 use crate::story::Step;
@@ -31,6 +32,17 @@ pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str>
         FigureWhat::Survey => {
             let export = state.survey_export().ok_or(key!("There is no survey yet."))?;
             Ok(Drawing::Survey(Box::new(export)))
+        }
+        FigureWhat::Movie => {
+            let none = key!("No run has kept difference maps yet.");
+            let played = state.runs.playback.and_then(|playback| state.runs.track(playback.track));
+            let track = played.or_else(|| state.runs.with_moments().next()).ok_or(none)?;
+            let first = track.snapshots.first().ok_or(none)?;
+            let subject = subject(state)?;
+            if first.image != subject.scene.path {
+                return Err(key!("The run keeps the difference of another image: open that one to see it."));
+            }
+            Ok(Drawing::Movie(Box::new(Movie::of(&state.runs, track, subject))))
         }
     }
 }
@@ -145,6 +157,9 @@ pub fn problem(state: &State) -> Option<&'static str> {
     let is_name = |name: &str| !name.trim().is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
     if let Err(why) = drawing(state, sheet.what) {
         return Some(tr(why));
+    }
+    if sheet.what == FigureWhat::Movie && sheet.settings.movie.check().is_err() {
+        return Some(t!("Choose a width of 160 to 3840 px, and at most 600 s."));
     }
     if sheet.settings.choice.check().is_err() {
         return Some(t!("Choose PNG, SVG or both."));

@@ -388,6 +388,18 @@ impl Runs {
         Ok((number, Arc::clone(pairs)))
     }
 
+    /// The folder of the first imitation run of [`Runs::paired`], where the verdict says that it helps; or why it is not handed
+    /// over.
+    pub fn to_hand_over(&self) -> Result<&Path, &'static str> {
+        let number = self.newest_pairs().ok_or(t!("No paired run has begun."))?;
+        if !self.pairs_of(number).comparison.verdict.is_some_and(|verdict| verdict.says == Says::Helps) {
+            return Err(t!("No verdict says that it helps; on the command line, distillscope handover takes any run."));
+        }
+        let of_it = self.tracks.iter().filter(|track| track.campaign == number && !track.is_baseline());
+        let folder = of_it.filter(|track| track.has_finished()).find_map(|track| track.folder.as_deref());
+        folder.ok_or(t!("The folder of the run is not known."))
+    }
+
     /// Imitation and baseline of one campaign and seed.
     pub fn twins(&self) -> impl Iterator<Item = (&Arc<Track>, &Arc<Track>)> {
         twins(&self.tracks)

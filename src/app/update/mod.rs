@@ -438,6 +438,7 @@ fn write_figure(state: &mut State, effects: &mut Vec<Effect>) {
     effects.push(Effect::Send(Job::Figure(FigureJob {
         what: Arc::new(what),
         choice: settings.choice.clone(),
+        movie: settings.movie,
         folder: settings.folder.clone(),
         name: derive::figure::name(state).trim().to_owned(),
         replace: settings.replace,

@@ -64,6 +64,10 @@ pub(super) fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, ef
             return (state.runs.open, state.runs.tab) = (true, RunTab::Search);
         }
         RunFile::EarlierSearch => return open_search(state, path, effects),
+        RunFile::Handover => {
+            let run = state.runs.to_hand_over().ok().map(Path::to_path_buf);
+            return effects.extend(run.map(|run| Effect::Send(Job::Handover { run, into: path })));
+        }
     }
     state.runs.form.edit(campaign);
     (state.runs.open, state.runs.tab) = (true, RunTab::SetUp);

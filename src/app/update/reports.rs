@@ -146,6 +146,13 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 state.survey.result = Some(Surveyed { request: *request, survey, skipped });
             }
         }
+        Report::HandedOver(folder) => {
+            let text = t!(
+                "{folder}: next, python launch.py --verify there; its README.md says the rest",
+                folder = folder.display()
+            );
+            tell(state, Level::Info, t!("the hand-over"), text, effects);
+        }
         Report::FigureSaved(files) => {
             let text = saved_text(&files);
             state.figure.outcome = Some(Ok(text.clone()));
@@ -205,6 +212,7 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         | JobKind::Thumbnail
         | JobKind::Run
         | JobKind::Preflight
+        | JobKind::Handover
         | JobKind::Survey => {}
     }
     let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));

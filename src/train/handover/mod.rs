@@ -11,11 +11,9 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::TrainError;
-use super::average;
+use super::{TrainError, average};
 use super::config::{Amp, Lambda, RunConfig};
 use super::gradients::gradients_of;
-use super::hyp::Hyperparameters;
 use super::learner::Learner;
 use super::optimizer::norm;
 use super::output::write_pt_student;
@@ -23,9 +21,9 @@ use super::plan::RunPlan;
 use super::record::{RunHistory, STEPS};
 use super::run::RunFolder;
 use super::schedule::Schedule;
-use crate::dataset::{Batches, DataYaml, Split, TrainBatch};
-use crate::export::atomic::{self, WriteError};
-use crate::export::tensors;
+use crate::dataset::{Batches, DataYaml, DatasetError, Split, TrainBatch};
+use crate::files::{self, tensors};
+use crate::files::atomic::{self, WriteError};
 use crate::yolo::checkpoint::{self, Checkpoint, CheckpointError, Format};
 use crate::yolo::network::Network;
 pub use manifest::{LambdaOrigin, LambdaSteps, Manifest, SCHEMA};
@@ -113,6 +111,13 @@ fn check_loads(file: &Checkpoint, who: &str) -> Result<(), TrainError> {
     Ok(checkpoint::check_lender(file)?)
 }
 
+/// The bytes alone: a file that may not be written stays one that may be deleted.
+fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
+    let mut source = files::open(from, u64::MAX).map_err(DatasetError::from)?;
+    atomic::write_with(to, |file| io::copy(&mut source, file).map(drop))?;
+    Ok(())
+}
+
 /// Every file of the folder.
 fn fill(
     folder: &Path,
@@ -133,7 +138,7 @@ fn fill(
     let file = checkpoint::open(&at("student.pt"))?;
     let (written, _) = Network::load_for_classes(&file, plan.student.network.names(), plan.config.seed, plan.device)?;
     average::copy(&written, &plan.student.network)?;
-    fs::copy(teacher, at("teacher.pt")).map_err(|cause| unwritable(&at("teacher.pt"), cause))?;
+    copy(teacher, &at("teacher.pt"))?;
 
     let mut learner = Learner::new(plan)?;
     if learner.start(&mut |done| progress("fitting the adapters", Some(done)))?.is_break()
@@ -242,7 +247,7 @@ fn sha256(path: &Path) -> Result<String, TrainError> {
 
 /// YOLOv5 counts its warm-up in epochs alone.
 fn hyp_yaml(config: &RunConfig, epochs: u64) -> String {
-    let mut hyp = Hyperparameters { ..config.hyp.clone() };
+    let mut hyp = config.hyp.clone();
     if config.warmup_share > 0.0 {
         hyp.warmup_epochs = config.warmup_share * epochs as f64;
     }

@@ -3,11 +3,12 @@
 
 use egui::{DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
 
-use crate::app::command::Command;
 use crate::app::run::{MOST_SEEDS, Paired, Row, Stand, clock};
 use crate::glossary::Term;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
+use crate::app::command::Command;
+use crate::app::dialog::RunFile;
 use crate::train::comparison::Accuracy;
 use crate::train::event::Arm;
 use crate::ui::run::seeds;
@@ -76,6 +77,7 @@ fn further(ui: &mut Ui, panel: &mut Panel<'_>, paired: &Paired, more: &mut MoreS
             more.0 = Some((proposed, seeds));
         }
         let palette = Palette::of_theme(ui.visuals().dark_mode);
+        panel.button(ui, Command::BrowseForRun(RunFile::Handover), t!("Hand over to YOLOv5…"));
         match (refused, paired.seconds_per_seed()) {
             (Some(why), _) => ui.label(RichText::new(why).color(palette.warning)),
             (None, Some(seconds)) => {
