@@ -19,6 +19,7 @@
 //! - [`yolo`]: checkpoints (read as data, nothing in them is run), model spec, layers, network, decode and NMS.
 //! - [`imitation`]: IoU → threshold → mask, differences between features, the least-squares adapter.
 //! - [`device`]: CUDA or CPU, and why.
+//! - [`native`]: libtorch's kernels that tch does not bind, autocast, and what crosses between host and device.
 //! - [`survey`]: what every ψ and level rule mark over a whole dataset.
 //! - [`inspect`]: one image and two models → plain grids and tables.
 //! - [`train`]: a distillation run: configuration, loop, events, records, replays, evaluation; the search for a setting.
@@ -53,6 +54,7 @@ pub mod geometry;
 pub mod grid;
 pub mod imitation;
 pub mod inspect;
+pub mod native;
 pub mod preflight;
 pub mod story;
 pub mod survey;

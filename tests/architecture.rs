@@ -23,6 +23,7 @@ const MODELS: &[&str] = &[
     "inspect",
     "train",
     "device",
+    "native",
     "story",
     "export",
 ];
@@ -52,16 +53,17 @@ const RULES: &[Rule] = &[
     Rule { part: "format.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "story", may_use: &["format", "story"], never: &["tch", "egui", "eframe", "image"] },
     Rule { part: "draws.rs", may_use: &[], never: &["tch", "egui", "eframe", "image"] },
-    Rule { part: "device.rs", may_use: &[], never: &["egui", "eframe"] },
+    Rule { part: "native", may_use: &["native"], never: &["egui", "eframe", "image", "std::thread"] },
+    Rule { part: "device.rs", may_use: &["native"], never: &["egui", "eframe"] },
     Rule { part: "dataset", may_use: &["files", "geometry", "draws", "dataset"], never: &["tch", "egui", "eframe"] },
     Rule {
         part: "yolo",
-        may_use: &["files", "geometry", "draws", "export", "yolo"],
+        may_use: &["files", "geometry", "draws", "export", "native", "yolo"],
         never: &["egui", "eframe", "std::thread"],
     },
     Rule {
         part: "imitation",
-        may_use: &["geometry", "grid", "draws", "yolo", "imitation"],
+        may_use: &["geometry", "grid", "draws", "native", "yolo", "imitation"],
         never: &["egui", "eframe", "std::thread"],
     },
     Rule {
@@ -73,12 +75,23 @@ const RULES: &[Rule] = &[
     Rule { part: "train", may_use: MODELS, never: &["egui", "eframe"] },
     Rule {
         part: "preflight",
-        may_use: &["geometry", "format", "dataset", "yolo", "imitation", "inspect", "train", "preflight"],
+        may_use: &["geometry", "format", "dataset", "yolo", "imitation", "inspect", "native", "train", "preflight"],
         never: &["egui", "eframe", "std::thread"],
     },
     Rule {
         part: "bench",
-        may_use: &["geometry", "format", "dataset", "yolo", "imitation", "inspect", "train", "device", "bench"],
+        may_use: &[
+            "geometry",
+            "format",
+            "dataset",
+            "yolo",
+            "imitation",
+            "inspect",
+            "native",
+            "train",
+            "device",
+            "bench",
+        ],
         never: &["egui", "eframe", "image"],
     },
     Rule {

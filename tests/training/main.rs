@@ -5,6 +5,7 @@
 mod batch_preview;
 mod folder;
 mod optimizer;
+mod precision;
 mod preflight_faults;
 mod recipe;
 mod record;

@@ -26,9 +26,12 @@ use tch::{Kind, TchError, Tensor};
 use thiserror::Error;
 
 pub use cells::{CellTerm, CellTerms, LossOnScale};
-pub use masks::{BatchMask, COUNTED, MaskChoice, MaskInputs, MaskSource, batch_masks, box_cells, objectness_cells};
+pub use masks::{
+    BatchMask, COUNTED, MaskChoice, MaskInputs, MaskSource, PackedMasks, batch_masks, box_cells, objectness_cells,
+};
 
 use super::lambda::{Decay, Lambda, Norm};
+use crate::native;
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::loss::LossGains;
 
@@ -245,7 +248,7 @@ impl SharedClasses {
             if self.aligned {
                 return Ok(classes);
             }
-            classes.f_index_select(-1, &Tensor::f_from_slice(places)?.f_to_device(head.device())?)
+            classes.f_index_select(-1, &native::constant(places, head.device())?)
         };
         Ok((of(student, &self.student)?, of(teacher, &self.teacher)?))
     }
