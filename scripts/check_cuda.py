@@ -7,8 +7,9 @@
 1. Parity: `inspect` on both devices, every neck and head: max |gpu - cpu| at most 1e-3 of max |cpu|, in float32 without TF32.
 2. A step: the losses of the first training step, without TF32, agree with the CPU's to 1e-3.
 3. Every loss at every tap it has, in every precision: lambda above 0 in all steps, every loss finite, the distance between the
-   models smaller in the last steps than in the first ones, and the losses of ten steps in bfloat16 and float16 (and in float32
-   with TF32) within 2 % of float32's.
+   models smaller in the last steps than in the first ones; in bfloat16 and float16 (and in float32 with TF32) the loss of the
+   first step, on the same weights, within 0.5 % of float32's, and that of ten steps together within 2 %. (A single later step
+   of a few small images says less: there the batch-norms' statistics let any two roundings part.)
 4. Out of memory: a batch no GPU takes ends in one line that says so and what would fit; `--batch auto` finds one that fits.
 5. Not one line of libtorch's own warnings on stderr, in any of the runs.
 
@@ -31,8 +32,10 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PARITY, HALF = 1e-3, 0.02
+PARITY, FIRST, HALF = 1e-3, 5e-3, 0.02
 STEPS, COMPARED = 20, 10
+# A third of the short recipe's: what is compared is the arithmetic, and not how far two descents part.
+RATE = 0.001
 SUBJECTS = [("answers", "head"), ("logits", "head"), ("features", "neck"), ("features", "backbone"),
             ("correlation", "neck"), ("correlation", "backbone")]
 # libtorch's own lines begin with [W or [WARN; a deprecated call names itself.
@@ -108,7 +111,7 @@ def train(args, folder, name, device, *options):
     """Rows of steps.csv, stderr, and the most GPU memory in MiB that was seen; exits where the run fails."""
     out = Path(folder) / name
     command = [args.program, "train", "--data", args.data, "--teacher", args.teacher, "--student", args.student, "--imgsz", args.train_imgsz,
-               "--batch", args.batch, "--steps", STEPS, "--no-augmentation", "--evaluate-every", "1000", "--evaluate-start", "false",
+               "--batch", args.batch, "--steps", STEPS, "--set", f"lr0={RATE}", "--no-augmentation", "--evaluate-every", "1000", "--evaluate-start", "false",
                "--device", device, "--out", out, *options]
     with open(Path(folder) / f"{name}.stderr", "w+") as stderr:
         process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=stderr)
@@ -128,15 +131,15 @@ def numbers(row, prefix):
 
 
 def first_step(args, folder, table):
-    rows = {}
-    for device in ("cpu", args.device):
-        found, stderr, _ = train(args, folder, f"first-{device}", device, "--amp", "off", "--tf32", "false")
+    rows = []
+    for name, device in (("first-cpu", "cpu"), ("first-other", args.device)):
+        found, stderr, _ = train(args, folder, name, device, "--amp", "off", "--tf32", "false")
         if found is None:
             table.row("first step", precision="float32", faults=[last_line(stderr)])
             return
-        rows[device] = found[0]
-    off = max(abs(float(rows[args.device][term]) / float(rows["cpu"][term]) - 1)
-              for term in ("box", "objectness", "class") if float(rows["cpu"][term]))
+        rows.append(found[0])
+    cpu, other = rows
+    off = max(abs(float(other[term]) / float(cpu[term]) - 1) for term in ("box", "objectness", "class") if float(cpu[term]))
     table.row("first step", precision="float32", off=f"{off:.1e}", faults=[] if off <= PARITY else ["not the CPU's"])
 
 
@@ -171,12 +174,18 @@ def losses(args, folder, table):
             if not end < begin:
                 faults.append("the distance does not fall")
             whole = whole or rows
-            off = max(abs(float(row["total"]) / float(other["total"]) - 1) for row, other in zip(rows[:COMPARED], whole))
+            same, off = (abs(total(rows[:steps]) / total(whole[:steps]) - 1) for steps in (1, COMPARED))
+            if not same <= FIRST:
+                faults.append(f"more than {FIRST:.1%} off float32 on the same weights")
             if not off <= HALF:
                 faults.append(f"more than {HALF:.0%} off float32")
             seconds = statistics.median(float(row["seconds"]) for row in rows[5:])
-            table.row(loss, tap, precision, f"{float(rows[-1]['lambda']):.3g}", f"{begin:.4g} -> {end:.4g}", f"{off:.1e}",
+            table.row(loss, tap, precision, f"{float(rows[-1]['lambda']):.3g}", f"{begin:.4g} -> {end:.4g}", f"{same:.0e} {off:.0e}",
                       f"{seconds:.3f}", memory or "", faults)
+
+
+def total(rows):
+    return sum(float(row["total"]) for row in rows)
 
 
 def one_line(stderr, *words):

@@ -185,7 +185,7 @@ mod tests {
             // [O, I, H, W] whose memory is [O, H, W, I]; along a side of length 1 any stride will do.
             let [_, inputs, rows, cols] = shape;
             let memory = gradient.permute([0, 2, 3, 1]).contiguous();
-            let last = memory.as_strided(shape, [rows * cols * inputs, 1, cols * inputs, inputs], 0);
+            let last = memory.as_strided(shape, [rows * cols * inputs, 1, cols * inputs, inputs], None::<i64>);
             assert!(last.equal(&gradient) && last.stride() != gradient.stride());
             let stepped = |gradient: &Tensor| {
                 let parameter = weights(shape).copy();

@@ -93,15 +93,18 @@ fn a_step_reads_from_its_device_twice_at_most() {
             };
             let mut learner = learner(&config, imitation.is_some());
             let batch = first_batch(&learner);
-            for step in 0..25 {
+            for step in 0..12 {
                 let before = native::reads();
                 let mut record = StepRecord { step, ..StepRecord::default() };
                 let rates = learner.schedule.rates(step);
                 learner.learn(&batch, &rates, &mut record).expect("a step");
-                let measures = imitation.is_some() && step.is_multiple_of(MEASURE_EVERY);
-                let (reads, most) = (native::reads() - before, if measures { 4 } else { 2 });
+                let (reads, measures) = (native::reads() - before, record.gradient_ratio.is_some());
+                let most = if measures { 4 } else { 2 };
                 assert!((1..=most).contains(&reads), "{name}, step {step}: {reads} reads");
-                assert_eq!(record.gradient_ratio.is_some(), measures, "{name}, step {step}");
+                // Under a mask of its own making a teacher that sees nothing leaves nothing to measure.
+                if imitation.as_ref().is_some_and(|own| own.mask_source != MaskSource::Teacher) {
+                    assert_eq!(measures, step.is_multiple_of(MEASURE_EVERY), "{name}, step {step}");
+                }
             }
         }
     }
