@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use thiserror::Error;
 
+use crate::native;
+
 /// What the user asked for: `auto`, `cpu`, `cuda` or `cuda:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DeviceChoice {
@@ -69,11 +71,15 @@ pub fn resolve(choice: DeviceChoice) -> Result<(tch::Device, DeviceStatus), Devi
         let reason = format!("CUDA device {index} of {devices}");
         (tch::Device::Cuda(index), status(format!("CUDA:{index}"), reason))
     };
+    let on_cpu = |reason: String| (tch::Device::Cpu, status("CPU".to_owned(), reason));
     match (choice, cuda) {
-        (DeviceChoice::Auto, Ok(_)) => Ok(on_cuda(0)),
-        (DeviceChoice::Auto, Err(reason)) => Ok((tch::Device::Cpu, status("CPU".to_owned(), reason.clone()))),
-        (DeviceChoice::Cpu, _) => Ok((tch::Device::Cpu, status("CPU".to_owned(), "the CPU was chosen".to_owned()))),
-        (DeviceChoice::Cuda(index), Ok(count)) if index < *count => Ok(on_cuda(index)),
+        (DeviceChoice::Auto, Ok(_)) => Ok(computes(0).map_or_else(on_cpu, |()| on_cuda(0))),
+        (DeviceChoice::Auto, Err(reason)) => Ok(on_cpu(reason.clone())),
+        (DeviceChoice::Cpu, _) => Ok(on_cpu("the CPU was chosen".to_owned())),
+        (DeviceChoice::Cuda(index), Ok(count)) if index < *count => {
+            computes(index).map_err(|reason| DeviceError::NoCuda { index, reason })?;
+            Ok(on_cuda(index))
+        }
         (DeviceChoice::Cuda(index), Ok(count)) => {
             Err(DeviceError::NoCuda { index, reason: format!("CUDA devices found: {count}, counted from 0") })
         }
@@ -87,10 +93,30 @@ fn cuda() -> &'static Result<usize, String> {
     CUDA.get_or_init(|| {
         load_cuda()?;
         match tch::Cuda::device_count() {
-            count if count > 0 => Ok(count as usize),
+            count if count > 0 => {
+                // What is looked at is exact; a training run allows TF32 for as long as it lasts.
+                native::allow_tf32(false).map_err(|error| error.to_string())?;
+                Ok(count as usize)
+            }
             _ => Err("an NVIDIA driver is installed but no CUDA device is usable".to_owned()),
         }
     })
+}
+
+/// Why a GPU that is there computes nothing: one that is too old for this libtorch, or whose driver is. A full one computes, and
+/// says that it is full where that matters.
+fn computes(index: usize) -> Result<(), String> {
+    let options = (tch::Kind::Float, tch::Device::Cuda(index));
+    let tried = tch::Tensor::f_ones([1], options).and_then(|one| one.f_add_scalar(1.0)?.f_double_value(&[0]));
+    match tried.map_err(|error| error.to_string()) {
+        Err(text) if !text.to_lowercase().contains("out of memory") => {
+            let line = text.lines().next().unwrap_or_default();
+            Err(format!(
+                "the GPU is found, but this libtorch cannot compute on it ({line}); a newer driver or another GPU may"
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Nothing in the program refers to libtorch_cuda, so the linker leaves it out; opened before the first use of
@@ -130,33 +156,86 @@ fn load_cuda() -> Result<(), String> {
     Err("CUDA is not available on this system".to_owned())
 }
 
-/// What the driver calls the GPU of this index, as libtorch counts them.
+/// A GPU as the driver, and libtorch after it, counts them.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "the driver tells the name through C functions alone")]
-pub fn gpu_name(index: usize) -> Option<String> {
-    use libloading::os::unix::{Library, Symbol};
-    use std::ffi::{CStr, c_char, c_int, c_uint};
+struct Gpu {
+    driver: libloading::os::unix::Library,
+    /// CUdevice.
+    device: std::ffi::c_int,
+}
 
-    // SAFETY: the driver's library has no precondition on being opened.
-    let driver = unsafe { Library::new("libcuda.so.1") }.ok()?;
-    // SAFETY: the signatures are those of NVIDIA's cuda.h, where CUresult and CUdevice are C ints and 0 is success.
-    unsafe {
-        let init: Symbol<unsafe extern "C" fn(c_uint) -> c_int> = driver.get(b"cuInit\0").ok()?;
-        let get: Symbol<unsafe extern "C" fn(*mut c_int, c_int) -> c_int> = driver.get(b"cuDeviceGet\0").ok()?;
-        let tell: Symbol<unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int> =
-            driver.get(b"cuDeviceGetName\0").ok()?;
-        let (mut device, mut name) = (0, [0 as c_char; 256]);
-        let told = init(0) == 0
-            && get(&raw mut device, c_int::try_from(index).ok()?) == 0
-            && tell(name.as_mut_ptr(), name.len() as c_int, device) == 0;
-        // The driver ends the name with a zero; the last place is one whatever it did.
-        name[name.len() - 1] = 0;
-        told.then(|| CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the driver answers through C functions alone")]
+impl Gpu {
+    fn open(index: usize) -> Option<Self> {
+        use libloading::os::unix::{Library, Symbol};
+        use std::ffi::{c_int, c_uint};
+
+        // SAFETY: the driver's library has no precondition on being opened.
+        let driver = unsafe { Library::new("libcuda.so.1") }.ok()?;
+        let mut device = 0;
+        // SAFETY: the signatures are those of NVIDIA's cuda.h, where CUresult and CUdevice are C ints and 0 is success.
+        let found = unsafe {
+            let init: Symbol<unsafe extern "C" fn(c_uint) -> c_int> = driver.get(b"cuInit\0").ok()?;
+            let get: Symbol<unsafe extern "C" fn(*mut c_int, c_int) -> c_int> = driver.get(b"cuDeviceGet\0").ok()?;
+            init(0) == 0 && get(&raw mut device, c_int::try_from(index).ok()?) == 0
+        };
+        found.then_some(Self { driver, device })
     }
+
+    fn name(&self) -> Option<String> {
+        use libloading::os::unix::Symbol;
+        use std::ffi::{CStr, c_char, c_int};
+
+        let mut name = [0 as c_char; 256];
+        // SAFETY: as in `open`; the driver writes no more than it is told to.
+        unsafe {
+            let tell: Symbol<unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int> =
+                self.driver.get(b"cuDeviceGetName\0").ok()?;
+            let told = tell(name.as_mut_ptr(), name.len() as c_int, self.device) == 0;
+            // The driver ends the name with a zero; the last place is one whatever it did.
+            name[name.len() - 1] = 0;
+            told.then(|| CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
+        }
+    }
+
+    fn attribute(&self, attribute: std::ffi::c_int) -> Option<i32> {
+        use libloading::os::unix::Symbol;
+        use std::ffi::c_int;
+
+        let mut value = 0;
+        // SAFETY: as in `open`; CUdevice_attribute is an enum, a C int.
+        let told = unsafe {
+            let tell: Symbol<unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int> =
+                self.driver.get(b"cuDeviceGetAttribute\0").ok()?;
+            tell(&raw mut value, attribute, self.device) == 0
+        };
+        told.then_some(value)
+    }
+}
+
+/// What the driver calls the GPU of this index.
+#[cfg(target_os = "linux")]
+pub fn gpu_name(index: usize) -> Option<String> {
+    Gpu::open(index)?.name()
+}
+
+/// Its compute capability, major and minor.
+#[cfg(target_os = "linux")]
+pub fn compute_capability(index: usize) -> Option<(i32, i32)> {
+    // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR.
+    const CAPABILITY: [i32; 2] = [75, 76];
+    let gpu = Gpu::open(index)?;
+    Some((gpu.attribute(CAPABILITY[0])?, gpu.attribute(CAPABILITY[1])?))
 }
 
 #[cfg(not(target_os = "linux"))]
 pub fn gpu_name(_index: usize) -> Option<String> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn compute_capability(_index: usize) -> Option<(i32, i32)> {
     None
 }
 

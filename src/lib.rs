@@ -22,6 +22,7 @@
 //! - [`files`]: what a person names is read bounded, what is written is written whole: files, tensors, TensorBoard.
 //!
 //! Data and models:
+//! - [`native`]: libtorch's kernels that tch does not bind, autocast, and what crosses between host and device.
 //! - [`device`]: CUDA or CPU, and why.
 //! - [`dataset`]: images, labels (YOLO, VOC, COCO), data.yaml, listings, augmentation, training batches.
 //! - [`yolo`]: checkpoints (read as data, nothing in them is run), model spec, layers, network, decode and NMS.
@@ -76,6 +77,7 @@ pub mod grid;
 pub mod imitation;
 pub mod inspect;
 pub mod language;
+pub mod native;
 pub mod palette;
 pub mod preflight;
 pub mod sample;

@@ -19,6 +19,7 @@ const LAYERS: &[&str] = &[
     "story",
     "files",
     // Data and models.
+    "native",
     "device",
     "dataset",
     "yolo",
@@ -45,6 +46,7 @@ const LAYERS: &[&str] = &[
     "app::before_after",
     "app::figure",
     "app::run",
+    "app::movie",
     "app::command",
     "app::messages",
     "app::state",
@@ -78,6 +80,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("glossary", &["tch", "egui", "eframe", "image"]),
     ("story", &["tch", "egui", "eframe", "image"]),
     ("files", &["tch", "egui", "eframe", "image"]),
+    ("native", &["egui", "eframe", "image", "std::thread"]),
     ("device", &["egui", "eframe"]),
     ("dataset", &["tch", "egui", "eframe"]),
     ("yolo", &["egui", "eframe", "std::thread"]),

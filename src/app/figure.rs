@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::movie::Movie;
 use crate::app::view::ChannelView;
 use crate::figure::curves::{CurveExport, story_panels};
 use crate::figure::inspection::{DifferenceView, InspectionView};
-use crate::figure::{Draw, Figure, FigureChoice, FigureError, FigureSpec, Focus, Frames, Lead, Look, StoryRequest, render_as, story};
+use crate::figure::movie::MovieChoice;
 use crate::figure::shown::{self, Shown};
 use crate::figure::survey::SurveyExport;
-use crate::app::movie::Movie;
-use crate::figure::movie::MovieChoice;
+use crate::figure::{
+    Draw, Figure, FigureChoice, FigureError, FigureSpec, Focus, Frames, Lead, Look, StoryRequest, render_as, story,
+};
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::{Comparison, DetectionView, Inspection, Scene, Tap};

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::app::figure::{Subject, ViewDrawing};
-use crate::figure::curves::{CurveExport, CurveView};
-use crate::train::history::{Plot, Track};
 use crate::app::run::Runs;
+use crate::figure::curves::{CurveExport, CurveView};
 use crate::figure::plot::{PlotFigure, PlotLine, PlotPanel};
 use crate::figure::{Figure, FigureError, Frames, Lead, Look, stacked};
 use crate::format::significant;
 use crate::imitation::choice::MaskChoice;
 use crate::train::config::RunConfig;
 use crate::train::event::Snapshot;
+use crate::train::history::{Plot, Track};
 use crate::train::replay::Replay;
 
 /// What is still to come is so much paler.

@@ -157,10 +157,10 @@ fn current(mut file: toml::Table) -> toml::Table {
 mod tests {
     use super::*;
     use crate::app::view::{ChannelView, Layer, ScaleChoice, ViewSettings};
-use crate::colormap::ColorMap;
-use crate::figure::curves::CurveView;
-use crate::figure::{Background, FigureChoice, FigureFormat, Look};
-use crate::figure::movie::{MovieChoice, MovieFormat};
+    use crate::colormap::ColorMap;
+    use crate::figure::curves::CurveView;
+    use crate::figure::movie::{MovieChoice, MovieFormat};
+    use crate::figure::{Background, FigureChoice, FigureFormat, Look};
 
     fn read(text: &str) -> (Settings, Option<String>) {
         let folder = tempfile::tempdir().expect("a folder");

@@ -8,13 +8,14 @@ mod loader;
 mod machine;
 mod table;
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tch::no_grad;
+use tch::{Device, no_grad};
 use thiserror::Error;
 
 pub use self::clock::Measurement;
@@ -30,13 +31,15 @@ use crate::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use crate::inspect::{
     self, AdapterChoice, CompareError, CompareParts, CompareRequest, LabelSource, Scene, SceneError, SceneRequest, Tap,
 };
+use crate::native::{self, Precision};
 use crate::train::TrainError;
 use crate::train::config::{AdapterStart, Amp, ImitationConfig, Length, RunConfig, SnapshotConfig};
 use crate::train::evaluate::{EvaluateOptions, evaluate};
 use crate::train::event::StepRecord;
 use crate::train::learner::{Learner, MEASURE_EVERY};
 use crate::train::optimizer::Rates;
-use crate::train::plan::RunPlan;
+use crate::train::phases::Phase;
+use crate::train::plan::{RunPlan, precision_on};
 use crate::train::snapshot::{SnapshotInput, scene_of};
 use crate::yolo::checkpoint;
 use crate::yolo::decode::rows_above;
@@ -56,14 +59,31 @@ const VAL: Task = task("val", "val images evaluated", 4.0, 1);
 const SNAPSHOT: Task = task("snapshot", "difference maps recorded for a replay", 2.0, 1);
 const STEP_IMITATION: Task = task("step-imitation", "training step with imitation", 10.0, 1);
 const STEP: Task = task("step", "training step without imitation", 8.0, 1);
-const STEP_IMITATION_FP16: Task = task("step-imitation-fp16", "training step with imitation, float16", 5.0, 1);
-const STEP_FP16: Task = task("step-fp16", "training step without imitation, float16", 4.0, 1);
+/// What is measured on a GPU too, of both steps: with imitation and without.
+const REDUCED: [(Amp, [Task; 2]); 2] = [
+    (
+        Amp::Fp16,
+        [
+            task("step-imitation-fp16", "training step with imitation, float16", 5.0, 1),
+            task("step-fp16", "training step without imitation, float16", 4.0, 1),
+        ],
+    ),
+    (
+        Amp::Bf16,
+        [
+            task("step-imitation-bf16", "training step with imitation, bfloat16", 5.0, 1),
+            task("step-bf16", "training step without imitation, bfloat16", 4.0, 1),
+        ],
+    ),
+];
 
 const EVERYWHERE: [Task; 12] =
     [IOU_MAPS, MASK, DECODE, LOADER, TEACHER, STUDENT, NMS, COMPARISON, VAL, SNAPSHOT, STEP_IMITATION, STEP];
 
 /// Val images that one repeat evaluates.
 const VAL_IMAGES: usize = 16;
+/// Steps on a GPU whose phases are waited for.
+const PHASE_STEPS: usize = 10;
 /// Batches that the training steps take in turn.
 const BATCHES: usize = 2;
 
@@ -109,10 +129,23 @@ pub struct Setup {
     pub threads: Option<u16>,
 }
 
+/// Where the time of a training step goes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepPhases {
+    /// "float32", "float16" or "bfloat16".
+    pub precision: &'static str,
+    pub imitation: bool,
+    /// How often a usual step reads from its device, and one that measures λ; `None` without imitation.
+    pub reads: u64,
+    pub reads_measuring: Option<u64>,
+    /// Medians, ms; on a GPU each phase is waited for, so that together they take longer than a step.
+    pub milliseconds: BTreeMap<&'static str, f64>,
+}
+
 /// What imitation costs a training step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImitationCost {
-    /// "float32" or "float16".
+    /// "float32", "float16" or "bfloat16".
     pub precision: &'static str,
     /// Median with less median without, s.
     pub seconds: f64,
@@ -128,6 +161,7 @@ pub struct Report {
     pub setup: Setup,
     pub measurements: Vec<Measurement>,
     pub imitation: Vec<ImitationCost>,
+    pub phases: Vec<StepPhases>,
     /// Of the whole process, the GPU's memory not counted; `None` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
     /// From the first file to the last measurement, s.
@@ -153,18 +187,19 @@ pub fn run(
     let setup = Setup { imgsz: plan.config.imgsz, ..setup.clone() };
 
     let mut tasks = EVERYWHERE.to_vec();
-    if device.is_cuda() {
-        tasks.extend([STEP_IMITATION_FP16, STEP_FP16]);
-    }
+    let reduced = reduced(device);
+    tasks.extend(reduced.iter().flat_map(|(_, tasks)| *tasks));
     let mut clock = Clock::start(device, Duration::from_secs_f64(setup.seconds), &tasks, progress);
-    let complete = match measure(&setup, learner, &mut clock) {
+    let mut phases = Vec::new();
+    let complete = match measure(&setup, learner, &reduced, &mut clock, &mut phases) {
         Ok(()) => true,
         Err(BenchError::Stopped) if !clock.measurements.is_empty() => false,
         Err(error) => return Err(error),
     };
     let measurements = clock.measurements;
-    let imitation = [("float32", STEP_IMITATION, STEP), ("float16", STEP_IMITATION_FP16, STEP_FP16)];
-    let imitation = imitation.into_iter().filter_map(|(precision, with, without)| {
+    let of_precisions = std::iter::once(("float32", [STEP_IMITATION, STEP]));
+    let of_precisions = of_precisions.chain(reduced.iter().map(|(precision, tasks)| (precision.name(), *tasks)));
+    let imitation = of_precisions.filter_map(|(precision, [with, without])| {
         let median = |task: Task| Some(measurements.iter().find(|m| m.id == task.id)?.median);
         let (with, without) = (median(with)?, median(without)?);
         Some(ImitationCost { precision, seconds: with - without, ratio: with / without })
@@ -173,6 +208,7 @@ pub fn run(
         version: env!("CARGO_PKG_VERSION"),
         machine,
         imitation: imitation.collect(),
+        phases,
         setup,
         measurements,
         peak_memory_bytes: peak_memory(),
@@ -219,7 +255,13 @@ fn learner(
 }
 
 /// Every task in turn; what one of them needs is gone before the next one's memory is taken.
-fn measure(setup: &Setup, mut learner: Learner, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+fn measure(
+    setup: &Setup,
+    mut learner: Learner,
+    reduced: &[(Precision, [Task; 2])],
+    clock: &mut Clock<'_>,
+    phases: &mut Vec<StepPhases>,
+) -> Result<(), BenchError> {
     let samples = [&learner.plan.val, &learner.plan.train].into_iter().find(|samples| !samples.samples.is_empty());
     let samples = samples.ok_or_else(|| BenchError::NoImages(setup.data.clone()))?;
     let samples = Samples {
@@ -241,14 +283,15 @@ fn measure(setup: &Setup, mut learner: Learner, clock: &mut Clock<'_>) -> Result
     })?;
     snapshots(&learner, &samples.samples[0].image, clock)?;
 
-    steps(STEP_IMITATION, &mut learner, &batches, clock)?;
-    let device = learner.plan.device;
+    steps(STEP_IMITATION, &mut learner, &batches, clock, phases)?;
     drop(learner);
     let quiet = &mut |_: &str, _: Option<Duration>| ControlFlow::Continue(());
-    steps(STEP, &mut self::learner(setup, false, Amp::Off, quiet)?, &batches, clock)?;
-    if device.is_cuda() {
-        steps(STEP_IMITATION_FP16, &mut self::learner(setup, true, Amp::Fp16, quiet)?, &batches, clock)?;
-        steps(STEP_FP16, &mut self::learner(setup, false, Amp::Fp16, quiet)?, &batches, clock)?;
+    steps(STEP, &mut self::learner(setup, false, Amp::Off, quiet)?, &batches, clock, phases)?;
+    for (precision, tasks) in reduced {
+        let amp = if *precision == Precision::Float16 { Amp::Fp16 } else { Amp::Bf16 };
+        for (task, with_teacher) in tasks.iter().zip([true, false]) {
+            steps(*task, &mut self::learner(setup, with_teacher, amp, quiet)?, &batches, clock, phases)?;
+        }
     }
     Ok(())
 }
@@ -375,15 +418,67 @@ fn snapshots(learner: &Learner, image: &Path, clock: &mut Clock<'_>) -> Result<(
 
 /// Whole steps, forward to optimizer, at a learning rate of 0: every repeat meets the same weights. The steps that measure λ
 /// with another backward pass are left out.
-fn steps(task: Task, learner: &mut Learner, batches: &[TrainBatch], clock: &mut Clock<'_>) -> Result<(), BenchError> {
+fn steps(
+    task: Task,
+    learner: &mut Learner,
+    batches: &[TrainBatch],
+    clock: &mut Clock<'_>,
+    phases: &mut Vec<StepPhases>,
+) -> Result<(), BenchError> {
     let still = Rates { bias: 0.0, weight: 0.0, norm: 0.0, adapter: 0.0, momentum: learner.plan.config.hyp.momentum };
     let ordinary = (0_u64..).filter(|step| *step == 0 || !step.is_multiple_of(MEASURE_EVERY));
     let mut turns = ordinary.zip(batches.iter().cycle());
-    clock.measure(task, || {
+    let mut laps = Vec::new();
+    let mut usual_reads = 0;
+    let mut once = |learner: &mut Learner| {
         let Some((step, batch)) = turns.next() else { return Ok(0) };
-        learner.learn(batch, &still, &mut StepRecord { step, ..StepRecord::default() })?;
+        usual_reads = step_reads(learner, batch, &still, step)?;
+        laps.push(learner.phases.taken());
         Ok(batch.images.len())
-    })
+    };
+    let on_gpu = learner.plan.device.is_cuda();
+    if !on_gpu {
+        learner.phases.turn_on();
+    }
+    clock.measure(task, || once(learner))?;
+    if on_gpu {
+        learner.phases.turn_on();
+        for _ in 0..PHASE_STEPS {
+            once(learner)?;
+        }
+        laps.drain(..laps.len() - PHASE_STEPS);
+    }
+    let imitation = learner.distiller().is_some();
+    let reads_measuring = match batches.first().filter(|_| imitation) {
+        Some(batch) => Some(step_reads(learner, batch, &still, MEASURE_EVERY)?),
+        None => None,
+    };
+    let median = |phase: Phase| {
+        let mut times: Vec<f64> = laps.iter().map(|laps| laps[phase as usize]).collect();
+        times.sort_by(f64::total_cmp);
+        1e3 * times.get(times.len() / 2).copied().unwrap_or(0.0)
+    };
+    phases.push(StepPhases {
+        precision: learner.plan.precision.name(),
+        imitation,
+        reads: usual_reads,
+        reads_measuring,
+        milliseconds: Phase::ALL.iter().map(|phase| (phase.name(), median(*phase))).collect(),
+    });
+    Ok(())
+}
+
+/// A step, and how often it read from its device.
+fn step_reads(learner: &mut Learner, batch: &TrainBatch, rates: &Rates, step: u64) -> Result<u64, BenchError> {
+    let before = native::reads();
+    learner.learn(batch, rates, &mut StepRecord { step, ..StepRecord::default() })?;
+    Ok(native::reads() - before)
+}
+
+/// The precisions that a device has besides float32, as far as training in them is of use there.
+fn reduced(device: Device) -> Vec<(Precision, [Task; 2])> {
+    let has = |(amp, tasks): (Amp, [Task; 2])| Some((precision_on(amp, device, &mut Vec::new()).ok()?, tasks));
+    if device.is_cuda() { REDUCED.into_iter().filter_map(has).collect() } else { Vec::new() }
 }
 
 #[cfg(test)]
@@ -403,9 +498,10 @@ mod tests {
 
     #[test]
     fn every_task_has_a_name_of_its_own() {
-        let mut ids: Vec<&str> = EVERYWHERE.iter().chain(&[STEP_FP16, STEP_IMITATION_FP16]).map(|t| t.id).collect();
+        let reduced = REDUCED.iter().flat_map(|(_, tasks)| tasks);
+        let mut ids: Vec<&str> = EVERYWHERE.iter().chain(reduced).map(|t| t.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), 14);
+        assert_eq!(ids.len(), 16);
     }
 }

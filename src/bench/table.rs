@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Report, Setup};
 use crate::format::significant;
+use crate::train::phases::Phase;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,6 +26,17 @@ impl fmt::Display for Report {
             let rate = m.images_per_second.map_or_else(String::new, significant);
             let (median, p90) = (time(m.median), time(m.p90));
             writeln!(f, "{:<width$}  {median:>9}  {p90:>9}  {:>5}  {rate:>9}", m.what, m.n)?;
+        }
+        for phases in &self.phases {
+            let what = if phases.imitation { "with" } else { "without" };
+            write!(f, "\nA step {what} imitation, {}:", phases.precision)?;
+            for phase in Phase::ALL {
+                let milliseconds = phases.milliseconds.get(phase.name()).copied().unwrap_or(0.0);
+                write!(f, " {} {} ms,", phase.name(), significant(milliseconds))?;
+            }
+            let measuring =
+                phases.reads_measuring.map_or_else(String::new, |reads| format!(", {reads} where it measures lambda"));
+            writeln!(f, " host reads {}{measuring}.", phases.reads)?;
         }
         for cost in &self.imitation {
             let (seconds, ratio) = (time(cost.seconds), significant(cost.ratio));

@@ -30,13 +30,14 @@ const REFRESH: Duration = Duration::from_millis(100);
     distillscope bench --data data.yaml --teacher l.pt --student s.pt --batch 8 --json bench.json\n  \
     distillscope bench --loader --data data.yaml --workers 4\n\n\
     Without files the sample session is measured. Repeats that warm up are not counted; a training step is one of the \
-    optimizer, without the step in ten that measures lambda anew. On CUDA the steps are measured in float16 too. \
+    optimizer, without the step in ten that measures lambda anew. On CUDA the steps are measured in float16 and bfloat16 too. Host reads are how often a step waits for its device. \
     Nothing is written but the JSON. Ctrl+C ends with what is measured.\n\n\
     --loader measures how many augmented images a second reach a run, and what they cost one core: the cache is filled \
     first, or off with --uncached.\n\n\
     The JSON has the schema distillscope.bench/1, times in seconds: version, machine{cpu, cores, threads, system, load, libtorch, \
     device, reason, gpu}, setup{data, teacher, student, imgsz, batch, workers, tap, seconds}, measurements[{id, what, n, \
-    median, p90, images_per_second}], imitation[{precision, seconds, ratio}], peak_memory_bytes, seconds, complete, \
+    median, p90, images_per_second}], imitation[{precision, seconds, ratio}], phases[{precision, imitation, reads, \
+    reads_measuring, milliseconds{upload, teacher, forward, losses, backward, optimizer, average}}], peak_memory_bytes, seconds, complete, \
     warnings. With --loader it is distillscope.loader/1: version, cpu, cores, setup{data, imgsz, batch, workers, cached, \
     seconds}, images, seconds, images_per_second, cpu_per_image, warnings.")]
 pub(super) struct BenchArgs {

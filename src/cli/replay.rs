@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::Args;
 
-use crate::files::atomic;
-use crate::shell;
 use crate::app::movie::Movie;
 use crate::cli::line::Line;
 use crate::figure::movie::{MovieChoice, MovieFormat};
+use crate::files::atomic;
+use crate::shell;
 use crate::train::event::RunControl;
 use crate::train::replay::{Replay, ReplayReport};
 

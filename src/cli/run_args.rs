@@ -1,10 +1,12 @@
 //! What a run is, as options: shared by everything that sets one up.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::{ArgAction, Args};
 
+use super::line::Line;
 use crate::device::DeviceChoice;
 use crate::files;
 use crate::imitation::loss::{Loss, MaskSource};
@@ -15,6 +17,7 @@ use crate::train::config::{
     SnapshotConfig, WARMUP_EPOCHS, frozen_layers, names_its_loss,
 };
 use crate::train::hyp::{HypFile, Hyperparameters};
+use crate::train::memory::largest_batch;
 use crate::train::plan::{usual_loss, usual_recipe};
 
 /// A config.toml is a page long.
@@ -39,9 +42,9 @@ pub(super) struct RunArgs {
     /// Side of the square input in px
     #[arg(long, value_name = "PX")]
     imgsz: Option<u32>,
-    /// Images a step
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::values::MAX_BATCH))]
-    batch: Option<u16>,
+    /// Images a step; auto tries how many a GPU's memory takes [default: 16]
+    #[arg(long, value_name = "N", value_parser = parse_batch)]
+    batch: Option<Batch>,
     /// Gradients are gathered over about so many images before the optimizer steps; 0 steps after every batch
     #[arg(long, value_name = "N")]
     nominal_batch: Option<usize>,
@@ -130,9 +133,12 @@ pub(super) struct RunArgs {
     /// Layers whose parameters stay as they are: N for the first N layers (10 is the backbone), 0,1,2 for these
     #[arg(long, value_name = "LAYERS", value_parser = parse_freeze)]
     freeze: Option<Frozen>,
-    /// Reduced precision on CUDA
+    /// What the forward passes compute with [default: auto]
     #[arg(long, value_enum)]
     amp: Option<Amp>,
+    /// Let a GPU's float32 convolutions use TF32 while it trains: faster, 1e-3 off [default: true]
+    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
+    tf32: Option<bool>,
     /// Keep channels last in memory [default: true]
     #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
     channels_last: Option<bool>,
@@ -316,7 +322,9 @@ impl RunArgs {
         if let Some(steps) = self.length.steps {
             config.length = Length::Steps(steps);
         }
-        set(&mut config.batch, &self.batch.map(usize::from));
+        if let Some(Batch::Images(images)) = self.batch {
+            config.batch = images;
+        }
         match self.recipe {
             Some(recipe) => config = config.with_recipe(recipe),
             None if self.config.is_none() => {
@@ -330,6 +338,7 @@ impl RunArgs {
         set(&mut config.seed, &self.seed);
         set(&mut config.optimizer, &self.optimizer);
         set(&mut config.amp, &self.amp);
+        set(&mut config.tf32, &self.tf32);
         set(&mut config.non_finite, &self.non_finite);
         set(&mut config.evaluate_every, &self.evaluate_every);
         set(&mut config.evaluate_start, &self.evaluate_start);
@@ -394,8 +403,45 @@ impl RunArgs {
             config.hyp = serde_json::from_value(values)?;
         }
         set(&mut config.warmup_share, &self.warmup_share);
+        if self.batch == Some(Batch::Auto) {
+            config.batch = largest(&config)?;
+            if self.recipe.is_none() && self.config.is_none() {
+                let usual = usual_recipe(config.length, &config.data, config.batch)?;
+                config = config.with_recipe(usual);
+            }
+        }
         Ok(config)
     }
+}
+
+/// Images a step, as they are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batch {
+    Auto,
+    Images(usize),
+}
+
+fn parse_batch(text: &str) -> Result<Batch, String> {
+    let number = || text.parse().ok().filter(|images| (1..=super::MAX_BATCH as usize).contains(images));
+    match text {
+        "auto" => Ok(Batch::Auto),
+        _ => {
+            number().map(Batch::Images).ok_or_else(|| format!("'{text}' is neither auto nor 1 to {}", super::MAX_BATCH))
+        }
+    }
+}
+
+/// The batch that fits, found under a line that says what is tried.
+fn largest(config: &RunConfig) -> anyhow::Result<usize> {
+    let line = Line::start();
+    let found = largest_batch(config, super::MAX_BATCH as usize, &mut |what, _| {
+        line.draw(what);
+        ControlFlow::Continue(())
+    });
+    drop(line);
+    let found = found?.context("stopped before a batch was found")?;
+    eprintln!("batches of {found} images fit");
+    Ok(found)
 }
 
 /// `hyp` as the `file` changes it; keys that mean nothing here are told.
@@ -454,6 +500,14 @@ mod tests {
         assert_eq!((again.recipe, again.hyp), (Recipe::Short, both.hyp));
         let other = configured(&["--config", written, "--recipe", "yolov5"]);
         assert_eq!((other.optimizer, other.hyp.lr0, other.hyp.weight_decay), (OptimizerKind::Sgd, 0.004, 0.0005));
+    }
+
+    #[test]
+    fn a_batch_is_a_number_or_auto() {
+        assert_eq!((parse_batch("auto"), parse_batch("4096")), (Ok(Batch::Auto), Ok(Batch::Images(4096))));
+        for text in ["", "0", "4097", "-1", "1.5", "AUTO "] {
+            assert!(parse_batch(text).is_err_and(|error| error.contains("1 to 4096")), "{text}");
+        }
     }
 
     #[test]

@@ -12,8 +12,7 @@ use crate::format::significant;
 use crate::imitation::loss::MaskSource;
 use crate::train::TrainError;
 use crate::train::config::{GRADIENT_RATIO, Lambda};
-use crate::train::gradients::{dot, unscaled_gradients};
-use crate::train::optimizer::norm;
+use crate::train::gradients::{dot, norm, unscaled_gradients};
 
 /// Ratios of gradient norms: below the first the imitation is not felt, above the second it costs more than the detection,
 /// above the third it drowns it.

@@ -24,6 +24,7 @@ pub use subject::Subject;
 pub use report::{Check, Images, Looked, NotApplicable, Preflight, Status, Timing};
 
 use crate::train::TrainError;
+use crate::train::config::RunConfig;
 use crate::train::learner::Learner;
 use crate::train::plan::RunPlan;
 use steps::{Hear, Steps, Stop};
@@ -78,7 +79,9 @@ pub fn preflight_of(
 ) -> Result<Option<Preflight>, TrainError> {
     let looked = compared::looked(&plan.config.imitation, plan.teacher.as_ref(), &plan.student.network);
     let loss = plan.config.imitation.loss;
-    match Learner::new(plan) {
+    // What is checked is what was meant, not what TF32 rounds.
+    let config = RunConfig { tf32: false, ..plan.config.clone() };
+    match Learner::new(RunPlan { config, ..plan }) {
         Ok(mut learner) => preflight(&mut learner, ratio, progress),
         Err(TrainError::Config(what)) => {
             let checks = vec![compared::refused(loss, what)];

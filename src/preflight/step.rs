@@ -6,16 +6,16 @@ use super::report::Check;
 use super::subject::Subject;
 use crate::dataset::TrainBatch;
 use crate::format::significant;
+use crate::native::Precision;
 use crate::train::TrainError;
-use crate::train::config::{Amp, Lambda};
-use crate::train::gradients::{CLIP_NORM, gradients_of};
+use crate::train::config::Lambda;
+use crate::train::gradients::{CLIP_NORM, gradients_of, norm};
 use crate::train::learner::Learner;
-use crate::train::optimizer::norm;
 use crate::train::trial::{Trial, strongest_step};
 
-/// How far a step may be from λ times the gradient, as a share of it: float32, float16.
+/// How far a step may be from λ times the gradient, as a share of it: float32, float16 and bfloat16.
 const TOLERANCE: [f64; 2] = [1e-2, 0.2];
-/// What two passes over the same batch differ by, as a share of the detection's gradient: float32, float16.
+/// What two passes over the same batch differ by, as a share of the detection's gradient: float32, float16 and bfloat16.
 const NOISE: [f64; 2] = [1e-5, 5e-3];
 /// Rounding of a weight, as a share of it.
 const ROUNDING: f64 = 1.2e-7;
@@ -41,7 +41,7 @@ pub(super) fn check(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Che
             return Ok(Check { message, ..check }.red("Look at the data, the learning rate and both models."));
         }
     };
-    let precision = usize::from(subject.learner().is_half());
+    let precision = usize::from(subject.learner().plan.precision != Precision::Float32);
     let weights = length(subject.learner().parameters().iter().map(|parameter| &parameter.tensor))?;
     Ok(Found::of(&expected, &with, &without, precision, weights)?.check(check))
 }
@@ -62,9 +62,9 @@ struct Expected {
 
 impl Expected {
     fn of(learner: &mut Learner, batch: &TrainBatch) -> Result<Self, TrainError> {
-        let amp = std::mem::replace(&mut learner.plan.config.amp, Amp::Off);
+        let precision = std::mem::take(&mut learner.plan.precision);
         let losses = learner.objective(batch, true).and_then(|o| Ok((o.detection()?, o.imitation()?)));
-        learner.plan.config.amp = amp;
+        learner.plan.precision = precision;
         let (detection, imitation) = losses?;
         let tensors: Vec<&Tensor> = learner.parameters().iter().map(|parameter| &parameter.tensor).collect();
         let own = learner.own_parameters();

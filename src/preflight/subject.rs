@@ -73,7 +73,7 @@ pub trait Subject {
         match self.learner().distiller() {
             Some(distiller) => {
                 let [_, input] = self.inputs(batch)?;
-                Ok(distiller.teach(&input, batch)?.features)
+                distiller.features(&input)
             }
             None => Ok(Vec::new()),
         }

@@ -1,7 +1,8 @@
 //! The exponential moving average of a student's weights: what is evaluated and kept.
 
-use tch::{TchError, no_grad};
+use tch::Tensor;
 
+use crate::native;
 use crate::yolo::network::{Network, NetworkError};
 
 const DECAY: f64 = 0.9999;
@@ -31,29 +32,26 @@ impl Average {
             return copy(student, &self.network);
         }
         let decay = DECAY * (1.0 - (-(self.updates as f64) / TAU).exp());
-        let source = student.var_store().variables();
-        no_grad(|| -> Result<(), TchError> {
-            for (name, mut average) in self.network.var_store().variables() {
-                if let Some(value) = source.get(&name) {
-                    let _ = average.f_mul_scalar_(decay)?.f_add_(&value.f_mul_scalar(1.0 - decay)?)?;
-                }
-            }
-            Ok(())
-        })?;
+        let (averages, values) = shared(student, &self.network);
+        native::lerp(&refs(&averages), &refs(&values), 1.0 - decay)?;
         Ok(())
     }
 }
 
 /// Every variable of `from` into the variable of the same name.
 pub fn copy(from: &Network, to: &Network) -> Result<(), NetworkError> {
-    let source = from.var_store().variables();
-    no_grad(|| -> Result<(), TchError> {
-        for (name, mut variable) in to.var_store().variables() {
-            if let Some(value) = source.get(&name) {
-                variable.f_copy_(value)?;
-            }
-        }
-        Ok(())
-    })?;
+    let (variables, values) = shared(from, to);
+    native::copy(&refs(&variables), &refs(&values))?;
     Ok(())
+}
+
+/// The variables of `to` that `from` has too, and those of `from`, in one order.
+fn shared(from: &Network, to: &Network) -> (Vec<Tensor>, Vec<Tensor>) {
+    let mut source = from.var_store().variables();
+    let pair = |(name, variable): (String, Tensor)| source.remove(&name).map(|value| (variable, value));
+    to.var_store().variables().into_iter().filter_map(pair).unzip()
+}
+
+fn refs(tensors: &[Tensor]) -> Vec<&Tensor> {
+    tensors.iter().collect()
 }

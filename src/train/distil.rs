@@ -16,11 +16,12 @@ use crate::imitation::adapter::{Adapter, LeastSquares};
 use crate::imitation::choice::{ModelFacts, refusal};
 use crate::imitation::lambda::Norm;
 use crate::imitation::loss::{
-    self, BatchMask, Loss, MaskChoice, MaskInputs, MaskSource, Reads, ScaleLoss, ScalePair, SharedClasses, Terms,
-    batch_masks,
+    self, BatchMask, Loss, MaskChoice, MaskInputs, MaskSource, PackedMasks, Reads, ScaleLoss, ScalePair, SharedClasses,
+    Terms, batch_masks,
 };
 use crate::imitation::mask::{IouField, Psi};
 use crate::inspect::{Tap, elements, tapped};
+use crate::native::{self, Precision, Upload, Uploaded};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::loss::{LossGains, balance};
 use crate::yolo::network::{Forward, Network};
@@ -221,11 +222,38 @@ impl Distiller {
         self.pairs.iter().any(|pair| pair.adapter.is_some())
     }
 
-    /// The teacher in eval mode without gradient, and each image's mask from its own boxes.
-    pub fn teach(&self, input: &Tensor, batch: &TrainBatch) -> Result<Lesson, TrainError> {
-        let forward = self.teacher.forward(input)?;
-        let features = self.pairs.iter().map(|pair| self.feature(&forward, pair.teacher)).collect::<Result<_, _>>()?;
-        Ok(Lesson { features, masks: self.masks(batch, &forward.heads)? })
+    /// What a batch's ground truths mark, put into an upload.
+    pub fn packed_masks(&self, batch: &TrainBatch, upload: &mut Upload) -> PackedMasks {
+        let boxes = boxes_of(batch);
+        let inputs = MaskInputs { boxes: &boxes, scales: &self.scales, input: batch.input, teacher_heads: &[] };
+        PackedMasks::of(&inputs, self.mask, upload)
+    }
+
+    /// The teacher in eval mode without gradient, and each image's mask from its own boxes. masks: what
+    /// [`Distiller::packed_masks`] put into the upload.
+    pub fn teach(
+        &self,
+        input: &Tensor,
+        batch: &TrainBatch,
+        masks: PackedMasks,
+        uploaded: &Uploaded,
+    ) -> Result<Lesson, TrainError> {
+        let forward = no_grad(|| self.teacher.forward(input))?;
+        let teacher_heads = self.heads_of_scales(&forward.heads);
+        let boxes = boxes_of(batch);
+        let inputs =
+            MaskInputs { boxes: &boxes, scales: &self.scales, input: batch.input, teacher_heads: &teacher_heads };
+        let masks = self.of_pairs(masks.unpacked(&inputs, uploaded)?);
+        Ok(Lesson { features: self.features_of(&forward)?, masks })
+    }
+
+    /// What the loss takes of the teacher per scale: [`Lesson::features`].
+    pub fn features(&self, input: &Tensor) -> Result<Vec<Tensor>, TrainError> {
+        self.features_of(&no_grad(|| self.teacher.forward(input))?)
+    }
+
+    fn features_of(&self, of_teacher: &Forward) -> Result<Vec<Tensor>, TrainError> {
+        self.pairs.iter().map(|pair| self.feature(of_teacher, pair.teacher)).collect()
     }
 
     /// The imitated cells per scale, each image's from its own boxes. teacher_heads: the teacher's raw heads of the batch,
@@ -254,9 +282,7 @@ impl Distiller {
         batch: &TrainBatch,
         teacher_heads: &[Tensor],
     ) -> Result<Vec<BatchMask>, TrainError> {
-        let boxes: Vec<Vec<BoundingBox>> =
-            batch.images.iter().map(|image| image.labels.iter().map(|label| label.bbox).collect()).collect();
-        self.masks_of(mask, &boxes, batch.input, teacher_heads)
+        self.masks_of(mask, &boxes_of(batch), batch.input, teacher_heads)
     }
 
     /// boxes: of each image, input px.
@@ -267,36 +293,55 @@ impl Distiller {
         input: Size,
         teacher_heads: &[Tensor],
     ) -> Result<Vec<BatchMask>, TrainError> {
+        let teacher_heads = self.heads_of_scales(teacher_heads);
+        let inputs = MaskInputs { boxes, scales: &self.scales, input, teacher_heads: &teacher_heads };
+        Ok(self.of_pairs(batch_masks(&inputs, mask, self.teacher().device())?))
+    }
+
+    /// The teacher's heads in the order of the student's scales.
+    fn heads_of_scales(&self, teacher_heads: &[Tensor]) -> Vec<Option<Tensor>> {
         let of_scale = |scale: &AnchorScale| {
             let other = self.teacher().scales().iter().position(|other| other.stride == scale.stride)?;
             teacher_heads.get(other).map(Tensor::shallow_clone)
         };
-        let teacher_heads: Vec<Option<Tensor>> = self.scales.iter().map(of_scale).collect();
-        // The rule "global" looks at every scale of the student, also at one that the teacher lacks.
-        let inputs = MaskInputs { boxes, scales: &self.scales, input, teacher_heads: &teacher_heads };
-        let all = batch_masks(&inputs, mask, self.teacher().device())?;
-        let mut all: Vec<_> = all.into_iter().map(Some).collect();
-        Ok(self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect())
+        self.scales.iter().map(of_scale).collect()
+    }
+
+    /// Of the masks of every scale of the student, at which the rule "global" looks, those that both models have.
+    fn of_pairs(&self, masks: Vec<BatchMask>) -> Vec<BatchMask> {
+        let mut all: Vec<_> = masks.into_iter().map(Some).collect();
+        self.pairs.iter().filter_map(|pair| all[pair.student].take()).collect()
     }
 
     /// What the loss takes of a model at a scale, float32.
     fn feature(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
-        let found = read_at(forward, self.loss.reads(), self.tap, index)?;
-        let found =
-            found.ok_or_else(|| TrainError::Config(format!("a model stopped giving {} features", self.tap.name())))?;
-        Ok(found.f_to_kind(Kind::Float)?)
+        Ok(self.tapped(forward, index)?.f_to_kind(Kind::Float)?)
     }
 
-    /// Per scale the loss at λ = 1, scalars with gradient on the student and its adapters.
-    pub fn distances(&self, student: &Forward, lesson: &Lesson) -> Result<Vec<ScaleLoss>, TrainError> {
-        let terms = self.terms(student, &lesson.features)?;
+    /// The same as the model gives it.
+    fn tapped(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
+        let found = read_at(forward, self.loss.reads(), self.tap, index)?;
+        found.ok_or_else(|| TrainError::Config(format!("a model stopped giving {} features", self.tap.name())))
+    }
+
+    /// Per scale the loss at λ = 1, scalars with gradient on the student and its adapters. The adapters compute in the
+    /// precision of the models, the loss in float32.
+    pub fn distances(
+        &self,
+        student: &Forward,
+        lesson: &Lesson,
+        precision: Precision,
+    ) -> Result<Vec<ScaleLoss>, TrainError> {
+        let terms = self.terms(student, &lesson.features, precision)?;
         Ok(loss::reduce(&terms, &lesson.masks, self.norm)?)
     }
 
     /// teacher: what [`Distiller::feature`] gives, in the order of the pairs.
-    fn terms(&self, student: &Forward, teacher: &[Tensor]) -> Result<Vec<Terms>, TrainError> {
+    fn terms(&self, student: &Forward, teacher: &[Tensor], precision: Precision) -> Result<Vec<Terms>, TrainError> {
         let of_pair = |(pair, of_teacher): (&Pair, &Tensor)| {
-            let mut of_student = self.adapted(pair, &self.feature(student, pair.student)?)?;
+            let of_student = self.tapped(student, pair.student)?;
+            let adapted = native::autocast(precision, of_student.device(), || self.adapted(pair, &of_student))??;
+            let mut of_student = adapted.f_to_kind(Kind::Float)?;
             let mut of_teacher = of_teacher.shallow_clone();
             if let Some(weight) = &pair.weight {
                 (of_student, of_teacher) = (of_student.f_mul(weight)?, of_teacher.f_mul(weight)?);
@@ -333,9 +378,7 @@ impl Distiller {
         no_grad(|| {
             let (_, _, height, width) = input.size4()?;
             let (of_student, of_teacher) = (student.forward_t(input, false)?, self.teacher.forward(input)?);
-            let features =
-                self.pairs.iter().map(|pair| self.feature(&of_teacher, pair.teacher)).collect::<Result<Vec<_>, _>>()?;
-            let terms = self.terms(&of_student, &features)?;
+            let terms = self.terms(&of_student, &self.features_of(&of_teacher)?, Precision::Float32)?;
             let size = Size::new(width as u32, height as u32);
             let masks = self.masks_of(self.mask, &[boxes.to_vec()], size, &of_teacher.heads)?;
             let maps = loss::maps(&terms, &masks, self.norm)?;
@@ -449,6 +492,11 @@ impl Distiller {
         };
         Ok(Some(maps.iter().map(whole).collect::<Result<_, _>>()?))
     }
+}
+
+/// The ground truths of each image, input px.
+fn boxes_of(batch: &TrainBatch) -> Vec<Vec<BoundingBox>> {
+    batch.images.iter().map(|image| image.labels.iter().map(|label| label.bbox).collect()).collect()
 }
 
 /// What a loss takes of a model at its `index`-th scale: [B, C, H, W] at the tap, or the raw head [B, A, H, W, 5 + nc];

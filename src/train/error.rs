@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::evaluate::EvaluateError;
 use super::hyp::HypError;
+use super::memory::half_size;
 use super::record::RecordError;
 use crate::dataset::DatasetError;
 use crate::files::ReadError;
@@ -72,6 +73,9 @@ pub enum TrainError {
          lr0, a longer warm-up or a smaller lambda usually helps"
     )]
     NonFinite { step: u64, term: String, value: f64 },
+    #[error("step {step}: out of memory at a batch of {batch} and {imgsz} px; weights/last holds the weights before this step. {}: {what}",
+        smaller(*batch, *imgsz))]
+    OutOfMemory { step: u64, batch: usize, imgsz: u32, what: String },
     #[error(
         "step {step}: the imitation changes nothing: lambda is {lambda} and its gradient on the student {norm}; preflight \
          says why. Without imitation, run with --teacher none"
@@ -88,8 +92,51 @@ impl From<ReadError> for TrainError {
     }
 }
 
+/// What takes half of the memory.
+fn smaller(batch: usize, imgsz: u32) -> String {
+    match (batch, half_size(imgsz)) {
+        (0 | 1, side) if side < imgsz => format!("--imgsz {side} takes about half of it"),
+        (0 | 1, _) => "Smaller models take less".to_owned(),
+        (batch, side) => {
+            format!("--batch {} or --imgsz {side} takes about half of it, --batch auto what a GPU has", batch / 2)
+        }
+    }
+}
+
+impl TrainError {
+    /// What happened in a step of a run, with what would fit where it was memory that ran out.
+    pub(super) fn in_step(self, step: u64, batch: usize, imgsz: u32) -> Self {
+        match self {
+            Self::Network(NetworkError::OutOfGpuMemory(what) | NetworkError::OutOfMemory(what)) => {
+                Self::OutOfMemory { step, batch, imgsz, what }
+            }
+            other => other,
+        }
+    }
+}
+
 impl From<tch::TchError> for TrainError {
     fn from(error: tch::TchError) -> Self {
         Self::Network(NetworkError::from(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_of_memory_says_what_would_fit() {
+        let of = |text: &str, batch| {
+            let error = TrainError::from(tch::TchError::Torch(text.to_owned()));
+            error.in_step(7, batch, 640).to_string()
+        };
+        let cuda = "CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc";
+        let said = of(cuda, 16);
+        assert!(said.starts_with("step 7: out of memory at a batch of 16 and 640 px; weights/last holds"), "{said}");
+        assert!(said.contains("--batch 8 or --imgsz 448") && said.lines().count() == 1, "{said}");
+        let cpu = "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried";
+        assert!(of(cpu, 1).contains("--imgsz 448 takes about half"), "{}", of(cpu, 1));
+        assert_eq!(of("something else", 16), "libtorch: something else");
     }
 }

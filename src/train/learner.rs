@@ -10,18 +10,20 @@ use tch::{Device, Kind, TchError, Tensor};
 
 use super::TrainError;
 use super::average::Average;
-use super::config::{AdapterStart, Amp, Lambda, NonFinite};
+use super::config::{AdapterStart, Lambda, NonFinite};
 use super::distil::{Distiller, Lesson};
 use super::evaluate::{EvaluateOptions, Evaluation, evaluate};
 use super::event::StepRecord;
-use super::gradients::{Gathered, IMITATION_BOUND, dot, gradients_of, scale, unscaled_gradients};
-use super::optimizer::{Group, Optimizer, Parameter, Rates, norm};
+use super::gradients::{Gathered, IMITATION_BOUND, Norms, gradients_of, length, products, scale, unscaled_gradients};
+use super::optimizer::{Group, Optimizer, Parameter, Rates};
+use super::phases::{Phase, Phases};
 use super::plan::RunPlan;
 use super::schedule::Schedule;
 use super::state::{Moving, Progress};
 use super::statistics::Statistics;
 use crate::dataset::{BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::geometry::Size;
+use crate::native::{self, Precision, Upload};
 use crate::yolo::assign::Target;
 use crate::yolo::loss::{DetectionLoss, LossGains, LossTerms};
 use crate::yolo::network::Network;
@@ -41,6 +43,8 @@ const READING: f32 = 0.1;
 const FADED: f64 = 0.01;
 /// First loss scale of float16, and the good steps after which it doubles.
 const LOSS_SCALE: (f64, u32) = (65536.0, 2000);
+/// Box, objectness and class: the detection loss comes first among a step's losses.
+const TERMS: usize = 3;
 /// A loss scale that overflows even here is no matter of scale.
 const SMALLEST_SCALE: f64 = 1.0 / 16384.0;
 
@@ -54,6 +58,9 @@ pub struct Learner {
     distiller: Option<Distiller>,
     gathered: Gathered,
     statistics: Statistics,
+    /// Where the time of a step goes, for whoever asks.
+    pub phases: Phases,
+    _switches: Switches,
     /// Steps of the optimizer in a row that the imitation was part of and were the same without it.
     without_effect: u32,
 }
@@ -75,6 +82,12 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// Box, objectness and class loss, then the distances: scalars.
+    fn losses(&self) -> Vec<Tensor> {
+        let terms = [&self.terms.box_loss, &self.terms.objectness, &self.terms.class];
+        terms.into_iter().chain(&self.distances).map(Tensor::shallow_clone).collect()
+    }
+
     /// Box, objectness and class loss, times the batch: YOLOv5 goes backward from the batch's sum. A scalar.
     pub fn detection(&self) -> Result<Tensor, TchError> {
         self.terms.sum()?.f_mul_scalar(self.images as f64)
@@ -114,18 +127,45 @@ pub struct Balance {
     pub seconds: f64,
 }
 
+/// What is switched in libtorch, for the whole process, while something trains on CUDA.
+struct Switches(Device);
+
+impl Switches {
+    fn of(device: Device, tf32: bool) -> Result<Self, TchError> {
+        if device.is_cuda() {
+            native::allow_tf32(tf32)?;
+            // Batches have one shape, for which the fastest kernels are found by trying.
+            tch::Cuda::cudnn_set_benchmark(true);
+        }
+        Ok(Self(device))
+    }
+}
+
+impl Drop for Switches {
+    fn drop(&mut self) {
+        if self.0.is_cuda() {
+            let _ = native::allow_tf32(false);
+            tch::Cuda::cudnn_set_benchmark(false);
+        }
+    }
+}
+
 /// What a batch's backward pass gave.
 struct Backward {
-    terms: [f64; 3],
-    distances: Vec<f64>,
+    /// Box, objectness and class loss, then the distances; read from the device where λ was measured.
+    losses: Losses,
     counted: Vec<bool>,
     cells: Vec<u64>,
     shares: Vec<f64>,
     lambda: f64,
     balance: Option<Balance>,
-    detection: Vec<Option<Tensor>>,
     /// λ included.
-    imitation: Vec<Option<Tensor>>,
+    gradients: Gathered,
+}
+
+enum Losses {
+    OnDevice(Vec<Tensor>),
+    Read(Vec<f64>),
 }
 
 impl Learner {
@@ -152,6 +192,8 @@ impl Learner {
             distiller,
             gathered: Gathered::default(),
             statistics: Statistics::of(&plan.student.network),
+            phases: Phases::of(plan.device),
+            _switches: Switches::of(plan.device, plan.config.tf32)?,
             without_effect: 0,
             progress: Progress { last_update: -1, best_fitness: -1.0, ..Progress::default() },
             plan,
@@ -238,23 +280,39 @@ impl Learner {
     fn attempt(&mut self, batch: &TrainBatch, rates: &Rates, record: &mut StepRecord) -> Result<(), TrainError> {
         let step = record.step;
         record.total = f64::NAN;
-        let backward = self.backward(batch, step)?;
-        [record.box_loss, record.objectness, record.class] = backward.terms;
-        record.lambda = backward.lambda;
-        record.imitation = backward.distances.iter().map(|distance| distance * backward.lambda).collect();
-        let counted = backward.distances.iter().zip(backward.counted);
+        let Backward { losses, counted, cells, shares, lambda, balance, gradients } = self.backward(batch, step)?;
+        let gathered = self.gathered.with(gradients)?;
+        let steps = step as i64 - self.progress.last_update >= self.schedule.accumulate(step) as i64;
+        // Everything that is still on the device comes in one read, before anything is changed.
+        let lengths = if steps { gathered.lengths(self.own_parameters())? } else { Vec::new() };
+        let (losses, norms) = match losses {
+            Losses::Read(losses) => (losses, native::read(&lengths.iter().collect::<Vec<_>>())?),
+            Losses::OnDevice(losses) => {
+                let mut read = native::read(&losses.iter().chain(&lengths).collect::<Vec<_>>())?;
+                let norms = read.split_off(losses.len());
+                check_finite(step, &read, self.distiller.as_ref())?;
+                (read, norms)
+            }
+        };
+        self.phases.lap(Phase::Backward);
+        let (terms, distances) = losses.split_at(TERMS);
+        [record.box_loss, record.objectness, record.class] = [terms[0], terms[1], terms[2]];
+        record.lambda = lambda;
+        record.imitation = distances.iter().map(|distance| distance * lambda).collect();
+        let counted = distances.iter().zip(counted);
         record.distance = counted.map(|(distance, counted)| counted.then_some(*distance)).collect();
-        record.mask_cells = backward.cells;
-        record.mask_share = backward.shares;
-        record.gradient_ratio = backward.balance.map(|balance| balance.ratio);
-        record.gradient_cosine = backward.balance.map(|balance| balance.cosine);
-        record.measuring = backward.balance.map(|balance| balance.seconds);
-        record.total = backward.terms.iter().chain(&record.imitation).sum();
-        self.gathered.add(backward.detection, backward.imitation)?;
-        if step as i64 - self.progress.last_update < self.schedule.accumulate(step) as i64 {
-            return Ok(());
+        record.mask_cells = cells;
+        record.mask_share = shares;
+        record.gradient_ratio = balance.map(|balance| balance.ratio);
+        record.gradient_cosine = balance.map(|balance| balance.cosine);
+        record.measuring = balance.map(|balance| balance.seconds);
+        record.total = terms.iter().chain(&record.imitation).sum();
+        if steps {
+            self.gathered.clear();
+            record.gradient_norm = self.update(step, rates, gathered, Norms::of(&norms))?;
+        } else {
+            self.gathered = gathered;
         }
-        record.gradient_norm = self.update(step, rates)?;
         Ok(())
     }
 
@@ -265,23 +323,40 @@ impl Learner {
 
     /// Forward through both models, in train mode, and the losses. `imitate` false only looks at the distances.
     pub fn objective(&self, batch: &TrainBatch, imitate: bool) -> Result<Objective, TrainError> {
+        self.phases.begin();
+        let (precision, device) = (self.plan.precision, self.plan.device);
+        // What both losses need of the batch reaches the device in one copy beside the pixels.
+        let mut upload = Upload::default();
+        let images = batch.images.len();
+        let Size { width, height } = batch.input;
+        let shapes: Vec<_> = self.student().scales().iter().map(|scale| scale.shape(width, height)).collect();
+        let wanted = self.detection.wanted(&targets(batch), &shapes, &mut upload);
+        let masks = self.distiller.as_ref().map(|distiller| distiller.packed_masks(batch, &mut upload));
         let input = self.input(batch)?;
-        let amp = self.is_half();
-        let lesson = match &self.distiller {
-            Some(distiller) => Some(tch::autocast(amp, || distiller.teach(&input, batch))?),
-            None => None,
+        let uploaded = upload.send(device)?;
+        self.phases.lap(Phase::Upload);
+        let lesson = match (&self.distiller, masks) {
+            (Some(distiller), Some(masks)) => {
+                Some(native::autocast(precision, device, || distiller.teach(&input, batch, masks, &uploaded))??)
+            }
+            _ => None,
         };
-        let forward = tch::autocast(amp, || self.student().forward_t(&input, true))?;
-        let terms = self.detection_terms(&forward.heads, &targets(batch))?;
+        self.phases.lap(Phase::Teacher);
+        let forward = native::autocast(precision, device, || self.student().forward_t(&input, true))??;
+        self.phases.lap(Phase::Forward);
+        let terms = self.detection.terms_of(&forward.heads, &wanted, &uploaded)?;
         let losses = match (&self.distiller, &lesson) {
-            (Some(distiller), Some(lesson)) if !imitate => tch::no_grad(|| distiller.distances(&forward, lesson))?,
-            (Some(distiller), Some(lesson)) => distiller.distances(&forward, lesson)?,
+            (Some(distiller), Some(lesson)) if !imitate => {
+                tch::no_grad(|| distiller.distances(&forward, lesson, precision))?
+            }
+            (Some(distiller), Some(lesson)) => distiller.distances(&forward, lesson, precision)?,
             _ => Vec::new(),
         };
+        self.phases.lap(Phase::Losses);
         let (distances, counted) = losses.into_iter().map(|loss| (loss.scalar, loss.counted)).unzip();
         let cells = lesson.as_ref().map_or_else(Vec::new, Lesson::cells);
         let shares = lesson.as_ref().map_or_else(Vec::new, Lesson::shares);
-        Ok(Objective { terms, distances, counted, cells, shares, images: batch.images.len() })
+        Ok(Objective { terms, distances, counted, cells, shares, images })
     }
 
     /// YOLOv5's loss of heads, [B, A, H, W, 5 + nc] per scale.
@@ -289,14 +364,9 @@ impl Learner {
         self.detection.terms(heads, targets)
     }
 
-    /// Whether forward and backward run in float16.
-    pub fn is_half(&self) -> bool {
-        self.plan.config.amp == Amp::Fp16 && self.plan.device.is_cuda()
-    }
-
-    /// Of float16; `None` in float32.
+    /// Of float16; `None` in the others, whose exponents have float32's range.
     fn first_loss_scale(&self) -> Option<(f64, u32)> {
-        self.is_half().then_some((LOSS_SCALE.0, 0))
+        (self.plan.precision == Precision::Float16).then_some((LOSS_SCALE.0, 0))
     }
 
     /// What a run was at when it was stopped. Its loss scale is that of its device, which may be another one now.
@@ -305,50 +375,63 @@ impl Learner {
         self.progress = Progress { loss_scale: first.map(|first| progress.loss_scale.unwrap_or(first)), ..progress };
     }
 
-    /// Losses and their gradients. A loss that is not finite is an error, and nothing has changed by then.
+    /// Losses and their gradients. Where λ is measured a loss that is not finite is an error by then; nothing has changed.
     fn backward(&mut self, batch: &TrainBatch, step: u64) -> Result<Backward, TrainError> {
         let share = self.schedule.lambda_share(step);
         let imitate = share != 0.0 && !self.is_idle();
         let objective = self.objective(batch, imitate)?;
-        let terms = objective.terms.values()?;
-        let distances: Vec<f64> =
-            objective.distances.iter().map(|distance| distance.f_double_value(&[])).collect::<Result<_, TchError>>()?;
-        check_finite(step, &terms, &distances, self.distiller.as_ref())?;
-
         let parameters: Vec<Tensor> = self.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
         let own = self.own_parameters();
-        let scaled = self.progress.loss_scale.map(|(scale, _)| scale);
-        let loss_scale = scaled.unwrap_or(1.0);
+        let loss_scale = self.progress.loss_scale.map(|(scale, _)| scale);
         let imitation_loss = objective.imitation()?;
         let keep_graph = imitation_loss.is_some();
         let detection_loss = objective.detection()?;
-        let mut detection = gradients_of(&detection_loss.f_mul_scalar(loss_scale)?, &parameters[..own], keep_graph)?;
-        scale(&mut detection, 1.0 / loss_scale)?;
+        let scaled = detection_loss.f_mul_scalar(loss_scale.unwrap_or(1.0))?;
+        let detection = gradients_of(&scaled, &parameters[..own], keep_graph)?;
+        scale(&detection, 1.0 / loss_scale.unwrap_or(1.0))?;
+        let mut losses = Losses::OnDevice(objective.losses());
         let (mut imitation, mut balance) = (Vec::new(), None);
         let mut lambda = self.progress.lambda.unwrap_or(0.0) * share;
         if let Some(loss) = imitation_loss {
-            // One that is larger than the detection's takes a smaller scale, so that it overflows no earlier.
-            let larger = (loss.f_double_value(&[])? / detection_loss.f_double_value(&[])?).abs().max(1.0);
-            let scaled = scaled.map(|scale| scale / larger.log2().ceil().exp2().min(scale));
-            let mut found = unscaled_gradients(&loss, &parameters, scaled, false)?;
-            let imitation_norm = norm(&found[..own])?;
             let measures = step.is_multiple_of(MEASURE_EVERY) || self.progress.lambda.is_none();
+            let own_scale = loss_scale.map(|scale| imitation_scale(&loss, &detection_loss, scale)).transpose()?;
+            imitation = match own_scale {
+                Some(own_scale) if !measures => {
+                    let found = gradients_of(&loss.f_mul(&own_scale)?, &parameters, false)?;
+                    native::scale_by(&found.iter().flatten().collect::<Vec<_>>(), &own_scale.f_reciprocal()?)?;
+                    found
+                }
+                own_scale => {
+                    let own_scale =
+                        own_scale.map(|scale| Ok::<_, TchError>(native::read(&[&scale])?[0])).transpose()?;
+                    unscaled_gradients(&loss, &parameters, own_scale, false)?
+                }
+            };
             if measures {
                 let begin = Instant::now();
-                let norms = (norm(&detection)?, imitation_norm);
+                let of_losses = objective.losses();
+                let of_student = &imitation[..own];
+                let lengths = [length(&detection)?, length(of_student)?];
+                let products = products(&detection, of_student)?;
+                let wanted: Vec<&Tensor> = of_losses.iter().chain(&lengths).chain(&products).collect();
+                let mut read = native::read(&wanted)?;
+                let measured = read.split_off(of_losses.len());
+                check_finite(step, &read, self.distiller.as_ref())?;
+                losses = Losses::Read(read);
+                let norms = (measured[0], measured[1]);
                 lambda = self.find_lambda(norms).unwrap_or(0.0) * share;
                 balance = Some(Balance {
                     ratio: lambda * norms.1 / norms.0.max(f64::MIN_POSITIVE),
-                    cosine: dot(&detection, &found[..own])? / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
+                    cosine: measured[2..].iter().sum::<f64>() / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
                     seconds: begin.elapsed().as_secs_f64(),
                 });
             }
-            scale(&mut found, lambda)?;
-            imitation = found;
+            scale(&imitation, lambda)?;
         }
         let Objective { counted, cells, shares, .. } = objective;
-        Ok(Backward { terms, distances, counted, cells, shares, lambda, balance, detection, imitation })
+        let gradients = Gathered { detection, imitation };
+        Ok(Backward { losses, counted, cells, shares, lambda, balance, gradients })
     }
 
     /// An imitation that is asked for and moves nothing, step after step, is an error: it would be shown and do nothing.
@@ -393,8 +476,13 @@ impl Learner {
 
     /// A step of the optimizer with what is gathered. The norm of the detection's gradient before clipping; `None` where
     /// float16 overflowed and its loss scale was halved. A norm that is not finite is an error, and nothing has changed by then.
-    fn update(&mut self, step: u64, rates: &Rates) -> Result<Option<f64>, TrainError> {
-        let (gradients, norms) = self.gathered.take(self.own_parameters(), self.imitation_bound())?;
+    fn update(
+        &mut self,
+        step: u64,
+        rates: &Rates,
+        gathered: Gathered,
+        norms: Norms,
+    ) -> Result<Option<f64>, TrainError> {
         self.progress.last_update = step as i64;
         let named = [
             ("gradient's norm", norms.detection),
@@ -414,11 +502,14 @@ impl Learner {
         if let Some((term, value)) = unusual {
             return Err(TrainError::NonFinite { step, term: term.to_owned(), value });
         }
-        if let Some(moves) = norms.imitation_moves {
-            self.check_effect(step, moves, norms.imitation)?;
+        if gathered.has_imitation() {
+            self.check_effect(step, norms.imitation_moves(), norms.imitation)?;
         }
+        let gradients = gathered.bounded(self.own_parameters(), norms, self.imitation_bound())?;
         self.optimizer.step(&gradients, rates)?;
+        self.phases.lap(Phase::Optimizer);
         self.average.update(&self.plan.student.network)?;
+        self.phases.lap(Phase::Average);
         Ok(Some(norms.detection))
     }
 
@@ -513,16 +604,21 @@ fn next_lambda(wanted: f64, before: Option<f64>, first: Option<f64>) -> Option<f
     Some(first.map_or(moved, |first| moved.min(first)))
 }
 
-fn check_finite(
-    step: u64,
-    terms: &[f64; 3],
-    distances: &[f64],
-    distiller: Option<&Distiller>,
-) -> Result<(), TrainError> {
+/// The loss scale of an imitation loss, a scalar on its device: one that is larger than the detection's takes a smaller one,
+/// so that it overflows no earlier.
+fn imitation_scale(loss: &Tensor, detection: &Tensor, scale: f64) -> Result<Tensor, TchError> {
+    tch::no_grad(|| {
+        let larger = loss.f_div(detection)?.f_abs()?.f_clamp_min(1.0)?.f_log2()?.f_ceil()?.f_exp2()?;
+        larger.f_clamp_max(scale)?.f_reciprocal()?.f_mul_scalar(scale)
+    })
+}
+
+/// losses: as [`Objective::losses`] has them.
+fn check_finite(step: u64, losses: &[f64], distiller: Option<&Distiller>) -> Result<(), TrainError> {
     let named = ["box loss", "objectness loss", "class loss"].map(str::to_owned).into_iter();
     let scales = distiller.map_or_else(Vec::new, Distiller::names).into_iter();
     let named = named.chain(scales.map(|scale| format!("imitation loss of {scale}")));
-    match named.zip(terms.iter().chain(distances)).find(|(_, value)| !value.is_finite()) {
+    match named.zip(losses).find(|(_, value)| !value.is_finite()) {
         Some((term, &value)) => Err(TrainError::NonFinite { step, term, value }),
         None => Ok(()),
     }
@@ -570,8 +666,8 @@ fn freeze(student: &Network, layers: &[usize]) -> Result<(), TrainError> {
 /// [B, 3, H, W] in 0..1; the bytes are [B, H, W, 3], and stay so in memory where that is wanted.
 fn batch_tensor(batch: &TrainBatch, device: Device, channels_last: bool) -> Result<Tensor, TchError> {
     let Size { width, height } = batch.input;
-    let bytes = Tensor::f_from_slice(&batch.pixels)?.f_view([-1, i64::from(height), i64::from(width), 3])?;
-    let planes = bytes.f_to_device(device)?.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
+    let bytes = native::pixels(&batch.pixels, device)?.f_view([-1, i64::from(height), i64::from(width), 3])?;
+    let planes = bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
     if channels_last { Ok(planes) } else { planes.f_contiguous() }
 }
 

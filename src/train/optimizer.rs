@@ -1,16 +1,17 @@
 //! SGD with Nesterov's momentum, Adam and AdamW on named parameters, with YOLOv5's three groups and one for the adapters.
 //!
-//! Own code for two reasons: its state is written to disk and read back bit for bit, and gradients come as plain
-//! tensors, so that the parts of a loss can be measured before they are added.
+//! The arithmetic is libtorch's. What is here, and tch's own optimizers lack: state that is written to disk and read back
+//! bit for bit, and gradients as plain tensors, so that the parts of a loss can be measured before they are added.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use tch::{Kind, TchError, Tensor, no_grad};
+use tch::{TchError, Tensor, no_grad};
 
 use super::config::OptimizerKind;
+use crate::native::{self, Moved, StepSize};
 
 /// Which learning rate and decay a parameter has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
     /// No decay; starts warm-up from above.
     Bias,
@@ -91,49 +92,41 @@ impl Optimizer {
 
     /// gradients: one per parameter, `None` where the loss does not reach it.
     pub fn step(&mut self, gradients: &[Option<Tensor>], rates: &Rates) -> Result<(), TchError> {
-        no_grad(|| {
-            for (index, gradient) in gradients.iter().enumerate() {
-                if let Some(gradient) = gradient {
-                    self.update(index, gradient, rates)?;
-                }
+        // All that takes memory comes before the first parameter moves.
+        let of_parameter = |(gradient, parameter): (&Option<Tensor>, &Parameter)| {
+            gradient.as_ref().map(|gradient| ordered_as(&parameter.tensor, gradient)).transpose()
+        };
+        let gradients: Vec<Option<Tensor>> =
+            gradients.iter().zip(&self.parameters).map(of_parameter).collect::<Result<_, _>>()?;
+        // Those of one group that have moved equally often take the same step: one call of libtorch each.
+        let mut alike: BTreeMap<(Group, u64), Vec<usize>> = BTreeMap::new();
+        for (index, _) in gradients.iter().enumerate().filter(|(_, gradient)| gradient.is_some()) {
+            self.updates[index] += 1;
+            alike.entry((self.parameters[index].group, self.updates[index])).or_default().push(index);
+            self.first[index].get_or_insert(self.parameters[index].tensor.f_zeros_like()?);
+            if self.kind != OptimizerKind::Sgd {
+                self.second[index].get_or_insert(self.parameters[index].tensor.f_zeros_like()?);
             }
-            Ok(())
-        })
-    }
-
-    fn update(&mut self, index: usize, gradient: &Tensor, rates: &Rates) -> Result<(), TchError> {
-        let Parameter { tensor, group, .. } = &self.parameters[index];
-        let mut parameter = tensor.shallow_clone();
-        let lr = rates.of(*group);
-        let decay = if *group == Group::Weight { self.weight_decay } else { 0.0 };
-        self.updates[index] += 1;
-        let mut gradient = gradient.shallow_clone();
-        if self.kind == OptimizerKind::AdamW {
-            let _ = parameter.f_mul_scalar_(1.0 - lr * decay)?;
-        } else if decay > 0.0 {
-            gradient = gradient.f_add(&parameter.f_mul_scalar(decay)?)?;
         }
-        if self.kind == OptimizerKind::Sgd {
-            let velocity = match &mut self.first[index] {
-                Some(velocity) => {
-                    let _ = velocity.f_mul_scalar_(rates.momentum)?.f_add_(&gradient)?;
-                    velocity
-                }
-                empty => empty.insert(gradient.f_clone_copied()?),
+        for ((group, update), indices) in alike {
+            let moved = Moved {
+                parameters: indices.iter().map(|&index| &self.parameters[index].tensor).collect(),
+                gradients: indices.iter().filter_map(|&index| gradients[index].as_ref()).collect(),
+                first: indices.iter().filter_map(|&index| self.first[index].as_ref()).collect(),
+                second: indices.iter().filter_map(|&index| self.second[index].as_ref()).collect(),
             };
-            let ahead = gradient.f_add(&velocity.f_mul_scalar(rates.momentum)?)?;
-            let _ = parameter.f_sub_(&ahead.f_mul_scalar(lr)?)?;
-            return Ok(());
+            let size = StepSize {
+                learning_rate: rates.of(group),
+                momentum: rates.momentum,
+                weight_decay: if group == Group::Weight { self.weight_decay } else { 0.0 },
+                update,
+            };
+            match self.kind {
+                OptimizerKind::Sgd => native::sgd(&moved, size)?,
+                OptimizerKind::Adam => native::adam(&moved, size, BETA2, EPS, false)?,
+                OptimizerKind::AdamW => native::adam(&moved, size, BETA2, EPS, true)?,
+            }
         }
-        let zeros = || gradient.f_zeros_like();
-        let first = moment(&mut self.first[index], zeros)?;
-        let _ = first.f_mul_scalar_(rates.momentum)?.f_add_(&gradient.f_mul_scalar(1.0 - rates.momentum)?)?;
-        let second = moment(&mut self.second[index], zeros)?;
-        let _ = second.f_mul_scalar_(BETA2)?.f_add_(&gradient.f_square()?.f_mul_scalar(1.0 - BETA2)?)?;
-        let step = i32::try_from(self.updates[index]).unwrap_or(i32::MAX);
-        let (bias1, bias2) = (1.0 - rates.momentum.powi(step), 1.0 - BETA2.powi(step));
-        let spread = second.f_sqrt()?.f_div_scalar(bias2.sqrt())?.f_add_scalar(EPS)?;
-        let _ = parameter.f_sub_(&first.f_div(&spread)?.f_mul_scalar(lr / bias1)?)?;
         Ok(())
     }
 
@@ -159,7 +152,7 @@ impl Optimizer {
         for (index, parameter) in self.parameters.iter().enumerate() {
             let own = |what: &str| -> Result<Option<Tensor>, TchError> {
                 let found = state.get(&format!("{what}/{}", parameter.name));
-                found.map(|found| found.f_to_device(parameter.tensor.device())?.f_clone_copied()).transpose()
+                found.map(|found| copied_as(&parameter.tensor, found)).transpose()
             };
             self.first[index] = own("first")?;
             self.second[index] = own("second")?;
@@ -170,47 +163,15 @@ impl Optimizer {
     }
 }
 
-fn moment(
-    slot: &mut Option<Tensor>,
-    zeros: impl FnOnce() -> Result<Tensor, TchError>,
-) -> Result<&mut Tensor, TchError> {
-    Ok(match slot {
-        Some(moment) => moment,
-        empty => empty.insert(zeros()?),
-    })
+/// A gradient in the memory order of its parameter, in which libtorch's fused kernels walk through both.
+fn ordered_as(parameter: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
+    let alike = gradient.stride() == parameter.stride() || gradient.is_contiguous() && parameter.is_contiguous();
+    if alike { Ok(gradient.shallow_clone()) } else { copied_as(parameter, gradient) }
 }
 
-/// A copy with memory of its own.
-pub(super) trait Copied {
-    fn f_clone_copied(&self) -> Result<Tensor, TchError>;
-}
-
-impl Copied for Tensor {
-    fn f_clone_copied(&self) -> Result<Tensor, TchError> {
-        let mut copy = self.f_empty_like()?;
-        copy.f_copy_(self)?;
-        Ok(copy)
-    }
-}
-
-/// ‖g‖ over all gradients.
-pub fn norm<'a>(gradients: impl IntoIterator<Item = &'a Option<Tensor>>) -> Result<f64, TchError> {
-    let norms = gradients.into_iter().flatten().map(|gradient| gradient.f_norm()?.f_to_kind(Kind::Float));
-    let norms = norms.collect::<Result<Vec<_>, TchError>>()?;
-    if norms.is_empty() {
-        return Ok(0.0);
-    }
-    Tensor::f_stack(&norms, 0)?.f_norm()?.f_double_value(&[])
-}
-
-/// Scales the gradients down to a norm of `most`, and gives the norm that they had.
-pub fn clip(gradients: &mut [Option<Tensor>], most: f64) -> Result<f64, TchError> {
-    let total = norm(gradients.iter())?;
-    let scale = most / (total + 1e-6);
-    if scale < 1.0 {
-        for gradient in gradients.iter_mut().flatten() {
-            let _ = gradient.f_mul_scalar_(scale)?;
-        }
-    }
-    Ok(total)
+/// The values of `found` on the device and in the memory order of `like`.
+fn copied_as(like: &Tensor, found: &Tensor) -> Result<Tensor, TchError> {
+    let mut copy = no_grad(|| like.f_empty_like())?;
+    no_grad(|| copy.f_copy_(found))?;
+    Ok(copy)
 }

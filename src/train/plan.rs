@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tch::Device;
 
 use super::TrainError;
-use super::config::{Length, Recipe, RunConfig};
+use super::config::{Amp, Length, Recipe, RunConfig};
 use super::evaluate::Evaluation;
 use crate::dataset::{Batches, DataYaml, Sample, Samples, Split, list_images};
 use crate::device::{self, DeviceStatus};
@@ -17,6 +17,7 @@ use crate::geometry::Size;
 use crate::imitation::choice::{DefaultLoss, ModelFacts, default_loss};
 use crate::imitation::loss::Loss;
 use crate::inspect::input_multiple;
+use crate::native::Precision;
 use crate::yolo::anchors::{AnchorFit, AnchorScale, GOOD_RECALL};
 use crate::yolo::checkpoint::{self, Checkpoint, Format, ModelDescription};
 use crate::yolo::network::{Network, Outline};
@@ -24,9 +25,11 @@ use crate::yolo::spec::ModelSpec;
 
 /// A run that can begin.
 pub struct RunPlan {
-    /// As asked for, with the image size rounded up to what both models take.
+    /// As asked for, with the image size rounded up to what both models take, and the precision that `auto` came to.
     pub config: RunConfig,
     pub device: Device,
+    /// Of the forward passes.
+    pub precision: Precision,
     pub status: DeviceStatus,
     pub input: Size,
     pub train: Arc<Samples>,
@@ -62,7 +65,54 @@ pub struct Student {
     pub source: Option<Checkpoint>,
 }
 
+/// What a run computes with on a device. A precision that the device lacks is an error where it was asked for, but a run of
+/// another machine in float16 goes on on the CPU in float32.
+pub fn precision_on(amp: Amp, device: Device, warnings: &mut Vec<String>) -> Result<Precision, TrainError> {
+    let Device::Cuda(index) = device else {
+        if amp == Amp::Fp16 {
+            warnings.push("float16 is for a GPU; on the CPU this run computes in float32".to_owned());
+        }
+        return Ok(if amp == Amp::Bf16 { Precision::BFloat16 } else { Precision::Float32 });
+    };
+    precision_of(amp, index, device::compute_capability(index))
+}
+
+/// NVIDIA's GPUs have bfloat16 from compute capability 8.0 on; one whose driver does not say is taken for an older one.
+fn precision_of(amp: Amp, index: usize, capability: Option<(i32, i32)>) -> Result<Precision, TrainError> {
+    let has_bfloat16 = capability.is_some_and(|capability| capability >= (8, 0));
+    match amp {
+        Amp::Off => Ok(Precision::Float32),
+        Amp::Fp16 => Ok(Precision::Float16),
+        Amp::Auto | Amp::Bf16 if has_bfloat16 => Ok(Precision::BFloat16),
+        Amp::Auto => Ok(Precision::Float16),
+        Amp::Bf16 => {
+            let has = capability.map_or("is not known".to_owned(), |(major, minor)| format!("is {major}.{minor}"));
+            Err(TrainError::Config(format!(
+                "cuda:{index} has no bfloat16: it needs compute capability 8.0, and this GPU's {has}; use --amp fp16 or off"
+            )))
+        }
+    }
+}
+
+const fn named(precision: Precision) -> Amp {
+    match precision {
+        Precision::Float32 => Amp::Off,
+        Precision::Float16 => Amp::Fp16,
+        Precision::BFloat16 => Amp::Bf16,
+    }
+}
+
 impl RunPlan {
+    /// Where it runs and with which numbers: "CPU", "CUDA:0, bfloat16".
+    pub fn place(&self) -> String {
+        let label = &self.status.label;
+        match self.precision {
+            Precision::Float32 if !self.device.is_cuda() => label.clone(),
+            Precision::Float32 if self.config.tf32 => format!("{label}, float32 with TF32"),
+            precision => format!("{label}, {precision}"),
+        }
+    }
+
     /// `with_teacher` false leaves the teacher out: the twin with λ = 0.
     pub fn make(
         config: &RunConfig,
@@ -120,7 +170,9 @@ impl RunPlan {
         if side != config.imgsz {
             warnings.push(format!("image size {} is no multiple of {multiple}; using {side}", config.imgsz));
         }
-        let config = RunConfig { imgsz: side, ..config.clone() };
+        let precision = precision_on(config.amp, device, &mut warnings)?;
+        let amp = if config.amp == Amp::Auto { named(precision) } else { config.amp };
+        let config = RunConfig { imgsz: side, amp, ..config.clone() };
         warnings.extend(poor_anchors(&train, student.network.scales(), &config));
         let steps_per_epoch = Batches::per_epoch(train.samples.len(), config.batch) as u64;
         let steps = match config.length {
@@ -131,6 +183,7 @@ impl RunPlan {
             input: Size::square(side),
             config,
             device,
+            precision,
             status,
             train,
             val,
@@ -438,4 +491,28 @@ fn load_teacher(
         ));
     }
     Ok(teacher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_precision_is_one_that_the_gpu_has() {
+        let of = |amp, capability| precision_of(amp, 1, capability).ok();
+        for new in [(8, 0), (8, 9), (9, 0), (10, 0)] {
+            assert_eq!(of(Amp::Auto, Some(new)), Some(Precision::BFloat16));
+            assert_eq!(of(Amp::Bf16, Some(new)), Some(Precision::BFloat16));
+        }
+        for old in [Some((7, 5)), Some((6, 1)), None] {
+            assert_eq!(of(Amp::Auto, old), Some(Precision::Float16));
+            assert_eq!((of(Amp::Fp16, old), of(Amp::Off, old)), (Some(Precision::Float16), Some(Precision::Float32)));
+        }
+        let error = precision_of(Amp::Bf16, 1, Some((7, 5))).expect_err("it has none").to_string();
+        assert!(
+            error.contains("cuda:1 has no bfloat16") && error.contains("7.5") && error.contains("--amp fp16"),
+            "{error}"
+        );
+        assert!(precision_of(Amp::Bf16, 0, None).is_err_and(|error| error.to_string().contains("is not known")));
+    }
 }

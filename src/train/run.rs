@@ -190,7 +190,7 @@ impl<'a> Run<'a> {
             images: plan.train.samples.len(),
             labels: plan.train.labels(),
             val_images: plan.val.samples.len(),
-            device: plan.status.label.clone(),
+            device: plan.place(),
         }
     }
 
@@ -282,10 +282,12 @@ impl<'a> Run<'a> {
                 waited,
                 ..StepRecord::default()
             };
-            if !batch.images.is_empty()
-                && let Some(warning) = self.learner.learn(&batch, &rates, &mut record)?
-            {
-                emit(RunEvent::Warning(warning))?;
+            if !batch.images.is_empty() {
+                let learnt = self.learner.learn(&batch, &rates, &mut record);
+                let config = &self.learner.plan.config;
+                if let Some(warning) = learnt.map_err(|error| error.in_step(step, config.batch, config.imgsz))? {
+                    emit(RunEvent::Warning(warning))?;
+                }
             }
             record.seconds = begin.elapsed().as_secs_f64();
             for note in self.watch.take(&record) {

@@ -10,8 +10,8 @@ use std::thread;
 use super::context::{Desk, Generations, Shared, Ticket};
 use super::protocol::{Job, JobKind, Report};
 use super::{batches, figures, listing, models, preflight, runs, scenes, searches, surveys};
-use crate::worker::handovers;
 use crate::train::preview::Previews;
+use crate::worker::handovers;
 
 /// In what order a thread takes its backlog.
 #[derive(Clone, Copy, PartialEq)]

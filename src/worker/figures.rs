@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::context::Desk;
 use super::protocol::{FigureJob, FigurePreview, Job, Report};
-use crate::figure::{Draw, FigureError, Frames, Look, SaveError, free_name};
 use crate::figure::movie::MovieFormat;
+use crate::figure::{Draw, FigureError, Frames, Look, SaveError, free_name};
 
 /// Longest side of a preview in px: twice its size on screen, for dense screens.
 const PREVIEW_SIDE: f32 = 720.0;
@@ -80,8 +80,8 @@ fn preview(what: &dyn Draw, look: &Look) -> Result<FigurePreview, FigureError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-use crate::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
-use crate::figure::movie::MovieChoice;
+    use crate::figure::movie::MovieChoice;
+    use crate::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
     use crate::worker::JobKind;
     use crate::worker::context::test_desk;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::context::Desk;
 use super::protocol::{Job, Report};
 use crate::figure::free_name;
-use crate::train::{TrainError, handover};
 use crate::train::run::RunFolder;
+use crate::train::{TrainError, handover};
 
 pub(super) fn handle(job: Job, desk: &Desk) {
     let Job::Handover { run, into } = job else { return };

@@ -7,8 +7,8 @@ use image::{RgbImage, RgbaImage};
 
 use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
-use crate::figure::{Draw, FigureChoice, Look};
 use crate::figure::movie::MovieChoice;
+use crate::figure::{Draw, FigureChoice, Look};
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{CompareParts, CompareRequest, Comparison, DetectionView, Role, Scene, SceneRequest};

@@ -1,11 +1,13 @@
 //! YOLOv5's detection loss: CIoU of the boxes, cross-entropy of objectness and classes.
 
+use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
 use tch::{Device, Kind, Reduction, TchError, Tensor};
 
 use super::anchors::AnchorScale;
 use super::assign::{Positive, Target, assign};
+use crate::native::{self, Part, Upload, Uploaded};
 
 /// Gains and switches, as they act: already scaled by scales, classes and image size.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,8 +70,8 @@ impl LossTerms {
 
     /// Box, objectness, class.
     pub fn values(&self) -> Result<[f64; 3], TchError> {
-        let value = |term: &Tensor| term.f_double_value(&[]);
-        Ok([value(&self.box_loss)?, value(&self.objectness)?, value(&self.class)?])
+        let values = native::read(&[&self.box_loss, &self.objectness, &self.class])?;
+        Ok([values[0], values[1], values[2]])
     }
 }
 
@@ -88,35 +90,69 @@ impl DetectionLoss {
 
     /// heads: raw, [B, A, H, W, 5 + nc] per scale. The sum of the terms times B is what YOLOv5 goes backward from.
     pub fn terms(&self, heads: &[Tensor], targets: &[Target]) -> Result<LossTerms, TchError> {
-        let device = heads.first().map_or(Device::Cpu, Tensor::device);
+        let shape = |head: &Tensor| head.size5().map(|(_, _, rows, cols, _)| (rows as usize, cols as usize));
+        let shapes = heads.iter().map(shape).collect::<Result<Vec<_>, TchError>>()?;
+        let mut upload = Upload::default();
+        let wanted = self.wanted(targets, &shapes, &mut upload);
+        let uploaded = upload.send(heads.first().map_or(Device::Cpu, Tensor::device))?;
+        self.terms_of(heads, &wanted, &uploaded)
+    }
+
+    /// What the heads must answer, put into an upload. shapes: rows and columns of each scale.
+    pub fn wanted(&self, targets: &[Target], shapes: &[(usize, usize)], upload: &mut Upload) -> Wanted {
+        let of_scale = |(scale, &(rows, cols)): (&AnchorScale, &(usize, usize))| {
+            let positives = assign(targets, scale, rows, cols, self.gains.anchor_t as f32);
+            if positives.is_empty() {
+                return None;
+            }
+            let (cells, owned, owners) = places(&positives, [scale.anchors.len(), rows, cols].map(|n| n as i64));
+            let stride = scale.stride as f32;
+            let anchors =
+                positives.iter().flat_map(|positive| scale.anchors[positive.anchor].map(|side| side / stride));
+            let truths: Vec<f32> = positives.iter().flat_map(|positive| positive.xywh).collect();
+            Some(Positives {
+                cells: upload.put(&cells),
+                owned: upload.put(&owned),
+                owners: upload.put(&owners),
+                anchors: upload.put(&anchors.collect::<Vec<f32>>()),
+                truths: upload.put(&truths),
+                classes: (self.classes > 1).then(|| upload.put(&self.wanted_classes(&positives))),
+            })
+        };
+        let scales = self.scales.iter().zip(shapes).map(of_scale).collect();
+        let weights = [self.gains.objectness_positive, self.gains.class_positive];
+        Wanted { scales, weights: weights.map(|weight| upload.put(&[weight as f32])) }
+    }
+
+    /// The loss of what [`DetectionLoss::wanted`] put into an upload.
+    pub fn terms_of(&self, heads: &[Tensor], wanted: &Wanted, uploaded: &Uploaded) -> Result<LossTerms, TchError> {
+        let device = uploaded.device();
         let zero = || Tensor::f_zeros([0_i64; 0], (Kind::Float, device));
         let (mut box_loss, mut objectness, mut class) = (zero()?, zero()?, zero()?);
-        for (index, (head, scale)) in heads.iter().zip(&self.scales).enumerate() {
+        let [of_objects, of_classes] = wanted.weights;
+        let (of_objects, of_classes) = (uploaded.get(of_objects)?, uploaded.get(of_classes)?);
+        for (index, (head, positives)) in heads.iter().zip(&wanted.scales).enumerate() {
             let (batch, anchors, rows, cols, outputs) = head.size5()?;
-            let positives = assign(targets, scale, rows as usize, cols as usize, self.gains.anchor_t as f32);
             let objects = head.f_select(4, 4)?;
-            let mut wanted = Tensor::f_zeros([batch * anchors * rows * cols], (Kind::Float, device))?;
-            if !positives.is_empty() {
-                let at = Places::new(&positives, [anchors, rows, cols], device)?;
-                let answers = head.f_reshape([-1, outputs])?.f_index_select(0, &at.cells)?.f_to_kind(Kind::Float)?;
-                let boxes = predicted(&answers, &positives, scale, device)?;
-                let truths: Vec<f32> = positives.iter().flat_map(|positive| positive.xywh).collect();
-                let truths = Tensor::f_from_slice(&truths)?.f_view([-1, 4])?.f_to_device(device)?;
-                let iou = ciou(&boxes, &truths)?;
+            let mut present = Tensor::f_zeros([batch * anchors * rows * cols], (Kind::Float, device))?;
+            if let Some(positives) = positives {
+                let cells = uploaded.get(positives.cells)?;
+                let answers = head.f_reshape([-1, outputs])?.f_index_select(0, &cells)?.f_to_kind(Kind::Float)?;
+                let boxes = decoded(&answers, &uploaded.get(positives.anchors)?.f_view([-1, 2])?)?;
+                let iou = ciou(&boxes, &uploaded.get(positives.truths)?.f_view([-1, 4])?)?;
                 box_loss = box_loss.f_add(&iou.f_neg()?.f_add_scalar(1.0)?.f_mean(Kind::Float)?)?;
                 // Where two ground truths share a place, the last one's IoU stands.
-                let iou = iou.f_detach()?.f_clamp_min(0.0)?.f_index_select(0, &at.owners)?;
-                wanted = wanted.f_index_copy(0, &at.owned, &iou)?;
-                if self.classes > 1 {
+                let owners = uploaded.get(positives.owners)?;
+                let iou = iou.f_detach()?.f_clamp_min(0.0)?.f_index_select(0, &owners)?;
+                present = present.f_index_copy(0, &uploaded.get(positives.owned)?, &iou)?;
+                if let Some(classes) = positives.classes {
                     let answers = answers.f_narrow(1, 5, outputs - 5)?;
-                    let wanted = self.wanted_classes(&positives, device)?;
-                    let entropy = self.cross_entropy(&answers, &wanted, self.gains.class_positive)?;
-                    class = class.f_add(&entropy)?;
+                    let classes = uploaded.get(classes)?.f_view([-1, self.classes as i64])?;
+                    class = class.f_add(&self.cross_entropy(&answers, &classes, &of_classes)?)?;
                 }
             }
-            let wanted = wanted.f_view_as(&objects)?;
-            let objects = objects.f_to_kind(Kind::Float)?;
-            let entropy = self.cross_entropy(&objects, &wanted, self.gains.objectness_positive)?;
+            let present = present.f_view_as(&objects)?;
+            let entropy = self.cross_entropy(&objects.f_to_kind(Kind::Float)?, &present, &of_objects)?;
             objectness = objectness.f_add(&entropy.f_mul_scalar(balance(self.scales.len(), index))?)?;
         }
         Ok(LossTerms {
@@ -126,8 +162,8 @@ impl DetectionLoss {
         })
     }
 
-    /// [positives, nc], smoothed.
-    fn wanted_classes(&self, positives: &[Positive], device: Device) -> Result<Tensor, TchError> {
+    /// [positives, nc], row by row, smoothed.
+    fn wanted_classes(&self, positives: &[Positive]) -> Vec<f32> {
         let off = 0.5 * self.gains.label_smoothing;
         let mut wanted = vec![off as f32; positives.len() * self.classes];
         for (row, positive) in wanted.chunks_exact_mut(self.classes).zip(positives) {
@@ -135,15 +171,14 @@ impl DetectionLoss {
                 *own = (1.0 - off) as f32;
             }
         }
-        Tensor::f_from_slice(&wanted)?.f_view([-1, self.classes as i64])?.f_to_device(device)
+        wanted
     }
 
-    /// Binary, from logits, the mean over all elements.
-    fn cross_entropy(&self, logits: &Tensor, wanted: &Tensor, positive: f64) -> Result<Tensor, TchError> {
+    /// Binary, from logits, the mean over all elements. positive: the weight of a positive answer, [1].
+    fn cross_entropy(&self, logits: &Tensor, wanted: &Tensor, positive: &Tensor) -> Result<Tensor, TchError> {
         const ALPHA: f64 = 0.25;
-        let weight = Tensor::f_from_slice(&[positive as f32])?.f_to_device(logits.device())?;
         let entropy =
-            |reduction| logits.f_binary_cross_entropy_with_logits(wanted, None::<&Tensor>, Some(&weight), reduction);
+            |reduction| logits.f_binary_cross_entropy_with_logits(wanted, None::<&Tensor>, Some(positive), reduction);
         if self.gains.focal_gamma <= 0.0 {
             return entropy(Reduction::Mean);
         }
@@ -157,47 +192,45 @@ impl DetectionLoss {
     }
 }
 
+/// What a batch's heads must answer, in an upload.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// `None` where no ground truth has a place.
+    scales: Vec<Option<Positives>>,
+    /// Of the positive answers, for objects and for classes.
+    weights: [Part<f32>; 2],
+}
+
+/// The places of one scale that must answer for a ground truth; a head is flattened to [B·A·H·W].
+#[derive(Clone, Copy, Debug)]
+struct Positives {
+    cells: Part<i64>,
+    /// Each of these places once, and the last positive that lies there.
+    owned: Part<i64>,
+    owners: Part<i64>,
+    /// [N, 2], in cells.
+    anchors: Part<f32>,
+    /// [N, 4], in cells, relative to the place's own.
+    truths: Part<f32>,
+    /// [N, nc]; `None` where there is a single class.
+    classes: Option<Part<f32>>,
+}
+
 /// The weight of a scale's objectness.
 pub fn balance(scales: usize, index: usize) -> f64 {
     let weights: &[f64] = if scales == 3 { &[4.0, 1.0, 0.4] } else { &[4.0, 1.0, 0.25, 0.06, 0.02] };
     weights.get(index).copied().unwrap_or(0.02)
 }
 
-/// Where the positives lie in a head that is flattened to [B·A·H·W].
-struct Places {
-    /// Of every positive.
-    cells: Tensor,
-    /// Each of these places once, and the last positive that lies there.
-    owned: Tensor,
-    owners: Tensor,
-}
-
-impl Places {
-    fn new(positives: &[Positive], [anchors, rows, cols]: [i64; 3], device: Device) -> Result<Self, TchError> {
-        let place =
-            |p: &Positive| ((p.image as i64 * anchors + p.anchor as i64) * rows + p.row as i64) * cols + p.col as i64;
-        let cells: Vec<i64> = positives.iter().map(place).collect();
-        let last: std::collections::BTreeMap<i64, i64> = cells.iter().copied().zip(0..).collect();
-        let on_device = |values: Vec<i64>| Tensor::f_from_slice(&values)?.f_to_device(device);
-        Ok(Self {
-            owned: on_device(last.keys().copied().collect())?,
-            owners: on_device(last.values().copied().collect())?,
-            cells: on_device(cells)?,
-        })
-    }
-}
-
-/// Centre and size in cells, relative to the cell, of the positives' answers [N, 5 + nc].
-fn predicted(
-    answers: &Tensor,
-    positives: &[Positive],
-    scale: &AnchorScale,
-    device: Device,
-) -> Result<Tensor, TchError> {
-    let stride = scale.stride as f32;
-    let anchors: Vec<f32> =
-        positives.iter().flat_map(|positive| scale.anchors[positive.anchor].map(|side| side / stride)).collect();
-    decoded(answers, &Tensor::f_from_slice(&anchors)?.f_view([-1, 2])?.f_to_device(device)?)
+/// Where the positives lie in a head that is flattened to [B·A·H·W]: every one's place; each of these places once; and the
+/// last positive that lies there.
+fn places(positives: &[Positive], [anchors, rows, cols]: [i64; 3]) -> (Vec<i64>, Vec<i64>, Vec<i64>) {
+    let place =
+        |p: &Positive| ((p.image as i64 * anchors + p.anchor as i64) * rows + p.row as i64) * cols + p.col as i64;
+    let cells: Vec<i64> = positives.iter().map(place).collect();
+    let last: BTreeMap<i64, i64> = cells.iter().copied().zip(0..).collect();
+    let (owned, owners) = last.into_iter().unzip();
+    (cells, owned, owners)
 }
 
 /// Boxes of raw answers, [N, 4 or more], under anchors in cells, [N, 2]: centre and size in cells, relative to the cell,
@@ -297,9 +330,7 @@ mod tests {
     #[test]
     fn the_last_target_of_a_shared_place_decides_its_objectness() {
         let place = |image| Positive { image, anchor: 0, row: 0, col: 1, class: 0, xywh: [0.0; 4] };
-        let at = Places::new(&[place(0), place(1), place(0)], [3, 4, 4], Device::Cpu).unwrap();
-        assert_eq!(Vec::<i64>::try_from(&at.cells).unwrap(), [1, 49, 1]);
-        assert_eq!(Vec::<i64>::try_from(&at.owned).unwrap(), [1, 49]);
-        assert_eq!(Vec::<i64>::try_from(&at.owners).unwrap(), [2, 1]);
+        let (cells, owned, owners) = places(&[place(0), place(1), place(0)], [3, 4, 4]);
+        assert_eq!((cells, owned, owners), (vec![1, 49, 1], vec![1, 49], vec![2, 1]));
     }
 }

@@ -63,6 +63,19 @@ fn everything_is_measured_and_adds_up() {
     assert_eq!(cost["precision"], "float32");
     assert!((number(&cost["seconds"]) - (with - without)).abs() < 1e-12);
     assert!((number(&cost["ratio"]) - with / without).abs() < 1e-9);
+    for (phases, (imitation, step)) in
+        report["phases"].as_array().expect("phases").iter().zip([(true, with), (false, without)])
+    {
+        assert_eq!((&phases["precision"], &phases["imitation"]), (&"float32".into(), &imitation.into()));
+        let milliseconds = phases["milliseconds"].as_object().expect("phases by name");
+        assert_eq!(milliseconds.len(), 7);
+        let of = |name: &str| number(&milliseconds[name]);
+        // Nothing but the teacher's phase may be empty.
+        assert!(milliseconds.iter().all(|(name, spent)| number(spent) > 0.0 || name == "teacher"), "{phases}");
+        assert!(of("teacher") > 0.0 || !imitation, "{phases}");
+        assert!((1..=2).contains(&phases["reads"].as_u64().expect("a number")));
+        assert_eq!(phases["reads_measuring"].as_u64().is_some_and(|reads| reads <= 4), imitation);
+    }
     if cfg!(target_os = "linux") {
         // The weights alone take more.
         assert!(number(&report["peak_memory_bytes"]) > 18e6);
@@ -79,7 +92,10 @@ fn everything_is_measured_and_adds_up() {
             "{what} is not in\n{table}"
         );
     }
-    assert!(table.contains("Imitation adds") && table.contains("Peak memory"), "{table}");
+    assert!(
+        table.contains("host reads ") && table.contains("Imitation adds") && table.contains("Peak memory"),
+        "{table}"
+    );
 }
 
 #[test]

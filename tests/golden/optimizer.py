@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-STEPS = 5
-SHAPES = {"conv.weight": [3, 2, 1, 1], "conv.bias": [3], "bn.weight": [3], "adapter": [2, 2]}
+STEPS = 10
+SHAPES = {"conv.weight": [5, 3, 3, 3], "conv.bias": [3], "bn.weight": [3], "adapter": [2, 2]}
 DECAYED = ["conv.weight"]  # convolution weights alone, as in YOLOv5; adapters have none either
 
 

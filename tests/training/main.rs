@@ -6,6 +6,7 @@ mod batch_preview;
 mod folder;
 mod optimizer;
 mod planted;
+mod precision;
 mod preflight_faults;
 mod recipe;
 mod record;

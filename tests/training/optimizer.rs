@@ -32,8 +32,8 @@ fn numbers(start: u32, shape: &[i64]) -> Tensor {
 fn every_optimizer_steps_as_pytorchs_does() {
     let golden: Golden = serde_json::from_str(include_str!("../golden/optimizer.json")).expect("the values");
     let shapes: [(&str, &[i64]); 4] =
-        [("conv.weight", &[3, 2, 1, 1]), ("conv.bias", &[3]), ("bn.weight", &[3]), ("adapter", &[2, 2])];
-    assert_eq!(golden.cases.len(), 3);
+        [("conv.weight", &[5, 3, 3, 3]), ("conv.bias", &[3]), ("bn.weight", &[3]), ("adapter", &[2, 2])];
+    assert_eq!((golden.cases.len(), golden.steps), (3, 10));
     for case in golden.cases {
         let parameters: Vec<Parameter> = shapes
             .iter()

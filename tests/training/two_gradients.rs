@@ -5,21 +5,22 @@ use std::ops::ControlFlow;
 
 use distillscope::dataset::TrainBatch;
 use distillscope::imitation::loss::Loss;
+use distillscope::native;
 use distillscope::train::config::{Amp, Decay, ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::StepRecord;
-use distillscope::train::gradients::CLIP_NORM;
+use distillscope::train::gradients::{CLIP_NORM, Norms};
 use distillscope::train::learner::Learner;
 use distillscope::train::plan::RunPlan;
 use tch::{Kind, Tensor};
 
 use crate::runs::Place;
 
-fn learner(config: &RunConfig, with_teacher: bool) -> Learner {
+pub fn learner(config: &RunConfig, with_teacher: bool) -> Learner {
     let plan = RunPlan::make(config, with_teacher, &mut |_, _| ControlFlow::Continue(())).expect("a plan");
     Learner::new(plan.expect("not stopped")).expect("a learner")
 }
 
-fn first_batch(learner: &Learner) -> TrainBatch {
+pub fn first_batch(learner: &Learner) -> TrainBatch {
     let mut batches = learner.batches(learner.plan.config.batch, 0, 0, 0).expect("batches");
     batches.next_batch().expect("a batch")
 }
@@ -65,8 +66,9 @@ fn both_arms_of_a_pair_clip_alike() {
             part.iter().map(|gradient| gradient.as_ref().map(Tensor::copy)).collect()
         };
         let (detection, imitation) = (copy(&kept.detection), copy(&kept.imitation));
-        let mut kept = kept;
-        let (sum, norms) = kept.take(own, bound).expect("a sum");
+        let lengths = kept.lengths(own).expect("norms");
+        let norms = Norms::of(&native::read(&lengths.iter().collect::<Vec<_>>()).expect("numbers"));
+        let sum = kept.bounded(own, norms, bound).expect("a sum");
         (detection, imitation, sum, norms, bound)
     };
     let (alone, _, clipped, norms, _) = gathered(None);

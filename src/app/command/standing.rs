@@ -2,8 +2,8 @@
 
 use super::Command;
 use crate::app::derive;
-use crate::app::figure::FigureWhat;
 use crate::app::dialog::RunFile;
+use crate::app::figure::FigureWhat;
 use crate::app::run::{Field, RunTab};
 use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};

@@ -2,6 +2,7 @@
 
 use crate::app::derive::talk;
 use crate::app::figure::{Drawing, FigureWhat, StoryDrawing, Subject, ViewDrawing};
+use crate::app::movie::Movie;
 use crate::app::state::{ModelSlot, State};
 use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
 use crate::figure::curves::CurveExport;
@@ -9,7 +10,6 @@ use crate::figure::inspection::View;
 use crate::figure::shown::Shown;
 use crate::figure::{Look, story};
 use crate::imitation::difference::DifferenceKind;
-            Ok(Drawing::Movie(movie)) => movie.stem(),
 use crate::inspect::{Role, named};
 use crate::language::{key, t, tr};
 use crate::story::Step;
@@ -232,6 +232,7 @@ pub fn suggested(state: &State) -> String {
         },
         Ok(Drawing::Curves(export)) => export.name(),
         Ok(Drawing::Survey(export)) => export.name(),
+        Ok(Drawing::Movie(movie)) => movie.stem(),
         Err(_) => "figure".to_owned(),
     }
 }

@@ -8,6 +8,7 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 
 use crate::geometry::{BoundingBox, Size};
 use crate::imitation::mask::{IouConvention, IouField, LevelRule, MaskError, Psi};
+use crate::native::{self, Part, Upload, Uploaded};
 use crate::yolo::anchors::AnchorScale;
 
 /// A soft weight counts as a cell from here on.
@@ -103,52 +104,88 @@ pub struct MaskInputs<'a> {
     pub teacher_heads: &'a [Option<Tensor>],
 }
 
-/// The masks of every scale; each image's from its own boxes.
-pub fn batch_masks(inputs: &MaskInputs<'_>, choice: MaskChoice, device: Device) -> Result<Vec<BatchMask>, TchError> {
-    let MaskInputs { boxes, scales, input, teacher_heads } = *inputs;
-    let shape = |scale: &AnchorScale| {
-        let (rows, cols) = scale.shape(input.width, input.height);
-        [boxes.len() as i64, 1, rows as i64, cols as i64]
-    };
-    let hard = |cells: Vec<f32>, scale: &AnchorScale| {
-        let count = cells.iter().filter(|&&cell| cell > 0.0).count() as u64;
-        let cells = Tensor::f_from_slice(&cells)?.f_view(shape(scale))?.f_to_device(device)?;
-        Ok(BatchMask { cells, count, is_whole: false })
-    };
-    match choice.source {
-        MaskSource::Iou => {
-            let mut cells: Vec<Vec<f32>> = vec![Vec::new(); scales.len()];
-            for boxes in boxes {
-                let mask = IouField::compute(scales, input, boxes, choice.convention).mask(choice.psi, choice.rule);
-                for (cells, scale) in cells.iter_mut().zip(&mask.scales) {
-                    cells.extend(scale.count.iter().map(|&hits| if hits > 0 { 1.0 } else { 0.0 }));
+/// Masks on their way to the device.
+#[derive(Debug)]
+pub enum PackedMasks {
+    /// Of each scale: its cells in an upload, and how many count.
+    Sent(Vec<(Part<f32>, u64)>),
+    /// Not made of ground truths, but on the device.
+    Made(MaskSource),
+}
+
+impl PackedMasks {
+    /// The masks of every scale as far as ground truths make them; each image's from its own boxes.
+    pub fn of(inputs: &MaskInputs<'_>, choice: MaskChoice, upload: &mut Upload) -> Self {
+        let MaskInputs { boxes, scales, input, .. } = *inputs;
+        let mut sent = |cells: Vec<f32>| {
+            let count = cells.iter().filter(|&&cell| cell > 0.0).count() as u64;
+            (upload.put(&cells), count)
+        };
+        match choice.source {
+            MaskSource::Iou => {
+                let mut cells: Vec<Vec<f32>> = vec![Vec::new(); scales.len()];
+                for boxes in boxes {
+                    let mask = IouField::compute(scales, input, boxes, choice.convention).mask(choice.psi, choice.rule);
+                    for (cells, scale) in cells.iter_mut().zip(&mask.scales) {
+                        cells.extend(scale.count.iter().map(|&hits| if hits > 0 { 1.0 } else { 0.0 }));
+                    }
                 }
+                Self::Sent(cells.into_iter().map(sent).collect())
             }
-            cells.into_iter().zip(scales).map(|(cells, scale)| hard(cells, scale)).collect()
+            MaskSource::Box => {
+                let of_scale = |scale| sent(boxes.iter().flat_map(|own| box_cells(scale, input, own)).collect());
+                Self::Sent(scales.iter().map(of_scale).collect())
+            }
+            source @ (MaskSource::None | MaskSource::Teacher) => Self::Made(source),
         }
-        MaskSource::Box => {
-            let of_scale = |scale| hard(boxes.iter().flat_map(|own| box_cells(scale, input, own)).collect(), scale);
-            scales.iter().map(of_scale).collect()
-        }
-        MaskSource::None => {
-            let of_scale = |scale| {
-                let cells = Tensor::f_ones(shape(scale), (Kind::Float, device))?;
-                Ok(BatchMask { count: cells.numel() as u64, cells, is_whole: true })
-            };
-            scales.iter().map(of_scale).collect()
-        }
-        MaskSource::Teacher => no_grad(|| {
-            let of_scale = |(at, scale): (usize, &AnchorScale)| {
-                let cells = match teacher_heads.get(at).and_then(Option::as_ref) {
-                    Some(head) => objectness_cells(head)?,
-                    None => Tensor::f_zeros(shape(scale), (Kind::Float, device))?,
-                };
-                let count = cells.f_gt(COUNTED)?.f_sum(Kind::Int64)?.f_int64_value(&[])? as u64;
-                Ok(BatchMask { cells, count, is_whole: false })
-            };
-            scales.iter().enumerate().map(of_scale).collect()
-        }),
     }
+
+    /// inputs: the same; uploaded: the upload that they were put into.
+    pub fn unpacked(self, inputs: &MaskInputs<'_>, uploaded: &Uploaded) -> Result<Vec<BatchMask>, TchError> {
+        let MaskInputs { boxes, scales, input, teacher_heads } = *inputs;
+        let shape = |scale: &AnchorScale| {
+            let (rows, cols) = scale.shape(input.width, input.height);
+            [boxes.len() as i64, 1, rows as i64, cols as i64]
+        };
+        let options = (Kind::Float, uploaded.device());
+        match self {
+            Self::Sent(masks) => {
+                let of_scale = |((part, count), scale): ((Part<f32>, u64), &AnchorScale)| {
+                    let cells = uploaded.get(part)?.f_view(shape(scale))?;
+                    Ok(BatchMask { cells, count, is_whole: false })
+                };
+                masks.into_iter().zip(scales).map(of_scale).collect()
+            }
+            Self::Made(MaskSource::Teacher) => no_grad(|| {
+                let of_scale = |(at, scale): (usize, &AnchorScale)| match teacher_heads.get(at).and_then(Option::as_ref)
+                {
+                    Some(head) => objectness_cells(head),
+                    None => Tensor::f_zeros(shape(scale), options),
+                };
+                let cells = scales.iter().enumerate().map(of_scale).collect::<Result<Vec<_>, TchError>>()?;
+                let counted = cells.iter().map(|cells| cells.f_gt(COUNTED)?.f_sum(Kind::Int64));
+                let counts = counted.collect::<Result<Vec<_>, TchError>>()?;
+                let counts = native::read(&counts.iter().collect::<Vec<_>>())?;
+                let of_scale =
+                    |(cells, count): (Tensor, f64)| BatchMask { cells, count: count as u64, is_whole: false };
+                Ok(cells.into_iter().zip(counts).map(of_scale).collect())
+            }),
+            Self::Made(_) => {
+                let of_scale = |scale| {
+                    let cells = Tensor::f_ones(shape(scale), options)?;
+                    Ok(BatchMask { count: cells.numel() as u64, cells, is_whole: true })
+                };
+                scales.iter().map(of_scale).collect()
+            }
+        }
+    }
+}
+
+/// The masks of every scale on a device, at once.
+pub fn batch_masks(inputs: &MaskInputs<'_>, choice: MaskChoice, device: Device) -> Result<Vec<BatchMask>, TchError> {
+    let mut upload = Upload::default();
+    let packed = PackedMasks::of(inputs, choice, &mut upload);
+    packed.unpacked(inputs, &upload.send(device)?)
 }
 
 /// σ of the objectness, the largest over the anchors of a cell: [B, A, H, W, 5 + nc] → [B, 1, H, W].

@@ -27,7 +27,9 @@ use tch::{Kind, TchError, Tensor};
 use thiserror::Error;
 
 pub use cells::{CellTerm, CellTerms, LossOnScale};
-pub use masks::{BatchMask, COUNTED, MaskChoice, MaskInputs, MaskSource, batch_masks, box_cells, objectness_cells};
+pub use masks::{
+    BatchMask, COUNTED, MaskChoice, MaskInputs, MaskSource, PackedMasks, batch_masks, box_cells, objectness_cells,
+};
 pub use terms::{ImitationLoss, LossDefaults, Reads, ScalePair, SharedClasses, Term, Terms};
 
 use super::lambda::Norm;

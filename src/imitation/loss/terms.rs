@@ -4,6 +4,7 @@ use tch::{Kind, TchError, Tensor};
 
 use super::masks::MaskSource;
 use crate::imitation::lambda::{Decay, Lambda};
+use crate::native;
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::loss::LossGains;
 
@@ -130,7 +131,7 @@ impl SharedClasses {
             if self.aligned {
                 return Ok(classes);
             }
-            classes.f_index_select(-1, &Tensor::f_from_slice(places)?.f_to_device(head.device())?)
+            classes.f_index_select(-1, &native::constant(places, head.device())?)
         };
         Ok((of(student, &self.student)?, of(teacher, &self.teacher)?))
     }

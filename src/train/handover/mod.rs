@@ -11,7 +11,6 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{TrainError, average};
 use super::config::{Amp, Lambda, RunConfig};
 use super::gradients::gradients_of;
 use super::learner::Learner;
@@ -21,9 +20,10 @@ use super::plan::RunPlan;
 use super::record::{RunHistory, STEPS};
 use super::run::RunFolder;
 use super::schedule::Schedule;
+use super::{TrainError, average};
 use crate::dataset::{Batches, DataYaml, DatasetError, Split, TrainBatch};
-use crate::files::{self, tensors};
 use crate::files::atomic::{self, WriteError};
+use crate::files::{self, tensors};
 use crate::yolo::checkpoint::{self, Checkpoint, CheckpointError, Format};
 use crate::yolo::network::Network;
 pub use manifest::{LambdaOrigin, LambdaSteps, Manifest, SCHEMA};

@@ -3,12 +3,12 @@
 
 use egui::{DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
 
+use crate::app::command::Command;
+use crate::app::dialog::RunFile;
 use crate::app::run::{MOST_SEEDS, Paired, Row, Stand, clock};
 use crate::glossary::Term;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
-use crate::app::command::Command;
-use crate::app::dialog::RunFile;
 use crate::train::comparison::Accuracy;
 use crate::train::event::Arm;
 use crate::ui::run::seeds;

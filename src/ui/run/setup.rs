@@ -541,10 +541,20 @@ fn optimisation(ui: &mut Ui, config: &mut RunConfig, memory: &mut SetUp) {
     );
     option(
         ui,
-        t!("Half precision"),
-        t!("On a GPU: float16 with a loss scaler. The CPU always runs in float32."),
+        t!("Precision"),
+        t!(
+            "What the forward passes compute with: auto is bf16 on a GPU that has it, fp16 with a loss scaler on an older one, off on the CPU; off is float32."
+        ),
         |ui| {
-            choice(ui, t!("Half precision"), &mut config.amp);
+            choice(ui, t!("Precision"), &mut config.amp);
+        },
+    );
+    option(
+        ui,
+        t!("TF32"),
+        t!("A GPU's float32 convolutions round their factors to 10 bits while it trains: faster, 1e-3 off."),
+        |ui| {
+            ui.checkbox(&mut config.tf32, "");
         },
     );
     option(ui, t!("If not finite"), t!("Stop with the last good weights, or skip the step with a warning."), |ui| {
