@@ -58,6 +58,8 @@ pub fn comparison() -> Arc<Comparison> {
         student_detections: None,
         teacher_seconds: None,
         student_seconds: None,
+        forward: None,
+        parts: distillscope::inspect::CompareParts::ALL,
         notes: Vec::new(),
     })
 }
