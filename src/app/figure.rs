@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::movie::Movie;
 use crate::app::view::ChannelView;
 use crate::figure::curves::{CurveExport, story_panels};
+use crate::figure::inspection::View;
 use crate::figure::inspection::{DifferenceView, InspectionView};
 use crate::figure::movie::MovieChoice;
 use crate::figure::shown::{self, Shown};

@@ -45,7 +45,7 @@ pub(super) fn run(args: &HandoverArgs) -> anyhow::Result<()> {
         LambdaOrigin::GradientRatio => "measured on the first batch",
         LambdaOrigin::Run => "as the run had it",
     };
-    super::print(&format!(
+    super::console::print(&format!(
         "{out}: {} at the {}, {} values of lambda ({origin}); next: python {out}/launch.py --verify",
         written.loss,
         written.tap.name(),

@@ -79,7 +79,7 @@ fn movie(args: &ReplayArgs, path: &Path) -> anyhow::Result<()> {
     let replays = args.files.iter().map(|file| Replay::read(file)).collect::<Result<Vec<_>, _>>()?;
     let movie = Movie::of_replays(replays)?;
     let control = Arc::new(RunControl::default());
-    super::stop_on_interrupt(&control)?;
+    super::console::stop_on_interrupt(&control)?;
     let line = Line::start();
     let written = choice.write(path, &movie, &mut |done, all| {
         line.draw(&format!("picture {done} of {all}"));
@@ -88,8 +88,8 @@ fn movie(args: &ReplayArgs, path: &Path) -> anyhow::Result<()> {
     drop(line);
     let Some(files) = written else { return Err(super::Interrupted.into()) };
     match files.as_slice() {
-        [file] => super::print(&file.display().to_string()),
-        [first, .., last] => super::print(&format!("{} … {}", first.display(), last.display())),
+        [file] => super::console::print(&file.display().to_string()),
+        [first, .., last] => super::console::print(&format!("{} … {}", first.display(), last.display())),
         [] => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{ArgAction, Args};
 
 use super::line::Line;
@@ -422,19 +422,19 @@ enum Batch {
 }
 
 fn parse_batch(text: &str) -> Result<Batch, String> {
-    let number = || text.parse().ok().filter(|images| (1..=super::MAX_BATCH as usize).contains(images));
+    let number = || text.parse().ok().filter(|images| (1..=super::values::MAX_BATCH as usize).contains(images));
     match text {
         "auto" => Ok(Batch::Auto),
-        _ => {
-            number().map(Batch::Images).ok_or_else(|| format!("'{text}' is neither auto nor 1 to {}", super::MAX_BATCH))
-        }
+        _ => number()
+            .map(Batch::Images)
+            .ok_or_else(|| format!("'{text}' is neither auto nor 1 to {}", super::values::MAX_BATCH)),
     }
 }
 
 /// The batch that fits, found under a line that says what is tried.
 fn largest(config: &RunConfig) -> anyhow::Result<usize> {
     let line = Line::start();
-    let found = largest_batch(config, super::MAX_BATCH as usize, &mut |what, _| {
+    let found = largest_batch(config, super::values::MAX_BATCH as usize, &mut |what, _| {
         line.draw(what);
         ControlFlow::Continue(())
     });

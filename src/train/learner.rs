@@ -177,7 +177,7 @@ impl Learner {
         freeze(student, &config.freeze)?;
         let distiller = match plan.teacher.take() {
             Some(teacher) => {
-                let half = config.amp != Amp::Off && plan.device.is_cuda();
+                let half = plan.precision != Precision::Float32 && plan.device.is_cuda();
                 let gains = gains(&plan);
                 Some(Distiller::new(teacher, half, student, &config.imitation, gains, plan.input, config.seed)?)
             }

@@ -198,9 +198,10 @@ fn movie(ui: &mut Ui, choice: &mut MovieChoice) {
         if ui.selectable_label(choice.seconds.is_none(), t!("as it plays")).on_hover_text(help).clicked() {
             choice.seconds = None;
         }
-        let mut seconds = choice.seconds.unwrap_or(8.0);
+        let now = choice.seconds.unwrap_or(8.0);
+        let mut seconds = now;
         let drag = DragValue::new(&mut seconds).range(0.5..=MovieChoice::MOST_SECONDS).speed(0.1).max_decimals(1);
-        if spin(ui, drag.suffix(" s"), seconds, t!("Length of the movie"), help) {
+        if spin(ui, drag.suffix(" s"), now, t!("Length of the movie"), help) {
             choice.seconds = Some(seconds);
         }
     });

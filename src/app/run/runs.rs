@@ -8,7 +8,7 @@ use super::playback::Playback;
 use super::preflight::Examined;
 use super::search::Searches;
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::note::note;

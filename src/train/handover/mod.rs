@@ -12,9 +12,8 @@ use std::path::{Component, Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::config::{Amp, Lambda, RunConfig};
-use super::gradients::gradients_of;
+use super::gradients::{gradients_of, norm};
 use super::learner::Learner;
-use super::optimizer::norm;
 use super::output::write_pt_student;
 use super::plan::RunPlan;
 use super::record::{RunHistory, STEPS};

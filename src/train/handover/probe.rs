@@ -7,6 +7,7 @@ use crate::dataset::TrainBatch;
 use crate::files::tensors::{Elements, NamedTensor};
 use crate::geometry::{BoundingBox, Size};
 use crate::inspect::elements;
+use crate::native::{Precision, Upload};
 use crate::train::TrainError;
 use crate::train::distil::{Distiller, plain};
 use crate::train::gradients::gradients_of;
@@ -27,12 +28,14 @@ pub(super) fn compute(
     let batch = with_boxes_of(&targets, batch);
     let images = batch.images.len();
     let input = learner.input(&batch)?;
-    let lesson = distiller.teach(&input, &batch)?;
+    let mut upload = Upload::default();
+    let packed = distiller.packed_masks(&batch, &mut upload);
+    let lesson = distiller.teach(&input, &batch, packed, &upload.send(input.device())?)?;
     let teacher = tch::no_grad(|| distiller.teacher().forward(&input))?;
     let masks = distiller.masks(&batch, &teacher.heads)?;
     let forward = learner.student().forward_t(&input, false)?;
     let terms = learner.detection_terms(&forward.heads, &targets)?;
-    let losses = distiller.distances(&forward, &lesson)?;
+    let losses = distiller.distances(&forward, &lesson, Precision::Float32)?;
 
     let Size { width, height } = batch.input;
     let mut named = vec![NamedTensor {
