@@ -16,7 +16,6 @@ pub mod io;
 pub mod level;
 pub mod measures;
 pub mod messages;
-pub mod movie;
 pub mod run;
 pub mod session;
 pub mod settings;

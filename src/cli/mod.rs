@@ -35,7 +35,6 @@ mod window;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use console::{INTERRUPTED, Interrupted, say};

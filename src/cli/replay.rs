@@ -7,9 +7,9 @@ use std::sync::Arc;
 use anyhow::bail;
 use clap::Args;
 
-use crate::app::movie::Movie;
 use crate::cli::line::Line;
 use crate::figure::movie::{MovieChoice, MovieFormat};
+use crate::figure::run_movie::Movie;
 use crate::files::atomic;
 use crate::shell;
 use crate::train::event::RunControl;

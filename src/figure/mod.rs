@@ -8,6 +8,7 @@
 mod bar;
 mod choice;
 pub mod curves;
+pub mod drawing;
 pub mod inspection;
 mod layout;
 mod look;
@@ -15,6 +16,7 @@ pub mod movie;
 mod of_inspection;
 mod picture;
 pub mod plot;
+pub mod run_movie;
 pub mod shown;
 mod spec;
 pub mod story;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use super::comparison::{Comparison, RunResult};
 use super::config::{Campaign, RunConfig};
 use super::event::{Arm, Outcome, RunControl, RunEvent, RunId, StartRecord};
+use super::folder::RunFolder;
 use super::lock::FolderLock;
 use super::plan::{KnownStart, RunPlan};
 use super::record::start_of;
-use super::run::{RunFolder, run as run_one};
+use super::run::run as run_one;
 use super::{TrainError, fingerprint};
 use crate::files::{self, atomic};
-use crate::train::run::MAX_KEPT_BYTES;
+use crate::train::folder::MAX_KEPT_BYTES;
 
 /// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
 pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {

@@ -7,7 +7,6 @@ use thiserror::Error;
 
 use super::evaluate::EvaluateError;
 use super::hyp::HypError;
-use super::memory::half_size;
 use super::record::RecordError;
 use crate::dataset::DatasetError;
 use crate::files::ReadError;
@@ -90,6 +89,12 @@ impl From<ReadError> for TrainError {
             other => Self::File(other),
         }
     }
+}
+
+/// The side, px, at which an input has half the cells of one of `imgsz`: a multiple of 32.
+pub(super) fn half_size(imgsz: u32) -> u32 {
+    let side = (f64::from(imgsz) * std::f64::consts::FRAC_1_SQRT_2) as u32;
+    (side / 32 * 32).max(32)
 }
 
 /// What takes half of the memory.

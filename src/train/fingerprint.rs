@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use super::config::RunConfig;
+use super::folder::{MAX_KEPT_BYTES, RunFolder};
 use super::learner::Learner;
-use super::run::{MAX_KEPT_BYTES, RunFolder};
 use crate::dataset::Samples;
 use crate::files::{self, atomic};
 

@@ -96,12 +96,6 @@ fn largest<E>(most: usize, mut fits: impl FnMut(usize) -> Result<bool, E>) -> Re
     Ok(Some(good))
 }
 
-/// The side, px, at which an input has half the cells of one of `imgsz`: a multiple of 32.
-pub(super) fn half_size(imgsz: u32) -> u32 {
-    let side = (f64::from(imgsz) * std::f64::consts::FRAC_1_SQRT_2) as u32;
-    (side / 32 * 32).max(32)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

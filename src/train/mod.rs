@@ -19,6 +19,7 @@ mod error;
 pub mod evaluate;
 pub mod event;
 mod fingerprint;
+pub mod folder;
 pub mod gradients;
 pub mod handover;
 pub mod history;

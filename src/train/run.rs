@@ -4,17 +4,16 @@
 use std::collections::HashSet;
 use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::comparison::fall;
-use super::config::RunConfig;
 use super::distil::Distiller;
 use super::evaluate::{EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
 use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord};
 use super::fingerprint::Fingerprint;
+use super::folder::RunFolder;
 use super::learner::Learner;
 use super::optimizer::Rates;
 use super::plan::{RunPlan, Student};
@@ -24,64 +23,14 @@ use super::snapshot::{SnapshotInput, scene_of};
 use super::watch::Watch;
 use super::{TrainError, output};
 use crate::dataset::Samples;
-use crate::files;
 use crate::files::atomic::{self, WriteError};
 use crate::inspect::Scene;
 
 /// Decoded training images kept in memory.
 pub const CACHE_BYTES: u64 = 1 << 30;
-/// What a run or a search keeps in its folder, tables and tensors apart: a page or a few.
-pub const MAX_KEPT_BYTES: u64 = 16 << 20;
+
 /// YOLOv5's weights of mAP@0.5 and mAP@0.5:0.95 in what is best.
 const FITNESS: [f64; 2] = [0.1, 0.9];
-
-/// Files of a run's folder.
-#[derive(Clone, Debug)]
-pub struct RunFolder(PathBuf);
-
-impl RunFolder {
-    pub fn new(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub fn config(&self) -> PathBuf {
-        self.0.join("config.toml")
-    }
-
-    pub fn weights(&self, name: &str) -> PathBuf {
-        self.0.join("weights").join(name)
-    }
-
-    /// The best weights so far, else the last ones; `None` before there are any.
-    pub fn trained(&self) -> Option<PathBuf> {
-        let weights = ["best.safetensors", "last.safetensors"].map(|name| self.weights(name));
-        weights.into_iter().find(|path| path.is_file())
-    }
-
-    /// What the run was asked to do.
-    pub fn read_config(&self) -> Result<RunConfig, TrainError> {
-        let path = self.config();
-        let text = files::read_text(&path, MAX_KEPT_BYTES)?;
-        RunConfig::parse(&text).map_err(|error| TrainError::State { path, what: files::toml_problem(&error) })
-    }
-
-    pub fn state(&self) -> PathBuf {
-        self.weights("resume.safetensors")
-    }
-
-    pub fn adapter(&self) -> PathBuf {
-        self.0.join("adapter.safetensors")
-    }
-
-    /// What the run was made of when it began.
-    pub fn fingerprint(&self) -> PathBuf {
-        self.0.join("fingerprint.json")
-    }
-}
 
 /// Runs a plan to its end, a stop or a failure. Everything that it says goes to `emit` and into the folder.
 pub fn run(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::context::Desk;
 use super::protocol::{Job, Report};
 use crate::figure::free_name;
-use crate::train::run::RunFolder;
+use crate::train::folder::RunFolder;
 use crate::train::{TrainError, handover};
 
 pub(super) fn handle(job: Job, desk: &Desk) {

@@ -7,7 +7,7 @@ use super::context::Desk;
 use super::protocol::{BeforeAfter, BeforeAfterRequest, Report, Unknown};
 use crate::inspect::{self, DetectionView, Scene};
 use crate::train::config::Start;
-use crate::train::run::RunFolder;
+use crate::train::folder::RunFolder;
 use crate::yolo::checkpoint;
 use crate::yolo::network::Network;
 

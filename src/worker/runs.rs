@@ -12,9 +12,9 @@ use super::searches;
 use crate::train::campaign;
 use crate::train::config::Campaign;
 use crate::train::event::RunControl;
+use crate::train::folder::RunFolder;
 use crate::train::record::{self, RunHistory};
 use crate::train::replay::{self, Replay};
-use crate::train::run::RunFolder;
 
 /// Time between two reports of a run.
 const INTERVAL: Duration = Duration::from_millis(100);

@@ -268,13 +268,15 @@ fn a_model_yaml_that_is_no_mapping_is_one_line() {
 
 #[test]
 fn numbers_of_threads_and_images_have_a_ceiling() {
-    for (command, option) in
-        [("train", "--workers"), ("train", "--threads"), ("train", "--seeds"), ("train", "--batch"), ("val", "--batch")]
+    for (command, option) in [("train", "--workers"), ("train", "--threads"), ("train", "--seeds"), ("val", "--batch")]
     {
         let output = distillscope(&[command, "--data", "x", option, "65000"]);
         assert_eq!(output.status.code(), Some(2), "{option}");
         assert!(stderr(&output).contains("65000 is not in"), "{option}: {}", stderr(&output));
     }
+    let output = distillscope(&["train", "--data", "x", "--batch", "65000"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("'65000' is neither auto nor 1 to 4096"), "{}", stderr(&output));
 }
 
 #[test]

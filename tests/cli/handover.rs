@@ -227,7 +227,8 @@ fn what_cannot_be_handed_over_is_said_in_one_line_and_nothing_is_written() {
     fails(&["--student", "yolov5n"], &["yolov5n", ".pt"]);
     let weights = folder.path().join("teacher.safetensors");
     let (pt, weights) = (sample("models/teacher.pt"), weights.display().to_string());
-    assert!(run(&["convert", &pt, &weights]).status.success());
+    let converted = run(&["convert", "--weights", &pt, "--to", "safetensors", "--out", &weights]);
+    assert!(converted.status.success(), "{converted:?}");
     fails(&["--teacher", &weights], &["teacher.safetensors", "loads the teacher from a .pt alone"]);
     fails(&["--student", &weights], &["teacher.safetensors", "loads the student from a .pt alone"]);
     fails(&["--data", "/nowhere/data.yaml"], &["/nowhere/data.yaml"]);

@@ -7,14 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use distillscope::imitation::loss::Loss;
-use distillscope::train::TrainError;
-use distillscope::train::campaign;
 use distillscope::train::config::{Campaign, Length, Recipe, RunConfig, SnapshotConfig};
 use distillscope::train::event::{Outcome, RunControl, RunEvent, SnapshotScale};
+use distillscope::train::folder::RunFolder;
 use distillscope::train::record::RunHistory;
 use distillscope::train::replay::{self, Replay};
-use distillscope::train::run::RunFolder;
-use distillscope::train::search;
+use distillscope::train::{TrainError, campaign, search};
 
 use crate::runs::{Place, go, steps};
 

@@ -1,12 +1,13 @@
 //! What a figure of the window would be drawn from, or why there is none.
 
 use crate::app::derive::talk;
-use crate::app::figure::{Drawing, FigureWhat, StoryDrawing, Subject, ViewDrawing};
-use crate::app::movie::Movie;
+use crate::app::figure::FigureWhat;
 use crate::app::state::{ModelSlot, State};
 use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
 use crate::figure::curves::CurveExport;
+use crate::figure::drawing::{Drawing, StoryDrawing, Subject, ViewDrawing};
 use crate::figure::inspection::View;
+use crate::figure::run_movie::Movie;
 use crate::figure::shown::Shown;
 use crate::figure::{Look, story};
 use crate::imitation::difference::DifferenceKind;
@@ -42,7 +43,7 @@ pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str>
             if first.image != subject.scene.path {
                 return Err(key!("The run keeps the difference of another image: open that one to see it."));
             }
-            Ok(Drawing::Movie(Box::new(Movie::of(&state.runs, track, subject))))
+            Ok(Drawing::Movie(Box::new(Movie::of(state.runs.curves(), track, subject))))
         }
     }
 }

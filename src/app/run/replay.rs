@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::app::run::playback::Playback;
 use crate::app::run::runs::Runs;
 use crate::train::config::{ImitationConfig, RunConfig};
-use crate::train::event::RunEvent;
-use crate::train::history::{Shared, Track};
+use crate::train::history::Track;
 use crate::train::replay::Replay;
 
 impl Runs {
@@ -35,15 +34,7 @@ impl Runs {
         let number = known.unwrap_or_else(|| self.next_key());
         self.tracks.retain(|track| track.campaign != number || track.id != replay.id);
         let key = self.next_key();
-        let mut track = Track::new(key, number, replay.id, replay.name.clone());
-        track.receive(RunEvent::Started(Arc::clone(&replay.summary)));
-        replay.start.iter().for_each(|start| track.receive(RunEvent::Start(Arc::clone(start))));
-        replay.steps.iter().for_each(|step| track.step(step));
-        replay.epochs.iter().for_each(|epoch| track.epoch(epoch.clone()));
-        replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
-        track.receive(RunEvent::Ended(replay.outcome.clone()));
-        track.config = RunConfig::parse(&replay.config).ok().map(Box::new);
-        track.replay = Some(Shared::new(Arc::clone(&replay)));
+        let track = Track::of_replay(key, number, Arc::clone(&replay));
         let has_maps = !track.snapshots.is_empty();
         self.tracks.push(Arc::new(track));
         // A run without maps does not take the place of one that has them.

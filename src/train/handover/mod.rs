@@ -12,12 +12,12 @@ use std::path::{Component, Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::config::{Amp, Lambda, RunConfig};
+use super::folder::RunFolder;
 use super::gradients::{gradients_of, norm};
 use super::learner::Learner;
 use super::output::write_pt_student;
 use super::plan::RunPlan;
 use super::record::{RunHistory, STEPS};
-use super::run::RunFolder;
 use super::schedule::Schedule;
 use super::{TrainError, average};
 use crate::dataset::{Batches, DataYaml, DatasetError, Split, TrainBatch};

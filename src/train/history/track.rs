@@ -231,6 +231,20 @@ impl Track {
         }
     }
 
+    /// A recorded run, whole.
+    pub fn of_replay(key: u64, campaign: u64, replay: Arc<Replay>) -> Self {
+        let mut track = Self::new(key, campaign, replay.id, replay.name.clone());
+        track.receive(RunEvent::Started(Arc::clone(&replay.summary)));
+        replay.start.iter().for_each(|start| track.receive(RunEvent::Start(Arc::clone(start))));
+        replay.steps.iter().for_each(|step| track.step(step));
+        replay.epochs.iter().for_each(|epoch| track.epoch(epoch.clone()));
+        replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
+        track.receive(RunEvent::Ended(replay.outcome.clone()));
+        track.config = RunConfig::parse(&replay.config).ok().map(Box::new);
+        track.replay = Some(Shared::new(replay));
+        track
+    }
+
     /// Where its files are: of an earlier run, or of one of this session that has begun. One that was opened as a record
     /// alone has none.
     pub fn place(&self) -> Option<&Path> {

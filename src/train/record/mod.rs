@@ -25,7 +25,7 @@ use super::replay::{self, Recording, ReplayError};
 use crate::files::atomic::{self, WriteError};
 use crate::files::tensorboard::{Content, EventFile};
 use crate::files::{self, ReadError};
-use crate::train::run::MAX_KEPT_BYTES;
+use crate::train::folder::MAX_KEPT_BYTES;
 use table::Table;
 use warnings::Warnings;
 

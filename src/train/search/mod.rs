@@ -38,16 +38,15 @@ use results::Results;
 use table::SearchTable;
 use trainer::Trainer;
 
-use super::TrainError;
 use super::config::RunConfig;
 use super::event::RunControl;
+use super::folder::RunFolder;
 use super::lock::FolderLock;
-use super::run::RunFolder;
-use super::{fingerprint, plan};
+use super::{TrainError, fingerprint, plan};
 use crate::dataset::{DataYaml, Split};
 use crate::files;
 use crate::imitation::choice::ModelFacts;
-use crate::train::run::MAX_KEPT_BYTES;
+use crate::train::folder::MAX_KEPT_BYTES;
 use crate::yolo::checkpoint;
 
 /// A search before its first run, from what a run would be otherwise; contradictions are found here.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::app::figure::{Subject, ViewDrawing};
-use crate::app::run::Runs;
-use crate::figure::curves::{CurveExport, CurveView};
+use crate::figure::curves::{CurveExport, CurveSet, CurveView};
+use crate::figure::drawing::{Subject, ViewDrawing};
 use crate::figure::plot::{PlotFigure, PlotLine, PlotPanel};
 use crate::figure::{Figure, FigureError, Frames, Lead, Look, stacked};
 use crate::format::significant;
@@ -27,21 +26,25 @@ pub struct Movie {
 
 impl Movie {
     /// Of the runs' curves, and the maps of one of them, which lie over the subject's image.
-    pub(super) fn of(runs: &Runs, track: &Arc<Track>, subject: Subject) -> Self {
+    pub fn of(runs: CurveSet<'_>, track: &Arc<Track>, subject: Subject) -> Self {
         let evaluated = runs.tracks.iter().any(|track| track.visible && track.of(Plot::Map).next().is_some());
         let plots = vec![Plot::Distance, if evaluated { Plot::Map } else { Plot::Total }];
         let view = CurveView { shown: plots.clone(), large: None, difference: false, ..runs.view.clone() };
-        let curves = CurveExport { tracks: runs.tracks.clone(), view, plots };
+        let curves = CurveExport { tracks: runs.tracks.to_vec(), view, plots };
         Self { view: ViewDrawing::of_moments(subject, track), track: Arc::clone(track), curves }
     }
 
     /// Of recorded runs: the maps of the first that has any, and the curves of all.
     pub fn of_replays(replays: Vec<Replay>) -> Result<Self, FigureError> {
         let nothing = || FigureError::Nothing("the file has no maps: only a run with a teacher records any".to_owned());
-        let mut runs = Runs::default();
         let replays: Vec<Arc<Replay>> = replays.into_iter().map(Arc::new).collect();
-        replays.iter().for_each(|replay| runs.add_replay(Arc::clone(replay)));
-        let track = runs.tracks.iter().find(|track| !track.snapshots.is_empty()).ok_or_else(nothing)?;
+        // Runs of one configuration are the two of a pair.
+        let number = |replay: &Replay| replays.iter().position(|other| other.campaign() == replay.campaign());
+        let of = |(key, replay): (u64, &Arc<Replay>)| {
+            Arc::new(Track::of_replay(key, number(replay).unwrap_or(0) as u64, Arc::clone(replay)))
+        };
+        let tracks: Vec<Arc<Track>> = (0..).zip(&replays).map(of).collect();
+        let track = tracks.iter().find(|track| !track.snapshots.is_empty()).ok_or_else(nothing)?;
         let replay = replays.iter().find(|replay| replay.id == track.id).ok_or_else(nothing)?;
         let imitation = RunConfig::parse(&replay.config).unwrap_or_default().imitation;
         let choice = MaskChoice {
@@ -51,10 +54,10 @@ impl Movie {
             convention: replay.mask.convention,
         };
         let subject = Subject::of_replay(replay, choice, imitation.tap, imitation.lambda.nominal());
-        Ok(Self::of(&runs, track, subject))
+        Ok(Self::of(CurveSet { tracks: &tracks, view: &CurveView::default() }, track, subject))
     }
 
-    pub(super) fn stem(&self) -> String {
+    pub fn stem(&self) -> String {
         format!("{}-movie", self.view.stem())
     }
 
