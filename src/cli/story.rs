@@ -16,9 +16,9 @@ use crate::inspect::CompareParts;
 use crate::story::{Step, StoryRun};
 use crate::train::comparison::{Comparison, RunResult};
 use crate::train::event::{Arm, RunEvent, RunId};
-use crate::train::folder::{MAX_KEPT_BYTES, RunFolder};
+use crate::train::folder::RunFolder;
 use crate::train::history::{Track, verdict};
-use crate::train::record::RunHistory;
+use crate::train::record::{MAX_KEPT_BYTES, RunHistory};
 use crate::yolo::checkpoint::{self, Checkpoint};
 
 /// Draw the story of the method on one image, a figure for each step

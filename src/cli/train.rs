@@ -15,7 +15,7 @@ use crate::train::campaign;
 use crate::train::comparison::{Comparison, RunResult};
 use crate::train::config::{Campaign, RunConfig};
 use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord};
-use crate::train::folder::MAX_KEPT_BYTES;
+use crate::train::record::MAX_KEPT_BYTES;
 
 /// Distil a student from a teacher, or train it alone, in a short run
 #[derive(Debug, Args)]

@@ -1,6 +1,5 @@
 //! What a worker draws, whole: the view, the story, curves, a survey or a movie, each as plain records.
 
-use crate::app::view::ChannelView;
 use crate::figure::curves::{CurveExport, story_panels};
 use crate::figure::inspection::{DifferenceView, InspectionView, View};
 use crate::figure::run_movie::Movie;
@@ -9,6 +8,7 @@ use crate::figure::survey::SurveyExport;
 use crate::figure::{Draw, Figure, FigureError, FigureSpec, Focus, Frames, Lead, Look, StoryRequest, render_as, story};
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
+use crate::inspect::ChannelView;
 use crate::inspect::{Comparison, DetectionView, Inspection, Scene, Tap};
 use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::event::Snapshot;

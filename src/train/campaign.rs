@@ -12,7 +12,7 @@ use super::record::start_of;
 use super::run::run as run_one;
 use super::{TrainError, fingerprint};
 use crate::files::{self, atomic};
-use crate::train::folder::MAX_KEPT_BYTES;
+use crate::train::record::MAX_KEPT_BYTES;
 
 /// Runs everything that a campaign asks for. A run that fails ends it; what was finished stays.
 pub fn run(campaign: &Campaign, control: &RunControl, emit: &mut dyn FnMut(RunId, RunEvent)) -> Result<(), TrainError> {

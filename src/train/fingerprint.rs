@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::TrainError;
 use super::config::RunConfig;
-use super::folder::{MAX_KEPT_BYTES, RunFolder};
+use super::folder::RunFolder;
 use super::learner::Learner;
+use super::record::MAX_KEPT_BYTES;
 use crate::dataset::Samples;
 use crate::files::{self, atomic};
 

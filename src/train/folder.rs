@@ -2,11 +2,9 @@
 
 use super::TrainError;
 use super::config::RunConfig;
+use super::record::MAX_KEPT_BYTES;
 use crate::files;
 use std::path::{Path, PathBuf};
-
-/// What a run or a search keeps in its folder, tables and tensors apart: a page or a few.
-pub const MAX_KEPT_BYTES: u64 = 16 << 20;
 
 /// Files of a run's folder.
 #[derive(Clone, Debug)]

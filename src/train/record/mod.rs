@@ -25,11 +25,13 @@ use super::replay::{self, Recording, ReplayError};
 use crate::files::atomic::{self, WriteError};
 use crate::files::tensorboard::{Content, EventFile};
 use crate::files::{self, ReadError};
-use crate::train::folder::MAX_KEPT_BYTES;
 use table::Table;
 use warnings::Warnings;
 
 pub use history::RunHistory;
+
+/// What a run or a search keeps in its folder, tables and tensors apart: a page or a few.
+pub const MAX_KEPT_BYTES: u64 = 16 << 20;
 
 /// One row an epoch, under YOLOv5's names.
 pub const RESULTS: &str = "results.csv";

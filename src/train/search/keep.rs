@@ -10,7 +10,7 @@ use super::ladder::{Cost, Ladder, SEEDS, Terms};
 use crate::files::{self, atomic};
 use crate::train::TrainError;
 use crate::train::config::{Length, RunConfig};
-use crate::train::folder::MAX_KEPT_BYTES;
+use crate::train::record::MAX_KEPT_BYTES;
 
 /// Candidates that train together, each for the whole of its short schedule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,7 +46,7 @@ use super::{TrainError, fingerprint, plan};
 use crate::dataset::{DataYaml, Split};
 use crate::files;
 use crate::imitation::choice::ModelFacts;
-use crate::train::folder::MAX_KEPT_BYTES;
+use crate::train::record::MAX_KEPT_BYTES;
 use crate::yolo::checkpoint;
 
 /// A search before its first run, from what a run would be otherwise; contradictions are found here.

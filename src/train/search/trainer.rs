@@ -13,7 +13,8 @@ use crate::imitation::loss::{Loss, Reads};
 use crate::train::comparison::RunResult;
 use crate::train::config::{Campaign, Length, RunConfig};
 use crate::train::event::{RunControl, RunEvent};
-use crate::train::folder::{MAX_KEPT_BYTES, RunFolder};
+use crate::train::folder::RunFolder;
+use crate::train::record::MAX_KEPT_BYTES;
 use crate::train::{TrainError, campaign};
 
 /// Steps of a run that is measured; the first is slower and does not count.
