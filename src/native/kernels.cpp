@@ -83,8 +83,11 @@ char *ds_sgd(List parameters, List gradients, List velocities, size_t n, double 
              bool first) {
   return guarded([&] {
     const auto p = tensors(parameters, n);
-    at::_fused_sgd_(p, ordered_as(p, tensors(gradients, n)), tensors(velocities, n), decay, momentum, lr,
-                    /*dampening=*/0.0, /*nesterov=*/true, /*maximize=*/false, first);
+    // Without momentum there is no velocity, and the kernel refuses to be given one.
+    const bool moves_on = momentum != 0.0;
+    const auto v = moves_on ? tensors(velocities, n) : std::vector<at::Tensor>();
+    at::_fused_sgd_(p, ordered_as(p, tensors(gradients, n)), v, decay, momentum, lr,
+                    /*dampening=*/0.0, /*nesterov=*/moves_on, /*maximize=*/false, first);
   });
 }
 

@@ -122,7 +122,8 @@ pub struct StepSize {
     pub update: u64,
 }
 
-/// SGD with Nesterov's momentum, as PyTorch steps: the velocity begins as the first gradient.
+/// SGD with Nesterov's momentum, as PyTorch steps: the velocity begins as the first gradient; without momentum it stays as it
+/// is.
 pub fn sgd(moved: &Moved<'_>, size: StepSize) -> Result<(), TchError> {
     ffi::sgd(moved, size)
 }
