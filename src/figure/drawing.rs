@@ -15,7 +15,6 @@ use crate::train::event::Snapshot;
 use crate::train::history::Track;
 use crate::train::replay::Replay;
 use crate::yolo::anchors::AnchorScale;
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -131,6 +131,7 @@ mod tests {
 
     #[test]
     fn half_the_cells_is_a_side_of_seven_tenths() {
+        use crate::train::error::half_size;
         assert_eq!([640, 320, 64, 32].map(half_size), [448, 224, 32, 32]);
     }
 }

@@ -51,7 +51,8 @@ fn every_loss_and_tap_trains_in_bfloat16_as_in_float32() {
             let length = Length::Steps(200);
             let config = RunConfig { imitation: imitation.clone(), amp, length, nominal_batch: 0, ..place.config() };
             let mut learner = learner(&config, true);
-            learner.start(&mut |_| std::ops::ControlFlow::Continue(())).expect("a start");
+            let started = learner.start(&mut |_| std::ops::ControlFlow::Continue(()));
+            assert!(started.expect("a start").is_continue());
             let batch = first_batch(&learner);
             (learner.plan.precision, steps(&mut learner, &batch, 10))
         };

@@ -172,7 +172,8 @@ mod tests {
         let (classes, gains) = (SharedClasses::of(&names, &names), LossGains::default());
         let anchors = AnchorScale { stride: 8, anchors: vec![[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]] };
         let sure = teacher.select(4, 4).sigmoid();
-        let of = |boxes: fn(&ScalePair<'_>, &Tensor) -> Result<(Tensor, Tensor), TchError>| {
+        type Boxes = fn(&ScalePair<'_>, &Tensor) -> Result<(Tensor, Tensor), TchError>;
+        let of = |boxes: Boxes| {
             let student = values.detach().copy().set_requires_grad(true);
             let (anchors, classes, gains) = (&anchors, &classes, &gains);
             let pair = ScalePair { student: &student, teacher: &teacher, anchors, classes, gains, balance: 1.0 };

@@ -240,7 +240,7 @@ fn per_step(schedule: &Schedule, steps: u64, lambda: f64) -> Vec<f64> {
 fn sha256(path: &Path) -> Result<String, TrainError> {
     let failed = |cause| TrainError::from(CheckpointError::Read { path: path.to_owned(), cause });
     let mut digest = Sha256::new();
-    io::copy(&mut fs::File::open(path).map_err(failed)?, &mut digest).map_err(failed)?;
+    io::copy(&mut files::open(path, u64::MAX)?, &mut digest).map_err(failed)?;
     Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
