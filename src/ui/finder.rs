@@ -116,7 +116,7 @@ fn search(state: &State, query: &str) -> Vec<Command> {
             let english = of(within(Language::English, || command.label()));
             let distance = [of(command.label()), english].into_iter().flatten().min()?;
             // Of equals the shorter one says more plainly what it is about.
-            let length = command.label().split_whitespace().count();
+            let length = if query.trim().is_empty() { 0 } else { command.label().split_whitespace().count() };
             Some((command.disabled(state).is_some(), distance, command.takes_away(), length, place, command))
         })
         .collect();
@@ -182,6 +182,7 @@ mod tests {
         let state = State::default();
         let first = |query: &str| search(&state, query).first().map(Command::label).unwrap_or_default();
         assert_eq!(first("mask"), "Layer: Mask");
+        assert_eq!(first(" "), "Open image…", "nothing is typed yet: the order of the menus");
         assert_eq!(first("global"), "Level rule: global");
         assert_eq!(first("dark"), "Dark theme");
         // A word of the field finds what it is called here, and nothing is closed by it.
