@@ -4,21 +4,19 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use distillscope::draws::Draws;
+use distillscope::rng::Rng;
 use distillscope::train::evaluate::average_precision::{Scored, figures_by_class};
 use distillscope::yolo::detection::{NmsOptions, non_max_suppression};
 
 /// Rows of a 640 px input with three scales, boxes of 10 to 110 px. `chance`: that one has an object.
 fn predictions(classes: usize, chance: f64) -> Vec<f32> {
-    let mut draws = Draws::of(&[5]);
+    let mut rng = Rng::of(&[5]);
     let mut rows = Vec::new();
     for _ in 0..25_200 {
-        let objectness = if draws.chance(chance) { draws.uniform(0.01, 1.0) } else { 0.0001 };
-        rows.extend(
-            [(0.0, 640.0), (0.0, 640.0), (10.0, 110.0), (10.0, 110.0)].map(|(a, b)| draws.uniform(a, b) as f32),
-        );
+        let objectness = if rng.chance(chance) { rng.uniform(0.01, 1.0) } else { 0.0001 };
+        rows.extend([(0.0, 640.0), (0.0, 640.0), (10.0, 110.0), (10.0, 110.0)].map(|(a, b)| rng.uniform(a, b) as f32));
         rows.push(objectness as f32);
-        rows.extend((0..classes).map(|_| draws.uniform(0.1, 1.0) as f32));
+        rows.extend((0..classes).map(|_| rng.uniform(0.1, 1.0) as f32));
     }
     rows
 }
@@ -42,12 +40,12 @@ fn evaluation(criterion: &mut Criterion) {
         bench.iter(|| non_max_suppression(black_box(&rows), 80, &options));
     });
 
-    let mut draws = Draws::of(&[6]);
+    let mut rng = Rng::of(&[6]);
     let detections: Vec<Scored> = (0..300_000)
         .map(|_| {
-            let reach = draws.below(11);
+            let reach = rng.below(11);
             let found = std::array::from_fn(|threshold| threshold < reach);
-            Scored { class: draws.below(80), score: draws.unit() as f32, found }
+            Scored { class: rng.below(80), score: rng.unit() as f32, found }
         })
         .collect();
     criterion.bench_function("average precision, 300000 detections, 80 classes", |bench| {

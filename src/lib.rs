@@ -15,7 +15,7 @@
 //! - [`grid`]: one scalar map, what a heatmap shows.
 //! - [`axis`]: linear and logarithmic axes and their ticks.
 //! - [`colormap`]: the colours of maps.
-//! - [`draws`]: random numbers that follow from (seed, epoch, index).
+//! - [`rng`]: random numbers that follow from (seed, epoch, index).
 //! - [`language`]: sentences in English and Chinese.
 //! - [`glossary`]: the terms of the field, explained.
 //! - [`story`]: the method told in steps, for talks and figures.
@@ -67,7 +67,6 @@ pub mod cli;
 pub mod colormap;
 pub mod dataset;
 pub mod device;
-pub mod draws;
 pub mod figure;
 pub mod files;
 pub mod format;
@@ -80,6 +79,7 @@ pub mod language;
 pub mod native;
 pub mod palette;
 pub mod preflight;
+pub mod rng;
 pub mod sample;
 pub mod shell;
 pub mod story;

@@ -13,7 +13,7 @@ const LAYERS: &[&str] = &[
     "grid",
     "axis",
     "colormap",
-    "draws",
+    "rng",
     "language",
     "glossary",
     "story",
@@ -58,7 +58,7 @@ const LAYERS: &[&str] = &[
     "app::command::shortcut",
     "app::command::talk_keys",
     "app::command::tour_keys",
-    "app::command::standing",
+    "app::command::availability",
     "app::command::catalogue",
     "app::update",
     "app",
@@ -74,7 +74,7 @@ const NEVER: &[(&str, &[&str])] = &[
     ("grid", &["tch", "egui", "eframe", "image"]),
     ("axis", &["tch", "egui", "eframe", "image"]),
     ("colormap", &["tch", "egui", "eframe", "image"]),
-    ("draws", &["tch", "egui", "eframe", "image"]),
+    ("rng", &["tch", "egui", "eframe", "image"]),
     ("language", &["tch", "egui", "eframe", "image"]),
     ("glossary", &["tch", "egui", "eframe", "image"]),
     ("story", &["tch", "egui", "eframe", "image"]),
@@ -372,7 +372,7 @@ fn the_checks_see_what_they_look_for() {
     assert_eq!(found["train::run"], BTreeSet::from(["train::event".to_owned(), "ui".to_owned()]));
     assert!(found["train::event"].is_empty());
     assert!(layer("train::run") < layer("ui") && layer("app::command") < layer("app::state"));
-    assert!(layer("app::command::standing") > layer("app::state") && layer("nowhere").is_none());
+    assert!(layer("app::command::availability") > layer("app::state") && layer("nowhere").is_none());
     assert_eq!(reached("train", &found), BTreeSet::from(["train::run", "train::event", "ui"]));
     assert!(names_crate("use tch::Tensor;", "tch") && !names_crate("let x = my_tch::y;", "tch"));
     assert!(!names_crate("use pitch::Tensor; let s = \"tch\";", "tch"));

@@ -7,7 +7,7 @@ use crate::train::replay;
 
 /// What a file dialog is to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum PickTarget {
     Image,
     Labels,
     Data,
@@ -20,7 +20,7 @@ pub enum Wanted {
     FigureFolder,
 }
 
-impl Wanted {
+impl PickTarget {
     /// In a sentence.
     pub fn what(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! What the window asks of the file system and of dialogs, and what comes back.
 
-use crate::app::dialog::{PathKind, Wanted};
+use crate::app::dialog::{PathKind, PickTarget};
 use crate::app::session::Session;
 use crate::figure::curves::CurveExport;
 use crate::figure::survey::SurveyExport;
@@ -9,8 +9,8 @@ use crate::train::hyp::{HypFile, Hyperparameters};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Errand {
-    Pick(Wanted),
+pub enum IoRequest {
+    Pick(PickTarget),
     /// Looks at what was dropped, `onto` a model's card or anywhere.
     Look {
         paths: Vec<PathBuf>,
@@ -40,14 +40,14 @@ pub enum Errand {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    Picked(Wanted, PathBuf),
+pub enum IoResponse {
+    Picked(PickTarget, PathBuf),
     Looked { found: Vec<(PathBuf, PathKind)>, onto: Option<Role> },
     FreeFolder(PathBuf),
     SearchFolder(PathBuf),
     FigureFolder(PathBuf),
     Hyp { path: PathBuf, file: Box<HypFile> },
-    Session { session: Box<Session>, missing: Vec<(Wanted, PathBuf)> },
+    Session { session: Box<Session>, missing: Vec<(PickTarget, PathBuf)> },
     Saved(PathBuf),
     Failed { what: String, message: String },
 }

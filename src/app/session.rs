@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::dialog::{RunFile, Wanted};
+use crate::app::dialog::{PickTarget, RunFile};
 use crate::app::state::{ModelSlot, State};
 use crate::app::view::ViewSettings;
 use crate::figure::curves::CurveView;
@@ -168,25 +168,25 @@ impl Session {
     }
 
     /// Every file or folder that it names, and as what.
-    fn files(&self) -> impl Iterator<Item = (Wanted, &PathBuf)> {
+    fn files(&self) -> impl Iterator<Item = (PickTarget, &PathBuf)> {
         let data = match &self.data {
-            Some(path) if path.extension().is_none() => Wanted::Folder,
-            _ => Wanted::Data,
+            Some(path) if path.extension().is_none() => PickTarget::Folder,
+            _ => PickTarget::Data,
         };
         let one = [
             self.data.as_ref().map(|path| (data, path)),
-            self.image.as_ref().map(|path| (Wanted::Image, path)),
-            self.labels.as_ref().map(|path| (Wanted::Labels, path)),
-            self.teacher.as_ref().map(|path| (Wanted::Model(Role::Teacher), path)),
-            self.student.as_ref().map(|path| (Wanted::Model(Role::Student), path)),
-            self.adapter.as_ref().map(|path| (Wanted::Adapter, path)),
+            self.image.as_ref().map(|path| (PickTarget::Image, path)),
+            self.labels.as_ref().map(|path| (PickTarget::Labels, path)),
+            self.teacher.as_ref().map(|path| (PickTarget::Model(Role::Teacher), path)),
+            self.student.as_ref().map(|path| (PickTarget::Model(Role::Student), path)),
+            self.adapter.as_ref().map(|path| (PickTarget::Adapter, path)),
         ];
-        let runs = self.runs.iter().map(|path| (Wanted::ForRun(RunFile::Earlier), path));
+        let runs = self.runs.iter().map(|path| (PickTarget::ForRun(RunFile::Earlier), path));
         one.into_iter().flatten().chain(runs)
     }
 
     /// What of it is not where it was. It asks the disk.
-    pub fn missing(&self) -> Vec<(Wanted, PathBuf)> {
+    pub fn missing(&self) -> Vec<(PickTarget, PathBuf)> {
         self.files().filter(|(_, path)| !path.exists()).map(|(wanted, path)| (wanted, path.clone())).collect()
     }
 }

@@ -7,7 +7,7 @@ use egui::ThemePreference;
 
 use crate::app::before_after::BeforeAfterState;
 use crate::app::dataset::Dataset;
-use crate::app::dialog::Wanted;
+use crate::app::dialog::PickTarget;
 use crate::app::figure::FigureState;
 use crate::app::frames::FrameTimes;
 use crate::app::measures::Measures;
@@ -248,7 +248,7 @@ pub struct State {
     /// Weights of which only a person can say whose they are.
     pub undecided: Vec<PathBuf>,
     /// Files of the session that are not where they were.
-    pub missing: Vec<(Wanted, PathBuf)>,
+    pub missing: Vec<(PickTarget, PathBuf)>,
     /// Grows when the search field is to take the keyboard.
     pub search_requests: u64,
 

@@ -36,11 +36,11 @@ use crate::train::TrainError;
 use crate::train::config::{AdapterStart, Amp, ImitationConfig, Length, RunConfig, SnapshotConfig};
 use crate::train::evaluate::{EvaluateOptions, evaluate};
 use crate::train::event::StepRecord;
-use crate::train::learner::{Learner, MEASURE_EVERY};
 use crate::train::optimizer::Rates;
 use crate::train::phases::Phase;
 use crate::train::plan::{RunPlan, precision_on};
 use crate::train::snapshot::{SnapshotInput, scene_of};
+use crate::train::trainer::{MEASURE_EVERY, Trainer};
 use crate::yolo::checkpoint;
 use crate::yolo::decode::rows_above;
 use crate::yolo::detection::{NmsOptions, non_max_suppression};
@@ -179,8 +179,8 @@ pub fn run(
 ) -> Result<Report, BenchError> {
     let begin = Instant::now();
     let load = machine::load();
-    let learner = learner(setup, true, Amp::Off, progress)?;
-    let plan = &learner.plan;
+    let trainer = trainer(setup, true, Amp::Off, progress)?;
+    let plan = &trainer.plan;
     let device = plan.device;
     let machine = Machine::of(device, &plan.status, load);
     let warnings = plan.warnings.iter().cloned().chain(machine.warning()).collect();
@@ -191,7 +191,7 @@ pub fn run(
     tasks.extend(reduced.iter().flat_map(|(_, tasks)| *tasks));
     let mut clock = Clock::start(device, Duration::from_secs_f64(setup.seconds), &tasks, progress);
     let mut phases = Vec::new();
-    let complete = match measure(&setup, learner, &reduced, &mut clock, &mut phases) {
+    let complete = match measure(&setup, trainer, &reduced, &mut clock, &mut phases) {
         Ok(()) => true,
         Err(BenchError::Stopped) if !clock.measurements.is_empty() => false,
         Err(error) => return Err(error),
@@ -219,12 +219,12 @@ pub fn run(
 }
 
 /// Both models ready to train, or the student alone.
-fn learner(
+fn trainer(
     setup: &Setup,
     with_teacher: bool,
     amp: Amp,
     progress: &mut dyn FnMut(&str, Option<Duration>) -> ControlFlow<()>,
-) -> Result<Learner, BenchError> {
+) -> Result<Trainer, BenchError> {
     let config = RunConfig {
         data: setup.data.clone(),
         teacher: Some(setup.teacher.clone()),
@@ -247,9 +247,9 @@ fn learner(
         ..RunConfig::default()
     };
     let plan = RunPlan::make(&config, with_teacher, &mut |what, _| progress(what, None))?.ok_or(BenchError::Stopped)?;
-    let mut learner = Learner::new(plan)?;
-    match learner.start(&mut |_| ControlFlow::Continue(()))? {
-        ControlFlow::Continue(()) => Ok(learner),
+    let mut trainer = Trainer::new(plan)?;
+    match trainer.start(&mut |_| ControlFlow::Continue(()))? {
+        ControlFlow::Continue(()) => Ok(trainer),
         ControlFlow::Break(()) => Err(BenchError::Stopped),
     }
 }
@@ -257,40 +257,40 @@ fn learner(
 /// Every task in turn; what one of them needs is gone before the next one's memory is taken.
 fn measure(
     setup: &Setup,
-    mut learner: Learner,
+    mut trainer: Trainer,
     reduced: &[(Precision, [Task; 2])],
     clock: &mut Clock<'_>,
     phases: &mut Vec<StepPhases>,
 ) -> Result<(), BenchError> {
-    let samples = [&learner.plan.val, &learner.plan.train].into_iter().find(|samples| !samples.samples.is_empty());
+    let samples = [&trainer.plan.val, &trainer.plan.train].into_iter().find(|samples| !samples.samples.is_empty());
     let samples = samples.ok_or_else(|| BenchError::NoImages(setup.data.clone()))?;
     let samples = Samples {
         samples: samples.samples.iter().take(VAL_IMAGES).cloned().collect(),
         names: samples.names.clone(),
         ..Samples::default()
     };
-    masks(&learner, clock)?;
-    decoding(&samples, learner.plan.input, clock)?;
-    let batches = training_batches(&learner, clock)?;
-    models(setup, &learner, &samples, clock)?;
+    masks(&trainer, clock)?;
+    decoding(&samples, trainer.plan.input, clock)?;
+    let batches = training_batches(&trainer, clock)?;
+    models(setup, &trainer, &samples, clock)?;
 
-    let size = learner.plan.config.imgsz;
+    let size = trainer.plan.config.imgsz;
     let options = EvaluateOptions { imgsz: size, batch: 2 * setup.batch, losses: None };
     clock.measure(VAL, || {
         let progress = &mut |_: usize, _: usize| ControlFlow::Continue(());
-        let found = evaluate(&learner.average.network, &samples, &options, progress).map_err(TrainError::from)?;
+        let found = evaluate(&trainer.average.network, &samples, &options, progress).map_err(TrainError::from)?;
         Ok(found.map_or(0, |evaluation| evaluation.images))
     })?;
-    snapshots(&learner, &samples.samples[0].image, clock)?;
+    snapshots(&trainer, &samples.samples[0].image, clock)?;
 
-    steps(STEP_IMITATION, &mut learner, &batches, clock, phases)?;
-    drop(learner);
+    steps(STEP_IMITATION, &mut trainer, &batches, clock, phases)?;
+    drop(trainer);
     let quiet = &mut |_: &str, _: Option<Duration>| ControlFlow::Continue(());
-    steps(STEP, &mut self::learner(setup, false, Amp::Off, quiet)?, &batches, clock, phases)?;
+    steps(STEP, &mut self::trainer(setup, false, Amp::Off, quiet)?, &batches, clock, phases)?;
     for (precision, tasks) in reduced {
         let amp = if *precision == Precision::Float16 { Amp::Fp16 } else { Amp::Bf16 };
         for (task, with_teacher) in tasks.iter().zip([true, false]) {
-            steps(*task, &mut self::learner(setup, with_teacher, amp, quiet)?, &batches, clock, phases)?;
+            steps(*task, &mut self::trainer(setup, with_teacher, amp, quiet)?, &batches, clock, phases)?;
         }
     }
     Ok(())
@@ -315,8 +315,8 @@ pub fn boxes(input: Size) -> Vec<BoundingBox> {
         .collect()
 }
 
-fn masks(learner: &Learner, clock: &mut Clock<'_>) -> Result<(), BenchError> {
-    let (anchors, input) = (learner.student().scales(), learner.plan.input);
+fn masks(trainer: &Trainer, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let (anchors, input) = (trainer.student().scales(), trainer.plan.input);
     let boxes = boxes(input);
     let field = || IouField::compute(black_box(anchors), input, black_box(&boxes), IouConvention::default());
     clock.measure(IOU_MAPS, || {
@@ -342,10 +342,10 @@ fn decoding(samples: &Samples, input: Size, clock: &mut Clock<'_>) -> Result<(),
 }
 
 /// Gives back some of the batches.
-fn training_batches(learner: &Learner, clock: &mut Clock<'_>) -> Result<Vec<TrainBatch>, BenchError> {
-    let config = &learner.plan.config;
+fn training_batches(trainer: &Trainer, clock: &mut Clock<'_>) -> Result<Vec<TrainBatch>, BenchError> {
+    let config = &trainer.plan.config;
     // Without a cache, as in a run's first epoch.
-    let mut batches = learner.batches(config.batch, 0, 0, 0)?;
+    let mut batches = trainer.batches(config.batch, 0, 0, 0)?;
     let mut kept = Vec::new();
     clock.measure(LOADER, || {
         let mut images = 0;
@@ -363,8 +363,8 @@ fn training_batches(learner: &Learner, clock: &mut Clock<'_>) -> Result<Vec<Trai
 }
 
 /// What the window does with two models.
-fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock<'_>) -> Result<(), BenchError> {
-    let device = learner.plan.device;
+fn models(setup: &Setup, trainer: &Trainer, samples: &Samples, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let device = trainer.plan.device;
     let load = |path: &Path| -> Result<Network, BenchError> {
         let checkpoint = checkpoint::open(path).map_err(TrainError::from)?;
         let (network, _) = Network::load(&checkpoint, device).map_err(TrainError::from)?;
@@ -376,7 +376,7 @@ fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock
     let mut scene = || {
         let image = images.next().cloned().unwrap_or_default();
         let (labels, names) = (LabelSource::Beside, samples.names.clone());
-        Scene::load(&SceneRequest { image, labels, names, input: learner.plan.input })
+        Scene::load(&SceneRequest { image, labels, names, input: trainer.plan.input })
     };
     let input = inspect::input_tensor(&scene()?.input, device)?;
     for (task, model) in [(TEACHER, &teacher), (STUDENT, &student)] {
@@ -406,12 +406,12 @@ fn models(setup: &Setup, learner: &Learner, samples: &Samples, clock: &mut Clock
     })
 }
 
-fn snapshots(learner: &Learner, image: &Path, clock: &mut Clock<'_>) -> Result<(), BenchError> {
-    let Some(distiller) = learner.distiller() else { return Ok(()) };
+fn snapshots(trainer: &Trainer, image: &Path, clock: &mut Clock<'_>) -> Result<(), BenchError> {
+    let Some(distiller) = trainer.distiller() else { return Ok(()) };
     let config = SnapshotConfig { image: image.to_path_buf(), every: 1 };
-    let input = SnapshotInput::of(&scene_of(&config, &learner.plan)?, &config, &learner.plan, distiller)?;
+    let input = SnapshotInput::of(&scene_of(&config, &trainer.plan)?, &config, &trainer.plan, distiller)?;
     clock.measure(SNAPSHOT, || {
-        black_box(input.moment(learner.student(), distiller, 0)?);
+        black_box(input.moment(trainer.student(), distiller, 0)?);
         Ok(1)
     })
 }
@@ -420,37 +420,37 @@ fn snapshots(learner: &Learner, image: &Path, clock: &mut Clock<'_>) -> Result<(
 /// with another backward pass are left out.
 fn steps(
     task: Task,
-    learner: &mut Learner,
+    trainer: &mut Trainer,
     batches: &[TrainBatch],
     clock: &mut Clock<'_>,
     phases: &mut Vec<StepPhases>,
 ) -> Result<(), BenchError> {
-    let still = Rates { bias: 0.0, weight: 0.0, norm: 0.0, adapter: 0.0, momentum: learner.plan.config.hyp.momentum };
+    let still = Rates { bias: 0.0, weight: 0.0, norm: 0.0, adapter: 0.0, momentum: trainer.plan.config.hyp.momentum };
     let ordinary = (0_u64..).filter(|step| *step == 0 || !step.is_multiple_of(MEASURE_EVERY));
     let mut turns = ordinary.zip(batches.iter().cycle());
     let mut laps = Vec::new();
     let mut usual_reads = 0;
-    let mut once = |learner: &mut Learner| {
+    let mut once = |trainer: &mut Trainer| {
         let Some((step, batch)) = turns.next() else { return Ok(0) };
-        usual_reads = step_reads(learner, batch, &still, step)?;
-        laps.push(learner.phases.taken());
+        usual_reads = step_reads(trainer, batch, &still, step)?;
+        laps.push(trainer.phases.taken());
         Ok(batch.images.len())
     };
-    let on_gpu = learner.plan.device.is_cuda();
+    let on_gpu = trainer.plan.device.is_cuda();
     if !on_gpu {
-        learner.phases.turn_on();
+        trainer.phases.turn_on();
     }
-    clock.measure(task, || once(learner))?;
+    clock.measure(task, || once(trainer))?;
     if on_gpu {
-        learner.phases.turn_on();
+        trainer.phases.turn_on();
         for _ in 0..PHASE_STEPS {
-            once(learner)?;
+            once(trainer)?;
         }
         laps.drain(..laps.len() - PHASE_STEPS);
     }
-    let imitation = learner.distiller().is_some();
+    let imitation = trainer.distiller().is_some();
     let reads_measuring = match batches.first().filter(|_| imitation) {
-        Some(batch) => Some(step_reads(learner, batch, &still, MEASURE_EVERY)?),
+        Some(batch) => Some(step_reads(trainer, batch, &still, MEASURE_EVERY)?),
         None => None,
     };
     let median = |phase: Phase| {
@@ -459,7 +459,7 @@ fn steps(
         1e3 * times.get(times.len() / 2).copied().unwrap_or(0.0)
     };
     phases.push(StepPhases {
-        precision: learner.plan.precision.name(),
+        precision: trainer.plan.precision.name(),
         imitation,
         reads: usual_reads,
         reads_measuring,
@@ -469,9 +469,9 @@ fn steps(
 }
 
 /// A step, and how often it read from its device.
-fn step_reads(learner: &mut Learner, batch: &TrainBatch, rates: &Rates, step: u64) -> Result<u64, BenchError> {
+fn step_reads(trainer: &mut Trainer, batch: &TrainBatch, rates: &Rates, step: u64) -> Result<u64, BenchError> {
     let before = native::reads();
-    learner.learn(batch, rates, &mut StepRecord { step, ..StepRecord::default() })?;
+    trainer.learn(batch, rates, &mut StepRecord { step, ..StepRecord::default() })?;
     Ok(native::reads() - before)
 }
 

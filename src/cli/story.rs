@@ -86,7 +86,7 @@ pub(super) fn run(args: &StoryArgs) -> anyhow::Result<()> {
         detections: before.zip(after).map(Into::into),
     });
     args.figure.write(&args.out, &story::figures(&view, &args.figure.choice().look)?)?;
-    let left_out: Vec<Step> = Step::ALL.into_iter().filter(|step| !story::is_told(&view, *step)).collect();
+    let left_out: Vec<Step> = Step::ALL.into_iter().filter(|step| !story::is_shown(&view, *step)).collect();
     for step in &left_out {
         let without_models = args.teacher.is_none() || args.student.is_none();
         let why = match step {

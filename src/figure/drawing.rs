@@ -231,7 +231,7 @@ impl StoryDrawing {
             curves: self.track.clone().map(story_panels).unwrap_or_default(),
             detections: self.detections.as_ref().map(|found| found.each_ref().map(|found| found.to_vec())),
         });
-        let told = Step::ALL.into_iter().filter(|step| wanted(*step) && story::is_told(&view, *step));
+        let told = Step::ALL.into_iter().filter(|step| wanted(*step) && story::is_shown(&view, *step));
         told.map(|step| Ok((story::file_stem(step), story::figure(&view, step, look)?))).collect()
     }
 }

@@ -45,7 +45,7 @@ pub struct TruthView {
 /// The figures with their names, `01-image` to `15-before-after`; steps that cannot be told are left out, and
 /// [`StoryNumbers::missing`] says why.
 pub fn figures(view: &StoryView<'_>, look: &Look) -> Result<Vec<(String, Figure)>, FigureError> {
-    let numbers = Step::ALL.into_iter().filter(|step| is_told(view, *step));
+    let numbers = Step::ALL.into_iter().filter(|step| is_shown(view, *step));
     numbers.map(|step| Ok((file_stem(step), figure(view, step, look)?))).collect()
 }
 
@@ -55,11 +55,11 @@ pub fn file_stem(step: Step) -> String {
 }
 
 /// Whether a step has a figure: detections tell the last one where no evaluation does.
-pub fn is_told(view: &StoryView<'_>, step: Step) -> bool {
+pub fn is_shown(view: &StoryView<'_>, step: Step) -> bool {
     view.numbers.missing(step).is_none() || (step == Step::BeforeAfter && view.detections.is_some())
 }
 
-/// The figure of one step; [`is_told`] says whether it has one.
+/// The figure of one step; [`is_shown`] says whether it has one.
 pub fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, FigureError> {
     let lead = Lead {
         sentence: step.sentence().to_owned(),

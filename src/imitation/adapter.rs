@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use tch::{Device, Kind, TchError, Tensor};
 use thiserror::Error;
 
-use crate::draws::Draws;
+use crate::rng::Rng;
 
 /// Ridges tried, in half decades: shares of the largest squared singular value of the centred student features.
 const RIDGES: RangeInclusive<i32> = -18..=2;
@@ -91,9 +91,9 @@ pub struct Adapter {
 impl Adapter {
     /// Uniform in ±1/√fan-in, as convolutions start in YOLOv5.
     pub fn random(student: i64, teacher: i64, kernel: i64, seed: u64, device: Device) -> Result<Self, TchError> {
-        let mut draws = Draws::of(&[seed, 0xADA9, student as u64, teacher as u64]);
+        let mut rng = Rng::of(&[seed, 0xADA9, student as u64, teacher as u64]);
         let bound = ((student * kernel * kernel) as f64).sqrt().recip();
-        let mut values = |n: i64| (0..n).map(|_| draws.uniform(-bound, bound) as f32).collect::<Vec<f32>>();
+        let mut values = |n: i64| (0..n).map(|_| rng.uniform(-bound, bound) as f32).collect::<Vec<f32>>();
         let weight = Tensor::f_from_slice(&values(teacher * student * kernel * kernel))?;
         let weight = weight.f_view([teacher, student, kernel, kernel])?;
         Self::trainable(weight, Tensor::f_from_slice(&values(teacher))?, device)

@@ -109,7 +109,7 @@ impl Probe {
         let Some(index) = self.scales.iter().position(|scale| scale.stride == stride) else {
             return Ok(None);
         };
-        Ok(tapped(&self.forward, tap, index)?)
+        Ok(tap_features(&self.forward, tap, index)?)
     }
 
     /// `[1, A, H, W, 5 + nc]`
@@ -133,7 +133,7 @@ impl Probe {
 
 /// The features `[B, C, H, W]` of the `index`-th scale at a tap; `None` where the model does not give them. A head's
 /// anchors and outputs are its channels.
-pub fn tapped(forward: &Forward, tap: Tap, index: usize) -> Result<Option<Tensor>, TchError> {
+pub fn tap_features(forward: &Forward, tap: Tap, index: usize) -> Result<Option<Tensor>, TchError> {
     let head_as_channels = |head: &Tensor| {
         let (batch, anchors, rows, cols, outputs) = head.size5()?;
         head.f_permute([0, 1, 4, 2, 3])?.f_reshape([batch, anchors * outputs, rows, cols])

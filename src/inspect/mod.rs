@@ -16,7 +16,7 @@ mod story;
 
 pub use crate::imitation::loss::MaskChoice;
 pub use choice::{CompareParts, CompareRequest, ImitationChoice};
-pub use compare::{CompareError, Probe, compare, detections, elements, input_tensor, named, probe, tapped};
+pub use compare::{CompareError, Probe, compare, detections, elements, input_tensor, named, probe, tap_features};
 pub use maps::{MissingMap, SeenDifference, assigned_cells, difference_grid, feature_grid};
 pub use pull::{HeadPull, PullSums, ScalePull};
 pub use records::{

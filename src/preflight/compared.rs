@@ -6,7 +6,7 @@ use crate::imitation::choice::{ModelFacts, heads_differ};
 use crate::imitation::loss::{Loss, Reads};
 use crate::train::config::ImitationConfig;
 use crate::train::distil::Distiller;
-use crate::train::learner::Learner;
+use crate::train::trainer::Trainer;
 use crate::yolo::network::Network;
 
 const HEADS: (&str, &str) = ("heads-agree", "Do the heads of teacher and student mean the same?");
@@ -41,12 +41,12 @@ pub(super) fn refused(loss: Loss, what: String) -> Check {
 }
 
 pub(super) fn check(subject: &dyn Subject, preflight: &mut Preflight) {
-    let learner = subject.learner();
-    let Some(distiller) = learner.distiller() else { return };
+    let trainer = subject.trainer();
+    let Some(distiller) = trainer.distiller() else { return };
     match distiller.loss().reads() {
         Reads::Head => {
             preflight.leave_out(FEATURES.0, "Heads are compared, not features.");
-            preflight.checks.push(heads(learner, distiller));
+            preflight.checks.push(heads(trainer, distiller));
         }
         Reads::Features => {
             preflight.leave_out(HEADS.0, "Features are compared, not heads.");
@@ -56,8 +56,8 @@ pub(super) fn check(subject: &dyn Subject, preflight: &mut Preflight) {
 }
 
 /// Differing anchors, and classes of which none is shared, were refused before.
-fn heads(learner: &Learner, distiller: &Distiller) -> Check {
-    let (teacher, student) = (distiller.teacher().names(), learner.student().names());
+fn heads(trainer: &Trainer, distiller: &Distiller) -> Check {
+    let (teacher, student) = (distiller.teacher().names(), trainer.student().names());
     let missing = |names: &[String], of: &[String]| -> Vec<String> {
         names.iter().filter(|name| !of.contains(name)).cloned().collect()
     };
@@ -80,7 +80,7 @@ fn heads(learner: &Learner, distiller: &Distiller) -> Check {
             unused.join(", ")
         )),
     };
-    lacking(learner, distiller, check)
+    lacking(trainer, distiller, check)
 }
 
 fn features(subject: &dyn Subject, distiller: &Distiller) -> Check {
@@ -96,13 +96,13 @@ fn features(subject: &dyn Subject, distiller: &Distiller) -> Check {
     let scales = distiller.names().len();
     let message =
         format!("{scales} scales are compared, each through an adapter of its channels: {}", through.join(", "));
-    lacking(subject.learner(), distiller, Check::green(FEATURES.0, FEATURES.1, scales as f64, message))
+    lacking(subject.trainer(), distiller, Check::green(FEATURES.0, FEATURES.1, scales as f64, message))
 }
 
 /// Amber where the teacher lacks a scale of the student.
-fn lacking(learner: &Learner, distiller: &Distiller, check: Check) -> Check {
+fn lacking(trainer: &Trainer, distiller: &Distiller, check: Check) -> Check {
     let imitated = distiller.names();
-    let scales = learner.student().scales().iter().map(|scale| scale.name());
+    let scales = trainer.student().scales().iter().map(|scale| scale.name());
     let lacking: Vec<String> = scales.filter(|name| !imitated.contains(name)).collect();
     if lacking.is_empty() {
         return check;

@@ -35,11 +35,11 @@ pub(super) fn check(
 }
 
 fn names(subject: &dyn Subject) -> Check {
-    let learner = subject.learner();
-    let data = &learner.plan.train.names;
-    let student = learner.plan.student.source.as_ref().map(|source| ("student's file", source.model.names.as_slice()));
+    let trainer = subject.trainer();
+    let data = &trainer.plan.train.names;
+    let student = trainer.plan.student.source.as_ref().map(|source| ("student's file", source.model.names.as_slice()));
     // Where heads are compared, what the teacher's classes mean is asked of its head.
-    let teacher = learner.distiller().filter(|distiller| distiller.loss().reads() == Reads::Features);
+    let teacher = trainer.distiller().filter(|distiller| distiller.loss().reads() == Reads::Features);
     let teacher = teacher.map(|distiller| ("teacher", distiller.teacher().names()));
     let others: Vec<(&str, &[String])> = student.into_iter().chain(teacher).collect();
     let agree = match others.iter().map(|(role, _)| *role).collect::<Vec<_>>().join(" and ") {
@@ -76,7 +76,7 @@ fn targets_classes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
     let (labels, targets) = (labels(batch), subject.targets(batch));
     let count = |class: usize| labels.iter().filter(|(_, label)| label.class == class).count();
     let answered = |class: usize| targets.iter().filter(|target| target.class == class).count();
-    let names = &subject.learner().plan.train.names;
+    let names = &subject.trainer().plan.train.names;
     let seen: Vec<usize> = (0..names.len()).filter(|class| count(*class) > 0).collect();
     let wrong = (0..names.len()).find(|class| count(*class) != answered(*class));
     let listed = seen.iter().map(|class| format!("{} {}", count(*class), names[*class])).collect::<Vec<_>>().join(", ");
@@ -127,10 +127,10 @@ fn targets_boxes(subject: &dyn Subject, batch: &TrainBatch) -> Check {
 }
 
 fn anchors(subject: &dyn Subject) -> Check {
-    let learner = subject.learner();
-    let sizes = learner.plan.train.sizes_in(learner.plan.input);
+    let trainer = subject.trainer();
+    let sizes = trainer.plan.train.sizes_in(trainer.plan.input);
     let anchors = subject.anchors();
-    let factor = learner.plan.config.hyp.anchor_t;
+    let factor = trainer.plan.config.hyp.anchor_t;
     let fit = AnchorFit::of(&sizes, &anchors, factor);
     let message = format!(
         "{} of the ground truths lie within a factor of {factor} of an anchor (best possible recall); the mean best IoU \

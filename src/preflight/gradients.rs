@@ -28,7 +28,7 @@ pub(super) fn check(
     preflight: &mut Preflight,
     steps: &mut Steps<'_>,
 ) -> Result<(), Stop> {
-    let imitates = subject.learner().distiller().is_some();
+    let imitates = subject.trainer().distiller().is_some();
     let mut probe = 1.0;
     if imitates {
         let measured = Measured::of(subject, part, preflight.ratio, steps)?;
@@ -76,11 +76,11 @@ impl Measured {
     fn of(subject: &dyn Subject, batch: &TrainBatch, ratio: f64, steps: &mut Steps<'_>) -> Result<Self, Stop> {
         steps.at("both losses", 0.0)?;
         let objective = subject.objective(batch)?;
-        let learner = subject.learner();
-        let own = learner.own_parameters();
-        let parameters: Vec<Tensor> = learner.parameters()[..own].iter().map(|p| p.tensor.shallow_clone()).collect();
+        let trainer = subject.trainer();
+        let own = trainer.own_parameters();
+        let parameters: Vec<Tensor> = trainer.parameters()[..own].iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
-        let scale = learner.progress.loss_scale.map(|(scale, _)| scale);
+        let scale = trainer.progress.loss_scale.map(|(scale, _)| scale);
         let gradients = |loss: &Tensor| unscaled_gradients(loss, &parameters, scale, true);
         let (detection_loss, imitation_loss) = (objective.detection()?, objective.imitation()?);
         steps.at("the detection loss's gradient", 0.28)?;
@@ -91,7 +91,7 @@ impl Measured {
             None => parameters.iter().map(|_| None).collect(),
         };
         let norms = [norm(&detection)?, norm(&imitation)?];
-        let lambda = match learner.plan.config.imitation.lambda {
+        let lambda = match trainer.plan.config.imitation.lambda {
             Lambda::Fixed(lambda) => lambda,
             Lambda::GradientRatio(ratio) => ratio * norms[0] / norms[1],
         };
@@ -99,7 +99,7 @@ impl Measured {
         let value = |tensor: &Tensor| tensor.f_double_value(&[]);
         let distance =
             objective.distances.iter().map(value).sum::<Result<f64, TchError>>()? * batch.images.len() as f64;
-        let names = learner.parameters()[..own].iter().map(|parameter| layer_of(&parameter.name)).collect();
+        let names = trainer.parameters()[..own].iter().map(|parameter| layer_of(&parameter.name)).collect();
         Ok(Self {
             lambda,
             probe,
@@ -271,7 +271,7 @@ struct Empty {
 
 impl Empty {
     fn of(subject: &dyn Subject, batch: &TrainBatch) -> Result<Self, TrainError> {
-        let source = subject.learner().distiller().map(|distiller| distiller.mask_source());
+        let source = subject.trainer().distiller().map(|distiller| distiller.mask_source());
         let objective = subject.objective(batch)?;
         let distances = objective.distances.iter().map(|distance| distance.f_double_value(&[]));
         Ok(Self {

@@ -22,7 +22,7 @@ pub(super) fn check(
     preflight: &mut Preflight,
     steps: &mut Steps<'_>,
 ) -> Result<(), Stop> {
-    let Some(distiller) = subject.learner().distiller() else { return Ok(()) };
+    let Some(distiller) = subject.trainer().distiller() else { return Ok(()) };
     let (names, source) = (distiller.names(), distiller.mask_source());
     steps.at("masks", 0.0)?;
     let masks = subject.masks(whole)?;
@@ -118,9 +118,9 @@ fn own_boxes(subject: &dyn Subject, batch: &TrainBatch, forth: &[Vec<f32>]) -> R
 
 /// Every cell decided once more from the definition, on an input that is wider than it is high.
 fn place(subject: &dyn Subject, batch: &TrainBatch, source: MaskSource) -> Result<Check, TrainError> {
-    let learner = subject.learner();
-    let config = &learner.plan.config.imitation;
-    let anchors = learner.student().scales();
+    let trainer = subject.trainer();
+    let config = &trainer.plan.config.imitation;
+    let anchors = trainer.student().scales();
     let stride = anchors.iter().map(|scale| scale.stride).max().unwrap_or(32);
     let height = (batch.input.height / 2).next_multiple_of(stride);
     let wide = Size::new(batch.input.width, height);
@@ -139,7 +139,7 @@ fn place(subject: &dyn Subject, batch: &TrainBatch, source: MaskSource) -> Resul
         ..*batch
     };
     let masks = subject.masks(&wide_batch)?;
-    let strides = learner.distiller().map_or_else(Vec::new, |distiller| distiller.strides());
+    let strides = trainer.distiller().map_or_else(Vec::new, |distiller| distiller.strides());
     let (mut cells, mut wrong) = (0, 0);
     for (mask, stride) in masks.iter().zip(strides) {
         let Some(index) = anchors.iter().position(|scale| scale.stride == stride) else { continue };

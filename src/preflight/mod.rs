@@ -25,8 +25,8 @@ pub use report::{Check, Images, Looked, NotApplicable, Preflight, Status, Timing
 
 use crate::train::TrainError;
 use crate::train::config::RunConfig;
-use crate::train::learner::Learner;
 use crate::train::plan::RunPlan;
+use crate::train::trainer::Trainer;
 use steps::{Hear, Steps, Stop};
 use subject::Extents;
 
@@ -81,8 +81,8 @@ pub fn preflight_of(
     let loss = plan.config.imitation.loss;
     // What is checked is what was meant, not what TF32 rounds.
     let config = RunConfig { tf32: false, ..plan.config.clone() };
-    match Learner::new(RunPlan { config, ..plan }) {
-        Ok(mut learner) => preflight(&mut learner, ratio, progress),
+    match Trainer::new(RunPlan { config, ..plan }) {
+        Ok(mut trainer) => preflight(&mut trainer, ratio, progress),
         Err(TrainError::Config(what)) => {
             let checks = vec![compared::refused(loss, what)];
             Ok(Some(Preflight { imitation: looked, checks, ratio, ..Preflight::default() }))
@@ -93,15 +93,15 @@ pub fn preflight_of(
 
 fn examine(subject: &mut dyn Subject, ratio: f64, hear: &mut Hear<'_>) -> Result<Preflight, Stop> {
     let begin = Instant::now();
-    let input = subject.learner().plan.input;
+    let input = subject.trainer().plan.input;
     let images = |pixels: usize| (pixels / (input.width * input.height).max(1) as usize).max(FEWEST);
-    let fit_of_run = subject.learner().fitted_images();
+    let fit_of_run = subject.trainer().fitted_images();
     let fitted = fit_of_run.min(images(FITTED_PX));
 
     let fit_share = if fitted > 0 { FIT.1 } else { 0.0 };
     let all = fit_share + BATCH.1 + GROUPS.iter().map(|(_, _, share)| share).sum::<f32>();
     let mut steps = Steps::new(hear, all);
-    let mut preflight = Preflight { imitation: looked(subject.learner()), ratio, ..Preflight::default() };
+    let mut preflight = Preflight { imitation: looked(subject.trainer()), ratio, ..Preflight::default() };
 
     let clock = steps.enter(fit_share);
     if subject.start(fitted, &mut |inside| steps.hear(FIT.0, inside))?.is_break() {
@@ -128,7 +128,7 @@ fn examine(subject: &mut dyn Subject, ratio: f64, hear: &mut Hear<'_>) -> Result
     Ok(preflight)
 }
 
-fn looked(learner: &Learner) -> Option<Looked> {
-    let teacher = learner.distiller().map(|distiller| distiller.teacher());
-    compared::looked(&learner.plan.config.imitation, teacher, learner.student())
+fn looked(trainer: &Trainer) -> Option<Looked> {
+    let teacher = trainer.distiller().map(|distiller| distiller.teacher());
+    compared::looked(&trainer.plan.config.imitation, teacher, trainer.student())
 }

@@ -25,7 +25,7 @@ pub(super) fn check(
     preflight: &mut Preflight,
     steps: &mut Steps<'_>,
 ) -> Result<(), Stop> {
-    if subject.learner().distiller().is_none() {
+    if subject.trainer().distiller().is_none() {
         return Ok(());
     }
     let losses = Losses::of(subject, part, steps)?;
@@ -52,19 +52,19 @@ struct Losses {
 impl Losses {
     fn of(subject: &dyn Subject, batch: &TrainBatch, steps: &mut Steps<'_>) -> Result<Self, Stop> {
         steps.at("the teacher's loss", 0.0)?;
-        let learner = subject.learner();
+        let trainer = subject.trainer();
         let [of_student, of_teacher] = subject.inputs(batch)?;
-        let student = learner.student();
-        let classes = SharedClasses::of(student.names(), learner.distiller().map_or(&[], |d| d.teacher().names()));
+        let student = trainer.student();
+        let classes = SharedClasses::of(student.names(), trainer.distiller().map_or(&[], |d| d.teacher().names()));
         let common = Common::of(&classes, subject.targets(batch));
-        let gains = learner.gains();
+        let gains = trainer.gains();
         let loss = |heads: &[Tensor], scales: &[AnchorScale], places: &[i64]| -> Result<f64, TrainError> {
             let heads = heads.iter().map(|head| common.of_head(head, places)).collect::<Result<Vec<_>, TchError>>()?;
             let own = DetectionLoss::new(scales, common.classes, gains.clone());
             Ok(own.terms(&heads, &common.targets)?.values()?.iter().sum())
         };
         let random = Network::build(student.spec(), student.device())?;
-        random.initialise(learner.plan.config.seed.wrapping_add(1))?;
+        random.initialise(trainer.plan.config.seed.wrapping_add(1))?;
         let of_network = |network: &Network| {
             let heads = no_grad(|| network.forward_t(&of_student, false).map(|f| f.heads))?;
             loss(&heads, student.scales(), &classes.student)
@@ -75,7 +75,7 @@ impl Losses {
                 |scales: &[AnchorScale]| scales.iter().map(|s| (s.stride, s.anchors.len())).collect::<Vec<_>>();
             !classes.is_empty() && strides(model.scales()) == strides(student.scales())
         };
-        let teacher = learner.distiller().map(|distiller| distiller.teacher());
+        let teacher = trainer.distiller().map(|distiller| distiller.teacher());
         let teacher = match teacher.filter(comparable) {
             Some(model) => {
                 let heads = no_grad(|| model.forward(&of_teacher))?.heads;
@@ -152,9 +152,9 @@ impl Common {
 
 /// Whether there are two models.
 fn differs(subject: &dyn Subject, losses: &Losses) -> Result<Check, TrainError> {
-    let learner = subject.learner();
-    let student = learner.student();
-    let teacher = learner.distiller().map(|distiller| distiller.teacher());
+    let trainer = subject.trainer();
+    let student = trainer.student();
+    let teacher = trainer.distiller().map(|distiller| distiller.teacher());
     let parameters = teacher.map_or(0, Network::parameters);
     let times = parameters as f64 / student.parameters().max(1) as f64;
     let message = format!("the teacher has {} times the student's parameters", significant(times));
@@ -208,7 +208,7 @@ fn same_where(
 
 /// In eval mode an image's features do not depend on the others of its batch.
 fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainError> {
-    let (two, one) = (subject.lesson(&batch.first(2))?, subject.lesson(&batch.first(1))?);
+    let (two, one) = (subject.teacher_output(&batch.first(2))?, subject.teacher_output(&batch.first(1))?);
     let mut apart = 0.0_f64;
     for (two, one) in two.iter().zip(&one) {
         let first = two.f_narrow(0, 0, 1)?;
@@ -230,8 +230,8 @@ fn eval_mode(subject: &dyn Subject, batch: &TrainBatch) -> Result<Check, TrainEr
 
 /// What a step of the optimizer moves, and what it must not.
 fn after_a_step(subject: &mut dyn Subject, batch: &TrainBatch, preflight: &mut Preflight) -> Result<(), TrainError> {
-    let teacher_tensors = |subject: &dyn Subject| subject.learner().distiller().map(|d| d.teacher_tensors());
-    let student_tensors = |subject: &dyn Subject| subject.learner().student().var_store().variables();
+    let teacher_tensors = |subject: &dyn Subject| subject.trainer().distiller().map(|d| d.teacher_tensors());
+    let student_tensors = |subject: &dyn Subject| subject.trainer().student().var_store().variables();
     let teacher_before = teacher_tensors(subject).as_ref().map(copied).transpose()?;
     let adapters = subject.adapters();
     let before: Vec<Tensor> =

@@ -10,7 +10,7 @@ use crate::native::Precision;
 use crate::train::TrainError;
 use crate::train::config::Lambda;
 use crate::train::gradients::{CLIP_NORM, gradients_of, norm};
-use crate::train::learner::Learner;
+use crate::train::trainer::Trainer;
 use crate::train::trial::{Trial, strongest_step};
 
 /// How far a step may be from λ times the gradient, as a share of it: float32, float16 and bfloat16.
@@ -26,7 +26,7 @@ pub(super) fn check(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Che
     let check = Check::green("step", "Does a step hold lambda times the imitation's gradient?", None, "");
     let expected = Expected::of(subject.learner_mut(), batch)?;
     if expected.lambda == 0.0 {
-        let message = match subject.learner().plan.config.imitation.stop_step {
+        let message = match subject.trainer().plan.config.imitation.stop_step {
             Some(0) => "lambda is 0 in every step: it stops at step 0",
             _ => "lambda is 0: a step with the imitation is a step without it",
         };
@@ -41,8 +41,8 @@ pub(super) fn check(subject: &mut dyn Subject, batch: &TrainBatch) -> Result<Che
             return Ok(Check { message, ..check }.red("Look at the data, the learning rate and both models."));
         }
     };
-    let precision = usize::from(subject.learner().plan.precision != Precision::Float32);
-    let weights = length(subject.learner().parameters().iter().map(|parameter| &parameter.tensor))?;
+    let precision = usize::from(subject.trainer().plan.precision != Precision::Float32);
+    let weights = length(subject.trainer().parameters().iter().map(|parameter| &parameter.tensor))?;
     Ok(Found::of(&expected, &with, &without, precision, weights)?.check(check))
 }
 
@@ -61,25 +61,25 @@ struct Expected {
 }
 
 impl Expected {
-    fn of(learner: &mut Learner, batch: &TrainBatch) -> Result<Self, TrainError> {
-        let precision = std::mem::take(&mut learner.plan.precision);
-        let losses = learner.objective(batch, true).and_then(|o| Ok((o.detection()?, o.imitation()?)));
-        learner.plan.precision = precision;
+    fn of(trainer: &mut Trainer, batch: &TrainBatch) -> Result<Self, TrainError> {
+        let precision = std::mem::take(&mut trainer.plan.precision);
+        let losses = trainer.objective(batch, true).and_then(|o| Ok((o.detection()?, o.imitation()?)));
+        trainer.plan.precision = precision;
         let (detection, imitation) = losses?;
-        let tensors: Vec<&Tensor> = learner.parameters().iter().map(|parameter| &parameter.tensor).collect();
-        let own = learner.own_parameters();
+        let tensors: Vec<&Tensor> = trainer.parameters().iter().map(|parameter| &parameter.tensor).collect();
+        let own = trainer.own_parameters();
         let gradients = match imitation {
             Some(loss) => gradients_of(&loss, &tensors, true)?,
             None => tensors.iter().map(|_| None).collect(),
         };
         let detection = norm(&gradients_of(&detection, &tensors[..own], false)?)?;
         let norms = [detection, norm(&gradients[..own])?, norm(&gradients[own..])?];
-        let lambda = match learner.plan.config.imitation.lambda {
+        let lambda = match trainer.plan.config.imitation.lambda {
             Lambda::Fixed(lambda) => lambda,
             Lambda::GradientRatio(ratio) => ratio * norms[0] / norms[1].max(f64::MIN_POSITIVE),
         };
-        let lambda = lambda * learner.schedule.lambda_share(strongest_step(learner));
-        Ok(Self { lambda, gradients, own, norms, bound: learner.imitation_bound(), images: batch.images.len() })
+        let lambda = lambda * trainer.schedule.lambda_share(strongest_step(trainer));
+        Ok(Self { lambda, gradients, own, norms, bound: trainer.imitation_bound(), images: batch.images.len() })
     }
 
     /// What the bounds leave of the imitation's part on the student and on the adapters, 1 where they do not act.

@@ -7,17 +7,17 @@ use tch::{TchError, Tensor, no_grad};
 use crate::dataset::TrainBatch;
 use crate::imitation::loss::{BatchMask, MaskSource};
 use crate::train::TrainError;
-use crate::train::learner::{Learner, Objective, targets};
 use crate::train::optimizer::Rates;
+use crate::train::trainer::{Objective, Trainer, targets};
 use crate::train::trial::{self, Trial};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::assign::Target;
 
-/// A set-up under test. A run's own [`Learner`] answers every question as the run would; another port of the method answers
+/// A set-up under test. A run's own [`Trainer`] answers every question as the run would; another port of the method answers
 /// what it does differently.
 pub trait Subject {
-    fn learner(&self) -> &Learner;
-    fn learner_mut(&mut self) -> &mut Learner;
+    fn trainer(&self) -> &Trainer;
+    fn learner_mut(&mut self) -> &mut Trainer;
 
     /// Brings the adapters to where the run starts, as far as a fit on so many images does.
     fn start(
@@ -30,8 +30,8 @@ pub trait Subject {
 
     /// The run's first batch.
     fn batch(&mut self) -> Result<TrainBatch, TrainError> {
-        let learner = self.learner();
-        let mut batches = learner.batches(learner.plan.config.batch, 0, 0, 0)?;
+        let trainer = self.trainer();
+        let mut batches = trainer.batches(trainer.plan.config.batch, 0, 0, 0)?;
         loop {
             let batch = batches.next_batch()?;
             if !batch.images.is_empty() {
@@ -42,7 +42,7 @@ pub trait Subject {
 
     /// What student and teacher are given, [B, 3, H, W] each.
     fn inputs(&self, batch: &TrainBatch) -> Result<[Tensor; 2], TrainError> {
-        let input = self.learner().input(batch)?;
+        let input = self.trainer().input(batch)?;
         Ok([input.shallow_clone(), input])
     }
 
@@ -53,12 +53,12 @@ pub trait Subject {
 
     /// The anchors that masks and targets are made from, in input px.
     fn anchors(&self) -> Vec<AnchorScale> {
-        self.learner().student().scales().to_vec()
+        self.trainer().student().scales().to_vec()
     }
 
     /// The imitated cells per scale.
     fn masks(&self, batch: &TrainBatch) -> Result<Vec<BatchMask>, TrainError> {
-        let Some(distiller) = self.learner().distiller() else { return Ok(Vec::new()) };
+        let Some(distiller) = self.trainer().distiller() else { return Ok(Vec::new()) };
         let heads = if distiller.mask_source() == MaskSource::Teacher {
             let [_, input] = self.inputs(batch)?;
             no_grad(|| distiller.teacher().forward(&input))?.heads
@@ -69,8 +69,8 @@ pub trait Subject {
     }
 
     /// The teacher's features per scale, as the imitation takes them.
-    fn lesson(&self, batch: &TrainBatch) -> Result<Vec<Tensor>, TrainError> {
-        match self.learner().distiller() {
+    fn teacher_output(&self, batch: &TrainBatch) -> Result<Vec<Tensor>, TrainError> {
+        match self.trainer().distiller() {
             Some(distiller) => {
                 let [_, input] = self.inputs(batch)?;
                 distiller.features(&input)
@@ -81,7 +81,7 @@ pub trait Subject {
 
     /// Both losses with their graph.
     fn objective(&self, batch: &TrainBatch) -> Result<Objective, TrainError> {
-        self.learner().objective(batch, true)
+        self.trainer().objective(batch, true)
     }
 
     /// What a batch costs.
@@ -91,21 +91,21 @@ pub trait Subject {
 
     /// The adapters under the names that the optimizer would give them.
     fn adapters(&self) -> Vec<(String, Tensor)> {
-        self.learner().distiller().map_or_else(Vec::new, |distiller| distiller.parameters())
+        self.trainer().distiller().map_or_else(Vec::new, |distiller| distiller.parameters())
     }
 
     /// Names of what the optimizer moves.
     fn optimized(&self) -> Vec<String> {
-        self.learner().parameters().iter().map(|parameter| parameter.name.clone()).collect()
+        self.trainer().parameters().iter().map(|parameter| parameter.name.clone()).collect()
     }
 
     /// One step of the optimizer, at the run's full learning rate.
     fn step(&mut self, batch: &TrainBatch) -> Result<(), TrainError> {
-        let learner = self.learner_mut();
-        let lr = learner.plan.config.hyp.lr0;
-        let adapter = lr * learner.plan.config.imitation.adapter_lr;
-        let rates = Rates { bias: lr, weight: lr, norm: lr, adapter, momentum: learner.plan.config.hyp.momentum };
-        trial::real_step(learner, batch, 0, &rates, None)
+        let trainer = self.learner_mut();
+        let lr = trainer.plan.config.hyp.lr0;
+        let adapter = lr * trainer.plan.config.imitation.adapter_lr;
+        let rates = Rates { bias: lr, weight: lr, norm: lr, adapter, momentum: trainer.plan.config.hyp.momentum };
+        trial::real_step(trainer, batch, 0, &rates, None)
     }
 
     /// One step of the optimizer as the run makes it, with the imitation or without, and taken back.
@@ -114,12 +114,12 @@ pub trait Subject {
     }
 }
 
-impl Subject for Learner {
-    fn learner(&self) -> &Learner {
+impl Subject for Trainer {
+    fn trainer(&self) -> &Trainer {
         self
     }
 
-    fn learner_mut(&mut self) -> &mut Learner {
+    fn learner_mut(&mut self) -> &mut Trainer {
         self
     }
 }

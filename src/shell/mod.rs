@@ -1,16 +1,16 @@
 //! The window as a whole: it owns the state, the widgets' memory and the workers.
 
-pub mod desk;
 mod icon;
+pub mod io;
 mod keys;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use desk::Desk;
+use io::IoService;
 
 use crate::app::command::Command;
-use crate::app::io::{Answer, Errand};
+use crate::app::io::{IoRequest, IoResponse};
 use crate::app::level::Level;
 use crate::app::session::Session;
 use crate::app::settings::{Settings, WindowLayout};
@@ -70,7 +70,7 @@ const SETTINGS_INTERVAL: f64 = 5.0;
 pub struct App<B> {
     pub state: State,
     backend: B,
-    desk: Desk,
+    io: IoService,
     memory: ui::Memory,
     layout: WindowLayout,
     settings_path: Option<PathBuf>,
@@ -117,7 +117,7 @@ impl<B: Backend> App<B> {
         let mut app = Self {
             state,
             backend,
-            desk: Desk::new(move || wake.request_repaint()),
+            io: IoService::new(move || wake.request_repaint()),
             memory: ui::Memory::default(),
             layout: settings.window,
             tour_due: settings.tour_due,
@@ -148,7 +148,7 @@ impl<B: Backend> App<B> {
             self.show_around(ctx);
             match &self.saved.session {
                 session if session.is_empty() => commands.push(Command::OpenSample),
-                session => self.desk.ask(Errand::CheckSession(Box::new(session.clone()))),
+                session => self.io.ask(IoRequest::CheckSession(Box::new(session.clone()))),
             }
         }
         // A device that was named is taken before the models are loaded onto another; to find out which one is
@@ -170,7 +170,7 @@ impl<B: Backend> App<B> {
 
     /// Shows a message as if something here had gone wrong.
     pub fn tell(&mut self, ctx: &egui::Context, what: &str, message: String) {
-        let effects = answered(&mut self.state, Answer::Failed { what: what.to_owned(), message });
+        let effects = answered(&mut self.state, IoResponse::Failed { what: what.to_owned(), message });
         self.carry_out(ctx, effects);
     }
 
@@ -195,7 +195,7 @@ impl<B: Backend> App<B> {
                 break;
             }
         }
-        while let Some(answer) = self.desk.try_recv() {
+        while let Some(answer) = self.io.try_recv() {
             let effects = answered(&mut self.state, answer);
             self.carry_out(ctx, effects);
         }
@@ -234,7 +234,7 @@ impl<B: Backend> App<B> {
         }
     }
 
-    /// Draws the window and carries out what is asked for in it.
+    /// Rng the window and carries out what is asked for in it.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         let begin = Instant::now();
         let ctx = ui.ctx().clone();
@@ -285,7 +285,7 @@ impl<B: Backend> App<B> {
             match effect {
                 Effect::Send(job) => self.backend.send(job),
                 Effect::Cancel(kind) => self.backend.cancel(kind),
-                Effect::Ask(errand) => self.desk.ask(errand),
+                Effect::Ask(errand) => self.io.ask(errand),
                 Effect::Toast { level, text, remedy } => self.memory.toasts.add(level, &text, remedy),
                 Effect::SetTheme(theme) => ctx.set_theme(theme),
                 Effect::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
@@ -321,7 +321,7 @@ impl<B: Backend> App<B> {
         let settings = self.settings(ctx);
         let Some(path) = self.settings_path.clone().filter(|_| settings != self.saved) else { return };
         match settings.to_toml() {
-            Ok(text) => self.desk.ask(Errand::Write { path, text }),
+            Ok(text) => self.io.ask(IoRequest::Write { path, text }),
             Err(error) => tracing::warn!(%error, "the settings cannot be written as TOML"),
         }
         self.saved = settings;

@@ -20,7 +20,7 @@ use crate::imitation::loss::{
     Terms, batch_masks,
 };
 use crate::imitation::mask::{IouField, Psi};
-use crate::inspect::{Tap, elements, tapped};
+use crate::inspect::{Tap, elements, tap_features};
 use crate::native::{self, Precision, Upload, Uploaded};
 use crate::yolo::anchors::AnchorScale;
 use crate::yolo::loss::{LossGains, balance};
@@ -61,13 +61,13 @@ pub struct Distiller {
 
 /// One batch as the teacher sees it, without gradient.
 #[derive(Debug)]
-pub struct Lesson {
+pub struct TeacherOutput {
     /// What the loss takes of the teacher per scale: [B, C, H, W], of a head [B, A, H, W, 5 + nc].
     pub features: Vec<Tensor>,
     masks: Vec<BatchMask>,
 }
 
-impl Lesson {
+impl TeacherOutput {
     pub fn cells(&self) -> Vec<u64> {
         self.masks.iter().map(|mask| mask.count).collect()
     }
@@ -237,17 +237,17 @@ impl Distiller {
         batch: &TrainBatch,
         masks: PackedMasks,
         uploaded: &Uploaded,
-    ) -> Result<Lesson, TrainError> {
+    ) -> Result<TeacherOutput, TrainError> {
         let forward = no_grad(|| self.teacher.forward(input))?;
         let teacher_heads = self.heads_of_scales(&forward.heads);
         let boxes = boxes_of(batch);
         let inputs =
             MaskInputs { boxes: &boxes, scales: &self.scales, input: batch.input, teacher_heads: &teacher_heads };
         let masks = self.of_pairs(masks.unpacked(&inputs, uploaded)?);
-        Ok(Lesson { features: self.features_of(&forward)?, masks })
+        Ok(TeacherOutput { features: self.features_of(&forward)?, masks })
     }
 
-    /// What the loss takes of the teacher per scale: [`Lesson::features`].
+    /// What the loss takes of the teacher per scale: [`TeacherOutput::features`].
     pub fn features(&self, input: &Tensor) -> Result<Vec<Tensor>, TrainError> {
         self.features_of(&no_grad(|| self.teacher.forward(input))?)
     }
@@ -315,11 +315,11 @@ impl Distiller {
 
     /// What the loss takes of a model at a scale, float32.
     fn feature(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
-        Ok(self.tapped(forward, index)?.f_to_kind(Kind::Float)?)
+        Ok(self.tap_features(forward, index)?.f_to_kind(Kind::Float)?)
     }
 
     /// The same as the model gives it.
-    fn tapped(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
+    fn tap_features(&self, forward: &Forward, index: usize) -> Result<Tensor, TrainError> {
         let found = read_at(forward, self.loss.reads(), self.tap, index)?;
         found.ok_or_else(|| TrainError::Config(format!("a model stopped giving {} features", self.tap.name())))
     }
@@ -329,17 +329,17 @@ impl Distiller {
     pub fn distances(
         &self,
         student: &Forward,
-        lesson: &Lesson,
+        teacher_output: &TeacherOutput,
         precision: Precision,
     ) -> Result<Vec<ScaleLoss>, TrainError> {
-        let terms = self.terms(student, &lesson.features, precision)?;
-        Ok(loss::reduce(&terms, &lesson.masks, self.norm)?)
+        let terms = self.terms(student, &teacher_output.features, precision)?;
+        Ok(loss::reduce(&terms, &teacher_output.masks, self.norm)?)
     }
 
     /// teacher: what [`Distiller::feature`] gives, in the order of the pairs.
     fn terms(&self, student: &Forward, teacher: &[Tensor], precision: Precision) -> Result<Vec<Terms>, TrainError> {
         let of_pair = |(pair, of_teacher): (&Pair, &Tensor)| {
-            let of_student = self.tapped(student, pair.student)?;
+            let of_student = self.tap_features(student, pair.student)?;
             let adapted = native::autocast(precision, of_student.device(), || self.adapted(pair, &of_student))??;
             let mut of_student = adapted.f_to_kind(Kind::Float)?;
             let mut of_teacher = of_teacher.shallow_clone();
@@ -504,7 +504,7 @@ fn boxes_of(batch: &TrainBatch) -> Vec<Vec<BoundingBox>> {
 fn read_at(forward: &Forward, reads: Reads, tap: Tap, index: usize) -> Result<Option<Tensor>, TchError> {
     match reads {
         Reads::Head => Ok(forward.heads.get(index).map(Tensor::shallow_clone)),
-        Reads::Features => tapped(forward, tap, index),
+        Reads::Features => tap_features(forward, tap, index),
     }
 }
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::TrainError;
 use super::config::RunConfig;
 use super::folder::RunFolder;
-use super::learner::Learner;
 use super::record::MAX_KEPT_BYTES;
+use super::trainer::Trainer;
 use crate::dataset::Samples;
 use crate::files::{self, atomic};
 
@@ -44,8 +44,8 @@ const NAMED: usize = 4;
 pub struct Fingerprint(BTreeMap<String, String>);
 
 impl Fingerprint {
-    pub fn of(learner: &Learner) -> Result<Self, TrainError> {
-        let plan = &learner.plan;
+    pub fn of(trainer: &Trainer) -> Result<Self, TrainError> {
+        let plan = &trainer.plan;
         let mut parts = BTreeMap::new();
         let splits = [("train", Some(&plan.train)), ("val", Some(&plan.val)), ("test", plan.test.as_ref())];
         for (name, samples) in splits {
@@ -54,7 +54,7 @@ impl Fingerprint {
             }
         }
         // A baseline has no teacher.
-        let teacher = learner.distiller().and(plan.config.teacher.as_deref());
+        let teacher = trainer.distiller().and(plan.config.teacher.as_deref());
         for (name, path) in [("teacher", teacher), ("student", Some(plan.config.student.as_path()))] {
             // A published model has a name and no file.
             if let Some(path) = path.filter(|path| path.is_file()) {

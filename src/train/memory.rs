@@ -7,9 +7,9 @@ use tch::Device;
 use super::TrainError;
 use super::config::{AdapterStart, RunConfig};
 use super::event::StepRecord;
-use super::learner::Learner;
 use super::optimizer::Rates;
 use super::plan::RunPlan;
+use super::trainer::Trainer;
 use crate::dataset::TrainBatch;
 use crate::yolo::network::NetworkError;
 
@@ -34,18 +34,18 @@ pub fn largest_batch(
         ));
     }
     let most = most.min(plan.train.samples.len()).max(1);
-    let mut learner = Learner::new(plan)?;
-    if learner.start_on(0, &mut |_| ControlFlow::Continue(()))?.is_break() {
+    let mut trainer = Trainer::new(plan)?;
+    if trainer.start_on(0, &mut |_| ControlFlow::Continue(()))?.is_break() {
         return Ok(None);
     }
-    let one = learner.batches(1, 0, 0, 0)?.next_batch()?;
+    let one = trainer.batches(1, 0, 0, 0)?.next_batch()?;
     if one.images.is_empty() {
         return Err(TrainError::Config("a batch of auto needs a training image that can be read".to_owned()));
     }
     let mut stopped = false;
     let found = largest(most, |images| {
         stopped |= progress(&format!("trying batches of {images}"), None).is_break();
-        if stopped { Ok(false) } else { fits(&mut learner, &one, images) }
+        if stopped { Ok(false) } else { fits(&mut trainer, &one, images) }
     })?;
     if stopped {
         return Ok(None);
@@ -60,11 +60,11 @@ pub fn largest_batch(
 }
 
 /// Whether a step of so many images runs, all of them `one`'s.
-fn fits(learner: &mut Learner, one: &TrainBatch, images: usize) -> Result<bool, TrainError> {
+fn fits(trainer: &mut Trainer, one: &TrainBatch, images: usize) -> Result<bool, TrainError> {
     let batch = one.picked(std::iter::repeat_n(0, images));
     let rates = Rates { bias: 0.0, weight: 0.0, norm: 0.0, adapter: 0.0, momentum: 0.9 };
     for step in 0..STEPS {
-        match learner.learn(&batch, &rates, &mut StepRecord { step, ..StepRecord::default() }) {
+        match trainer.learn(&batch, &rates, &mut StepRecord { step, ..StepRecord::default() }) {
             // What the losses are is nothing to this.
             Ok(_) | Err(TrainError::NonFinite { .. } | TrainError::NoEffect { .. }) => {}
             Err(TrainError::Network(NetworkError::OutOfGpuMemory(_) | NetworkError::OutOfMemory(_))) => {

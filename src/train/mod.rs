@@ -1,7 +1,7 @@
 //! Short distillation runs: what is asked for, the loop, what it says, what it leaves behind.
 //!
 //! A [`config`] is what a person chooses and what a run's folder keeps, with YOLOv5's [`hyp`]erparameters in it;
-//! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`learner`] what
+//! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`trainer`] what
 //! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side of a
 //! step ([`distil`]), the two losses' [`gradients`], [`optimizer`], [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run
 //! ever says, [`record`] turns events into files, [`replay`] into one that others can open; [`snapshot`] makes the maps in
@@ -24,7 +24,6 @@ pub mod gradients;
 pub mod handover;
 pub mod history;
 pub mod hyp;
-pub mod learner;
 pub mod lock;
 pub mod memory;
 pub mod optimizer;
@@ -41,6 +40,7 @@ pub mod snapshot;
 pub mod state;
 mod statistics;
 mod teacher;
+pub mod trainer;
 pub mod trial;
 pub mod verdict;
 mod watch;

@@ -1,4 +1,4 @@
-//! A run from its first step to its last: batch, learning rates, a step of the [`Learner`], report; evaluation and
+//! A run from its first step to its last: batch, learning rates, a step of the [`Trainer`], report; evaluation and
 //! checkpoint at the end of each epoch.
 
 use std::collections::HashSet;
@@ -14,12 +14,12 @@ use super::evaluate::{EvaluateError, EvaluateOptions, Evaluation, class_places, 
 use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord};
 use super::fingerprint::Fingerprint;
 use super::folder::RunFolder;
-use super::learner::Learner;
 use super::optimizer::Rates;
 use super::plan::{RunPlan, Student};
 use super::record::Recorder;
 use super::replay::{self, Recording, Subject};
 use super::snapshot::{SnapshotInput, scene_of};
+use super::trainer::Trainer;
 use super::watch::Watch;
 use super::{TrainError, output};
 use crate::dataset::Samples;
@@ -43,7 +43,7 @@ pub fn run(
     let mut run = Run::new(plan, folder, control)?;
     let weights = folder.path().join("weights");
     fs::create_dir_all(&weights).map_err(|cause| WriteError { path: weights, cause })?;
-    let fingerprint = Fingerprint::of(&run.learner)?;
+    let fingerprint = Fingerprint::of(&run.trainer)?;
     if resume {
         fingerprint.check(folder)?;
         run.restore()?;
@@ -60,7 +60,7 @@ pub fn run(
         Ok(())
     };
     emit(RunEvent::Started(Arc::new(run.summary())))?;
-    for warning in std::mem::take(&mut run.learner.plan.warnings) {
+    for warning in std::mem::take(&mut run.trainer.plan.warnings) {
         emit(RunEvent::Warning(warning))?;
     }
     let outcome = run.go(&mut emit);
@@ -91,7 +91,7 @@ enum Measured {
 type Emit<'a> = dyn FnMut(RunEvent) -> Result<(), TrainError> + 'a;
 
 struct Run<'a> {
-    learner: Learner,
+    trainer: Trainer,
     folder: &'a RunFolder,
     control: &'a RunControl,
     /// The image of the snapshots, which a replay shows also where there is no teacher and so no snapshot.
@@ -109,33 +109,33 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(plan: RunPlan, folder: &'a RunFolder, control: &'a RunControl) -> Result<Self, TrainError> {
-        let learner = Learner::new(plan)?;
-        if learner.distiller().is_some() && learner.is_idle() {
+        let trainer = Trainer::new(plan)?;
+        if trainer.distiller().is_some() && trainer.is_idle() {
             return Err(TrainError::Config(
                 "lambda is 0 in every step, so nothing would be imitated; give a lambda above 0, or --teacher none"
                     .to_owned(),
             ));
         }
         let scene =
-            learner.plan.config.snapshot.as_ref().map(|snapshot| scene_of(snapshot, &learner.plan)).transpose()?;
-        let snapshot = match (&scene, &learner.plan.config.snapshot, learner.distiller()) {
+            trainer.plan.config.snapshot.as_ref().map(|snapshot| scene_of(snapshot, &trainer.plan)).transpose()?;
+        let snapshot = match (&scene, &trainer.plan.config.snapshot, trainer.distiller()) {
             (Some(scene), Some(config), Some(distiller)) => {
-                Some(SnapshotInput::of(scene, config, &learner.plan, distiller)?)
+                Some(SnapshotInput::of(scene, config, &trainer.plan, distiller)?)
             }
             _ => None,
         };
         let (watch, warned) = (Watch::default(), HashSet::new());
-        Ok(Self { learner, folder, control, scene, snapshot, fresh: true, start: None, test: None, watch, warned })
+        Ok(Self { trainer, folder, control, scene, snapshot, fresh: true, start: None, test: None, watch, warned })
     }
 
     fn summary(&self) -> RunSummary {
-        let plan = &self.learner.plan;
+        let plan = &self.trainer.plan;
         RunSummary {
             folder: self.folder.path().to_owned(),
             steps: plan.steps,
             steps_per_epoch: plan.steps_per_epoch,
-            first_step: self.learner.progress.step,
-            scales: self.learner.distiller().map_or_else(Vec::new, Distiller::names),
+            first_step: self.trainer.progress.step,
+            scales: self.trainer.distiller().map_or_else(Vec::new, Distiller::names),
             images: plan.train.samples.len(),
             labels: plan.train.labels(),
             val_images: plan.val.samples.len(),
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
 
     fn recorder(&self, resume: bool) -> Result<Recorder, TrainError> {
         let config =
-            toml::to_string(&self.learner.plan.config).map_err(|error| TrainError::Config(error.to_string()))?;
+            toml::to_string(&self.trainer.plan.config).map_err(|error| TrainError::Config(error.to_string()))?;
         let recorder = if resume {
             Recorder::resume(self.folder.path(), &self.summary())?
         } else {
@@ -158,8 +158,8 @@ impl<'a> Run<'a> {
     /// What becomes the run's replay; none without an image, or with a warning that says why.
     fn recording(&mut self, resume: bool) -> Option<Recording> {
         let scene = self.scene.take()?;
-        let (plan, summary) = (&self.learner.plan, self.summary());
-        let distiller = self.learner.distiller();
+        let (plan, summary) = (&self.trainer.plan, self.summary());
+        let distiller = self.trainer.distiller();
         let arm = if distiller.is_some() { Arm::Imitation } else { Arm::Baseline };
         let recording = Recording::new(&Subject {
             id: RunId { seed: plan.config.seed, arm },
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
             scales: plan.student.network.scales(),
             compared: &distiller.map_or_else(Vec::new, Distiller::strides),
         });
-        let warnings = &mut self.learner.plan.warnings;
+        let warnings = &mut self.trainer.plan.warnings;
         match recording {
             Ok(mut recording) => {
                 if resume
@@ -192,20 +192,20 @@ impl<'a> Run<'a> {
         if self.measure_start(emit)?.is_break() || self.fresh && self.start(emit)?.is_break() {
             return Ok(Outcome::Stopped);
         }
-        let RunPlan { steps, steps_per_epoch, .. } = self.learner.plan;
-        let first = self.learner.progress.step;
+        let RunPlan { steps, steps_per_epoch, .. } = self.trainer.plan;
+        let first = self.trainer.progress.step;
         // Where a run was stopped while an epoch's end was evaluated, that end is still to come.
         let ends = first.is_multiple_of(steps_per_epoch) || first == steps;
-        if first > 0 && ends && self.learner.progress.epoch.steps > 0 {
-            let rates = self.learner.schedule.rates(first - 1);
+        if first > 0 && ends && self.trainer.progress.epoch.steps > 0 {
+            let rates = self.trainer.schedule.rates(first - 1);
             if self.end_epoch(((first - 1) / steps_per_epoch) as u32, &rates, emit)?.is_break() {
                 return Ok(Outcome::Stopped);
             }
             self.save(emit)?;
         }
         let (epoch, index) = (first / steps_per_epoch, first % steps_per_epoch);
-        let batch = self.learner.plan.config.batch;
-        let mut batches = self.learner.batches(batch, CACHE_BYTES, epoch as u32, index as usize)?;
+        let batch = self.trainer.plan.config.batch;
+        let mut batches = self.trainer.batches(batch, CACHE_BYTES, epoch as u32, index as usize)?;
         self.take_snapshot(emit)?;
         for step in first..steps {
             if self.wait_while_paused(emit)?.is_break() {
@@ -219,9 +219,9 @@ impl<'a> Run<'a> {
             }
 
             if step.is_multiple_of(steps_per_epoch) {
-                self.learner.begin_epoch();
+                self.trainer.begin_epoch();
             }
-            let rates = self.learner.schedule.rates(step);
+            let rates = self.trainer.schedule.rates(step);
             let mut record = StepRecord {
                 step,
                 epoch: batch.epoch,
@@ -232,8 +232,8 @@ impl<'a> Run<'a> {
                 ..StepRecord::default()
             };
             if !batch.images.is_empty() {
-                let learnt = self.learner.learn(&batch, &rates, &mut record);
-                let config = &self.learner.plan.config;
+                let learnt = self.trainer.learn(&batch, &rates, &mut record);
+                let config = &self.trainer.plan.config;
                 if let Some(warning) = learnt.map_err(|error| error.in_step(step, config.batch, config.imgsz))? {
                     emit(RunEvent::Warning(warning))?;
                 }
@@ -242,8 +242,8 @@ impl<'a> Run<'a> {
             for note in self.watch.take(&record) {
                 emit(RunEvent::Warning(note))?;
             }
-            self.learner.progress.epoch.add(&record);
-            self.learner.progress.step = step + 1;
+            self.trainer.progress.epoch.add(&record);
+            self.trainer.progress.step = step + 1;
             emit(RunEvent::Step(record))?;
             self.take_snapshot(emit)?;
 
@@ -259,9 +259,9 @@ impl<'a> Run<'a> {
 
     /// Student and teacher on val before the first step, as far as nobody knows it yet. Says what it is.
     fn measure_start(&mut self, emit: &mut Emit<'_>) -> Result<ControlFlow<()>, TrainError> {
-        if self.start.is_none() && self.learner.plan.config.evaluate_start && self.learner.progress.step == 0 {
-            let val = Arc::clone(&self.learner.plan.val);
-            let known = std::mem::take(&mut self.learner.plan.known);
+        if self.start.is_none() && self.trainer.plan.config.evaluate_start && self.trainer.progress.step == 0 {
+            let val = Arc::clone(&self.trainer.plan.val);
+            let known = std::mem::take(&mut self.trainer.plan.known);
             let student = match known.student {
                 Some(student) => student,
                 None => match self.measure("evaluating the student as it starts", Measured::Student, &val, emit)? {
@@ -269,7 +269,7 @@ impl<'a> Run<'a> {
                     None => return Ok(ControlFlow::Break(())),
                 },
             };
-            let teacher = match (self.learner.distiller().is_some(), known.teacher) {
+            let teacher = match (self.trainer.distiller().is_some(), known.teacher) {
                 (false, _) => None,
                 (true, Some(teacher)) => Some(teacher),
                 (true, None) => match self.measure("evaluating the teacher", Measured::Teacher, &val, emit) {
@@ -295,7 +295,7 @@ impl<'a> Run<'a> {
     /// The last averaged weights on test, where there is one: those of `weights/last`, and not the best on val, so that
     /// nothing is chosen on what a verdict stands on.
     fn measure_test(&mut self, emit: &mut Emit<'_>) -> Result<ControlFlow<()>, TrainError> {
-        if let (None, Some(test)) = (&self.test, self.learner.plan.test.clone()) {
+        if let (None, Some(test)) = (&self.test, self.trainer.plan.test.clone()) {
             match self.measure("evaluating on test", Measured::Average, &test, emit) {
                 // What was trained is there all the same.
                 Err(TrainError::Evaluate(error)) => {
@@ -322,7 +322,7 @@ impl<'a> Run<'a> {
         samples: &Samples,
         emit: &mut Emit<'_>,
     ) -> Result<Option<Evaluation>, TrainError> {
-        let config = &self.learner.plan.config;
+        let config = &self.trainer.plan.config;
         let options = EvaluateOptions { imgsz: config.imgsz, batch: 2 * config.batch, losses: None };
         let (mut told, control) = (Ok(()), self.control);
         let mut progress = |done: usize, total: usize| {
@@ -332,10 +332,10 @@ impl<'a> Run<'a> {
             }
             if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let (model, names) = match (which, self.learner.distiller()) {
+        let (model, names) = match (which, self.trainer.distiller()) {
             (Measured::Teacher, Some(distiller)) => (distiller.teacher(), distiller.teacher().names()),
-            (Measured::Average, _) => (&self.learner.average.network, samples.names.as_slice()),
-            (Measured::Student | Measured::Teacher, _) => (self.learner.student(), samples.names.as_slice()),
+            (Measured::Average, _) => (&self.trainer.average.network, samples.names.as_slice()),
+            (Measured::Student | Measured::Teacher, _) => (self.trainer.student(), samples.names.as_slice()),
         };
         let Some(classes) = class_places(names, &samples.names) else {
             let (model, data) = (names.len(), samples.names.len());
@@ -354,7 +354,7 @@ impl<'a> Run<'a> {
         self.fresh = false;
         let control = self.control;
         let mut told = Ok(());
-        let flow = self.learner.start(&mut |fraction| {
+        let flow = self.trainer.start(&mut |fraction| {
             if told.is_ok() {
                 told = emit(RunEvent::Stage { what: "fitting the adapters".to_owned(), fraction: Some(fraction) });
             }
@@ -376,8 +376,8 @@ impl<'a> Run<'a> {
     }
 
     fn end_epoch(&mut self, epoch: u32, rates: &Rates, emit: &mut Emit<'_>) -> Result<ControlFlow<()>, TrainError> {
-        let ends = self.learner.progress.step == self.learner.plan.steps;
-        let every = self.learner.plan.config.evaluate_every.max(1);
+        let ends = self.trainer.progress.step == self.trainer.plan.steps;
+        let every = self.trainer.plan.config.evaluate_every.max(1);
         let evaluation = if ends || (epoch + 1).is_multiple_of(every) {
             match self.evaluate(emit)? {
                 Some(evaluation) => Some(evaluation),
@@ -387,15 +387,15 @@ impl<'a> Run<'a> {
             None
         };
         let fitness = evaluation.as_ref().map(|e| FITNESS[0] * e.map50 + FITNESS[1] * e.map50_95);
-        let best = fitness.is_some_and(|fitness| fitness > self.learner.progress.best_fitness);
+        let best = fitness.is_some_and(|fitness| fitness > self.trainer.progress.best_fitness);
         if let (true, Some(fitness)) = (best, fitness) {
-            self.learner.progress.best_fitness = fitness;
+            self.trainer.progress.best_fitness = fitness;
             self.write_student("best", emit)?;
         }
         let record = EpochRecord {
             epoch,
-            step: self.learner.progress.step,
-            mean: std::mem::take(&mut self.learner.progress.epoch).mean(),
+            step: self.trainer.progress.step,
+            mean: std::mem::take(&mut self.trainer.progress.epoch).mean(),
             learning_rates: [rates.bias, rates.weight, rates.norm],
             evaluation,
             best,
@@ -414,7 +414,7 @@ impl<'a> Run<'a> {
     fn evaluate(&mut self, emit: &mut Emit<'_>) -> Result<Option<Evaluation>, TrainError> {
         let mut told = Ok(());
         let control = self.control;
-        let found = self.learner.evaluate(&mut |done, total| {
+        let found = self.trainer.evaluate(&mut |done, total| {
             let fraction = Some(done as f32 / total.max(1) as f32);
             if told.is_ok() {
                 told = emit(RunEvent::Stage { what: "evaluating".to_owned(), fraction });
@@ -435,47 +435,47 @@ impl<'a> Run<'a> {
     /// Everything that the run needs to go on, and what a person takes away.
     fn save(&mut self, emit: &mut Emit<'_>) -> Result<(), TrainError> {
         self.write_student("last", emit)?;
-        if let Some(distiller) = self.learner.distiller() {
+        if let Some(distiller) = self.trainer.distiller() {
             distiller.write_adapters(&self.folder.adapter())?;
         }
         emit(RunEvent::Saving)?;
         let state = self.folder.state();
-        let mut progress = self.learner.progress.clone();
-        progress.average_updates = self.learner.average.updates;
-        self.learner.moving().write(&state, &progress)?;
+        let mut progress = self.trainer.progress.clone();
+        progress.average_updates = self.trainer.average.updates;
+        self.trainer.moving().write(&state, &progress)?;
         emit(RunEvent::Saved { step: progress.step })
     }
 
     fn restore(&mut self) -> Result<(), TrainError> {
         let state = self.folder.state();
-        let progress = self.learner.moving().read(&state)?;
-        if progress.step > self.learner.plan.steps {
-            let (done, steps) = (progress.step, self.learner.plan.steps);
+        let progress = self.trainer.moving().read(&state)?;
+        if progress.step > self.trainer.plan.steps {
+            let (done, steps) = (progress.step, self.trainer.plan.steps);
             let what = format!("it has done {done} steps, and the run now has {steps}: make it that long again");
             return Err(TrainError::State { path: state, what });
         }
-        self.learner.go_on_from(progress);
+        self.trainer.go_on_from(progress);
         // One that was stopped before its first step may not have come to its adapters.
-        self.fresh = self.learner.progress.step == 0;
+        self.fresh = self.trainer.progress.step == 0;
         Ok(())
     }
 
     fn write_student(&mut self, name: &str, emit: &mut Emit<'_>) -> Result<(), TrainError> {
-        let Student { description, source, .. } = &self.learner.plan.student;
+        let Student { description, source, .. } = &self.trainer.plan.student;
         let stem = self.folder.weights(name);
-        match output::write_student(&self.learner.average.network, description, source.as_ref(), &stem)? {
+        match output::write_student(&self.trainer.average.network, description, source.as_ref(), &stem)? {
             Some(warning) => self.warn_once(warning, emit),
             None => Ok(()),
         }
     }
 
     fn take_snapshot(&self, emit: &mut Emit<'_>) -> Result<(), TrainError> {
-        let (Some(snapshot), Some(distiller)) = (&self.snapshot, self.learner.distiller()) else { return Ok(()) };
-        let step = self.learner.progress.step;
-        if !snapshot.is_due(step) && step != self.learner.plan.steps {
+        let (Some(snapshot), Some(distiller)) = (&self.snapshot, self.trainer.distiller()) else { return Ok(()) };
+        let step = self.trainer.progress.step;
+        if !snapshot.is_due(step) && step != self.trainer.plan.steps {
             return Ok(());
         }
-        let moment = snapshot.moment(self.learner.student(), distiller, step)?;
+        let moment = snapshot.moment(self.trainer.student(), distiller, step)?;
         emit(RunEvent::Snapshot(Arc::new(moment)))
     }
 }

@@ -116,7 +116,7 @@ impl EpochSums {
 }
 
 /// What moves during a run, by reference.
-pub struct Moving<'a> {
+pub struct TrainState<'a> {
     pub student: &'a Network,
     pub average: &'a mut Average,
     pub optimizer: &'a mut Optimizer,
@@ -125,7 +125,7 @@ pub struct Moving<'a> {
     pub gathered: &'a mut Gathered,
 }
 
-impl Moving<'_> {
+impl TrainState<'_> {
     pub fn write(&self, path: &Path, progress: &Progress) -> Result<(), TrainError> {
         let mut named = Vec::new();
         let mut keep = |name: String, tensor: &Tensor| -> Result<(), TchError> {
@@ -158,7 +158,7 @@ impl Moving<'_> {
         tensors::write(path, &named, &HashMap::from([(PROGRESS.to_owned(), text)])).map_err(TrainError::from)
     }
 
-    /// Takes back what [`Moving::write`] wrote for the same run.
+    /// Takes back what [`TrainState::write`] wrote for the same run.
     pub fn read(&mut self, path: &Path) -> Result<Progress, TrainError> {
         // As long as its networks are: what it claims is held against the file's own length.
         let bytes = files::read(path, u64::MAX)?;

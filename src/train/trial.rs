@@ -8,9 +8,9 @@ use super::TrainError;
 use super::config::{Lambda, OptimizerKind};
 use super::event::StepRecord;
 use super::gradients::Gathered;
-use super::learner::Learner;
 use super::optimizer::{Parameter, Rates};
 use super::state::Progress;
+use super::trainer::Trainer;
 use crate::dataset::TrainBatch;
 
 /// The rate at which a trial steps: far above the rounding of a weight. It is taken back, so it does no harm.
@@ -18,7 +18,7 @@ const RATE: f64 = 1.0;
 /// Float16 leaves out a step whose gradients overflow and halves its loss scale: from 65536 to below 1 at most.
 const OVERFLOWS: usize = 18;
 
-/// What one step of the optimizer did to each of [`Learner::parameters`].
+/// What one step of the optimizer did to each of [`Trainer::parameters`].
 #[derive(Debug)]
 pub struct Trial {
     /// The gradient that the optimizer took, weight decay included. Of SGD without momentum it is what the weights moved by,
@@ -31,48 +31,48 @@ pub struct Trial {
 }
 
 /// The step of a run in which λ's envelope is at its highest, by its warm-up and its end.
-pub fn strongest_step(learner: &Learner) -> u64 {
-    let config = &learner.plan.config.imitation;
-    let end = config.stop_step.unwrap_or(u64::MAX).min(learner.plan.steps).max(1);
+pub fn strongest_step(trainer: &Trainer) -> u64 {
+    let config = &trainer.plan.config.imitation;
+    let end = config.stop_step.unwrap_or(u64::MAX).min(trainer.plan.steps).max(1);
     config.warmup_steps.saturating_sub(1).min(end - 1)
 }
 
 /// Forward, backward, gathering, bounds and the optimizer, as a run has them from its start, with the imitation as it is set
 /// up or with λ = 0. Everything is put back.
-pub fn trial(learner: &mut Learner, batch: &TrainBatch, imitate: bool) -> Result<Trial, TrainError> {
-    let kept = Kept::of(learner)?;
-    let made = make(learner, batch, imitate);
-    kept.put_back(learner)?;
+pub fn trial(trainer: &mut Trainer, batch: &TrainBatch, imitate: bool) -> Result<Trial, TrainError> {
+    let kept = Kept::of(trainer)?;
+    let made = make(trainer, batch, imitate);
+    kept.put_back(trainer)?;
     made
 }
 
-fn make(learner: &mut Learner, batch: &TrainBatch, imitate: bool) -> Result<Trial, TrainError> {
-    let tensors: Vec<Tensor> = learner.parameters().iter().map(|parameter| parameter.tensor.shallow_clone()).collect();
+fn make(trainer: &mut Trainer, batch: &TrainBatch, imitate: bool) -> Result<Trial, TrainError> {
+    let tensors: Vec<Tensor> = trainer.parameters().iter().map(|parameter| parameter.tensor.shallow_clone()).collect();
     let before = tensors.iter().map(Tensor::f_detach_copy).collect::<Result<Vec<_>, TchError>>()?;
-    let moving = learner.moving();
+    let moving = trainer.moving();
     moving.optimizer.restore(&HashMap::new())?;
     moving.gathered.clear();
-    (learner.progress.lambda, learner.progress.first_lambda) = (None, None);
+    (trainer.progress.lambda, trainer.progress.first_lambda) = (None, None);
     if !imitate {
-        learner.plan.config.imitation.lambda = Lambda::Fixed(0.0);
+        trainer.plan.config.imitation.lambda = Lambda::Fixed(0.0);
     }
-    let step = strongest_step(learner);
-    let gathers = learner.schedule.accumulate(learner.plan.steps.saturating_sub(1)) > 1;
+    let step = strongest_step(trainer);
+    let gathers = trainer.schedule.accumulate(trainer.plan.steps.saturating_sub(1)) > 1;
     let rates = Rates { bias: RATE, weight: RATE, norm: RATE, adapter: RATE, momentum: 0.0 };
     let waits = if gathers { Some(step as i64) } else { None };
-    real_step(learner, batch, step, &rates, waits)?;
+    real_step(trainer, batch, step, &rates, waits)?;
 
     let moved = |(tensor, before): (&Tensor, &Tensor)| tensor.f_detach()?.f_sub(before);
     let moves = tensors.iter().zip(&before).map(moved).collect::<Result<Vec<_>, TchError>>()?;
-    let pulls = if learner.plan.config.optimizer == OptimizerKind::Sgd {
+    let pulls = if trainer.plan.config.optimizer == OptimizerKind::Sgd {
         moves.iter().map(|moved| moved.f_mul_scalar(-1.0 / RATE)).collect::<Result<_, TchError>>()?
     } else {
-        let moments: HashMap<String, Tensor> = learner.moving().optimizer.state().into_iter().collect();
+        let moments: HashMap<String, Tensor> = trainer.moving().optimizer.state().into_iter().collect();
         let first = |(parameter, moved): (&Parameter, &Tensor)| {
             let moment = moments.get(&format!("first/{}", parameter.name));
             moment.map_or_else(|| moved.f_zeros_like(), |moment| Ok(moment.shallow_clone()))
         };
-        learner.parameters().iter().zip(&moves).map(first).collect::<Result<_, TchError>>()?
+        trainer.parameters().iter().zip(&moves).map(first).collect::<Result<_, TchError>>()?
     };
     Ok(Trial { pulls, moves, batches: if gathers { 2 } else { 1 } })
 }
@@ -80,7 +80,7 @@ fn make(learner: &mut Learner, batch: &TrainBatch, imitate: bool) -> Result<Tria
 /// One batch and a step of the optimizer, however much the run gathers before one; in float16 as often as it takes until the
 /// loss scale fits. `waits`: the same batch is gathered once before, as after a step of that number.
 pub fn real_step(
-    learner: &mut Learner,
+    trainer: &mut Trainer,
     batch: &TrainBatch,
     step: u64,
     rates: &Rates,
@@ -90,8 +90,8 @@ pub fn real_step(
         let mut record = StepRecord { step, ..StepRecord::default() };
         // As if the last step were long past, but for a batch that waits.
         for last_update in waits.into_iter().chain([i64::MIN / 2]) {
-            learner.progress.last_update = last_update;
-            if let Some(warning) = learner.learn(batch, rates, &mut record)? {
+            trainer.progress.last_update = last_update;
+            if let Some(warning) = trainer.learn(batch, rates, &mut record)? {
                 return Err(TrainError::Config(warning));
             }
         }
@@ -114,15 +114,15 @@ struct Kept {
 }
 
 impl Kept {
-    fn of(learner: &mut Learner) -> Result<Self, TchError> {
-        let mut tensors: Vec<Tensor> = learner.student().var_store().variables().into_values().collect();
-        tensors.extend(learner.average.network.var_store().variables().into_values());
-        let adapters = learner.distiller().map_or_else(Vec::new, |distiller| distiller.parameters());
+    fn of(trainer: &mut Trainer) -> Result<Self, TchError> {
+        let mut tensors: Vec<Tensor> = trainer.student().var_store().variables().into_values().collect();
+        tensors.extend(trainer.average.network.var_store().variables().into_values());
+        let adapters = trainer.distiller().map_or_else(Vec::new, |distiller| distiller.parameters());
         tensors.extend(adapters.into_iter().map(|(_, tensor)| tensor));
         let copied = |tensor: Tensor| Ok((tensor.shallow_clone(), tensor.f_detach_copy()?));
         let tensors = tensors.into_iter().map(copied).collect::<Result<_, TchError>>()?;
-        let (progress, lambda) = (learner.progress.clone(), learner.plan.config.imitation.lambda);
-        let moving = learner.moving();
+        let (progress, lambda) = (trainer.progress.clone(), trainer.plan.config.imitation.lambda);
+        let moving = trainer.moving();
         let state = moving.optimizer.state().into_iter();
         let optimizer = state.map(|(name, tensor)| Ok((name, tensor.f_detach_copy()?)));
         Ok(Self {
@@ -135,15 +135,15 @@ impl Kept {
         })
     }
 
-    fn put_back(self, learner: &mut Learner) -> Result<(), TchError> {
+    fn put_back(self, trainer: &mut Trainer) -> Result<(), TchError> {
         no_grad(|| {
             for (mut tensor, copy) in self.tensors {
                 tensor.f_copy_(&copy)?;
             }
             Ok::<_, TchError>(())
         })?;
-        (learner.progress, learner.plan.config.imitation.lambda) = (self.progress, self.lambda);
-        let moving = learner.moving();
+        (trainer.progress, trainer.plan.config.imitation.lambda) = (self.progress, self.lambda);
+        let moving = trainer.moving();
         moving.optimizer.restore(&self.optimizer)?;
         moving.average.updates = self.average_updates;
         *moving.gathered = self.gathered;

@@ -177,7 +177,7 @@ fn seeds_needed(n: usize, mean: f64, spread: f64) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draws::Draws;
+    use crate::rng::Rng;
 
     fn of(differences: &[f64]) -> Verdict {
         Verdict::of("mAP50-95", "val", differences).expect("a verdict")
@@ -257,10 +257,10 @@ mod tests {
     /// Two arms of one seed without any effect differ by noise: the rule may find one in twenty.
     #[test]
     fn without_an_effect_there_is_seldom_a_verdict() {
-        let mut draws = Draws::of(&[12]);
+        let mut rng = Rng::of(&[12]);
         for n in 2..=10 {
             let verdicts = (0..10_000).filter(|_| {
-                let pairs: Vec<f64> = (0..n).map(|_| 0.01 * (draws.normal() - draws.normal())).collect();
+                let pairs: Vec<f64> = (0..n).map(|_| 0.01 * (rng.normal() - rng.normal())).collect();
                 of(&pairs).says != Says::CannotTell
             });
             let share = verdicts.count() as f64 / 10_000.0;
@@ -270,9 +270,9 @@ mod tests {
 
     #[test]
     fn an_effect_of_two_spreads_is_found_with_five_seeds() {
-        let mut draws = Draws::of(&[13]);
+        let mut rng = Rng::of(&[13]);
         let found = (0..10_000).filter(|_| {
-            let pairs: Vec<f64> = (0..5).map(|_| 0.01 * (2.0 + draws.normal())).collect();
+            let pairs: Vec<f64> = (0..5).map(|_| 0.01 * (2.0 + rng.normal())).collect();
             of(&pairs).says == Says::Helps
         });
         let share = found.count() as f64 / 10_000.0;

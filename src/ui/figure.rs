@@ -9,7 +9,7 @@ use egui::{
 use image::RgbaImage;
 
 use crate::app::command::Command;
-use crate::app::derive::figure::{drawing, steps_told, suggested};
+use crate::app::derive::figure::{drawing, steps_shown, suggested};
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::state::Overlay;
 use crate::figure::movie::{MovieChoice, MovieFormat};
@@ -92,7 +92,7 @@ fn of_what(ui: &mut Ui, panel: &Panel<'_>, sheet: &mut FigureSheet) {
         });
     });
     if sheet.what == FigureWhat::Story
-        && let Some((told, missing)) = steps_told(state)
+        && let Some((told, missing)) = steps_shown(state)
     {
         let names: Vec<&str> = missing.iter().map(|step| tr(step.title())).collect();
         let figures = counted(told.len(), "figure", "figures");

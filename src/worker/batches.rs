@@ -3,29 +3,29 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{Job, Report};
 use crate::train::preview::Previews;
 
 /// Makes previews; what one leaves in memory serves the next.
-pub(super) fn handle(previews: &mut Previews, job: Job, desk: &Desk) {
+pub(super) fn handle(previews: &mut Previews, job: Job, context: &JobContext) {
     let Job::Batch(request) = job else { return };
     let mut told = None;
     // New masks on known pictures take a moment and no stage: nothing to tell of.
     let mut progress = |stage: &str, fraction: Option<f32>| {
         if told.is_none() {
-            desk.started(format!("step {}", request.step));
+            context.started(format!("step {}", request.step));
         }
         let now = Some((stage.to_owned(), fraction));
         if told != now {
-            desk.progress(stage, fraction);
+            context.progress(stage, fraction);
             told = now;
         }
-        if desk.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if context.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     match previews.make(&request, &mut progress) {
-        Ok(Some(preview)) => desk.report(Report::Batch { request, preview: Arc::new(preview) }),
+        Ok(Some(preview)) => context.report(Report::Batch { request, preview: Arc::new(preview) }),
         Ok(None) => {}
-        Err(error) => desk.failed("the batch", error.to_string()),
+        Err(error) => context.failed("the batch", error.to_string()),
     }
 }

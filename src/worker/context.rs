@@ -84,7 +84,7 @@ pub(super) struct Ticket {
 }
 
 /// What a job's code sees of the outside: it reports, and it asks whether to go on.
-pub(super) struct Desk {
+pub(super) struct JobContext {
     pub(super) kind: JobKind,
     pub(super) generation: u64,
     pub(super) shared: Shared,
@@ -110,7 +110,7 @@ impl Shared {
     }
 }
 
-impl Desk {
+impl JobContext {
     /// Whether a newer job has overtaken this one, or it was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.shared.generations.newest(self.kind) != self.generation
@@ -145,7 +145,7 @@ pub(super) fn shared() -> (Shared, Receiver<Report>) {
 
 /// What a job of this kind sees of the outside, and what it says there.
 #[cfg(test)]
-pub(super) fn test_desk(kind: JobKind) -> (Desk, Receiver<Report>) {
+pub(super) fn test_context(kind: JobKind) -> (JobContext, Receiver<Report>) {
     let (shared, inbox) = shared();
-    (Desk { kind, generation: shared.generations.newest(kind), shared }, inbox)
+    (JobContext { kind, generation: shared.generations.newest(kind), shared }, inbox)
 }

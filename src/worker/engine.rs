@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use super::context::{Desk, Generations, Shared, Ticket};
+use super::context::{Generations, JobContext, Shared, Ticket};
 use super::protocol::{Job, JobKind, Report};
 use super::{batches, figures, listing, models, preflight, runs, scenes, searches, surveys};
 use crate::train::preview::Previews;
@@ -48,21 +48,23 @@ impl Worker {
         let mut previews = Previews::default();
         Ok(Self {
             scenes: serve("scenes", &shared, Order::NewestOfEachKind, scenes::handle)?,
-            models: serve("models", &shared, Order::NewestOfEachKind, move |job, desk| on_models.handle(job, desk))?,
+            models: serve("models", &shared, Order::NewestOfEachKind, move |job, context| {
+                on_models.handle(job, context)
+            })?,
             listing: serve("listing", &shared, Order::NewestOfEachKind, listing::handle)?,
             thumbnails: serve("thumbnails", &shared, Order::LatestFirst(256), listing::handle)?,
-            run: serve("run", &shared, Order::NewestOfEachKind, |job, desk| match job {
-                Job::Search { start, control } => searches::handle(&start, &control, desk),
-                job => runs::handle(job, desk),
+            run: serve("run", &shared, Order::NewestOfEachKind, |job, context| match job {
+                Job::Search { start, control } => searches::handle(&start, &control, context),
+                job => runs::handle(job, context),
             })?,
             earlier: serve("earlier runs", &shared, Order::NewestOfEachKind, runs::read)?,
-            preflight: serve("preflight", &shared, Order::NewestOfEachKind, |job, desk| match job {
-                job @ Job::Handover { .. } => handovers::handle(job, desk),
-                job => preflight::handle(job, desk),
+            preflight: serve("preflight", &shared, Order::NewestOfEachKind, |job, context| match job {
+                job @ Job::Handover { .. } => handovers::handle(job, context),
+                job => preflight::handle(job, context),
             })?,
             survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
-            batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, desk| {
-                batches::handle(&mut previews, job, desk);
+            batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, context| {
+                batches::handle(&mut previews, job, context);
             })?,
             figures: serve("figures", &shared, Order::NewestOfEachKind, figures::handle)?,
             reports: inbox,
@@ -107,7 +109,7 @@ fn serve(
     name: &str,
     shared: &Shared,
     order: Order,
-    mut handle: impl FnMut(Job, &Desk) + Send + 'static,
+    mut handle: impl FnMut(Job, &JobContext) + Send + 'static,
 ) -> std::io::Result<Sender<Ticket>> {
     let (sender, inbox) = channel::<Ticket>();
     let shared = shared.clone();
@@ -132,10 +134,10 @@ fn serve(
                 }
             };
             let Some(ticket) = next else { continue };
-            let desk = Desk { kind: ticket.kind, generation: ticket.generation, shared: shared.clone() };
-            let outcome = catch_unwind(AssertUnwindSafe(|| handle(ticket.job, &desk)));
+            let context = JobContext { kind: ticket.kind, generation: ticket.generation, shared: shared.clone() };
+            let outcome = catch_unwind(AssertUnwindSafe(|| handle(ticket.job, &context)));
             if let Err(panic) = outcome {
-                desk.failed("an internal error", panic_message(panic.as_ref()));
+                context.failed("an internal error", panic_message(panic.as_ref()));
             }
             shared.report(Report::Finished { kind: ticket.kind });
         }
@@ -199,9 +201,9 @@ mod tests {
     #[test]
     fn a_panic_is_a_report_and_the_thread_lives_on() {
         let (shared, inbox) = shared();
-        let sender = serve("test", &shared, Order::NewestOfEachKind, |job, desk| {
+        let sender = serve("test", &shared, Order::NewestOfEachKind, |job, context| {
             assert!(name(&job) != "bad", "boom");
-            desk.started("good");
+            context.started("good");
         })
         .expect("a thread");
         let next = || inbox.recv_timeout(Duration::from_secs(10)).expect("a report");
@@ -216,11 +218,11 @@ mod tests {
     fn an_overtaken_job_says_nothing_more() {
         let (shared, inbox) = shared();
         let old = ticket(&shared, "old");
-        let desk = Desk { kind: old.kind, generation: old.generation, shared: shared.clone() };
-        assert!(!desk.is_cancelled());
+        let context = JobContext { kind: old.kind, generation: old.generation, shared: shared.clone() };
+        assert!(!context.is_cancelled());
         ticket(&shared, "new");
-        assert!(desk.is_cancelled());
-        desk.progress("still here", None);
+        assert!(context.is_cancelled());
+        context.progress("still here", None);
         assert!(inbox.try_recv().is_err());
     }
 }

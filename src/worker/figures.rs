@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{FigureJob, FigurePreview, Job, Report};
 use crate::figure::movie::MovieFormat;
 use crate::figure::{Draw, FigureError, Frames, Look, SaveError, free_name};
@@ -12,34 +12,34 @@ use crate::figure::{Draw, FigureError, Frames, Look, SaveError, free_name};
 /// Longest side of a preview in px: twice its size on screen, for dense screens.
 const PREVIEW_SIDE: f32 = 720.0;
 
-pub(super) fn handle(job: Job, desk: &Desk) {
+pub(super) fn handle(job: Job, context: &JobContext) {
     match job {
         Job::Figure(job) => {
-            desk.started(job.name.clone());
-            match save(&job, desk) {
-                Ok(files) => desk.report(Report::FigureSaved(files)),
+            context.started(job.name.clone());
+            match save(&job, context) {
+                Ok(files) => context.report(Report::FigureSaved(files)),
                 Err(SaveError::Cancelled) => {}
-                Err(error) => desk.failed("the figure", error.to_string()),
+                Err(error) => context.failed("the figure", error.to_string()),
             }
         }
         Job::FigurePreview { what, look, serial } => {
             let preview = preview(&*what, &look).map_err(|error| error.to_string());
-            desk.report(Report::FigurePreview { serial, preview });
+            context.report(Report::FigurePreview { serial, preview });
         }
         _ => {}
     }
 }
 
 /// One figure goes into a file of its name for each format, several into a folder of that name.
-fn save(job: &FigureJob, desk: &Desk) -> Result<Vec<PathBuf>, SaveError> {
+fn save(job: &FigureJob, context: &JobContext) -> Result<Vec<PathBuf>, SaveError> {
     job.choice.check()?;
     if let Some(frames) = job.what.frames() {
-        return save_movie(job, frames, desk);
+        return save_movie(job, frames, context);
     }
-    desk.progress("drawing", None);
+    context.progress("drawing", None);
     let mut figures = job.what.draw(&job.choice.look)?;
-    desk.progress("writing", None);
-    let is_cancelled = || desk.is_cancelled();
+    context.progress("writing", None);
+    let is_cancelled = || context.is_cancelled();
     if let [(name, _)] = figures.as_mut_slice() {
         let is_taken = |name: &str| {
             let file = |extension: &str| job.folder.join(format!("{name}.{extension}"));
@@ -53,7 +53,7 @@ fn save(job: &FigureJob, desk: &Desk) -> Result<Vec<PathBuf>, SaveError> {
 }
 
 /// A movie is one file, or a folder of numbered ones.
-fn save_movie(job: &FigureJob, frames: &dyn Frames, desk: &Desk) -> Result<Vec<PathBuf>, SaveError> {
+fn save_movie(job: &FigureJob, frames: &dyn Frames, context: &JobContext) -> Result<Vec<PathBuf>, SaveError> {
     let format = job.movie.format;
     let path_of = |name: &str| match format {
         MovieFormat::Png => job.folder.join(name),
@@ -65,8 +65,8 @@ fn save_movie(job: &FigureJob, frames: &dyn Frames, desk: &Desk) -> Result<Vec<P
         MovieFormat::WebP | MovieFormat::Gif => path_of(&name),
     };
     let written = job.movie.write(&path, frames, &mut |done, all| {
-        desk.progress("drawing", Some(done as f32 / all.max(1) as f32));
-        if desk.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        context.progress("drawing", Some(done as f32 / all.max(1) as f32));
+        if context.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     written.map_err(|error| FigureError::Nothing(error.to_string()))?.ok_or(SaveError::Cancelled)
 }
@@ -83,7 +83,7 @@ mod tests {
     use crate::figure::movie::MovieChoice;
     use crate::figure::{Figure, FigureChoice, FigureFormat, FigureSpec, Lead, render_as};
     use crate::worker::JobKind;
-    use crate::worker::context::test_desk;
+    use crate::worker::context::test_context;
 
     /// So many empty figures.
     #[derive(Debug)]
@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn one_figure_is_a_file_several_are_a_folder_and_nothing_is_written_over_unasked() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (desk, _inbox) = test_desk(JobKind::Figure);
+        let (context, _inbox) = test_context(JobKind::Figure);
         let saved =
-            |count, replace| names(&save(&job(count, folder.path(), replace), &desk).expect("saved"), folder.path());
+            |count, replace| names(&save(&job(count, folder.path(), replace), &context).expect("saved"), folder.path());
         assert_eq!(saved(1, false), ["a.svg"]);
         assert_eq!(saved(1, false), ["a-2.svg"]);
         assert_eq!(saved(1, true), ["a.svg"]);

@@ -4,19 +4,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{DatasetBrief, Job, Report};
 use crate::dataset::{self, DataYaml, DatasetError, Split};
 
 /// Long side of a thumbnail in px: twice its size in the list, for dense screens.
 const THUMBNAIL_SIDE: u32 = 96;
 
-pub(super) fn handle(job: Job, desk: &Desk) {
+pub(super) fn handle(job: Job, context: &JobContext) {
     match job {
         Job::List { source, split } => {
-            desk.started(source.display().to_string());
-            if let Err(error) = list(&source, split.as_deref(), desk) {
-                desk.failed("the dataset", error.to_string());
+            context.started(source.display().to_string());
+            if let Err(error) = list(&source, split.as_deref(), context) {
+                context.failed("the dataset", error.to_string());
             }
         }
         // A picture that cannot be read keeps its place in the list; opening it gives the error.
@@ -24,14 +24,14 @@ pub(super) fn handle(job: Job, desk: &Desk) {
             if let Ok(picture) = dataset::thumbnail(&image, THUMBNAIL_SIDE) {
                 let labels = dataset::label_count(&image);
                 let cut_short = dataset::is_cut_short(&image).unwrap_or(false);
-                desk.report(Report::Thumbnail { image, picture: Arc::new(picture), labels, cut_short });
+                context.report(Report::Thumbnail { image, picture: Arc::new(picture), labels, cut_short });
             }
         }
         _ => {}
     }
 }
 
-fn list(source: &Path, split: Option<&str>, desk: &Desk) -> Result<(), DatasetError> {
+fn list(source: &Path, split: Option<&str>, context: &JobContext) -> Result<(), DatasetError> {
     let mut brief = DatasetBrief { source: source.to_path_buf(), ..DatasetBrief::default() };
     let sources = if source.is_dir() {
         vec![source.to_path_buf()]
@@ -51,15 +51,15 @@ fn list(source: &Path, split: Option<&str>, desk: &Desk) -> Result<(), DatasetEr
         brief.split = chosen.map(|split| split.name().to_owned());
         data.sources(chosen.unwrap_or(Split::Val))?
     };
-    desk.report(Report::Dataset(brief.clone()));
+    context.report(Report::Dataset(brief.clone()));
     let listing = dataset::list_images(&sources, &mut |images| {
-        desk.report(Report::Images { images: images.to_vec(), done: false });
-        if desk.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        context.report(Report::Images { images: images.to_vec(), done: false });
+        if context.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })?;
     if !listing.warnings.is_empty() {
         brief.warnings = listing.warnings;
-        desk.report(Report::Dataset(brief));
+        context.report(Report::Dataset(brief));
     }
-    desk.report(Report::Images { images: Vec::new(), done: true });
+    context.report(Report::Images { images: Vec::new(), done: true });
     Ok(())
 }

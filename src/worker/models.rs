@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::outcome;
 use super::protocol::{DeviceStatus, Job, JobKind, ModelBrief, ModelCard, Report};
 use crate::device::{self, DeviceChoice};
@@ -31,25 +31,25 @@ impl Models {
         Self { device: None, slots: [None, None] }
     }
 
-    pub(super) fn handle(&mut self, job: Job, desk: &Desk) {
+    pub(super) fn handle(&mut self, job: Job, context: &JobContext) {
         match job {
             Job::Load { role, path } => {
-                desk.started(path.display().to_string());
-                if let Err(message) = self.load(role, &path, desk) {
-                    desk.failed(format!("the {}", role.name()), message);
+                context.started(path.display().to_string());
+                if let Err(message) = self.load(role, &path, context) {
+                    context.failed(format!("the {}", role.name()), message);
                 }
             }
             Job::Unload { role } => self.slots[role as usize] = None,
-            Job::Device(choice) => self.move_to(&choice, desk),
+            Job::Device(choice) => self.move_to(&choice, context),
             Job::BeforeAfter(request) => {
-                desk.started(request.scene.file_name());
-                let device = self.device(desk);
-                outcome::detect(request, device, desk);
+                context.started(request.scene.file_name());
+                let device = self.device(context);
+                outcome::detect(request, device, context);
             }
             Job::Compare { scene, request, parts } if self.slots.iter().any(Option::is_some) => {
-                desk.started(scene.file_name());
-                if let Err(message) = self.compare(&scene, request, parts, desk) {
-                    desk.failed("the comparison", message);
+                context.started(scene.file_name());
+                if let Err(message) = self.compare(&scene, request, parts, context) {
+                    context.failed("the comparison", message);
                 }
             }
             _ => {}
@@ -57,7 +57,7 @@ impl Models {
     }
 
     /// The device in use; the first call finds one, which can take seconds where there is a GPU.
-    fn device(&mut self, desk: &Desk) -> tch::Device {
+    fn device(&mut self, context: &JobContext) -> tch::Device {
         if let Some(device) = self.device {
             return device;
         }
@@ -66,15 +66,15 @@ impl Models {
             (tch::Device::Cpu, DeviceStatus { label: "CPU".to_owned(), reason, cuda_devices: 0 })
         });
         self.device = Some(device);
-        desk.report(Report::Device(status));
+        context.report(Report::Device(status));
         device
     }
 
-    fn load(&mut self, role: Role, path: &Path, desk: &Desk) -> Result<(), String> {
+    fn load(&mut self, role: Role, path: &Path, context: &JobContext) -> Result<(), String> {
         let start = Instant::now();
-        desk.progress("reading the description", None);
+        context.progress("reading the description", None);
         let checkpoint = checkpoint::open(path).map_err(|error| error.to_string())?;
-        desk.report(Report::Described {
+        context.report(Report::Described {
             role,
             brief: ModelBrief {
                 path: path.to_path_buf(),
@@ -82,15 +82,15 @@ impl Models {
                 anchors: checkpoint.scales(),
             },
         });
-        desk.progress("reading the weights", None);
-        let device = self.device(desk);
-        if desk.is_cancelled() {
+        context.progress("reading the weights", None);
+        let device = self.device(context);
+        if context.is_cancelled() {
             return Ok(());
         }
         // The old model goes first, so that two never stand in memory.
         self.slots[role as usize] = None;
         let (model, report) = Network::load(&checkpoint, device).map_err(|error| error.to_string())?;
-        if desk.is_cancelled() {
+        if context.is_cancelled() {
             return Ok(());
         }
         let mut warnings = Vec::new();
@@ -113,20 +113,20 @@ impl Models {
         };
         let model = model.folded(tch::Kind::Float).map_err(|error| error.to_string())?;
         self.slots[role as usize] = Some(Slot { path: path.to_path_buf(), model, last: None });
-        desk.report(Report::Loaded { role, card: Arc::new(card) });
+        context.report(Report::Loaded { role, card: Arc::new(card) });
         Ok(())
     }
 
     /// Loads both models anew on another device; the probes of the old one are gone.
-    fn move_to(&mut self, choice: &str, desk: &Desk) {
+    fn move_to(&mut self, choice: &str, context: &JobContext) {
         let resolved = choice.parse().and_then(device::resolve);
         let (device, status) = match resolved {
             Ok(found) => found,
-            Err(error) => return desk.failed("the device", error.to_string()),
+            Err(error) => return context.failed("the device", error.to_string()),
         };
-        desk.started(status.label.clone());
+        context.started(status.label.clone());
         let moved = self.device.replace(device) != Some(device);
-        desk.report(Report::Device(status));
+        context.report(Report::Device(status));
         if !moved {
             return;
         }
@@ -134,10 +134,10 @@ impl Models {
             let Some(slot) = self.slots[role as usize].take() else { continue };
             let path = slot.path.clone();
             drop(slot);
-            if let Err(message) = self.load(role, &path, desk) {
+            if let Err(message) = self.load(role, &path, context) {
                 // The model's own failure, so that its card says so.
                 let what = format!("the {}", role.name());
-                desk.report(Report::Failed { kind: JobKind::Load(role), what, message });
+                context.report(Report::Failed { kind: JobKind::Load(role), what, message });
             }
         }
     }
@@ -147,30 +147,30 @@ impl Models {
         scene: &Arc<Scene>,
         request: CompareRequest,
         parts: CompareParts,
-        desk: &Desk,
+        context: &JobContext,
     ) -> Result<(), String> {
         for role in Role::ALL {
             let Some(slot) = &mut self.slots[role as usize] else { continue };
             if slot.last.as_ref().is_some_and(|(seen, _)| Arc::ptr_eq(seen, scene)) {
                 continue;
             }
-            if desk.is_cancelled() {
+            if context.is_cancelled() {
                 return Ok(());
             }
-            desk.progress(&format!("running the {}", role.name()), None);
+            context.progress(&format!("running the {}", role.name()), None);
             slot.last = None;
             let probe = inspect::probe(&slot.model, &scene.input).map_err(|error| error.to_string())?;
             slot.last = Some((Arc::clone(scene), probe));
         }
-        if desk.is_cancelled() {
+        if context.is_cancelled() {
             return Ok(());
         }
-        desk.progress("comparing features", None);
+        context.progress("comparing features", None);
         let probe_of =
             |role: Role| self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe);
         let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request, parts)
             .map_err(|error| error.to_string())?;
-        desk.report(Report::Compared { scene: Arc::clone(scene), request, comparison: Arc::new(comparison) });
+        context.report(Report::Compared { scene: Arc::clone(scene), request, comparison: Arc::new(comparison) });
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{BeforeAfter, BeforeAfterRequest, Report, Unknown};
 use crate::inspect::{self, DetectionView, Scene};
 use crate::train::config::Start;
@@ -15,26 +15,26 @@ use crate::yolo::network::Network;
 type Detected = (Arc<[DetectionView]>, Vec<String>);
 
 /// Each model goes before the next one comes; those that are open stay as they are.
-pub(super) fn detect(request: Box<BeforeAfterRequest>, device: tch::Device, desk: &Desk) {
+pub(super) fn detect(request: Box<BeforeAfterRequest>, device: tch::Device, context: &JobContext) {
     let detected = |weights: &Path| detections(weights, &request.scene, device);
-    desk.progress("the student before", None);
+    context.progress("the student before", None);
     let before = match (&request.before, &request.start) {
         (Some(before), _) => Ok(Arc::clone(before)),
         (None, Some(Start::Checkpoint(path))) => detected(path).map(|(found, _)| found),
         (None, Some(Start::Random)) => Err(Unknown::Random),
         (None, None) => Err(Unknown::Start(request.folder.clone())),
     };
-    if desk.is_cancelled() {
+    if context.is_cancelled() {
         return;
     }
-    desk.progress("the student after", None);
+    context.progress("the student after", None);
     let trained = RunFolder::new(&request.folder).trained();
     let after = trained.ok_or_else(|| Unknown::Untrained(request.folder.clone())).and_then(|path| detected(&path));
     let (after, names) = match after {
         Ok((found, names)) => (Ok(found), names),
         Err(unknown) => (Err(unknown), Vec::new()),
     };
-    desk.report(Report::BeforeAfter { request, found: Arc::new(BeforeAfter { before, after, names }) });
+    context.report(Report::BeforeAfter { request, found: Arc::new(BeforeAfter { before, after, names }) });
 }
 
 fn detections(weights: &Path, scene: &Scene, device: tch::Device) -> Result<Detected, Unknown> {

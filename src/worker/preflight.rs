@@ -3,33 +3,33 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{Job, Report};
 use crate::preflight::{Preflight, preflight_of};
 use crate::train::TrainError;
 use crate::train::config::RunConfig;
 use crate::train::plan::RunPlan;
 
-pub(super) fn handle(job: Job, desk: &Desk) {
+pub(super) fn handle(job: Job, context: &JobContext) {
     let Job::Preflight { config, ratio } = job else { return };
-    desk.started("preflight");
-    match examine(&config, ratio, desk) {
-        Ok(Some(found)) => desk.report(Report::Preflight { config, found: Arc::new(found) }),
+    context.started("preflight");
+    match examine(&config, ratio, context) {
+        Ok(Some(found)) => context.report(Report::Preflight { config, found: Arc::new(found) }),
         // Nobody waits for it any more.
         Ok(None) => {}
-        Err(error) => desk.failed("the preflight", error.to_string()),
+        Err(error) => context.failed("the preflight", error.to_string()),
     }
 }
 
-fn examine(config: &RunConfig, ratio: f64, desk: &Desk) -> Result<Option<Preflight>, TrainError> {
-    let go_on = || if desk.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+fn examine(config: &RunConfig, ratio: f64, context: &JobContext) -> Result<Option<Preflight>, TrainError> {
+    let go_on = || if context.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let plan = RunPlan::make(config, true, &mut |what, _| {
-        desk.progress(what, Some(0.0));
+        context.progress(what, Some(0.0));
         go_on()
     })?;
     let Some(plan) = plan else { return Ok(None) };
     preflight_of(plan, ratio, &mut |what, fraction| {
-        desk.progress(what, Some(fraction));
+        context.progress(what, Some(fraction));
         go_on()
     })
 }

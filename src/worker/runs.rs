@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{EarlierRun, Job, Report};
 use super::searches;
 use crate::train::campaign;
@@ -21,54 +21,54 @@ const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs campaigns. The thread gives way to the window, and so does every thread that a run starts: they inherit its
 /// priority.
-pub(super) fn handle(job: Job, desk: &Desk) {
+pub(super) fn handle(job: Job, context: &JobContext) {
     if let Job::Run { campaign, control } = job {
         give_way();
-        if let Err(message) = run(&campaign, &control, desk) {
-            desk.failed("the run", message);
+        if let Err(message) = run(&campaign, &control, context) {
+            context.failed("the run", message);
         }
     }
 }
 
 /// Reads runs back.
-pub(super) fn read(job: Job, desk: &Desk) {
+pub(super) fn read(job: Job, context: &JobContext) {
     match job {
         Job::OpenRun(folder) => {
-            desk.started(folder.display().to_string());
+            context.started(folder.display().to_string());
             let runs = record::runs_in(&folder);
             if runs.is_empty() || runs == [folder.clone()] {
                 match earlier(&folder) {
-                    Ok(run) => desk.report(Report::EarlierRun(Box::new(run))),
-                    Err(message) => desk.failed(folder.display().to_string(), message),
+                    Ok(run) => context.report(Report::EarlierRun(Box::new(run))),
+                    Err(message) => context.failed(folder.display().to_string(), message),
                 }
                 return;
             }
             let (mut found, mut unread) = (Vec::new(), Vec::new());
             for (index, run) in runs.iter().enumerate() {
-                if desk.is_cancelled() {
+                if context.is_cancelled() {
                     return;
                 }
-                desk.progress("reading the runs", Some(index as f32 / runs.len() as f32));
+                context.progress("reading the runs", Some(index as f32 / runs.len() as f32));
                 match earlier(run) {
                     Ok(run) => found.push(run),
                     Err(message) => unread.push((run.clone(), message)),
                 }
             }
-            desk.report(Report::Pairs { runs: found, unread });
+            context.report(Report::Pairs { runs: found, unread });
         }
         Job::OpenReplays(paths) => {
             for path in paths {
-                if desk.is_cancelled() {
+                if context.is_cancelled() {
                     return;
                 }
-                desk.started(path.display().to_string());
+                context.started(path.display().to_string());
                 match Replay::read(&path) {
-                    Ok(replay) => desk.report(Report::Replay(Arc::new(replay))),
-                    Err(error) => desk.failed("the replay", error.to_string()),
+                    Ok(replay) => context.report(Report::Replay(Arc::new(replay))),
+                    Err(error) => context.failed("the replay", error.to_string()),
                 }
             }
         }
-        Job::OpenSearch(folder) => searches::open(folder, desk),
+        Job::OpenSearch(folder) => searches::open(folder, context),
         _ => {}
     }
 }
@@ -115,9 +115,9 @@ pub(super) fn give_way() {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn give_way() {}
 
-fn run(campaign: &Campaign, control: &RunControl, desk: &Desk) -> Result<(), String> {
+fn run(campaign: &Campaign, control: &RunControl, context: &JobContext) -> Result<(), String> {
     gathered(
-        |batch| desk.report(Report::Run(batch)),
+        |batch| context.report(Report::Run(batch)),
         |events| {
             campaign::run(campaign, control, &mut |id, event| {
                 // The gatherer listens until this sender is gone.

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{EarlierSearch, Report, SearchEvent, SearchStart};
 use super::runs::{gathered, give_way};
 use crate::train::event::RunControl;
 use crate::train::search;
 
-pub(super) fn handle(start: &SearchStart, control: &RunControl, desk: &Desk) {
+pub(super) fn handle(start: &SearchStart, control: &RunControl, context: &JobContext) {
     give_way();
     let outcome = gathered(
-        |batch| desk.report(Report::Search(batch)),
+        |batch| context.report(Report::Search(batch)),
         |events| {
             // The gatherer listens until this sender is gone.
             let mut emit = |event: SearchEvent| drop(events.send(event));
@@ -25,17 +25,17 @@ pub(super) fn handle(start: &SearchStart, control: &RunControl, desk: &Desk) {
         },
     );
     if let Err(message) = outcome {
-        desk.failed("the search", message);
+        context.failed("the search", message);
     }
 }
 
-pub(super) fn open(folder: PathBuf, desk: &Desk) {
-    desk.started(folder.display().to_string());
+pub(super) fn open(folder: PathBuf, context: &JobContext) {
+    context.started(folder.display().to_string());
     match search::open(&folder) {
         Ok((search, table)) => {
             let (search, table) = (Arc::new(search), Arc::new(table));
-            desk.report(Report::EarlierSearch(Box::new(EarlierSearch { folder, search, table })));
+            context.report(Report::EarlierSearch(Box::new(EarlierSearch { folder, search, table })));
         }
-        Err(error) => desk.failed(folder.display().to_string(), error.to_string()),
+        Err(error) => context.failed(folder.display().to_string(), error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::context::Desk;
+use super::context::JobContext;
 use super::protocol::{Job, Report, SurveyRequest};
 use crate::dataset::{DataYaml, DatasetError, Samples};
 use crate::survey::survey;
@@ -11,20 +11,20 @@ use crate::survey::survey;
 /// Share of the time that reading takes, measured on ten thousand label files: so that the time left is one figure.
 const READING: f32 = 0.2;
 
-pub(super) fn handle(job: Job, desk: &Desk) {
+pub(super) fn handle(job: Job, context: &JobContext) {
     if let Job::Survey(request) = job {
-        desk.started(request.data.display().to_string());
-        if let Err(error) = run(&request, desk) {
-            desk.failed("the survey", error.to_string());
+        context.started(request.data.display().to_string());
+        if let Err(error) = run(&request, context) {
+            context.failed("the survey", error.to_string());
         }
     }
 }
 
-fn run(request: &SurveyRequest, desk: &Desk) -> Result<(), DatasetError> {
+fn run(request: &SurveyRequest, context: &JobContext) -> Result<(), DatasetError> {
     let told = |stage: &'static str, from: f32, share: f32| {
         move |done: usize, images: usize| {
-            desk.progress(stage, Some(from + share * done as f32 / images.max(1) as f32));
-            if desk.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            context.progress(stage, Some(from + share * done as f32 / images.max(1) as f32));
+            if context.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     };
     let mut reading = told("reading labels", 0.0, READING);
@@ -32,14 +32,14 @@ fn run(request: &SurveyRequest, desk: &Desk) -> Result<(), DatasetError> {
         Some(split) => Samples::load(&DataYaml::load(&request.data)?, split, &mut reading)?,
         None => Samples::load_images(&request.data, &mut reading)?,
     };
-    if desk.is_cancelled() {
+    if context.is_cancelled() {
         return Ok(());
     }
     let mut counting = told("counting cells", READING, 1.0 - READING);
     let SurveyRequest { anchors, input, options, .. } = request;
     if let Some(survey) = survey(&samples, anchors, *input, options, &mut counting) {
         let (request, survey) = (Box::new(request.clone()), Arc::new(survey));
-        desk.report(Report::Survey { request, survey, skipped: samples.skipped });
+        context.report(Report::Survey { request, survey, skipped: samples.skipped });
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use tch::Device;
 
 use super::anchors::AnchorScale;
 use super::checkpoint::{Activation, Checkpoint, Dtype, LoadReport, ModelDescription, ShapeMismatch, TensorInfo};
-use super::infer;
+use super::guess_spec;
 use super::network::{Network, NetworkError, Outline, fill};
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
 
@@ -77,7 +77,7 @@ fn load_spec(
 fn spec_of(description: &ModelDescription, tensors: &[TensorInfo]) -> Result<ModelSpec, SpecError> {
     let mut spec = match &description.yaml {
         Some(yaml) => ModelSpec::from_yaml(yaml)?,
-        None => infer::from_tensors(tensors, description.fused)?,
+        None => guess_spec::from_tensors(tensors, description.fused)?,
     };
     if let Some(activation) = &description.activation {
         spec.activation = supported(activation.clone())?;

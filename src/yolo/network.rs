@@ -1,6 +1,6 @@
 //! A YOLOv5 network built from its spec: image → backbone, neck and head features.
 //!
-//! Which layers are tapped follows from the spec, never from a size or a name. Anchors and class names are carried
+//! Which layers are tap_features follows from the spec, never from a size or a name. Anchors and class names are carried
 //! along for the readers of the heads; decoding is [`super::decode`]'s, training is not here.
 
 use tch::nn::VarStore;
@@ -13,7 +13,7 @@ use super::fold::channels_last;
 use super::layers::{Detect, Layer, Site};
 use super::load;
 use super::spec::{ModelSpec, ModuleSpec, SpecError};
-use crate::draws::Draws;
+use crate::rng::Rng;
 
 #[derive(Debug, Error)]
 pub enum NetworkError {
@@ -224,20 +224,20 @@ impl Network {
         self.spec.gflops(self.fused)
     }
 
-    /// Draws every weight anew as YOLOv5 does: uniform in ±1/√fan-in, batch-norms neutral, and Detect's biases set so
+    /// Rng every weight anew as YOLOv5 does: uniform in ±1/√fan-in, batch-norms neutral, and Detect's biases set so
     /// that at first few cells claim an object. The draws come from the seed alone.
     pub fn initialise(&self, seed: u64) -> Result<(), NetworkError> {
         let variables = self.var_store.variables();
         let mut names: Vec<&String> = variables.keys().collect();
         names.sort_unstable();
-        let mut draws = Draws::of(&[seed, 0x1417]);
+        let mut rng = Rng::of(&[seed, 0x1417]);
         for name in names {
             let variable = &variables[name];
             let weight = name.strip_suffix(".bias").and_then(|stem| variables.get(&format!("{stem}.weight")));
             let fan_in = fan_in(weight.unwrap_or(variable));
             let bound = if fan_in > 0 { (fan_in as f64).sqrt().recip() } else { 0.0 };
             let neutral = f32::from(name.ends_with("running_var") || name.ends_with(".weight"));
-            let value = |_| if fan_in > 0 { draws.uniform(-bound, bound) as f32 } else { neutral };
+            let value = |_| if fan_in > 0 { rng.uniform(-bound, bound) as f32 } else { neutral };
             fill(variable, &(0..variable.numel()).map(value).collect::<Vec<f32>>())?;
         }
         no_grad(|| {

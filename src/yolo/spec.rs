@@ -8,7 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::checkpoint::description::Activation;
-use super::rows;
+use super::yaml;
 
 /// The layer types that a row may name.
 pub const LAYER_TYPES: &str = "Conv, DWConv, GhostConv, Focus, Bottleneck, GhostBottleneck, BottleneckCSP, C3, \
@@ -213,7 +213,7 @@ impl ModuleSpec {
 impl ModelSpec {
     /// Reads the model yaml as nested data, as a checkpoint carries it.
     pub fn from_yaml(yaml: &Value) -> Result<Self, SpecError> {
-        rows::parse(yaml)
+        yaml::parse(yaml)
     }
 
     /// Reads the text of a model yaml (`yolov5s.yaml`).
@@ -225,7 +225,7 @@ impl ModelSpec {
 
     /// The yaml of a published model (`yolov5n` … `yolov5x6`) for `nc` classes; `None` for any other name.
     pub fn published_yaml(name: &str, nc: usize) -> Option<Value> {
-        super::infer::by_name(name, nc)
+        super::guess_spec::by_name(name, nc)
     }
 
     /// The same model for another number of classes.

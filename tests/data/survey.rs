@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use distillscope::dataset::{Label, Sample, Samples};
-use distillscope::draws::Draws;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
+use distillscope::rng::Rng;
 use distillscope::survey::{ObjectSize, Overlap, Survey, SurveyOptions, psi_grid, survey};
 use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use distillscope::yolo::assign::{Target, assign};
@@ -24,15 +24,15 @@ fn samples(samples: Vec<Sample>) -> Samples {
 /// and stand exactly at a threshold.
 fn random(count: u64, input: Size) -> Samples {
     let of_index = |index| {
-        let mut draws = Draws::of(&[7, index]);
+        let mut rng = Rng::of(&[7, index]);
         let whole = index % 2 == 0;
-        let size = if whole { input } else { Size::new(100 + draws.below(900) as u32, 80 + draws.below(900) as u32) };
+        let size = if whole { input } else { Size::new(100 + rng.below(900) as u32, 80 + rng.below(900) as u32) };
         let (width, height) = (f64::from(size.width), f64::from(size.height));
-        let boxes: Vec<BoundingBox> = (0..draws.below(9))
+        let boxes: Vec<BoundingBox> = (0..rng.below(9))
             .map(|_| {
-                let side = |draws: &mut Draws, whole: f64| whole * draws.unit().powi(3);
-                let (w, h) = (side(&mut draws, width).max(2.0), side(&mut draws, height).max(2.0));
-                let (x, y) = (draws.uniform(0.0, width - w), draws.uniform(0.0, height - h));
+                let side = |rng: &mut Rng, whole: f64| whole * rng.unit().powi(3);
+                let (w, h) = (side(&mut rng, width).max(2.0), side(&mut rng, height).max(2.0));
+                let (x, y) = (rng.uniform(0.0, width - w), rng.uniform(0.0, height - h));
                 let on_grid = |v: f64| if whole { (v / 8.0).round() * 8.0 } else { v };
                 let far = |v: f64, d: f64| if whole { on_grid(v) + on_grid(d).max(8.0) } else { v + d };
                 BoundingBox::new(on_grid(x) as f32, on_grid(y) as f32, far(x, w) as f32, far(y, h) as f32)

@@ -6,10 +6,10 @@ use distillscope::inspect::Tap;
 use distillscope::native::{self, Precision};
 use distillscope::train::config::{Amp, ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::StepRecord;
-use distillscope::train::learner::{Learner, MEASURE_EVERY};
+use distillscope::train::trainer::{MEASURE_EVERY, Trainer};
 
 use crate::runs::Place;
-use crate::two_gradients::{first_batch, learner};
+use crate::two_gradients::{first_batch, trainer};
 
 /// Every loss with the taps and adapters that it has.
 fn subjects() -> Vec<(String, ImitationConfig)> {
@@ -30,11 +30,11 @@ fn subjects() -> Vec<(String, ImitationConfig)> {
     all
 }
 
-fn steps(learner: &mut Learner, batch: &TrainBatch, count: u64) -> Vec<StepRecord> {
+fn steps(trainer: &mut Trainer, batch: &TrainBatch, count: u64) -> Vec<StepRecord> {
     let step = |step: u64| {
         let mut record = StepRecord { step, ..StepRecord::default() };
-        let rates = learner.schedule.rates(100);
-        let warning = learner.learn(batch, &rates, &mut record).expect("a step");
+        let rates = trainer.schedule.rates(100);
+        let warning = trainer.learn(batch, &rates, &mut record).expect("a step");
         assert_eq!(warning, None);
         record
     };
@@ -50,11 +50,11 @@ fn every_loss_and_tap_trains_in_bfloat16_as_in_float32() {
         let run = |amp: Amp| {
             let length = Length::Steps(200);
             let config = RunConfig { imitation: imitation.clone(), amp, length, nominal_batch: 0, ..place.config() };
-            let mut learner = learner(&config, true);
-            let started = learner.start(&mut |_| std::ops::ControlFlow::Continue(()));
+            let mut trainer = trainer(&config, true);
+            let started = trainer.start(&mut |_| std::ops::ControlFlow::Continue(()));
             assert!(started.expect("a start").is_continue());
-            let batch = first_batch(&learner);
-            (learner.plan.precision, steps(&mut learner, &batch, 10))
+            let batch = first_batch(&trainer);
+            (trainer.plan.precision, steps(&mut trainer, &batch, 10))
         };
         let ((precision, half), (_, whole)) = (run(Amp::Bf16), run(Amp::Off));
         assert_eq!(precision, Precision::BFloat16);
@@ -92,13 +92,13 @@ fn a_step_reads_from_its_device_twice_at_most() {
                 length: Length::Steps(200),
                 ..place.config()
             };
-            let mut learner = learner(&config, imitation.is_some());
-            let batch = first_batch(&learner);
+            let mut trainer = trainer(&config, imitation.is_some());
+            let batch = first_batch(&trainer);
             for step in 0..12 {
                 let before = native::reads();
                 let mut record = StepRecord { step, ..StepRecord::default() };
-                let rates = learner.schedule.rates(step);
-                learner.learn(&batch, &rates, &mut record).expect("a step");
+                let rates = trainer.schedule.rates(step);
+                trainer.learn(&batch, &rates, &mut record).expect("a step");
                 let (reads, measures) = (native::reads() - before, record.gradient_ratio.is_some());
                 let most = if measures { 4 } else { 2 };
                 assert!((1..=most).contains(&reads), "{name}, step {step}: {reads} reads");
@@ -119,9 +119,9 @@ fn a_loss_scale_costs_no_more_reads() {
         let imitation = ImitationConfig::of(loss);
         let config = RunConfig { imitation, nominal_batch: 0, length: Length::Steps(200), ..place.config() };
         let [mut plain, mut scaled] = [false, true].map(|scales| {
-            let mut learner = learner(&config, true);
-            learner.progress.loss_scale = scales.then_some((1024.0, 0));
-            learner
+            let mut trainer = trainer(&config, true);
+            trainer.progress.loss_scale = scales.then_some((1024.0, 0));
+            trainer
         });
         let batch = first_batch(&plain);
         for step in 0..12 {
@@ -152,9 +152,9 @@ fn a_run_says_what_it_computes_with() {
         (Amp::Bf16, "CPU, bfloat16", Amp::Bf16),
         (Amp::Fp16, "CPU", Amp::Fp16),
     ] {
-        let learner = learner(&RunConfig { amp, ..place.config() }, true);
-        assert_eq!((learner.plan.place(), learner.plan.config.amp), (label.to_owned(), written));
-        let warned = learner.plan.warnings.iter().any(|warning| warning.contains("float16 is for a GPU"));
+        let trainer = trainer(&RunConfig { amp, ..place.config() }, true);
+        assert_eq!((trainer.plan.place(), trainer.plan.config.amp), (label.to_owned(), written));
+        let warned = trainer.plan.warnings.iter().any(|warning| warning.contains("float16 is for a GPU"));
         assert_eq!(warned, amp == Amp::Fp16);
     }
     // As version 0.1.0 wrote it, which did not know TF32.

@@ -10,8 +10,8 @@ use distillscope::imitation::loss::{BatchMask, Loss, MaskSource, Reads};
 use distillscope::preflight::{Check, Preflight, Status, Subject, preflight, preflight_of};
 use distillscope::train::TrainError;
 use distillscope::train::config::{AdapterStart, ImitationConfig, Lambda, OptimizerKind, RunConfig};
-use distillscope::train::learner::{Learner, Objective};
 use distillscope::train::plan::RunPlan;
+use distillscope::train::trainer::{Objective, Trainer};
 use distillscope::train::trial::Trial;
 use distillscope::yolo::anchors::AnchorScale;
 use distillscope::yolo::assign::Target;
@@ -35,10 +35,10 @@ fn config() -> RunConfig {
     }
 }
 
-fn learner(config: &RunConfig) -> Learner {
+fn trainer(config: &RunConfig) -> Trainer {
     let plan =
         RunPlan::make(config, true, &mut |_, _| ControlFlow::Continue(())).expect("a plan").expect("not stopped");
-    Learner::new(plan).expect("a learner")
+    Trainer::new(plan).expect("a learner")
 }
 
 /// What an earlier implementation did otherwise.
@@ -65,7 +65,7 @@ enum Fault {
 }
 
 struct Faulty {
-    learner: Learner,
+    trainer: Trainer,
     faults: Vec<Fault>,
 }
 
@@ -76,22 +76,22 @@ impl Faulty {
 }
 
 impl Subject for Faulty {
-    fn learner(&self) -> &Learner {
-        &self.learner
+    fn trainer(&self) -> &Trainer {
+        &self.trainer
     }
 
-    fn learner_mut(&mut self) -> &mut Learner {
-        &mut self.learner
+    fn learner_mut(&mut self) -> &mut Trainer {
+        &mut self.trainer
     }
 
     fn inputs(&self, batch: &TrainBatch) -> Result<[Tensor; 2], TrainError> {
-        let [student, teacher] = self.learner.inputs(batch)?;
+        let [student, teacher] = self.trainer.inputs(batch)?;
         let off = if self.has(Fault::TeacherSeesOtherPixels) { (&teacher - 0.5) / 0.5 } else { teacher };
         Ok([student, off])
     }
 
     fn targets(&self, batch: &TrainBatch) -> Vec<Target> {
-        let mut targets = self.learner.targets(batch);
+        let mut targets = self.trainer.targets(batch);
         for target in &mut targets {
             if self.has(Fault::EveryClassIsZero) {
                 target.class = 0;
@@ -105,7 +105,7 @@ impl Subject for Faulty {
     }
 
     fn anchors(&self) -> Vec<AnchorScale> {
-        let mut anchors = self.learner.anchors();
+        let mut anchors = self.trainer.anchors();
         if self.has(Fault::AnchorsInCells) {
             for scale in &mut anchors {
                 scale.anchors.iter_mut().flatten().for_each(|side| *side /= scale.stride as f32);
@@ -126,7 +126,7 @@ impl Subject for Faulty {
                 label.bbox.x1 = (x1 + x2) / 2.0;
             }
         }
-        let mut masks = self.learner.masks(&batch)?;
+        let mut masks = self.trainer.masks(&batch)?;
         if self.has(Fault::TransposedMask) {
             for mask in &mut masks {
                 let shape = mask.cells.size();
@@ -137,11 +137,11 @@ impl Subject for Faulty {
         Ok(masks)
     }
 
-    fn lesson(&self, batch: &TrainBatch) -> Result<Vec<Tensor>, TrainError> {
+    fn teacher_output(&self, batch: &TrainBatch) -> Result<Vec<Tensor>, TrainError> {
         if !self.has(Fault::TeacherInTrainMode) {
-            return self.learner.lesson(batch);
+            return self.trainer.teacher_output(batch);
         }
-        let Some(teacher) = self.learner.distiller().map(|distiller| distiller.teacher()) else {
+        let Some(teacher) = self.trainer.distiller().map(|distiller| distiller.teacher()) else {
             panic!("the sample's teacher is a network");
         };
         let [_, input] = self.inputs(batch)?;
@@ -152,7 +152,7 @@ impl Subject for Faulty {
         if self.has(Fault::FixedBatchSize) && !batch.images.len().is_multiple_of(4) {
             return Err(TrainError::Config("shape '[4, 3, 44, 44, 11]' is invalid for this input".to_owned()));
         }
-        let mut objective = self.learner.objective(batch, true)?;
+        let mut objective = self.trainer.objective(batch, true)?;
         if self.has(Fault::NoGradient) {
             objective.distances.iter_mut().for_each(|distance| *distance = distance.detach());
         }
@@ -175,17 +175,17 @@ impl Subject for Faulty {
     }
 
     fn optimized(&self) -> Vec<String> {
-        let own = self.learner.own_parameters();
-        let all = self.learner.optimized();
+        let own = self.trainer.own_parameters();
+        let all = self.trainer.optimized();
         if self.has(Fault::AdapterNotInOptimizer) { all[..own].to_vec() } else { all }
     }
 
     fn trial(&mut self, batch: &TrainBatch, imitate: bool) -> Result<Trial, TrainError> {
-        let without = self.learner.trial(batch, false)?;
+        let without = self.trainer.trial(batch, false)?;
         if !imitate || self.has(Fault::NoGradient) {
             return Ok(without);
         }
-        let with = self.learner.trial(batch, true)?;
+        let with = self.trainer.trial(batch, true)?;
         // Of its part in the step so much comes through.
         let times = match self.faults.as_slice() {
             [Fault::Subtracted] => -1.0,
@@ -204,13 +204,13 @@ impl Subject for Faulty {
 
     fn step(&mut self, batch: &TrainBatch) -> Result<(), TrainError> {
         let keep: Vec<(Tensor, Tensor)> =
-            self.learner.adapters().into_iter().map(|(_, tensor)| (tensor.detach().copy(), tensor)).collect();
-        self.learner.step(batch)?;
+            self.trainer.adapters().into_iter().map(|(_, tensor)| (tensor.detach().copy(), tensor)).collect();
+        self.trainer.step(batch)?;
         if self.has(Fault::AdapterNotInOptimizer) {
             tch::no_grad(|| keep.into_iter().for_each(|(before, mut tensor)| tensor.copy_(&before)));
         }
         if self.has(Fault::TeacherInTrainMode) {
-            self.lesson(batch)?;
+            self.teacher_output(batch)?;
         }
         Ok(())
     }
@@ -221,7 +221,7 @@ fn examined(mut subject: impl Subject) -> Preflight {
 }
 
 fn with(faults: &[Fault]) -> Preflight {
-    examined(Faulty { learner: learner(&config()), faults: faults.to_vec() })
+    examined(Faulty { trainer: trainer(&config()), faults: faults.to_vec() })
 }
 
 fn red(preflight: &Preflight) -> Vec<&str> {
@@ -242,7 +242,7 @@ fn left_out(preflight: &Preflight) -> Vec<&str> {
 
 /// Smaller, and the smallest birds are beyond the anchors' reach, which the check says.
 fn healthy(imitation: ImitationConfig) -> Preflight {
-    examined(learner(&RunConfig { imgsz: 352, imitation, ..config() }))
+    examined(trainer(&RunConfig { imgsz: 352, imitation, ..config() }))
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn the_necks_gradient_never_reaches_detect() {
     };
     let neck = reached(&healthy(ImitationConfig::of(Loss::FEATURES)));
     assert!(neck.contains(&0) && neck.contains(&23) && !neck.contains(&24), "{neck:?}");
-    let head = reached(&examined(learner(&RunConfig { imitation: ImitationConfig::default(), ..config() })));
+    let head = reached(&examined(trainer(&RunConfig { imitation: ImitationConfig::default(), ..config() })));
     assert!(head.contains(&0) && head.contains(&24), "{head:?}");
 }
 
@@ -297,7 +297,7 @@ fn the_step_is_proved_for_every_optimizer() {
         [(OptimizerKind::Sgd, 16), (OptimizerKind::Adam, 4), (OptimizerKind::AdamW, 4), (OptimizerKind::AdamW, 16)]
     {
         let asked = RunConfig { optimizer, nominal_batch, imitation: ImitationConfig::default(), ..config() };
-        let found = examined(learner(&asked));
+        let found = examined(trainer(&asked));
         let step = check(&found, "step");
         assert_eq!(step.status, Status::Green, "{optimizer:?}: {step:#?}");
     }
@@ -308,7 +308,7 @@ fn the_step_is_proved_for_every_optimizer() {
 fn a_bounded_step_is_told_as_such() {
     let mut asked = config();
     asked.imitation.lambda = Lambda::Fixed(1e6);
-    let found = examined(learner(&asked));
+    let found = examined(trainer(&asked));
     assert_eq!(check(&found, "gradient-balance").status, Status::Amber);
     assert_eq!(check(&found, "step").status, Status::Green, "{:#?}", check(&found, "step"));
 }
@@ -316,13 +316,13 @@ fn a_bounded_step_is_told_as_such() {
 /// Trying a step leaves everything as it was, to the last bit.
 #[test]
 fn a_trial_is_taken_back() {
-    let mut subject = learner(&config());
+    let mut subject = trainer(&config());
     let batch = subject.batch().expect("a batch");
-    let state = |learner: &Learner| -> Vec<(String, Tensor)> {
-        let mut all: Vec<(String, Tensor)> = learner.student().var_store().variables().into_iter().collect();
-        let average = learner.average.network.var_store().variables();
+    let state = |trainer: &Trainer| -> Vec<(String, Tensor)> {
+        let mut all: Vec<(String, Tensor)> = trainer.student().var_store().variables().into_iter().collect();
+        let average = trainer.average.network.var_store().variables();
         all.extend(average.into_iter().map(|(name, tensor)| (format!("average/{name}"), tensor)));
-        all.extend(learner.adapters());
+        all.extend(trainer.adapters());
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all.into_iter().map(|(name, tensor)| (name, tensor.detach().copy())).collect()
     };
@@ -332,7 +332,7 @@ fn a_trial_is_taken_back() {
     let after = state(&subject);
     assert!(before.iter().zip(&after).all(|((name, a), (other, b))| name == other && a.equal(b)));
     assert_eq!((subject.progress.clone(), subject.average.updates), (progress, 0));
-    assert_eq!(subject.plan.config, learner(&config()).plan.config);
+    assert_eq!(subject.plan.config, trainer(&config()).plan.config);
     assert!(subject.moving().optimizer.state().is_empty());
     let gathered = subject.moving().gathered;
     assert!(gathered.detection.iter().chain(&gathered.imitation).all(Option::is_none));
@@ -343,7 +343,7 @@ fn without_a_lambda_the_check_says_so() {
     let of = |change: fn(&mut ImitationConfig)| {
         let mut asked = config();
         change(&mut asked.imitation);
-        examined(learner(&asked))
+        examined(trainer(&asked))
     };
     for (change, says) in [
         ((|imitation| imitation.lambda = Lambda::Fixed(0.0)) as fn(&mut ImitationConfig), "lambda is 0: a step"),
@@ -396,7 +396,7 @@ fn masks_are_asked_of_where_they_come_from() {
         imitation: ImitationConfig { mask_source: MaskSource::Box, ..ImitationConfig::of(Loss::FEATURES) },
         ..config()
     };
-    let mut subject = learner(&config);
+    let mut subject = trainer(&config);
     let mut batch = subject.batch().expect("a batch");
     shrunk(&mut batch);
     let counts: Vec<u64> = subject.masks(&batch).expect("masks").iter().map(|mask| mask.count).collect();
@@ -449,7 +449,7 @@ fn planned(config: &RunConfig) -> Preflight {
 #[test]
 fn heads_that_differ_are_red_in_the_words_of_the_error() {
     let folder = tempfile::tempdir().expect("a folder");
-    let names = learner(&config()).plan.train.names.clone();
+    let names = trainer(&config()).plan.train.names.clone();
     let own: Vec<&str> = names.iter().map(String::as_str).collect();
     let with = |loss: Loss, names: &[&str], factor: f32| {
         let teacher = Some(other_teacher(folder.path(), names, factor));
@@ -477,7 +477,7 @@ fn heads_that_differ_are_red_in_the_words_of_the_error() {
 #[test]
 fn class_order_counts_where_places_are_compared() {
     let folder = tempfile::tempdir().expect("a folder");
-    let names = learner(&config()).plan.train.names.clone();
+    let names = trainer(&config()).plan.train.names.clone();
     let mut turned: Vec<&str> = names.iter().map(String::as_str).collect();
     turned.reverse();
     let with = |loss: Loss, names: &[&str]| {
@@ -505,7 +505,7 @@ fn class_order_counts_where_places_are_compared() {
 #[test]
 fn a_teacher_is_judged_by_names_of_classes() {
     let folder = tempfile::tempdir().expect("a folder");
-    let names = learner(&config()).plan.train.names.clone();
+    let names = trainer(&config()).plan.train.names.clone();
     let own: Vec<&str> = names.iter().map(String::as_str).collect();
     let loss_of = |names: &[&str]| {
         let teacher = Some(other_teacher(folder.path(), names, 1.0));
@@ -529,7 +529,7 @@ fn a_teacher_is_judged_by_names_of_classes() {
 /// What the preflight does not ask of a run, since it cannot fail there: the teacher is given bytes / 255, as the student.
 #[test]
 fn the_teacher_sees_the_pictures_of_the_batch() {
-    let mut subject = learner(&RunConfig { imitation: ImitationConfig::default(), ..config() });
+    let mut subject = trainer(&RunConfig { imitation: ImitationConfig::default(), ..config() });
     let batch = subject.batch().expect("a batch");
     let side = i64::from(batch.input.width);
     let pixels: Vec<f32> = batch.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
@@ -538,8 +538,8 @@ fn the_teacher_sees_the_pictures_of_the_batch() {
     assert!((&of_student - &picture).abs().max().double_value(&[]) < 1e-6);
     assert_eq!(of_student.data_ptr(), of_teacher.data_ptr());
     let heads = subject.distiller().expect("a teacher").teacher().forward(&picture).expect("heads").heads;
-    for (lesson, head) in subject.lesson(&batch).expect("a lesson").iter().zip(&heads) {
-        assert!((lesson - head).abs().max().double_value(&[]) < 1e-3);
+    for (teacher_output, head) in subject.teacher_output(&batch).expect("a lesson").iter().zip(&heads) {
+        assert!((teacher_output - head).abs().max().double_value(&[]) < 1e-3);
     }
 }
 
@@ -548,7 +548,7 @@ fn a_preflight_says_how_far_it_is_and_stops_where_it_is_asked_to() {
     // With a fit, so that every stage has its turn.
     let config = RunConfig { imitation: ImitationConfig::of(Loss::FEATURES), ..config() };
     let mut heard: Vec<(String, f32)> = Vec::new();
-    let found = preflight(&mut learner(&config), 0.5, &mut |what, fraction| {
+    let found = preflight(&mut trainer(&config), 0.5, &mut |what, fraction| {
         heard.push((what.to_owned(), fraction));
         ControlFlow::Continue(())
     });
@@ -578,7 +578,7 @@ fn a_preflight_says_how_far_it_is_and_stops_where_it_is_asked_to() {
 
     for at in [0, stages.len() / 2, heard.len() - 1] {
         let mut calls = 0;
-        let stopped = preflight(&mut learner(&config), 0.5, &mut |_, _| {
+        let stopped = preflight(&mut trainer(&config), 0.5, &mut |_, _| {
             calls += 1;
             if calls > at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -589,8 +589,8 @@ fn a_preflight_says_how_far_it_is_and_stops_where_it_is_asked_to() {
 /// Nothing is fitted where there is nothing to fit: the tap head has no adapters.
 #[test]
 fn the_head_needs_no_fit() {
-    let of = |imitation: ImitationConfig| learner(&RunConfig { imitation, ..config() }).fitted_images();
-    let images = learner(&config()).plan.train.samples.len().min(64);
+    let of = |imitation: ImitationConfig| trainer(&RunConfig { imitation, ..config() }).fitted_images();
+    let images = trainer(&config()).plan.train.samples.len().min(64);
     let fits = ImitationConfig::of(Loss::FEATURES);
     assert_eq!(of(fits.clone()), images);
     assert_eq!(of(fits.clone().with_loss(Loss::LOGITS)), 0);
@@ -604,7 +604,7 @@ fn the_lambda_for_a_ratio_reaches_it() {
     let ratio_at = |lambda: Lambda| {
         let mut config = config();
         config.imitation.lambda = lambda;
-        let found = examined(learner(&config));
+        let found = examined(trainer(&config));
         (check(&found, "gradient-balance").value.expect("a ratio"), found.lambda_for_ratio.expect("a lambda"))
     };
     let (weak, lambda) = ratio_at(Lambda::Fixed(1e-6));
@@ -662,19 +662,19 @@ fn a_teacher_without_its_weights_and_one_that_is_the_student_are_told() {
     let student = &plan.student;
     distillscope::train::output::write_student(&student.network, &student.description, None, &stem).expect("weights");
     let untrained = RunConfig { teacher: Some(stem.with_extension("safetensors")), ..config() };
-    let found = examined(learner(&untrained));
+    let found = examined(trainer(&untrained));
     assert_eq!(check(&found, "teacher-trained").status, Status::Red, "{:#?}", check(&found, "teacher-trained"));
 
     // The two exchanged: the teacher knows less than its student.
     let exchanged =
         RunConfig { teacher: Some(sample("models/student.pt")), student: sample("models/teacher.pt"), ..config() };
-    let found = examined(learner(&exchanged));
+    let found = examined(trainer(&exchanged));
     let trained = check(&found, "teacher-trained");
     assert!(trained.status == Status::Amber && trained.advice.contains("little to learn"), "{trained:#?}");
     assert_eq!(check(&found, "teacher-differs").status, Status::Amber);
 
     let same = RunConfig { teacher: Some(sample("models/student.pt")), ..config() };
-    let found = examined(learner(&same));
+    let found = examined(trainer(&same));
     assert_eq!(check(&found, "teacher-differs").status, Status::Red, "{:#?}", check(&found, "teacher-differs"));
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use distillscope::train::config::{Length, LrSchedule, NonFinite, Recipe, RunConfig};
 use distillscope::train::event::{RunEvent, StepRecord};
-use distillscope::train::learner::Learner;
 use distillscope::train::plan::{RunPlan, usual_recipe};
+use distillscope::train::trainer::Trainer;
 use distillscope::yolo::network::Network;
 use safetensors::SafeTensors;
 
@@ -124,30 +124,30 @@ fn a_forward_pass_that_is_not_finite_leaves_statistics_and_average_as_they_were(
     for non_finite in [NonFinite::Stop, NonFinite::Skip] {
         let config = RunConfig { non_finite, nominal_batch: 0, ..alone(&place) };
         let plan = RunPlan::make(&config, false, &mut |_, _| std::ops::ControlFlow::Continue(()));
-        let mut learner = Learner::new(plan.expect("a plan").expect("nobody stops it")).expect("a learner");
-        let mut batches = learner.batches(config.batch, 0, 0, 0).expect("batches");
-        let rates = learner.schedule.rates(3);
-        let (fresh, mut record) = (bits(learner.student()), StepRecord::default());
-        learner.learn(&batches.next_batch().expect("a batch"), &rates, &mut record).expect("a step");
-        let trained = bits(learner.student());
+        let mut trainer = Trainer::new(plan.expect("a plan").expect("nobody stops it")).expect("a learner");
+        let mut batches = trainer.batches(config.batch, 0, 0, 0).expect("batches");
+        let rates = trainer.schedule.rates(3);
+        let (fresh, mut record) = (bits(trainer.student()), StepRecord::default());
+        trainer.learn(&batches.next_batch().expect("a batch"), &rates, &mut record).expect("a step");
+        let trained = bits(trainer.student());
         let moved = |name: &str| trained[name] != fresh[name];
         assert!(moved("model.0.bn.running_mean") && moved("model.4.bn.running_var") && moved("model.0.conv.weight"));
 
         // A weight of the third layer so large that its map overflows: the first two layers' batch-norms see sound maps.
-        let large = learner.student().var_store().variables().remove("model.2.conv.weight").expect("a weight");
+        let large = trainer.student().var_store().variables().remove("model.2.conv.weight").expect("a weight");
         let _ = tch::no_grad(|| large.shallow_clone().fill_(3e38));
         let (before, average, updates) =
-            (bits(learner.student()), bits(&learner.average.network), learner.average.updates);
+            (bits(trainer.student()), bits(&trainer.average.network), trainer.average.updates);
         record.step = 1;
-        let outcome = learner.learn(&batches.next_batch().expect("a batch"), &rates, &mut record);
+        let outcome = trainer.learn(&batches.next_batch().expect("a batch"), &rates, &mut record);
         match (non_finite, outcome) {
             (NonFinite::Stop, Err(error)) => assert!(error.to_string().contains("step 1"), "{error}"),
             (NonFinite::Skip, Ok(Some(warning))) => assert!(warning.contains("step left out"), "{warning}"),
             (_, outcome) => panic!("{outcome:?}"),
         }
         assert!(record.total.is_nan());
-        assert_eq!(bits(learner.student()), before);
-        assert_eq!((bits(&learner.average.network), learner.average.updates), (average, updates));
+        assert_eq!(bits(trainer.student()), before);
+        assert_eq!((bits(&trainer.average.network), trainer.average.updates), (average, updates));
     }
 }
 

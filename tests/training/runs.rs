@@ -17,10 +17,10 @@ use distillscope::train::config::{
 use distillscope::train::evaluate::{EvaluateOptions, evaluate};
 use distillscope::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, StepRecord};
 use distillscope::train::hyp::Hyperparameters;
-use distillscope::train::learner::Learner;
 use distillscope::train::plan::RunPlan;
 use distillscope::train::preview::{BatchRequest, Previews};
 use distillscope::train::record::RunHistory;
+use distillscope::train::trainer::Trainer;
 use distillscope::train::verdict::Says;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::Network;
@@ -192,7 +192,7 @@ fn the_preview_of_a_batch_has_the_masks_that_the_run_learns_with() {
     assert!(run.iter().any(|step| step.mask_cells.iter().sum::<u64>() > 0));
 }
 
-/// A learner whose λ is 0 looks at the distances and learns what one without a teacher learns. A whole run is not made of it.
+/// A trainer whose λ is 0 looks at the distances and learns what one without a teacher learns. A whole run is not made of it.
 #[test]
 fn what_is_not_weighed_changes_no_weight() {
     let place = Place::new();
@@ -200,19 +200,19 @@ fn what_is_not_weighed_changes_no_weight() {
     let config = RunConfig { imitation: ImitationConfig { lambda, ..place.config().imitation }, ..place.config() };
     let learned = |with_teacher| {
         let plan = RunPlan::make(&config, with_teacher, &mut |_, _| ControlFlow::Continue(())).expect("a plan");
-        let mut learner = Learner::new(plan.expect("not stopped")).expect("a learner");
-        let mut batches = learner.batches(config.batch, 0, 0, 0).expect("batches");
+        let mut trainer = Trainer::new(plan.expect("not stopped")).expect("a learner");
+        let mut batches = trainer.batches(config.batch, 0, 0, 0).expect("batches");
         let mut records = Vec::new();
         for step in 0..6 {
-            let (batch, rates) = (batches.next_batch().expect("a batch"), learner.schedule.rates(step));
+            let (batch, rates) = (batches.next_batch().expect("a batch"), trainer.schedule.rates(step));
             let mut record = StepRecord { step, ..StepRecord::default() };
-            assert_eq!(learner.learn(&batch, &rates, &mut record).expect("a step"), None);
+            assert_eq!(trainer.learn(&batch, &rates, &mut record).expect("a step"), None);
             records.push(record);
         }
         let numbers = |tensor: Tensor| -> Vec<u32> {
             Vec::<f32>::try_from(tensor.detach().view([-1])).expect("floats").into_iter().map(f32::to_bits).collect()
         };
-        let variables = learner.student().var_store().variables().into_iter();
+        let variables = trainer.student().var_store().variables().into_iter();
         (records, variables.map(|(name, tensor)| (name, numbers(tensor))).collect::<BTreeMap<_, _>>())
     };
     let ((looked, with), (alone, without)) = (learned(true), learned(false));

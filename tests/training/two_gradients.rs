@@ -9,19 +9,19 @@ use distillscope::native;
 use distillscope::train::config::{Amp, Decay, ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::StepRecord;
 use distillscope::train::gradients::{CLIP_NORM, Norms};
-use distillscope::train::learner::Learner;
 use distillscope::train::plan::RunPlan;
+use distillscope::train::trainer::Trainer;
 use tch::{Kind, Tensor};
 
 use crate::runs::Place;
 
-pub fn learner(config: &RunConfig, with_teacher: bool) -> Learner {
+pub fn trainer(config: &RunConfig, with_teacher: bool) -> Trainer {
     let plan = RunPlan::make(config, with_teacher, &mut |_, _| ControlFlow::Continue(())).expect("a plan");
-    Learner::new(plan.expect("not stopped")).expect("a learner")
+    Trainer::new(plan.expect("not stopped")).expect("a learner")
 }
 
-pub fn first_batch(learner: &Learner) -> TrainBatch {
-    let mut batches = learner.batches(learner.plan.config.batch, 0, 0, 0).expect("batches");
+pub fn first_batch(trainer: &Trainer) -> TrainBatch {
+    let mut batches = trainer.batches(trainer.plan.config.batch, 0, 0, 0).expect("batches");
     batches.next_batch().expect("a batch")
 }
 
@@ -30,16 +30,16 @@ fn with(place: &Place, lambda: Lambda) -> RunConfig {
     RunConfig { imitation, nominal_batch: 0, ..place.config() }
 }
 
-fn learn(learner: &mut Learner, batch: &TrainBatch, step: u64) -> StepRecord {
+fn learn(trainer: &mut Trainer, batch: &TrainBatch, step: u64) -> StepRecord {
     let mut record = StepRecord { step, ..StepRecord::default() };
-    let rates = learner.schedule.rates(200);
-    let warning = learner.learn(batch, &rates, &mut record).expect("a step");
+    let rates = trainer.schedule.rates(200);
+    let warning = trainer.learn(batch, &rates, &mut record).expect("a step");
     assert_eq!(warning, None);
     record
 }
 
-fn bits(learner: &Learner) -> Vec<(String, Vec<u32>)> {
-    let mut all: Vec<_> = learner.student().var_store().variables().into_iter().collect();
+fn bits(trainer: &Trainer) -> Vec<(String, Vec<u32>)> {
+    let mut all: Vec<_> = trainer.student().var_store().variables().into_iter().collect();
     all.retain(|(name, _)| !name.contains(".running_"));
     all.sort_by(|a, b| a.0.cmp(&b.0));
     let numbers = |tensor: Tensor| Vec::<f32>::try_from(tensor.detach().view([-1])).expect("floats");
@@ -57,11 +57,11 @@ fn both_arms_of_a_pair_clip_alike() {
         let mut config = RunConfig { nominal_batch: 1000, warmup_share: 0.0, ..with(&place, lambda_of) };
         // As in a burst: the detection's norm is far above the bound.
         (config.hyp.box_gain, config.hyp.obj, config.hyp.cls, config.hyp.warmup_epochs) = (5000.0, 5000.0, 5000.0, 0.0);
-        let mut learner = learner(&config, lambda.is_some());
-        let batch = first_batch(&learner);
-        learn(&mut learner, &batch, 0);
-        let (own, bound) = (learner.own_parameters(), learner.imitation_bound());
-        let kept = std::mem::take(learner.moving().gathered);
+        let mut trainer = trainer(&config, lambda.is_some());
+        let batch = first_batch(&trainer);
+        learn(&mut trainer, &batch, 0);
+        let (own, bound) = (trainer.own_parameters(), trainer.imitation_bound());
+        let kept = std::mem::take(trainer.moving().gathered);
         let copy = |part: &[Option<Tensor>]| -> Vec<Option<Tensor>> {
             part.iter().map(|gradient| gradient.as_ref().map(Tensor::copy)).collect()
         };
@@ -101,12 +101,12 @@ fn an_overflow_of_the_loss_scale_stores_no_lambda() {
         let imitation =
             ImitationConfig { lambda: Lambda::GradientRatio(0.3), decay: Decay::None, ..ImitationConfig::of(loss) };
         let config = RunConfig { imitation, nominal_batch: 0, length: Length::Steps(100), ..place.config() };
-        let mut plain = learner(&config, true);
+        let mut plain = trainer(&config, true);
         let batch = first_batch(&plain);
         let wanted = learn(&mut plain, &batch, 0).lambda;
         assert!(wanted > 0.0);
 
-        let mut scaled = learner(&config, true);
+        let mut scaled = trainer(&config, true);
         scaled.progress.loss_scale = Some((2.0_f64.powi(127), 0));
         let fresh = bits(&scaled);
         let first = learn(&mut scaled, &batch, 0);
@@ -124,9 +124,9 @@ fn an_overflow_of_the_loss_scale_stores_no_lambda() {
         assert!((record.gradient_ratio.expect("measured in the step that found it") - 0.3).abs() < 1e-4);
         assert_eq!(scaled.progress.first_lambda, Some(record.lambda));
         // And the step is the one that is made without a scale.
-        let norm = |learner: &Learner| -> f64 {
+        let norm = |trainer: &Trainer| -> f64 {
             let of = |tensor: Tensor| tensor.detach().square().sum(Kind::Double).double_value(&[]);
-            learner.student().var_store().trainable_variables().into_iter().map(of).sum()
+            trainer.student().var_store().trainable_variables().into_iter().map(of).sum()
         };
         assert!((norm(&scaled) / norm(&plain) - 1.0).abs() < 1e-5);
     }
@@ -138,13 +138,13 @@ fn a_gradient_that_never_fits_ends_the_run() {
     let place = Place::new();
     let mut config = with(&place, Lambda::Fixed(1.0));
     config.hyp.box_gain = 1e38;
-    let mut learner = learner(&config, true);
-    learner.progress.loss_scale = Some((65536.0, 0));
-    let batch = first_batch(&learner);
-    let rates = learner.schedule.rates(0);
+    let mut trainer = trainer(&config, true);
+    trainer.progress.loss_scale = Some((65536.0, 0));
+    let batch = first_batch(&trainer);
+    let rates = trainer.schedule.rates(0);
     let error = (0..100).find_map(|step| {
         let mut record = StepRecord { step, ..StepRecord::default() };
-        learner.learn(&batch, &rates, &mut record).err()
+        trainer.learn(&batch, &rates, &mut record).err()
     });
     let error = error.expect("it gives up").to_string();
     assert!(error.contains("is inf") || error.contains("is NaN"), "{error}");
@@ -153,11 +153,11 @@ fn a_gradient_that_never_fits_ends_the_run() {
 #[test]
 fn a_loss_scale_does_not_follow_a_run_to_a_device_without_one() {
     let place = Place::new();
-    let mut learner = learner(&RunConfig { amp: Amp::Fp16, ..with(&place, Lambda::Fixed(1.0)) }, true);
-    let mut progress = learner.progress.clone();
+    let mut trainer = trainer(&RunConfig { amp: Amp::Fp16, ..with(&place, Lambda::Fixed(1.0)) }, true);
+    let mut progress = trainer.progress.clone();
     (progress.loss_scale, progress.step) = (Some((1024.0, 3)), 7);
-    learner.go_on_from(progress);
-    assert_eq!((learner.progress.loss_scale, learner.progress.step), (None, 7));
+    trainer.go_on_from(progress);
+    assert_eq!((trainer.progress.loss_scale, trainer.progress.step), (None, 7));
 }
 
 #[test]
@@ -184,10 +184,10 @@ fn an_imitation_that_fades_is_no_fault() {
     let place = Place::new();
     let mut config = RunConfig { length: Length::Steps(400), ..with(&place, Lambda::Fixed(1e-4)) };
     config.imitation.decay = Decay::Cosine;
-    let mut learner = learner(&config, true);
-    let batch = first_batch(&learner);
+    let mut trainer = trainer(&config, true);
+    let batch = first_batch(&trainer);
     for step in 385..400 {
-        let lambda = learn(&mut learner, &batch, step).lambda;
+        let lambda = learn(&mut trainer, &batch, step).lambda;
         assert!(lambda > 0.0 && lambda < 1e-6, "{lambda}");
     }
 }

@@ -2,10 +2,10 @@
 //! what a command is called (`label`), what it does (`tooltip`), which keys give it (`shortcut`), how it stands just
 //! now (`standing`) and what is on offer (`catalogue`).
 
+mod availability;
 mod catalogue;
 pub mod label;
 mod shortcut;
-mod standing;
 pub mod talk_keys;
 mod tooltip;
 pub mod tour_keys;
@@ -17,8 +17,8 @@ use egui::ThemePreference;
 
 pub use crate::files::file_name;
 
+use crate::app::dialog::PickTarget;
 use crate::app::dialog::RunFile;
-use crate::app::dialog::Wanted;
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::run::RunTab;
 use crate::app::run::search::SearchForm;
@@ -51,7 +51,7 @@ pub enum Command {
     OpenSession(PathBuf),
     SaveSession,
     /// Asks where a file of the session has gone, or leaves it.
-    FindMissing(Wanted),
+    FindMissing(PickTarget),
     ForgetMissing,
     /// A file or folder by what it is: image, label, data.yaml, weights.
     Open(PathBuf),

@@ -175,7 +175,7 @@ pub fn problem(state: &State) -> Option<&'static str> {
 }
 
 /// Steps of the story that can be told, and those that cannot.
-pub fn steps_told(state: &State) -> Option<(Vec<Step>, Vec<Step>)> {
+pub fn steps_shown(state: &State) -> Option<(Vec<Step>, Vec<Step>)> {
     state.scene.as_ref()?;
     let numbers = talk::numbers(state, None);
     Some(Step::ALL.into_iter().partition(|step| numbers.missing(*step).is_none()))

@@ -248,7 +248,7 @@ impl Runs {
     }
 
     /// Whether this failure has been told by the run itself.
-    pub(in crate::app) fn has_told(&self, message: &str) -> bool {
+    pub(in crate::app) fn already_said(&self, message: &str) -> bool {
         let Some(live) = &self.live else { return false };
         let failed = |track: &Arc<Track>| matches!(&track.outcome, Some(Outcome::Failed(cause)) if cause == message);
         self.tracks.iter().any(|track| track.campaign == live.number && failed(track))
@@ -523,7 +523,7 @@ pub(super) mod tests {
         let notes = runs.receive(vec![(with, RunEvent::Warning("slow".into())), (with, failed)]);
         let levels: Vec<Level> = notes.iter().map(|note| note.level).collect();
         assert_eq!(levels, [Level::Warning, Level::Error]);
-        assert!(runs.has_told("the box loss is NaN at step 7") && !runs.has_told("another"));
+        assert!(runs.already_said("the box loss is NaN at step 7") && !runs.already_said("another"));
     }
 
     #[test]

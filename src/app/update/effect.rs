@@ -1,7 +1,7 @@
 //! What is to be done outside the state.
 
 use crate::app::command::Command;
-use crate::app::io::Errand;
+use crate::app::io::IoRequest;
 use crate::app::level::Level;
 use crate::app::messages::Message;
 use crate::app::state::State;
@@ -13,7 +13,7 @@ use crate::worker::{Job, JobKind};
 pub enum Effect {
     Send(Job),
     Cancel(JobKind),
-    Ask(Errand),
+    Ask(IoRequest),
     Toast { level: Level, text: String, remedy: Option<Command> },
     SetTheme(egui::ThemePreference),
     Quit,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::app::derive;
-use crate::app::io::Errand;
+use crate::app::io::IoRequest;
 use crate::app::measures::Measures;
 use crate::app::run::{OpenThings, RunTab};
 use crate::app::state::{AnchorOwner, CompareKey, FieldKey, MaskAnchors, MaskKey, ModelSlot, Overlay, State};
@@ -43,7 +43,7 @@ fn follow_figure(state: &mut State, effects: &mut Vec<Effect>) {
     }
     if state.figure.sheet.settings.folder.as_os_str().is_empty() && !state.figure.asked_folder {
         state.figure.asked_folder = true;
-        effects.push(Effect::Ask(Errand::FindFigureFolder));
+        effects.push(Effect::Ask(IoRequest::FindFigureFolder));
     }
     if let Some((what, look, serial)) = derive::figure::wanted_preview(state) {
         effects.push(Effect::Send(Job::FigurePreview { what: Arc::new(what), look, serial }));
@@ -201,7 +201,7 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();
     if is_set_up && !state.runs.asked_out && campaign.out.as_os_str().is_empty() {
         state.runs.asked_out = true;
-        effects.push(Effect::Ask(Errand::FindFreeFolder));
+        effects.push(Effect::Ask(IoRequest::FindFreeFolder));
     }
     let search = &mut state.runs.search;
     if state.runs.open
@@ -210,7 +210,7 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
         && search.form.out.as_os_str().is_empty()
     {
         search.asked_out = true;
-        effects.push(Effect::Ask(Errand::FindSearchFolder));
+        effects.push(Effect::Ask(IoRequest::FindSearchFolder));
     }
 }
 

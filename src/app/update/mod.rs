@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 use crate::app::command::Command;
 use crate::app::derive;
-use crate::app::dialog::Wanted;
+use crate::app::dialog::PickTarget;
 use crate::app::figure::FigureWhat;
-use crate::app::io::{Answer, Errand};
+use crate::app::io::{IoRequest, IoResponse};
 use crate::app::level::Level;
 use crate::app::measures::cell_at;
 use crate::app::run::search::SearchForm;
@@ -53,28 +53,28 @@ pub fn apply(state: &mut State, command: Command) -> Vec<Effect> {
 }
 
 /// Takes in what the desk found out.
-pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
+pub fn answered(state: &mut State, answer: IoResponse) -> Vec<Effect> {
     let mut effects = Vec::new();
     match answer {
-        Answer::Picked(wanted, path) => picked(state, wanted, path, &mut effects),
-        Answer::Looked { found, onto } => open_all(state, found, onto, &mut effects),
-        Answer::FreeFolder(path) => {
+        IoResponse::Picked(wanted, path) => picked(state, wanted, path, &mut effects),
+        IoResponse::Looked { found, onto } => open_all(state, found, onto, &mut effects),
+        IoResponse::FreeFolder(path) => {
             if state.runs.form.campaign.out.as_os_str().is_empty() {
                 state.runs.form.campaign.out = path;
             }
         }
-        Answer::SearchFolder(path) => {
+        IoResponse::SearchFolder(path) => {
             if state.runs.search.form.out.as_os_str().is_empty() {
                 state.runs.search.form.out = path;
             }
         }
-        Answer::FigureFolder(path) => {
+        IoResponse::FigureFolder(path) => {
             let folder = &mut state.figure.sheet.settings.folder;
             if folder.as_os_str().is_empty() {
                 *folder = path;
             }
         }
-        Answer::Hyp { path, file } => {
+        IoResponse::Hyp { path, file } => {
             let unknown = file.unknown.clone();
             let mut campaign = state.runs.form.campaign.clone();
             campaign.config.take_hyp(*file);
@@ -84,12 +84,12 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
                 tell(state, Level::Warning, file_name(&path), text, &mut effects);
             }
         }
-        Answer::Session { session, missing } => session::restore(state, *session, missing, &mut effects),
-        Answer::Saved(path) => {
+        IoResponse::Session { session, missing } => session::restore(state, *session, missing, &mut effects),
+        IoResponse::Saved(path) => {
             let text = t!("saved in {file}", file = path.display());
             tell(state, Level::Info, file_name(&path), text, &mut effects);
         }
-        Answer::Failed { what, message } => tell(state, Level::Error, what, message, &mut effects),
+        IoResponse::Failed { what, message } => tell(state, Level::Error, what, message, &mut effects),
     }
     follow::follow(state, &mut effects);
     effects
@@ -97,29 +97,29 @@ pub fn answered(state: &mut State, answer: Answer) -> Vec<Effect> {
 
 fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
     match command {
-        Command::BrowseImage => effects.push(Effect::Ask(Errand::Pick(Wanted::Image))),
-        Command::BrowseLabels => effects.push(Effect::Ask(Errand::Pick(Wanted::Labels))),
-        Command::BrowseData => effects.push(Effect::Ask(Errand::Pick(Wanted::Data))),
-        Command::BrowseFolder => effects.push(Effect::Ask(Errand::Pick(Wanted::Folder))),
-        Command::BrowseModel(role) => effects.push(Effect::Ask(Errand::Pick(Wanted::Model(role)))),
-        Command::BrowseAdapter => effects.push(Effect::Ask(Errand::Pick(Wanted::Adapter))),
-        Command::BrowseReplay => effects.push(Effect::Ask(Errand::Pick(Wanted::Replay))),
+        Command::BrowseImage => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Image))),
+        Command::BrowseLabels => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Labels))),
+        Command::BrowseData => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Data))),
+        Command::BrowseFolder => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Folder))),
+        Command::BrowseModel(role) => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Model(role)))),
+        Command::BrowseAdapter => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Adapter))),
+        Command::BrowseReplay => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Replay))),
         Command::OpenSample => open_sample(state, effects),
-        Command::BrowseSession => effects.push(Effect::Ask(Errand::Pick(Wanted::Session))),
-        Command::OpenSession(path) => effects.push(Effect::Ask(Errand::ReadSession(path))),
-        Command::SaveSession => effects.push(Effect::Ask(Errand::SaveSession(Box::new(Session::of(state))))),
-        Command::FindMissing(wanted) => effects.push(Effect::Ask(Errand::Pick(wanted))),
+        Command::BrowseSession => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::Session))),
+        Command::OpenSession(path) => effects.push(Effect::Ask(IoRequest::ReadSession(path))),
+        Command::SaveSession => effects.push(Effect::Ask(IoRequest::SaveSession(Box::new(Session::of(state))))),
+        Command::FindMissing(wanted) => effects.push(Effect::Ask(IoRequest::Pick(wanted))),
         Command::ForgetMissing => {
             state.missing.clear();
             forget_missing(state, |_| false);
         }
-        Command::Open(path) => effects.push(Effect::Ask(Errand::Look { paths: vec![path], onto: None })),
+        Command::Open(path) => effects.push(Effect::Ask(IoRequest::Look { paths: vec![path], onto: None })),
         Command::OpenImage(path) => {
             open_image(state, path, effects);
             state.dataset.open_first = false;
         }
         Command::OpenData(path) => open_list(state, path, None, effects),
-        Command::Drop(paths, onto) => effects.push(Effect::Ask(Errand::Look { paths, onto })),
+        Command::Drop(paths, onto) => effects.push(Effect::Ask(IoRequest::Look { paths, onto })),
         Command::OpenModel(role, path) => open_model(state, role, path, effects),
         Command::ChooseRole(role) => {
             if !state.undecided.is_empty() {
@@ -245,7 +245,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
 
         Command::ToggleRunPanel => state.runs.open ^= true,
         Command::SetRunTab(tab) => (state.runs.open, state.runs.tab) = (true, tab),
-        Command::BrowseForRun(file) => effects.push(Effect::Ask(Errand::Pick(Wanted::ForRun(file)))),
+        Command::BrowseForRun(file) => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::ForRun(file)))),
         Command::EditRun(campaign) => state.runs.form.edit(*campaign),
         Command::ResetRun => {
             let out = std::mem::take(&mut state.runs.form.campaign.out);
@@ -334,7 +334,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::RemoveTrack(key) => state.runs.remove(key),
         Command::SetCurves(view) => state.runs.view = CurveView::checked(view),
         Command::ExportCurves(plot) => {
-            effects.push(Effect::Ask(Errand::SaveCurves(Box::new(CurveExport::of(state.runs.curves(), plot)))));
+            effects.push(Effect::Ask(IoRequest::SaveCurves(Box::new(CurveExport::of(state.runs.curves(), plot)))));
         }
         Command::StartSurvey => {
             if let Ok(request) = derive::survey::wanted(state) {
@@ -345,7 +345,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::SetSurveyMeasure(measure) => state.survey.measure = measure,
         Command::ExportSurvey => {
             let export = state.survey_export().map(Box::new);
-            effects.extend(export.map(|export| Effect::Ask(Errand::SaveSurvey(export))));
+            effects.extend(export.map(|export| Effect::Ask(IoRequest::SaveSurvey(export))));
         }
         Command::ToggleMoments => {
             let on = state.runs.playback.is_none();
@@ -371,7 +371,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             }
             state.figure.outcome = None;
         }
-        Command::BrowseFigureFolder => effects.push(Effect::Ask(Errand::Pick(Wanted::FigureFolder))),
+        Command::BrowseFigureFolder => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::FigureFolder))),
         Command::WriteFigure => write_figure(state, effects),
 
         Command::ToggleTalk => {

@@ -1,7 +1,7 @@
 //! Files that a person opens: each takes its place in the state, and what has to be read is asked for.
 
-use crate::app::dialog::{PathKind, RunFile, Wanted};
-use crate::app::io::Errand;
+use crate::app::dialog::{PathKind, PickTarget, RunFile};
+use crate::app::io::IoRequest;
 use crate::app::level::Level;
 use crate::app::run::RunTab;
 use crate::app::settings::Settings;
@@ -22,7 +22,7 @@ pub(super) fn models_changed(state: &mut State) {
 }
 
 /// Takes files of the session off the list of those that are asked for.
-pub(super) fn forget_missing(state: &mut State, found: impl Fn(Wanted) -> bool) {
+pub(super) fn forget_missing(state: &mut State, found: impl Fn(PickTarget) -> bool) {
     // Of several runs that have moved one is found at a time.
     if let Some(place) = state.missing.iter().position(|(wanted, _)| found(*wanted)) {
         state.missing.remove(place);
@@ -32,18 +32,18 @@ pub(super) fn forget_missing(state: &mut State, found: impl Fn(Wanted) -> bool) 
     }
 }
 
-pub(super) fn picked(state: &mut State, wanted: Wanted, path: PathBuf, effects: &mut Vec<Effect>) {
+pub(super) fn picked(state: &mut State, wanted: PickTarget, path: PathBuf, effects: &mut Vec<Effect>) {
     forget_missing(state, |missing| missing == wanted);
     match wanted {
-        Wanted::Image => open_image(state, path, effects),
-        Wanted::Labels => open_labels(state, path, effects),
-        Wanted::Data | Wanted::Folder => open_list(state, path, None, effects),
-        Wanted::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
-        Wanted::Model(role) => open_model(state, role, path, effects),
-        Wanted::Adapter => state.imitation.compared.adapter = AdapterChoice::Run(path),
-        Wanted::FigureFolder => state.figure.sheet.settings.folder = path,
-        Wanted::Replay => open_replays(state, vec![path], effects),
-        Wanted::ForRun(file) => picked_for_run(state, file, path, effects),
+        PickTarget::Image => open_image(state, path, effects),
+        PickTarget::Labels => open_labels(state, path, effects),
+        PickTarget::Data | PickTarget::Folder => open_list(state, path, None, effects),
+        PickTarget::Session => effects.push(Effect::Ask(IoRequest::ReadSession(path))),
+        PickTarget::Model(role) => open_model(state, role, path, effects),
+        PickTarget::Adapter => state.imitation.compared.adapter = AdapterChoice::Run(path),
+        PickTarget::FigureFolder => state.figure.sheet.settings.folder = path,
+        PickTarget::Replay => open_replays(state, vec![path], effects),
+        PickTarget::ForRun(file) => picked_for_run(state, file, path, effects),
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, ef
         RunFile::Student => campaign.config.student = path,
         RunFile::Out => campaign.out = path,
         RunFile::Hyp => {
-            let errand = Errand::ReadHyp(path, Box::new(campaign.config.hyp));
+            let errand = IoRequest::ReadHyp(path, Box::new(campaign.config.hyp));
             return effects.push(Effect::Ask(errand));
         }
         RunFile::Earlier => return state.runs.to_open.push_back(path),
@@ -103,7 +103,7 @@ pub(super) fn open_all(
                 state.runs.open = true;
             }
             PathKind::Search => open_search(state, path, effects),
-            PathKind::Session => effects.push(Effect::Ask(Errand::ReadSession(path))),
+            PathKind::Session => effects.push(Effect::Ask(IoRequest::ReadSession(path))),
             PathKind::Missing => {
                 let known = state.recent.len();
                 state.recent.retain(|recent| *recent != path);

@@ -197,7 +197,7 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         // Said in the batch view itself.
         JobKind::Batch => return state.runs.batch.failed(message),
         // What went wrong in a run is told by the run itself; what kept it from running is not.
-        JobKind::Run if state.runs.has_told(&message) => return,
+        JobKind::Run if state.runs.already_said(&message) => return,
         JobKind::OpenRun => state.runs.reading = None,
         JobKind::BeforeAfter => state.before_after.failed(&message),
         JobKind::Figure => state.figure.outcome = Some(Err(message.clone())),

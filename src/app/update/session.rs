@@ -1,7 +1,7 @@
 //! A session comes back.
 
 use crate::app::command::INPUT_SIZES;
-use crate::app::dialog::Wanted;
+use crate::app::dialog::PickTarget;
 use crate::app::level::Level;
 use crate::app::session::{MAX_RUNS, Session};
 use crate::app::state::{Overlay, State};
@@ -12,7 +12,12 @@ use crate::language::t;
 use std::path::PathBuf;
 
 /// Opens what is there and asks for the rest.
-pub(super) fn restore(state: &mut State, session: Session, missing: Vec<(Wanted, PathBuf)>, effects: &mut Vec<Effect>) {
+pub(super) fn restore(
+    state: &mut State,
+    session: Session,
+    missing: Vec<(PickTarget, PathBuf)>,
+    effects: &mut Vec<Effect>,
+) {
     let there = |path: Option<PathBuf>| path.filter(|path| !missing.iter().any(|(_, gone)| gone == path));
     (state.imitation, state.loss_is_chosen) = session.imitation();
     let known = INPUT_SIZES.contains(&session.imgsz);
@@ -169,8 +174,8 @@ mod tests {
             ..Session::default()
         };
         let missing = session.missing();
-        let names: Vec<Wanted> = missing.iter().map(|(wanted, _)| *wanted).collect();
-        assert_eq!(names, [Wanted::Model(Role::Teacher), Wanted::ForRun(RunFile::Earlier)]);
+        let names: Vec<PickTarget> = missing.iter().map(|(wanted, _)| *wanted).collect();
+        assert_eq!(names, [PickTarget::Model(Role::Teacher), PickTarget::ForRun(RunFile::Earlier)]);
         let mut state = State::default();
         restore(&mut state, session, missing, &mut Vec::new());
         assert_eq!(state.overlay, Some(Overlay::Missing));

@@ -7,8 +7,8 @@ use super::warp::Warp;
 use super::{Augmentation, boxes, hsv};
 use crate::dataset::error::DatasetError;
 use crate::dataset::label::Label;
-use crate::draws::Draws;
 use crate::geometry::{BoundingBox, Size};
+use crate::rng::Rng;
 
 /// Shape of mixup's Beta distribution, both parameters.
 const MIXUP_SHAPE: usize = 32;
@@ -32,8 +32,8 @@ enum Purpose {
 }
 
 impl Key {
-    fn draws(self, purpose: Purpose) -> Draws {
-        Draws::of(&[self.seed, u64::from(self.epoch), self.position as u64, purpose as u64])
+    fn rng(self, purpose: Purpose) -> Rng {
+        Rng::of(&[self.seed, u64::from(self.epoch), self.position as u64, purpose as u64])
     }
 }
 
@@ -71,19 +71,19 @@ pub struct Plan {
 impl Plan {
     /// The plan for `sample`, one of `samples`. A changed probability or range moves no other draw.
     pub fn draw(augmentation: &Augmentation, key: Key, sample: usize, samples: usize, input: Size) -> Self {
-        let mut scene = key.draws(Purpose::Scene);
+        let mut scene = key.rng(Purpose::Scene);
         let is_mosaic = scene.chance(augmentation.mosaic);
         let scene = Scene::draw(&mut scene, augmentation, is_mosaic, sample, samples, input);
 
-        let mut mixup = key.draws(Purpose::Mixup);
+        let mut mixup = key.rng(Purpose::Mixup);
         let is_mixed = mixup.chance(augmentation.mixup) && is_mosaic;
         let (partner, share) = (mixup.below(samples), beta(&mut mixup, MIXUP_SHAPE));
         let mixup = is_mixed.then(|| {
-            let mut second = key.draws(Purpose::SecondScene);
+            let mut second = key.rng(Purpose::SecondScene);
             (Scene::draw(&mut second, augmentation, true, partner, samples, input), share)
         });
 
-        let mut finish = key.draws(Purpose::Finish);
+        let mut finish = key.rng(Purpose::Finish);
         let ranges = [augmentation.hsv_h, augmentation.hsv_s, augmentation.hsv_v];
         let gains = ranges.map(|range| 1.0 + range * finish.uniform(-1.0, 1.0));
         Self {
@@ -128,18 +128,18 @@ impl Plan {
 
 impl Scene {
     fn draw(
-        draws: &mut Draws,
+        rng: &mut Rng,
         augmentation: &Augmentation,
         is_mosaic: bool,
         sample: usize,
         samples: usize,
         input: Size,
     ) -> Self {
-        let mut center = |side: u32| draws.uniform(0.5 * f64::from(side), 1.5 * f64::from(side)) as u32;
+        let mut center = |side: u32| rng.uniform(0.5 * f64::from(side), 1.5 * f64::from(side)) as u32;
         let (y, x) = (center(input.height), center(input.width));
-        let mut tiles = [sample, draws.below(samples), draws.below(samples), draws.below(samples)];
-        draws.shuffle(&mut tiles);
-        let mut within = |range: f64| draws.uniform(-range, range);
+        let mut tiles = [sample, rng.below(samples), rng.below(samples), rng.below(samples)];
+        rng.shuffle(&mut tiles);
+        let mut within = |range: f64| rng.uniform(-range, range);
         let warp = Warp {
             perspective: [within(augmentation.perspective), within(augmentation.perspective)],
             degrees: within(augmentation.degrees),
@@ -181,8 +181,8 @@ fn mix(image: &mut [u8], other: &[u8], share: f64) {
 }
 
 /// Beta(shape, shape): x / (x + y) of two Gamma(shape), each the sum of `shape` exponentials.
-fn beta(draws: &mut Draws, shape: usize) -> f64 {
-    let mut gamma = || (0..shape).map(|_| -(1.0 - draws.unit()).ln()).sum::<f64>();
+fn beta(rng: &mut Rng, shape: usize) -> f64 {
+    let mut gamma = || (0..shape).map(|_| -(1.0 - rng.unit()).ln()).sum::<f64>();
     let (x, y) = (gamma(), gamma());
     x / (x + y)
 }

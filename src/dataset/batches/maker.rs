@@ -8,8 +8,8 @@ use super::{BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::dataset::augment::{Key, Plan, Tile};
 use crate::dataset::error::{DatasetError, Warning};
 use crate::dataset::samples::Samples;
-use crate::draws::Draws;
 use crate::geometry::Size;
+use crate::rng::Rng;
 
 /// Part of the key of an epoch's order; no position in an epoch is so large.
 const ORDER: u64 = u64::MAX;
@@ -38,7 +38,7 @@ impl Maker {
         let mut latest = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.0 != epoch || latest.1.is_empty() {
             let mut order: Vec<usize> = (0..self.samples.samples.len()).collect();
-            Draws::of(&[self.options.seed, u64::from(epoch), ORDER]).shuffle(&mut order);
+            Rng::of(&[self.options.seed, u64::from(epoch), ORDER]).shuffle(&mut order);
             *latest = (epoch, Arc::new(order));
         }
         Arc::clone(&latest.1)

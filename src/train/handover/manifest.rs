@@ -10,7 +10,7 @@ use crate::inspect::Tap;
 use crate::train::TrainError;
 use crate::train::config::{LrSchedule, Norm, OptimizerKind};
 use crate::train::distil::Distiller;
-use crate::train::learner::Learner;
+use crate::train::trainer::Trainer;
 use crate::yolo::network::Network;
 
 pub const SCHEMA: &str = "distillscope.handover/1";
@@ -128,14 +128,14 @@ pub struct Training {
 
 impl Manifest {
     pub(super) fn of(
-        learner: &Learner,
+        trainer: &Trainer,
         distiller: &Distiller,
         lambda: LambdaSteps,
         sha256: BTreeMap<String, String>,
     ) -> Result<Self, TrainError> {
-        let (config, gains) = (&learner.plan.config, learner.gains());
+        let (config, gains) = (&trainer.plan.config, trainer.gains());
         let imitation = &config.imitation;
-        let (student, teacher) = (learner.student(), distiller.teacher());
+        let (student, teacher) = (trainer.student(), distiller.teacher());
         let (of_student, of_teacher) = (layers(student, imitation.tap)?, layers(teacher, imitation.tap)?);
         let scales = student.scales().iter().enumerate().map(|(index, scale)| {
             let other = teacher.scales().iter().position(|other| other.stride == scale.stride);
@@ -178,7 +178,7 @@ impl Manifest {
             scales: scales.collect(),
             gains: Gains { box_gain: gains.box_gain, cls: gains.class, obj: gains.objectness },
             training: Training {
-                epochs: learner.plan.steps.div_ceil(learner.plan.steps_per_epoch.max(1)),
+                epochs: trainer.plan.steps.div_ceil(trainer.plan.steps_per_epoch.max(1)),
                 batch_size: config.batch,
                 imgsz: config.imgsz,
                 seed: config.seed,

@@ -14,11 +14,11 @@ use sha2::{Digest, Sha256};
 use super::config::{Amp, Lambda, RunConfig};
 use super::folder::RunFolder;
 use super::gradients::{gradients_of, norm};
-use super::learner::Learner;
 use super::output::write_pt_student;
 use super::plan::RunPlan;
 use super::record::{RunHistory, STEPS};
 use super::schedule::Schedule;
+use super::trainer::Trainer;
 use super::{TrainError, average};
 use crate::dataset::{Batches, DataYaml, DatasetError, Split, TrainBatch};
 use crate::files::atomic::{self, WriteError};
@@ -139,34 +139,34 @@ fn fill(
     average::copy(&written, &plan.student.network)?;
     copy(teacher, &at("teacher.pt"))?;
 
-    let mut learner = Learner::new(plan)?;
-    if learner.start(&mut |done| progress("fitting the adapters", Some(done)))?.is_break()
+    let mut trainer = Trainer::new(plan)?;
+    if trainer.start(&mut |done| progress("fitting the adapters", Some(done)))?.is_break()
         || progress("computing the probe", None).is_break()
     {
         return Ok(None);
     }
-    let distiller = learner.distiller().ok_or_else(|| TrainError::Config("there is no teacher".to_owned()))?;
+    let distiller = trainer.distiller().ok_or_else(|| TrainError::Config("there is no teacher".to_owned()))?;
     let mut files = vec!["teacher.pt", "student.pt", "probe.safetensors"];
     if distiller.has_adapters() {
         distiller.write_adapters(&at(manifest::ADAPTER))?;
         files.push(manifest::ADAPTER);
     }
-    let batch = first_batch(&learner)?;
-    let probe = probe::compute(&learner, distiller, &batch.first(PROBE_IMAGES))?;
+    let batch = first_batch(&trainer)?;
+    let probe = probe::compute(&trainer, distiller, &batch.first(PROBE_IMAGES))?;
     tensors::write(&at("probe.safetensors"), &probe, &Default::default())?;
     if progress("measuring lambda", None).is_break() {
         return Ok(None);
     }
-    let lambda = lambda_of(&learner, &batch, history)?;
+    let lambda = lambda_of(&trainer, &batch, history)?;
 
     let mut hashes = std::collections::BTreeMap::new();
     for name in files {
         hashes.insert(name.to_owned(), sha256(&at(name))?);
     }
-    let manifest = Manifest::of(&learner, distiller, lambda, hashes)?;
+    let manifest = Manifest::of(&trainer, distiller, lambda, hashes)?;
     let text = |name: &str, text: String| atomic::write(&at(name), text.as_bytes());
-    text("hyp.yaml", hyp_yaml(&learner.plan.config, manifest.training.epochs))?;
-    text("data.yaml", data_yaml(&learner.plan.config.data, &learner.plan.train.names)?)?;
+    text("hyp.yaml", hyp_yaml(&trainer.plan.config, manifest.training.epochs))?;
+    text("data.yaml", data_yaml(&trainer.plan.config.data, &trainer.plan.train.names)?)?;
     text("README.md", manifest.fill(README))?;
     text("launch.py", LAUNCH.to_owned())?;
     atomic::write_json(&at("distil.json"), &manifest)?;
@@ -174,10 +174,10 @@ fn fill(
 }
 
 /// The first batch of the run, as it is trained on.
-fn first_batch(learner: &Learner) -> Result<TrainBatch, TrainError> {
-    let count = learner.plan.train.samples.len();
-    let size = learner.plan.config.batch.min(count.max(1));
-    let mut batches = learner.batches(size, 0, 0, 0)?;
+fn first_batch(trainer: &Trainer) -> Result<TrainBatch, TrainError> {
+    let count = trainer.plan.train.samples.len();
+    let size = trainer.plan.config.batch.min(count.max(1));
+    let mut batches = trainer.batches(size, 0, 0, 0)?;
     for _ in 0..Batches::per_epoch(count, size) {
         let batch = batches.next_batch()?;
         if !batch.images.is_empty() {
@@ -188,8 +188,8 @@ fn first_batch(learner: &Learner) -> Result<TrainBatch, TrainError> {
 }
 
 /// λ at every step of the optimizer.
-fn lambda_of(learner: &Learner, batch: &TrainBatch, history: Option<&RunHistory>) -> Result<LambdaSteps, TrainError> {
-    let (schedule, steps) = (&learner.schedule, learner.plan.steps);
+fn lambda_of(trainer: &Trainer, batch: &TrainBatch, history: Option<&RunHistory>) -> Result<LambdaSteps, TrainError> {
+    let (schedule, steps) = (&trainer.schedule, trainer.plan.steps);
     if let Some(history) = history.filter(|history| history.steps.len() as u64 == steps) {
         let stepped = history.steps.iter().filter(|record| record.gradient_norm.is_some());
         let per_step: Vec<f64> = stepped.map(|record| record.lambda).collect();
@@ -197,13 +197,13 @@ fn lambda_of(learner: &Learner, batch: &TrainBatch, history: Option<&RunHistory>
             return Ok(LambdaSteps { from: LambdaOrigin::Run, per_step });
         }
     }
-    let (from, lambda) = match learner.plan.config.imitation.lambda {
+    let (from, lambda) = match trainer.plan.config.imitation.lambda {
         Lambda::Fixed(lambda) => (LambdaOrigin::Fixed, lambda),
         Lambda::GradientRatio(0.0) => (LambdaOrigin::GradientRatio, 0.0),
         Lambda::GradientRatio(ratio) => {
-            let objective = learner.objective(batch, true)?;
-            let parameters: Vec<_> = learner.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
-            let own: Vec<_> = parameters.iter().take(learner.own_parameters()).collect();
+            let objective = trainer.objective(batch, true)?;
+            let parameters: Vec<_> = trainer.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
+            let own: Vec<_> = parameters.iter().take(trainer.own_parameters()).collect();
             let imitation = match objective.imitation()? {
                 Some(loss) => norm(&gradients_of(&loss, &own, true)?)?,
                 None => 0.0,

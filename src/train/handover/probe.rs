@@ -11,8 +11,8 @@ use crate::native::{Precision, Upload};
 use crate::train::TrainError;
 use crate::train::distil::{Distiller, plain};
 use crate::train::gradients::gradients_of;
-use crate::train::learner::{Learner, targets};
 use crate::train::optimizer::Group;
+use crate::train::trainer::{Trainer, targets};
 use crate::yolo::assign::Target;
 
 /// images [B, H, W, 3] u8; targets [N, 6]: image, class, centre and size as shares of the input; per scale mask/p3
@@ -20,22 +20,22 @@ use crate::yolo::assign::Target;
 /// imitation/NAME: the gradients of the detection loss and of the imitation at λ = 1, both times the images, on every
 /// parameter that they reach (adapters as adapter/p3.weight).
 pub(super) fn compute(
-    learner: &Learner,
+    trainer: &Trainer,
     distiller: &Distiller,
     batch: &TrainBatch,
 ) -> Result<Vec<NamedTensor>, TrainError> {
     let targets = targets(batch);
     let batch = with_boxes_of(&targets, batch);
     let images = batch.images.len();
-    let input = learner.input(&batch)?;
+    let input = trainer.input(&batch)?;
     let mut upload = Upload::default();
     let packed = distiller.packed_masks(&batch, &mut upload);
-    let lesson = distiller.teach(&input, &batch, packed, &upload.send(input.device())?)?;
+    let teacher_output = distiller.teach(&input, &batch, packed, &upload.send(input.device())?)?;
     let teacher = tch::no_grad(|| distiller.teacher().forward(&input))?;
     let masks = distiller.masks(&batch, &teacher.heads)?;
-    let forward = learner.student().forward_t(&input, false)?;
-    let terms = learner.detection_terms(&forward.heads, &targets)?;
-    let losses = distiller.distances(&forward, &lesson, Precision::Float32)?;
+    let forward = trainer.student().forward_t(&input, false)?;
+    let terms = trainer.detection_terms(&forward.heads, &targets)?;
+    let losses = distiller.distances(&forward, &teacher_output, Precision::Float32)?;
 
     let Size { width, height } = batch.input;
     let mut named = vec![NamedTensor {
@@ -52,7 +52,7 @@ pub(super) fn compute(
     let values = losses.iter().map(|loss| Ok(loss.scalar.f_double_value(&[])? as f32));
     named.push(NamedTensor::f32("loss/imitation", [losses.len()], values.collect::<Result<_, TchError>>()?));
 
-    let parameters = learner.parameters();
+    let parameters = trainer.parameters();
     let all: Vec<Tensor> = parameters.iter().map(|parameter| parameter.tensor.shallow_clone()).collect();
     let all: Vec<&Tensor> = all.iter().collect();
     let detection = terms.sum()?.f_mul_scalar(images as f64)?;

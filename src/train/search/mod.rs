@@ -1,7 +1,7 @@
 //! Which imitation helps on a person's own data, within a budget of minutes: successive halving, then fresh seeds.
 //!
 //! [`candidates`] says what is tried, [`ladder`] how many candidates fit the budget and how long their runs are, `halving` is
-//! the loop, `trainer` makes its runs, `results` reads what has ended; [`keep`] is what `search.toml` holds, [`event`] what is
+//! the loop, `local_runner` makes its runs, `results` reads what has ended; [`keep`] is what `search.toml` holds, [`event`] what is
 //! said meanwhile, [`table`] what comes of it.
 //!
 //! Every rung trains each candidate that is left for the whole of a short schedule: learning rate and λ follow a run's own
@@ -24,19 +24,19 @@ pub mod event;
 mod halving;
 pub mod keep;
 pub mod ladder;
+mod local_runner;
 mod results;
 mod runner;
 pub mod table;
-mod trainer;
 
 use std::path::Path;
 
 use candidates::{Pairing, candidates};
 use event::{Ending, SearchEvent};
 use keep::{Search, SearchFolder};
+use local_runner::LocalRunner;
 use results::Results;
 use table::SearchTable;
-use trainer::Trainer;
 
 use super::config::RunConfig;
 use super::event::RunControl;
@@ -142,8 +142,8 @@ fn go(
     control: &RunControl,
     emit: &mut dyn FnMut(SearchEvent),
 ) -> Result<Ending, TrainError> {
-    let mut trainer = Trainer::new(folder, control);
-    halving::go(&mut search, folder, &mut trainer, emit)
+    let mut local_runner = LocalRunner::new(folder, control);
+    halving::go(&mut search, folder, &mut local_runner, emit)
 }
 
 /// The search that lies in a folder, and its table as its runs stand; nothing is run.
@@ -151,7 +151,7 @@ pub fn open(out: &Path) -> Result<(Search, SearchTable), TrainError> {
     let folder = SearchFolder::new(out);
     let search = folder.read()?;
     let control = RunControl::default();
-    let mut table = Results { search: &search, runner: &Trainer::new(&folder, &control) }.table();
+    let mut table = Results { search: &search, runner: &LocalRunner::new(&folder, &control) }.table();
     // What came of it stands in the file alone, and is true as long as no run has ended since.
     let kept = files::read_text(&folder.table(), MAX_KEPT_BYTES).ok();
     let kept: Option<SearchTable> = kept.and_then(|text| serde_json::from_str(&text).ok());

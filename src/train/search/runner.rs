@@ -1,4 +1,4 @@
-//! Who makes the runs of a search: [`super::trainer::Trainer`], or a test's clockwork.
+//! Who makes the runs of a search: [`super::local_runner::LocalRunner`], or a test's clockwork.
 
 use super::keep::Pace;
 use crate::imitation::loss::Loss;

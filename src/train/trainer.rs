@@ -11,7 +11,7 @@ use tch::{Device, Kind, TchError, Tensor};
 use super::TrainError;
 use super::average::Average;
 use super::config::{AdapterStart, Lambda, NonFinite};
-use super::distil::{Distiller, Lesson};
+use super::distil::{Distiller, TeacherOutput};
 use super::evaluate::{EvaluateOptions, Evaluation, evaluate};
 use super::event::StepRecord;
 use super::gradients::{Gathered, IMITATION_BOUND, Norms, gradients_of, length, products, scale, unscaled_gradients};
@@ -19,7 +19,7 @@ use super::optimizer::{Group, Optimizer, Parameter, Rates};
 use super::phases::{Phase, Phases};
 use super::plan::RunPlan;
 use super::schedule::Schedule;
-use super::state::{Moving, Progress};
+use super::state::{Progress, TrainState};
 use super::statistics::Statistics;
 use crate::dataset::{BatchImage, BatchOptions, Batches, TrainBatch};
 use crate::geometry::Size;
@@ -48,7 +48,7 @@ const TERMS: usize = 3;
 /// A loss scale that overflows even here is no matter of scale.
 const SMALLEST_SCALE: f64 = 1.0 / 16384.0;
 
-pub struct Learner {
+pub struct Trainer {
     pub plan: RunPlan,
     pub schedule: Schedule,
     pub average: Average,
@@ -118,7 +118,7 @@ impl Objective {
 
 /// How the two gradients on the student's parameters stand to each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Balance {
+pub struct GradientBalance {
     /// ‖λ ∇imitation‖ / ‖∇detection‖
     pub ratio: f64,
     /// Cosine of the angle between them: 1 where they pull the same way, below 0 where they pull apart.
@@ -158,7 +158,7 @@ struct Backward {
     cells: Vec<u64>,
     shares: Vec<f64>,
     lambda: f64,
-    balance: Option<Balance>,
+    balance: Option<GradientBalance>,
     /// λ included.
     gradients: Gathered,
 }
@@ -168,7 +168,7 @@ enum Losses {
     Read(Vec<f64>),
 }
 
-impl Learner {
+impl Trainer {
     pub fn new(mut plan: RunPlan) -> Result<Self, TrainError> {
         let config = &plan.config;
         let student = &plan.student.network;
@@ -184,7 +184,7 @@ impl Learner {
             None => None,
         };
         let average = Average::of(student, config.ema)?;
-        let mut learner = Self {
+        let mut trainer = Self {
             schedule,
             detection,
             average,
@@ -198,8 +198,8 @@ impl Learner {
             progress: Progress { last_update: -1, best_fitness: -1.0, ..Progress::default() },
             plan,
         };
-        learner.collect_parameters();
-        Ok(learner)
+        trainer.collect_parameters();
+        Ok(trainer)
     }
 
     pub fn student(&self) -> &Network {
@@ -220,7 +220,7 @@ impl Learner {
         gains(&self.plan)
     }
 
-    /// How many of [`Learner::parameters`] are the student's own.
+    /// How many of [`Trainer::parameters`] are the student's own.
     pub fn own_parameters(&self) -> usize {
         self.parameters().iter().filter(|parameter| parameter.group != Group::Adapter).count()
     }
@@ -335,7 +335,7 @@ impl Learner {
         let input = self.input(batch)?;
         let uploaded = upload.send(device)?;
         self.phases.lap(Phase::Upload);
-        let lesson = match (&self.distiller, masks) {
+        let teacher_output = match (&self.distiller, masks) {
             (Some(distiller), Some(masks)) => {
                 Some(native::autocast(precision, device, || distiller.teach(&input, batch, masks, &uploaded))??)
             }
@@ -345,17 +345,17 @@ impl Learner {
         let forward = native::autocast(precision, device, || self.student().forward_t(&input, true))??;
         self.phases.lap(Phase::Forward);
         let terms = self.detection.terms_of(&forward.heads, &wanted, &uploaded)?;
-        let losses = match (&self.distiller, &lesson) {
-            (Some(distiller), Some(lesson)) if !imitate => {
-                tch::no_grad(|| distiller.distances(&forward, lesson, precision))?
+        let losses = match (&self.distiller, &teacher_output) {
+            (Some(distiller), Some(teacher_output)) if !imitate => {
+                tch::no_grad(|| distiller.distances(&forward, teacher_output, precision))?
             }
-            (Some(distiller), Some(lesson)) => distiller.distances(&forward, lesson, precision)?,
+            (Some(distiller), Some(teacher_output)) => distiller.distances(&forward, teacher_output, precision)?,
             _ => Vec::new(),
         };
         self.phases.lap(Phase::Losses);
         let (distances, counted) = losses.into_iter().map(|loss| (loss.scalar, loss.counted)).unzip();
-        let cells = lesson.as_ref().map_or_else(Vec::new, Lesson::cells);
-        let shares = lesson.as_ref().map_or_else(Vec::new, Lesson::shares);
+        let cells = teacher_output.as_ref().map_or_else(Vec::new, TeacherOutput::cells);
+        let shares = teacher_output.as_ref().map_or_else(Vec::new, TeacherOutput::shares);
         Ok(Objective { terms, distances, counted, cells, shares, images })
     }
 
@@ -421,7 +421,7 @@ impl Learner {
                 losses = Losses::Read(read);
                 let norms = (measured[0], measured[1]);
                 lambda = self.find_lambda(norms).unwrap_or(0.0) * share;
-                balance = Some(Balance {
+                balance = Some(GradientBalance {
                     ratio: lambda * norms.1 / norms.0.max(f64::MIN_POSITIVE),
                     cosine: measured[2..].iter().sum::<f64>() / (norms.0 * norms.1).max(f64::MIN_POSITIVE),
                     seconds: begin.elapsed().as_secs_f64(),
@@ -513,7 +513,7 @@ impl Learner {
         Ok(Some(norms.detection))
     }
 
-    /// Training images that [`Learner::start`] looks at; 0 where there is nothing to fit, as at the tap head.
+    /// Training images that [`Trainer::start`] looks at; 0 where there is nothing to fit, as at the tap head.
     pub fn fitted_images(&self) -> usize {
         let config = &self.plan.config.imitation;
         let fits = self.distiller.as_ref().is_some_and(|distiller| distiller.has_adapters() || config.normalise);
@@ -531,7 +531,7 @@ impl Learner {
         self.start_on(self.fitted_images(), progress)
     }
 
-    /// The same with a fit on the first so many of [`Learner::fitted_images`].
+    /// The same with a fit on the first so many of [`Trainer::fitted_images`].
     pub fn start_on(
         &mut self,
         images: usize,
@@ -581,8 +581,8 @@ impl Learner {
     }
 
     /// What a checkpoint of the run holds.
-    pub fn moving(&mut self) -> Moving<'_> {
-        Moving {
+    pub fn moving(&mut self) -> TrainState<'_> {
+        TrainState {
             student: &self.plan.student.network,
             average: &mut self.average,
             optimizer: &mut self.optimizer,

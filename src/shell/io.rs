@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::app::dialog::{PathKind, RunFile, Wanted};
-use crate::app::io::{Answer, Errand};
+use crate::app::dialog::{PathKind, PickTarget, RunFile};
+use crate::app::io::{IoRequest, IoResponse};
 use crate::app::session::Session;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::files::atomic;
@@ -40,15 +40,15 @@ pub fn kind_of(path: &Path) -> PathKind {
 }
 
 /// Runs errands, each on a thread of its own but for writes, which keep their order.
-pub struct Desk {
-    answers: Sender<Answer>,
-    inbox: Receiver<Answer>,
+pub struct IoService {
+    answers: Sender<IoResponse>,
+    inbox: Receiver<IoResponse>,
     writes: Option<Sender<(PathBuf, String)>>,
     writer: Option<thread::JoinHandle<()>>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl Desk {
+impl IoService {
     /// `wake` is called whenever an answer is waiting.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         let (answers, inbox) = channel();
@@ -59,7 +59,7 @@ impl Desk {
             for (path, text) in jobs {
                 if let Err(message) = write(&path, &text) {
                     // Nobody listens any more when the window has gone.
-                    let _ = failures.send(Answer::Failed { what: key!("the settings").into(), message });
+                    let _ = failures.send(IoResponse::Failed { what: key!("the settings").into(), message });
                     woken();
                 }
             }
@@ -67,24 +67,24 @@ impl Desk {
         Self { answers, inbox, writes: Some(writes), writer: writer.ok(), wake }
     }
 
-    pub fn ask(&self, errand: Errand) {
+    pub fn ask(&self, errand: IoRequest) {
         match errand {
-            Errand::Write { path, text } => {
+            IoRequest::Write { path, text } => {
                 if let Some(writes) = &self.writes {
                     let _ = writes.send((path, text));
                 }
             }
             // The dialog is made here, because macOS wants that on the main thread, and waited for elsewhere.
-            Errand::Pick(wanted) => {
+            IoRequest::Pick(wanted) => {
                 let mut dialog = rfd::AsyncFileDialog::new().set_title(wanted.title());
                 if let Some((name, extensions)) = wanted.filter() {
                     dialog = dialog.add_filter(name, extensions).add_filter(t!("All files"), &["*"]);
                 }
                 let asked = Instant::now();
                 match wanted {
-                    Wanted::Folder
-                    | Wanted::FigureFolder
-                    | Wanted::ForRun(
+                    PickTarget::Folder
+                    | PickTarget::FigureFolder
+                    | PickTarget::ForRun(
                         RunFile::Out
                         | RunFile::Earlier
                         | RunFile::SearchOut
@@ -100,45 +100,45 @@ impl Desk {
                     }
                 }
             }
-            Errand::SaveCurves(export) => {
+            IoRequest::SaveCurves(export) => {
                 let name = format!("{}.csv", export.name());
                 self.save_as(t!("the curves"), CSV, &name, move || Ok(export.csv().into_bytes()));
             }
-            Errand::SaveSurvey(export) => {
+            IoRequest::SaveSurvey(export) => {
                 let name = format!("{}.csv", export.name());
                 self.save_as(t!("the survey"), CSV, &name, move || Ok(export.csv().into_bytes()));
             }
-            Errand::ReadSession(path) => self.spawn(move || {
+            IoRequest::ReadSession(path) => self.spawn(move || {
                 Some(match Session::read(&path) {
-                    Ok(session) => Answer::Session { missing: session.missing(), session: Box::new(session) },
-                    Err(message) => Answer::Failed { what: path.display().to_string(), message },
+                    Ok(session) => IoResponse::Session { missing: session.missing(), session: Box::new(session) },
+                    Err(message) => IoResponse::Failed { what: path.display().to_string(), message },
                 })
             }),
-            Errand::CheckSession(session) => {
-                self.spawn(move || Some(Answer::Session { missing: session.missing(), session }));
+            IoRequest::CheckSession(session) => {
+                self.spawn(move || Some(IoResponse::Session { missing: session.missing(), session }));
             }
-            Errand::SaveSession(session) => {
+            IoRequest::SaveSession(session) => {
                 let bytes = move || session.to_toml().map(String::into_bytes);
                 self.save_as(t!("the session"), ("TOML", "toml"), "session.toml", bytes);
             }
-            Errand::FindFreeFolder => {
-                self.spawn(|| Some(Answer::FreeFolder(free_folder(&own_folder().join("runs"), "run"))));
+            IoRequest::FindFreeFolder => {
+                self.spawn(|| Some(IoResponse::FreeFolder(free_folder(&own_folder().join("runs"), "run"))));
             }
-            Errand::FindSearchFolder => {
-                self.spawn(|| Some(Answer::SearchFolder(free_folder(&own_folder().join("searches"), "search"))));
+            IoRequest::FindSearchFolder => {
+                self.spawn(|| Some(IoResponse::SearchFolder(free_folder(&own_folder().join("searches"), "search"))));
             }
-            Errand::FindFigureFolder => self.spawn(|| Some(Answer::FigureFolder(own_folder().join("figures")))),
-            Errand::ReadHyp(path, before) => self.spawn(move || {
+            IoRequest::FindFigureFolder => self.spawn(|| Some(IoResponse::FigureFolder(own_folder().join("figures")))),
+            IoRequest::ReadHyp(path, before) => self.spawn(move || {
                 Some(match before.changed_by(&path) {
-                    Ok(file) => Answer::Hyp { path, file: Box::new(file) },
+                    Ok(file) => IoResponse::Hyp { path, file: Box::new(file) },
                     Err(error) => {
-                        Answer::Failed { what: key!("the hyperparameters").into(), message: error.to_string() }
+                        IoResponse::Failed { what: key!("the hyperparameters").into(), message: error.to_string() }
                     }
                 })
             }),
-            Errand::Look { paths, onto } => self.spawn(move || {
+            IoRequest::Look { paths, onto } => self.spawn(move || {
                 let found = paths.into_iter().map(|path| (kind_of(&path), path)).map(|(kind, path)| (path, kind));
-                Some(Answer::Looked { found: found.collect(), onto })
+                Some(IoResponse::Looked { found: found.collect(), onto })
             }),
         }
     }
@@ -163,11 +163,11 @@ impl Desk {
         });
     }
 
-    pub fn try_recv(&self) -> Option<Answer> {
+    pub fn try_recv(&self) -> Option<IoResponse> {
         self.inbox.try_recv().ok()
     }
 
-    fn spawn(&self, errand: impl FnOnce() -> Option<Answer> + Send + 'static) {
+    fn spawn(&self, errand: impl FnOnce() -> Option<IoResponse> + Send + 'static) {
         let (answers, wake) = (self.answers.clone(), Arc::clone(&self.wake));
         let started = thread::Builder::new().name("errand".into()).spawn(move || {
             if let Some(answer) = errand() {
@@ -176,7 +176,7 @@ impl Desk {
             }
         });
         if let Err(error) = started {
-            let _ = self.answers.send(Answer::Failed { what: t!("a thread").into(), message: error.to_string() });
+            let _ = self.answers.send(IoResponse::Failed { what: t!("a thread").into(), message: error.to_string() });
         }
     }
 }
@@ -184,7 +184,7 @@ impl Desk {
 /// What a dialog calls the format, and its extension.
 const CSV: (&str, &str) = ("CSV", "csv");
 
-impl Drop for Desk {
+impl Drop for IoService {
     /// Waits for the last write: a settings file of a few kilobytes.
     fn drop(&mut self) {
         self.writes = None;
@@ -204,16 +204,16 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
 /// No person closes a dialog in that time: it never opened.
 const INSTANT: Duration = Duration::from_millis(250);
 
-fn picked_answer(wanted: Wanted, asked: Instant, picked: Option<rfd::FileHandle>) -> Option<Answer> {
+fn picked_answer(wanted: PickTarget, asked: Instant, picked: Option<rfd::FileHandle>) -> Option<IoResponse> {
     match picked {
-        Some(file) => Some(Answer::Picked(wanted, file.path().to_path_buf())),
+        Some(file) => Some(IoResponse::Picked(wanted, file.path().to_path_buf())),
         None => no_dialog(asked),
     }
 }
 
 /// What a dialog that was closed without an answer means.
-fn no_dialog(asked: Instant) -> Option<Answer> {
-    (asked.elapsed() < INSTANT).then(|| Answer::Failed {
+fn no_dialog(asked: Instant) -> Option<IoResponse> {
+    (asked.elapsed() < INSTANT).then(|| IoResponse::Failed {
         what: key!("the file dialog").into(),
         message: "the desktop offers no file dialog (xdg-desktop-portal or zenity); \
                   drop files on the window, or name them on the command line"
@@ -221,11 +221,11 @@ fn no_dialog(asked: Instant) -> Option<Answer> {
     })
 }
 
-fn save(what: &str, bytes: impl FnOnce() -> Result<Vec<u8>, String>, path: &Path) -> Answer {
+fn save(what: &str, bytes: impl FnOnce() -> Result<Vec<u8>, String>, path: &Path) -> IoResponse {
     let written = bytes().and_then(|bytes| atomic::write(path, &bytes).map_err(|error| error.to_string()));
     match written {
-        Ok(()) => Answer::Saved(path.to_path_buf()),
-        Err(message) => Answer::Failed { what: what.into(), message },
+        Ok(()) => IoResponse::Saved(path.to_path_buf()),
+        Err(message) => IoResponse::Failed { what: what.into(), message },
     }
 }
 
@@ -288,11 +288,11 @@ mod tests {
     fn the_last_write_is_done_when_the_desk_is_left() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("deep/settings.toml");
-        let desk = Desk::new(|| {});
+        let io = IoService::new(|| {});
         for text in ["first", "last"] {
-            desk.ask(Errand::Write { path: path.clone(), text: text.into() });
+            io.ask(IoRequest::Write { path: path.clone(), text: text.into() });
         }
-        drop(desk);
+        drop(io);
         assert_eq!(std::fs::read_to_string(path).expect("a file"), "last");
     }
 }

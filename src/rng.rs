@@ -4,17 +4,17 @@
 
 /// A stream of draws.
 #[derive(Clone, Debug)]
-pub struct Draws(u64);
+pub struct Rng(u64);
 
-impl Draws {
+impl Rng {
     /// The stream of this key. Keys that differ in one part give unrelated streams.
     pub fn of(key: &[u64]) -> Self {
-        let mut draws = Self(0x51_7C_C1_B7_27_22_0A_95);
+        let mut rng = Self(0x51_7C_C1_B7_27_22_0A_95);
         for part in key {
-            draws.0 ^= part.wrapping_mul(0xD6E8_FEB8_6659_FD93);
-            draws.0 = draws.next_u64();
+            rng.0 ^= part.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+            rng.0 = rng.next_u64();
         }
-        draws
+        rng
     }
 
     pub fn next_u64(&mut self) -> u64 {
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_key_decides_its_stream() {
-        let first = |key: &[u64]| Draws::of(key).next_u64();
+        let first = |key: &[u64]| Rng::of(key).next_u64();
         assert_eq!(first(&[1, 2, 3]), first(&[1, 2, 3]));
         let others = [first(&[1, 2, 4]), first(&[1, 3, 2]), first(&[2, 1, 3]), first(&[1, 2]), first(&[])];
         assert!(others.iter().all(|other| *other != first(&[1, 2, 3])));
@@ -73,11 +73,11 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_the_distributions() {
-        let mut draws = Draws::of(&[7]);
+        let mut rng = Rng::of(&[7]);
         let n = 100_000;
-        let mean = (0..n).map(|_| draws.uniform(-1.0, 3.0)).sum::<f64>() / f64::from(n);
+        let mean = (0..n).map(|_| rng.uniform(-1.0, 3.0)).sum::<f64>() / f64::from(n);
         assert!((mean - 1.0).abs() < 0.02, "{mean}");
-        let normal: Vec<f64> = (0..n).map(|_| draws.normal()).collect();
+        let normal: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
         let mean = normal.iter().sum::<f64>() / f64::from(n);
         let variance = normal.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03, "{mean} {variance}");
@@ -86,14 +86,14 @@ mod tests {
     #[test]
     fn a_shuffle_keeps_every_item_and_below_stays_below() {
         let mut items: Vec<usize> = (0..50).collect();
-        Draws::of(&[3]).shuffle(&mut items);
+        Rng::of(&[3]).shuffle(&mut items);
         assert_ne!(items, (0..50).collect::<Vec<_>>());
         items.sort_unstable();
         assert_eq!(items, (0..50).collect::<Vec<_>>());
-        let mut draws = Draws::of(&[4]);
+        let mut rng = Rng::of(&[4]);
         let mut seen = [0; 3];
-        (0..3000).for_each(|_| seen[draws.below(3)] += 1);
+        (0..3000).for_each(|_| seen[rng.below(3)] += 1);
         assert!(seen.iter().all(|&n| (900..1100).contains(&n)), "{seen:?}");
-        assert_eq!(draws.below(0), 0);
+        assert_eq!(rng.below(0), 0);
     }
 }

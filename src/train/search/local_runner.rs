@@ -23,7 +23,7 @@ const MEASURED_STEPS: u64 = 7;
 const FAILURE: &str = "failure.txt";
 
 /// Trains.
-pub struct Trainer<'a> {
+pub struct LocalRunner<'a> {
     folder: &'a SearchFolder,
     control: &'a RunControl,
     begin: Instant,
@@ -31,7 +31,7 @@ pub struct Trainer<'a> {
     warned: HashSet<String>,
 }
 
-impl<'a> Trainer<'a> {
+impl<'a> LocalRunner<'a> {
     pub fn new(folder: &'a SearchFolder, control: &'a RunControl) -> Self {
         Self { folder, control, begin: Instant::now(), warned: HashSet::new() }
     }
@@ -113,7 +113,7 @@ fn clear(folder: &Path) -> Result<(), TrainError> {
     }
 }
 
-impl Runner for Trainer<'_> {
+impl Runner for LocalRunner<'_> {
     fn measure(&mut self, configs: &[RunConfig], say: &mut dyn FnMut(Loss)) -> Result<Option<Pace>, TrainError> {
         let mut pace = Pace::default();
         // What a step costs depends on whether features and adapters are in it; the dearer counts.
