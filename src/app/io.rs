@@ -1,12 +1,13 @@
 //! What the window asks of the file system and of dialogs, and what comes back.
 
+use std::path::PathBuf;
+
 use crate::app::dialog::{PathKind, PickTarget};
 use crate::app::session::Session;
 use crate::figure::curves::CurveExport;
 use crate::figure::survey::SurveyExport;
 use crate::inspect::Role;
 use crate::train::hyp::{HypFile, Hyperparameters};
-use std::path::PathBuf;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum IoRequest {

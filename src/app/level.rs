@@ -2,6 +2,7 @@
 
 use crate::language::key;
 
+/// From a note to what failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Info,

@@ -1,5 +1,8 @@
 //! What a worker draws, whole: the view, the story, curves, a survey or a movie, each as plain records.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use crate::figure::curves::{CurveExport, story_panels};
 use crate::figure::inspection::{DifferenceView, InspectionView, View};
 use crate::figure::run_movie::Movie;
@@ -15,8 +18,6 @@ use crate::train::event::Snapshot;
 use crate::train::history::Track;
 use crate::train::replay::Replay;
 use crate::yolo::anchors::AnchorScale;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 /// The image, the mask's settings and what the models said, as a worker needs them.
 #[derive(Clone, Debug)]

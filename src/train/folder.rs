@@ -1,10 +1,11 @@
 //! The files of a run's folder, by name.
 
+use std::path::{Path, PathBuf};
+
 use super::TrainError;
 use super::config::RunConfig;
 use super::record::MAX_KEPT_BYTES;
 use crate::files;
-use std::path::{Path, PathBuf};
 
 /// Files of a run's folder.
 #[derive(Clone, Debug)]

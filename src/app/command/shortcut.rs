@@ -22,6 +22,22 @@ const fn control_shifted(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
 }
 
+/// The commands of the keys that were pressed; those keys are taken out of the input.
+pub(super) fn taken(ctx: &egui::Context, command_of: impl Fn(Key, Modifiers) -> Option<Command>) -> Vec<Command> {
+    let mut commands = Vec::new();
+    ctx.input_mut(|input| {
+        input.events.retain(|event| match event {
+            egui::Event::Key { key, pressed: true, modifiers, .. } => {
+                let command = command_of(*key, *modifiers);
+                commands.extend(command.clone());
+                command.is_none()
+            }
+            _ => true,
+        });
+    });
+    commands
+}
+
 impl Command {
     /// The keys that give it, the first one for display.
     pub fn shortcuts(&self) -> &'static [KeyboardShortcut] {

@@ -1,23 +1,14 @@
 //! The keys of a talk.
 
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+use crate::app::command::shortcut::taken;
 use crate::app::command::{Command, PSI_STEP};
 use crate::story::Step;
-use egui::{Event, Key, KeyboardShortcut, Modifiers};
 
 /// The commands of a talk's keys, which are taken out of the input: arrows, space, and the page keys of a clicker.
 pub fn pressed(ctx: &egui::Context) -> Vec<Command> {
-    let mut commands = Vec::new();
-    ctx.input_mut(|input| {
-        input.events.retain(|event| match event {
-            Event::Key { key, pressed: true, modifiers, .. } => {
-                let command = command_of(*key, *modifiers);
-                commands.extend(command.clone());
-                command.is_none()
-            }
-            _ => true,
-        });
-    });
-    commands
+    taken(ctx, command_of)
 }
 
 /// What the keys of a talk do, each with all of its keys, in the order of the keyboard.

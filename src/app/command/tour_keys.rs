@@ -1,22 +1,13 @@
 //! The keys of the tour.
 
+use egui::{Context, Key};
+
 use crate::app::command::Command;
-use egui::{Context, Event, Key};
+use crate::app::command::shortcut::taken;
 
 /// The commands of the tour's keys, which are taken out of the input.
 pub fn pressed(ctx: &Context) -> Vec<Command> {
-    let mut commands = Vec::new();
-    ctx.input_mut(|input| {
-        input.events.retain(|event| match event {
-            Event::Key { key, pressed: true, modifiers, .. } if modifiers.is_none() => {
-                let command = command_of(*key);
-                commands.extend(command.clone());
-                command.is_none()
-            }
-            _ => true,
-        });
-    });
-    commands
+    taken(ctx, |key, modifiers| modifiers.is_none().then(|| command_of(key)).flatten())
 }
 
 const fn command_of(key: Key) -> Option<Command> {

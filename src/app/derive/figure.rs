@@ -1,5 +1,7 @@
 //! What a figure of the window would be drawn from, or why there is none.
 
+use std::sync::Arc;
+
 use crate::app::derive::talk;
 use crate::app::figure::FigureWhat;
 use crate::app::state::{ModelSlot, State};
@@ -17,7 +19,6 @@ use crate::story::Step;
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
 use crate::train::history::{Plot, Track};
-use std::sync::Arc;
 
 /// What can be drawn of the state, or why not.
 pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str> {

@@ -1,12 +1,13 @@
 //! What a survey would be asked for now, and whether the one that is shown is of what is open.
 
+use std::sync::Arc;
+
 use crate::app::state::State;
 use crate::dataset::Split;
 use crate::figure::survey::SurveyExport;
 use crate::language::{key, t};
 use crate::survey::{SurveyOptions, psi_grid};
 use crate::worker::SurveyRequest;
-use std::sync::Arc;
 
 /// What a survey would be asked for now, or why it cannot be.
 pub fn wanted(state: &State) -> Result<SurveyRequest, &'static str> {

@@ -1,10 +1,11 @@
 //! What the talk shows of what is open.
 
+use std::sync::Arc;
+
 use crate::app::state::State;
 use crate::inspect::{StorySource, usual_truth};
 use crate::story::{Step, StoryNumbers};
 use crate::train::history::Track;
-use std::sync::Arc;
 
 /// The steps that there are: without a run the talk ends before those that are about one.
 pub fn steps(state: &State) -> &'static [Step] {

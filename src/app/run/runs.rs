@@ -1,19 +1,18 @@
 //! The runs of this session, those under way and those of earlier ones: what they say is taken in here.
 
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::arriving::{Arriving, STEPS_OF_A_FRAME};
 use super::batch::BatchView;
 use super::form::Form;
+use super::note::note;
 use super::note::{Note, said};
 use super::paired::Paired;
 use super::playback::Playback;
 use super::preflight::Examined;
 use super::search::Searches;
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use super::note::note;
-
-use super::arriving::{Arriving, STEPS_OF_A_FRAME};
 use crate::app::level::Level;
 use crate::figure::curves::{CurveSet, CurveView};
 use crate::language::{key, t};

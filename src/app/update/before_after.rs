@@ -1,5 +1,7 @@
 //! Asks what the student detected before and after a run, when the talk comes to it.
 
+use std::sync::Arc;
+
 use crate::app::derive::talk;
 use crate::app::state::State;
 use crate::app::update::effect::Effect;
@@ -8,7 +10,6 @@ use crate::story::Step;
 use crate::train::config::{RunConfig, Start};
 use crate::train::history::{Before, Shared};
 use crate::worker::{BeforeAfterRequest, Job};
-use std::sync::Arc;
 
 /// What the open student detects just now, where it is the one that the run starts from.
 pub(super) fn now(state: &State, config: &RunConfig) -> Option<Before> {

@@ -1,4 +1,4 @@
-//! What is to be done outside the state.
+//! Effects of a command, and messages.
 
 use crate::app::command::Command;
 use crate::app::io::IoRequest;

@@ -1,5 +1,7 @@
 //! Files that a person opens: each takes its place in the state, and what has to be read is asked for.
 
+use std::path::{Path, PathBuf};
+
 use crate::app::dialog::{PathKind, PickTarget, RunFile};
 use crate::app::io::IoRequest;
 use crate::app::level::Level;
@@ -12,7 +14,6 @@ use crate::inspect::{AdapterChoice, LabelSource, Role};
 use crate::language::t;
 use crate::sample::Sample;
 use crate::worker::{Job, JobKind};
-use std::path::{Path, PathBuf};
 
 /// A model has come, gone or moved: what was compared is no longer what would be.
 pub(super) fn models_changed(state: &mut State) {

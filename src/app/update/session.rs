@@ -1,5 +1,7 @@
 //! A session comes back.
 
+use std::path::PathBuf;
+
 use crate::app::command::INPUT_SIZES;
 use crate::app::dialog::PickTarget;
 use crate::app::level::Level;
@@ -9,7 +11,6 @@ use crate::app::update::effect::{Effect, tell};
 use crate::app::update::open::{open_image, open_labels, open_list, open_model};
 use crate::inspect::{AdapterChoice, Role};
 use crate::language::t;
-use std::path::PathBuf;
 
 /// Opens what is there and asks for the rest.
 pub(super) fn restore(

@@ -1,5 +1,7 @@
 //! What the canvas draws, as plain records.
 
+use std::sync::Arc;
+
 use crate::app::measures::Measures;
 use crate::app::state::State;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
@@ -9,7 +11,6 @@ use crate::inspect::{Comparison, DetectionView, ScalePull, Scene};
 use crate::train::event::Snapshot;
 use crate::train::history::Track;
 use crate::yolo::anchors::AnchorScale;
-use std::sync::Arc;
 
 /// What the canvas draws. The scales of field and mask are in the order of the anchors.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! Sizes of the stage, and what the talk keeps between frames.
+//! Sizes of the stage, and how its steps are laid out.
 
 use crate::story::Step;
 
