@@ -44,7 +44,7 @@ fn frames(criterion: &mut Criterion) {
                 measures: None,
                 weighed: None,
                 found: None,
-                moment: None,
+                snapshot: None,
                 run: None,
                 pull: None,
                 view,

@@ -9,7 +9,7 @@ use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::inspect::{Scene, SceneLabel};
 use distillscope::train::config::RunConfig;
-use distillscope::train::event::{Arm, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord};
+use distillscope::train::event::{Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StepRecord, Variant};
 use distillscope::train::record::{RESULTS, Recorder, STEPS};
 use distillscope::train::replay::{FILE_NAME, Recording, Replay, Subject};
 use distillscope::yolo::anchors::AnchorScale;
@@ -63,7 +63,7 @@ fn step(step: u64) -> RunEvent {
 fn recording(scene: &Scene, summary: &RunSummary) -> Recording {
     let scales = STRIDES.map(|stride| AnchorScale { stride, anchors: vec![[10.0, 13.0], [16.0, 30.0], [33.0, 23.0]] });
     Recording::new(&Subject {
-        id: RunId { seed: 0, arm: Arm::Imitation },
+        id: RunId { seed: 0, variant: Variant::Imitation },
         summary,
         config: &RunConfig::default(),
         scene,
@@ -92,9 +92,9 @@ fn replay(criterion: &mut Criterion) {
         (0..=1000).step_by(25).for_each(|step| recording.take(&snapshot(step)));
         recording
     };
-    let moment = snapshot(0);
+    let snapshot = snapshot(0);
     criterion.bench_function("replay: keep a moment", |bench| {
-        bench.iter_batched_ref(recorded, |recording| recording.take(black_box(&moment)), BatchSize::LargeInput);
+        bench.iter_batched_ref(recorded, |recording| recording.take(black_box(&snapshot)), BatchSize::LargeInput);
     });
 
     let mut recorder = Recorder::create(folder.path(), &summary, "").expect("a recorder");

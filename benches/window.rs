@@ -108,7 +108,7 @@ fn frames(criterion: &mut Criterion) {
     }
     assert!(app.state.mask.is_some() && app.state.comparison.is_some(), "the bench draws an empty window");
 
-    // A run and its twin of 100,000 steps each, with three scales, all in the panel at the window's foot.
+    // A run and its baseline of 100,000 steps each, with three scales, all in the panel at the window's foot.
     const STEPS: u64 = 100_000;
     apply(&mut app.state, Command::ToggleRunPanel);
     for name in ["imitation", "baseline"] {
@@ -132,7 +132,7 @@ fn frames(criterion: &mut Criterion) {
         for _ in 0..3 {
             frame(&mut app, Vec::new());
         }
-        let runs = app.state.runs.tracks.len();
+        let runs = app.state.runs.histories.len();
         assert!(app.state.runs.open && runs > 0, "the bench draws no curves");
         let name = format!("window/frame at rest, curves of {runs} x 100,000 steps");
         criterion.bench_function(&name, |bench| bench.iter(|| frame(&mut app, Vec::new())));

@@ -48,7 +48,7 @@
 //!
 //! ψ: `ui` returns `Command::SetPsi` → `app::update` sets it and `app::update::follow` asks
 //! [`imitation::mask::IouField::mask`] for the mask → `ui::canvas` draws it. *Start*: `app::update` sends a job →
-//! `worker::runs` calls [`train::campaign`] → [`train::run`] trains and emits events → the worker reports them →
+//! `worker::runs` calls [`train::experiment`] → [`train::run`] trains and emits events → the worker reports them →
 //! [`train::history`] makes curves of them → `ui::run` draws those. Tensors are touched in [`yolo`], [`imitation`],
 //! [`inspect`], [`train`], [`preflight`] and [`bench`] alone.
 //!

@@ -112,7 +112,7 @@ impl Session {
                 AdapterChoice::LeastSquares | AdapterChoice::None => None,
             },
             use_adapter: compared.adapter != AdapterChoice::None,
-            runs: state.runs.tracks.iter().filter_map(|track| track.folder.clone()).take(MAX_RUNS).collect(),
+            runs: state.runs.histories.iter().filter_map(|history| history.folder.clone()).take(MAX_RUNS).collect(),
             run_panel: state.runs.open,
             psi: mask.psi.get(),
             level_rule: mask.rule,

@@ -411,7 +411,7 @@ fn snapshots(trainer: &Trainer, image: &Path, clock: &mut Clock<'_>) -> Result<(
     let config = SnapshotConfig { image: image.to_path_buf(), every: 1 };
     let input = SnapshotInput::of(&scene_of(&config, &trainer.plan)?, &config, &trainer.plan, distiller)?;
     clock.measure(SNAPSHOT, || {
-        black_box(input.moment(trainer.student(), distiller, 0)?);
+        black_box(input.snapshot(trainer.student(), distiller, 0)?);
         Ok(1)
     })
 }

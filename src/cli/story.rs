@@ -15,10 +15,10 @@ use crate::files::{self, file_name};
 use crate::inspect::CompareParts;
 use crate::story::{Step, StoryRun};
 use crate::train::comparison::{Comparison, RunResult};
-use crate::train::event::{Arm, RunEvent, RunId};
+use crate::train::event::{RunEvent, RunId, Variant};
 use crate::train::folder::RunFolder;
-use crate::train::history::{Track, verdict};
-use crate::train::record::{MAX_KEPT_BYTES, RunHistory};
+use crate::train::history::{RunHistory, verdict};
+use crate::train::record::{MAX_KEPT_BYTES, RunTables};
 use crate::yolo::checkpoint::{self, Checkpoint};
 
 /// Draw the story of the method on one image, a figure for each step
@@ -111,27 +111,27 @@ struct Run {
 
 impl Run {
     fn read(folder: &Path) -> anyhow::Result<Self> {
-        let history = RunHistory::read(folder).with_context(|| format!("--run {}", folder.display()))?;
+        let tables = RunTables::read(folder).with_context(|| format!("--run {}", folder.display()))?;
         let name = run_name(&folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()));
         let config = RunFolder::new(folder).read_config().ok();
         let seed = config.as_ref().map_or(0, |config| config.seed);
-        let mut track = Track::new(1, 1, RunId { seed, arm: Arm::Imitation }, name);
-        track.scales = history.scales;
-        track.folder = Some(folder.to_path_buf());
-        track.config = config.map(Box::new);
-        history.start.into_iter().for_each(|start| track.receive(RunEvent::Start(Arc::new(start))));
-        history.steps.into_iter().for_each(|step| track.receive(RunEvent::Step(step)));
-        history.epochs.into_iter().for_each(|epoch| track.receive(RunEvent::Epoch(Box::new(epoch))));
-        let mut numbers = track.story();
+        let mut history = RunHistory::new(1, 1, RunId { seed, variant: Variant::Imitation }, name);
+        history.scales = tables.scales;
+        history.folder = Some(folder.to_path_buf());
+        history.config = config.map(Box::new);
+        tables.start.into_iter().for_each(|start| history.receive(RunEvent::Start(Arc::new(start))));
+        tables.steps.into_iter().for_each(|step| history.receive(RunEvent::Step(step)));
+        tables.epochs.into_iter().for_each(|epoch| history.receive(RunEvent::Epoch(Box::new(epoch))));
+        let mut numbers = history.story();
         if let Some(comparison) = pairs(folder, &numbers)? {
             numbers.verdict = comparison.verdict.as_ref().map(verdict);
-            let of_baseline = |run: &&RunResult| run.arm == Some(Arm::Baseline) && run.seed == seed;
+            let of_baseline = |run: &&RunResult| run.variant == Some(Variant::Baseline) && run.seed == seed;
             if let Some(baseline) = comparison.runs.iter().find(of_baseline) {
                 numbers.map.baseline = Some(baseline.map50_95);
                 numbers.map50.baseline = Some(baseline.map50);
             }
         }
-        let curves = story_panels(Arc::new(track));
+        let curves = story_panels(Arc::new(history));
         Ok(Self { folder: RunFolder::new(folder), numbers, curves })
     }
 
@@ -165,7 +165,7 @@ impl Run {
     }
 }
 
-/// The pairs that an imitated run belongs to: `comparison.json` of its campaign, beside its own folder.
+/// The pairs that an imitated run belongs to: `comparison.json` of its experiment, beside its own folder.
 fn pairs(folder: &Path, run: &StoryRun) -> anyhow::Result<Option<Comparison>> {
     if run.distance.is_none() {
         return Ok(None);
@@ -186,10 +186,10 @@ fn list(names: &[String]) -> String {
     format!("{}{more}", names[..names.len().min(MOST)].join(", "))
 }
 
-/// The folder's name; one of twins is named with the folder of both.
+/// The folder's name; one of a pair is named with the folder of both.
 fn run_name(folder: &Path) -> String {
-    let is_twin = [Arm::Imitation, Arm::Baseline].iter().any(|arm| folder.ends_with(arm.name()));
-    match folder.parent().filter(|_| is_twin) {
+    let is_pair = [Variant::Imitation, Variant::Baseline].iter().any(|variant| folder.ends_with(variant.name()));
+    match folder.parent().filter(|_| is_pair) {
         Some(parent) => format!("{} {}", file_name(parent), file_name(folder)),
         None => file_name(folder),
     }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_twin_is_named_with_its_campaign() {
+    fn a_baseline_is_named_with_its_experiment() {
         let names = ["/runs/run-1", "/runs/run-2/imitation"].map(|folder| run_name(Path::new(folder)));
         assert_eq!(names, ["run-1", "run-2 imitation"]);
     }

@@ -1,4 +1,4 @@
-//! `distillscope train`: a run, or a run and its twins, without a window.
+//! `distillscope train`: a run, or a run and its baselines, without a window.
 
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use clap::Args;
 use super::run_args::RunArgs;
 use crate::files;
 use crate::format::significant;
-use crate::train::campaign;
 use crate::train::comparison::{Comparison, RunResult};
-use crate::train::config::{Campaign, RunConfig};
-use crate::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord};
+use crate::train::config::{Experiment, RunConfig};
+use crate::train::event::{Outcome, RunControl, RunEvent, RunId, RunSummary, StepRecord, Variant};
+use crate::train::experiment;
 use crate::train::record::MAX_KEPT_BYTES;
 
 /// Distil a student from a teacher, or train it alone, in a short run
@@ -52,7 +52,7 @@ pub(super) struct TrainArgs {
 }
 
 impl TrainArgs {
-    fn campaign(&self) -> anyhow::Result<Campaign> {
+    fn experiment(&self) -> anyhow::Result<Experiment> {
         if self.accept_changes && self.resume.is_none() {
             bail!("--accept-changes goes with --resume: a new run has nothing that could have changed");
         }
@@ -61,27 +61,27 @@ impl TrainArgs {
             let (config, out) = (RunConfig::default(), folder.clone());
             // 0: as many as there are.
             let (paired, seeds) = (self.paired, self.seeds.unwrap_or(0));
-            return Ok(Campaign { config, out, paired, seeds, resume: true });
+            return Ok(Experiment { config, out, paired, seeds, resume: true });
         }
         let out = self.out.clone().context("--out is missing")?;
         let config = self.run.config()?;
         if self.paired && config.teacher.is_none() {
             bail!("--paired sets a run with a teacher against one without; --teacher none leaves nothing to compare");
         }
-        Ok(Campaign { config, out, paired: self.paired, seeds: self.seeds.unwrap_or(1), resume: false })
+        Ok(Experiment { config, out, paired: self.paired, seeds: self.seeds.unwrap_or(1), resume: false })
     }
 }
 
 pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
-    let campaign = args.campaign()?;
+    let experiment = args.experiment()?;
     if args.accept_changes {
-        campaign::accept_changes(&campaign)?;
+        experiment::accept_changes(&experiment)?;
     }
     let control = Arc::new(RunControl::default());
     super::console::stop_on_interrupt(&control)?;
     let mut line = ProgressLine::new();
     let mut said = Ok(());
-    let ended = campaign::run(&campaign, &control, &mut |id, event| {
+    let ended = experiment::run(&experiment, &control, &mut |id, event| {
         if said.is_ok() {
             said = line.show(id, &event);
         }
@@ -91,22 +91,22 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
         if line.summary.is_none() {
             return Err(error.into());
         }
-        let folder = campaign.out.display();
+        let folder = experiment.out.display();
         bail!("{error}; when that is mended, `distillscope train --resume {folder}` goes on");
     }
     said?;
-    let comparison = campaign.out.join("comparison.json");
+    let comparison = experiment.out.join("comparison.json");
     if let Some(text) = files::read_text_if_there(&comparison, MAX_KEPT_BYTES)? {
         let comparison: Comparison = serde_json::from_str(&text).with_context(|| comparison.display().to_string())?;
         super::console::print(&comparison.to_string())?;
     } else if args.resume.is_some() && line.summary.is_none() && !control.is_stopped() {
-        let out = campaign.out.display();
+        let out = experiment.out.display();
         super::console::print(&format!("{out}: finished already; result.json says how it ended"))?;
     }
     if !control.is_stopped() {
         return Ok(());
     }
-    let out = campaign.out.display();
+    let out = experiment.out.display();
     super::console::print(&format!("{out}: stopped; `distillscope train --resume {out}` does what is left to do"))?;
     Err(super::console::Interrupted.into())
 }
@@ -141,7 +141,7 @@ impl ProgressLine {
         self.result.follow(id, event)?;
         match event {
             RunEvent::Started(summary) => {
-                let what = if id.arm == Arm::Imitation { "imitation" } else { "without imitation" };
+                let what = if id.variant == Variant::Imitation { "imitation" } else { "without imitation" };
                 self.settle();
                 eprintln!(
                     "{}: {what}, seed {}, {} steps of {} images, val {}, {}",

@@ -11,7 +11,7 @@ use crate::axis::AxisScale;
 use crate::format::significant;
 use crate::language::t;
 use crate::palette;
-use crate::train::history::{Curve, Plot, Track, Window, decimate, difference, moving_average, span, twins};
+use crate::train::history::{Curve, Plot, RunHistory, Window, decimate, difference, moving_average, pairs, span};
 
 /// Which curves are shown, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,17 +64,17 @@ impl Default for CurveView {
 /// Runs, and what of them is shown.
 #[derive(Clone, Copy, Debug)]
 pub struct CurveSet<'a> {
-    pub tracks: &'a [Arc<Track>],
+    pub histories: &'a [Arc<RunHistory>],
     pub view: &'a CurveView,
 }
 
-/// One line of a plot. Runs have colours, twins share one and differ in their strokes, the curves of one run in their
+/// One line of a plot. Runs have colours, the two of a pair share one and differ in their strokes, the curves of one run in their
 /// shades.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub plot: Plot,
     /// Key of the run.
-    pub track: u64,
+    pub history: u64,
     /// Key of the run that is subtracted.
     pub minus: Option<u64>,
     /// Among the curves that the run has in this plot.
@@ -91,42 +91,42 @@ pub struct Line {
     pub version: u64,
 }
 
-/// The colour of a run: twins have one.
-pub fn color_of(tracks: &[Arc<Track>], track: &Track) -> usize {
+/// The colour of a run: a pair has one.
+pub fn color_of(histories: &[Arc<RunHistory>], history: &RunHistory) -> usize {
     let mut seen: Vec<(u64, u64)> = Vec::new();
-    for other in tracks {
-        let pair = (other.campaign, other.id.seed);
+    for other in histories {
+        let pair = (other.experiment, other.id.seed);
         if !seen.contains(&pair) {
             seen.push(pair);
         }
     }
-    seen.iter().position(|pair| *pair == (track.campaign, track.id.seed)).unwrap_or(0)
+    seen.iter().position(|pair| *pair == (history.experiment, history.id.seed)).unwrap_or(0)
 }
 
 /// The lines of a plot, of all runs that are to be seen.
 pub fn lines(runs: CurveSet<'_>, plot: Plot) -> Vec<Line> {
-    let tracks = runs.tracks;
-    let of_track = |track: &Arc<Track>, minus: Option<&Arc<Track>>| -> Vec<Line> {
-        let of = track.of(plot).count();
-        let curves = track.of(plot).enumerate().map(|(index, curve)| Line {
+    let histories = runs.histories;
+    let of_run = |history: &Arc<RunHistory>, minus: Option<&Arc<RunHistory>>| -> Vec<Line> {
+        let of = history.of(plot).count();
+        let curves = history.of(plot).enumerate().map(|(index, curve)| Line {
             plot,
-            track: track.key,
+            history: history.key,
             minus: minus.map(|other| other.key),
             index,
             of,
             name: curve.name.clone(),
-            run: track.name.clone(),
-            color: color_of(tracks, track),
-            dashed: minus.is_none() && track.is_baseline(),
-            version: track.version + minus.map_or(0, |other| other.version),
+            run: history.name.clone(),
+            color: color_of(histories, history),
+            dashed: minus.is_none() && history.is_baseline(),
+            version: history.version + minus.map_or(0, |other| other.version),
         });
         curves.collect()
     };
     if runs.view.difference {
-        let twins = twins(tracks).filter(|(track, _)| track.visible);
-        return twins.flat_map(|(track, other)| of_track(track, Some(other))).collect();
+        let pairs = pairs(histories).filter(|(history, _)| history.visible);
+        return pairs.flat_map(|(history, other)| of_run(history, Some(other))).collect();
     }
-    tracks.iter().filter(|track| track.visible).flat_map(|track| of_track(track, None)).collect()
+    histories.iter().filter(|history| history.visible).flat_map(|history| of_run(history, None)).collect()
 }
 
 /// What holds for whole runs: the accuracy of their teacher.
@@ -149,8 +149,8 @@ pub fn levels(runs: CurveSet<'_>, plot: Plot) -> Vec<TeacherLevel> {
     if plot != Plot::Map || runs.view.difference {
         return found;
     }
-    let seen = runs.tracks.iter().filter(|track| track.visible);
-    for teacher in seen.filter_map(|track| track.measured.as_ref()?.teacher.as_ref()) {
+    let seen = runs.histories.iter().filter(|history| history.visible);
+    for teacher in seen.filter_map(|history| history.measured.as_ref()?.teacher.as_ref()) {
         let both = [("mAP50", teacher.map50), ("mAP50-95", teacher.map50_95)];
         for level in both.map(|(name, value)| TeacherLevel { name, value }) {
             // A file keeps fewer digits than the run itself.
@@ -164,8 +164,8 @@ pub fn levels(runs: CurveSet<'_>, plot: Plot) -> Vec<TeacherLevel> {
 
 /// Between which values λ moved in the runs that are to be seen; `None` where it did not.
 pub fn moved_lambda(runs: CurveSet<'_>) -> Option<(f64, f64)> {
-    let seen = runs.tracks.iter().filter(|track| track.visible && !track.is_baseline());
-    let ranges = seen.filter_map(|track| track.lambda);
+    let seen = runs.histories.iter().filter(|history| history.visible && !history.is_baseline());
+    let ranges = seen.filter_map(|history| history.lambda);
     let all = ranges.reduce(|(low, high), (l, h)| (f64::min(low, l), f64::max(high, h)))?;
     (all.1 > 1.1 * all.0).then_some(all)
 }
@@ -178,9 +178,9 @@ pub fn lambda_note(runs: CurveSet<'_>, plot: Plot) -> Option<String> {
 
 impl Line {
     /// Its values; computed where it is a difference.
-    pub fn curve<'a>(&self, tracks: &'a [Arc<Track>]) -> Option<Cow<'a, Curve>> {
-        let curve = |key| tracks.iter().find(|track| track.key == key)?.of(self.plot).nth(self.index);
-        let own = curve(self.track)?;
+    pub fn curve<'a>(&self, histories: &'a [Arc<RunHistory>]) -> Option<Cow<'a, Curve>> {
+        let curve = |key| histories.iter().find(|history| history.key == key)?.of(self.plot).nth(self.index);
+        let own = curve(self.history)?;
         match self.minus {
             None => Some(Cow::Borrowed(own)),
             Some(other) => Some(Cow::Owned(difference(own, curve(other)?))),
@@ -197,7 +197,7 @@ impl Line {
 /// Plots as they are to be written: runs as they stood when it was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurveExport {
-    pub tracks: Vec<Arc<Track>>,
+    pub histories: Vec<Arc<RunHistory>>,
     pub view: CurveView,
     pub plots: Vec<Plot>,
 }
@@ -206,10 +206,10 @@ pub struct CurveExport {
 const BUCKETS: usize = 800;
 
 /// The curves of a run that the story shows.
-pub fn story_panels(track: Arc<Track>) -> Vec<PlotPanel> {
+pub fn story_panels(history: Arc<RunHistory>) -> Vec<PlotPanel> {
     let plots = vec![Plot::Total, Plot::Distance, Plot::Map];
     let view = CurveView { shown: plots.clone(), ..CurveView::default() };
-    let export = CurveExport { tracks: vec![track], view, plots };
+    let export = CurveExport { histories: vec![history], view, plots };
     export.figure().panels.into_iter().filter(|panel| !panel.lines.is_empty()).collect()
 }
 
@@ -218,7 +218,7 @@ impl CurveExport {
     pub fn of(runs: CurveSet<'_>, plot: Option<Plot>) -> Self {
         let view = runs.view.clone();
         let plots = plot.map_or_else(|| view.shown.clone(), |plot| vec![plot]);
-        Self { tracks: runs.tracks.to_vec(), view, plots }
+        Self { histories: runs.histories.to_vec(), view, plots }
     }
 
     /// "imitation": of a file, without its extension.
@@ -231,7 +231,7 @@ impl CurveExport {
     }
 
     fn runs(&self) -> CurveSet<'_> {
-        CurveSet { tracks: &self.tracks, view: &self.view }
+        CurveSet { histories: &self.histories, view: &self.view }
     }
 
     /// One value a row.
@@ -239,7 +239,7 @@ impl CurveExport {
         let runs = self.runs();
         let mut text = String::from("run,plot,curve,step,value,smoothed\n");
         for line in self.plots.iter().flat_map(|plot| lines(runs, *plot)) {
-            let Some(curve) = line.curve(runs.tracks) else { continue };
+            let Some(curve) = line.curve(runs.histories) else { continue };
             let smoothed = moving_average(&curve.values, self.view.smoothing_of(line.plot));
             let run = if line.minus.is_some() { format!("{} − baseline", line.run) } else { line.run.clone() };
             for ((step, value), smooth) in curve.steps.iter().zip(&curve.values).zip(smoothed) {
@@ -278,7 +278,7 @@ impl CurveExport {
 
     fn panel(&self, runs: CurveSet<'_>, plot: Plot) -> PlotPanel {
         let drawn = lines(runs, plot).into_iter().filter_map(|line| {
-            let curve = line.curve(runs.tracks)?;
+            let curve = line.curve(runs.histories)?;
             let (low, high) = span(&curve.steps, self.view.x)?;
             let window = Window { low, high, buckets: BUCKETS, x: self.view.x, y: self.view.y };
             let smooth = moving_average(&curve.values, self.view.smoothing_of(line.plot));
@@ -328,25 +328,25 @@ fn quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::train::evaluate::Evaluation;
-    use crate::train::event::{Arm, EpochRecord, RunEvent, RunId, StartRecord, StepRecord};
+    use crate::train::event::{EpochRecord, RunEvent, RunId, StartRecord, StepRecord, Variant};
 
-    fn track(key: u64, arm: Arm, totals: &[f64]) -> Arc<Track> {
-        let mut track = Track::new(key, 1, RunId { seed: 0, arm }, format!("a, {}", arm.name()));
-        track.scales = vec!["P3".into(), "P4".into()];
+    fn history(key: u64, variant: Variant, totals: &[f64]) -> Arc<RunHistory> {
+        let mut history = RunHistory::new(key, 1, RunId { seed: 0, variant }, format!("a, {}", variant.name()));
+        history.scales = vec!["P3".into(), "P4".into()];
         for (step, &total) in totals.iter().enumerate() {
             let distance = vec![Some(total), Some(total)];
-            track.step(&StepRecord { step: step as u64, total, distance, ..Default::default() });
+            history.step(&StepRecord { step: step as u64, total, distance, ..Default::default() });
         }
-        Arc::new(track)
+        Arc::new(history)
     }
 
     fn runs() -> CurveExport {
-        let tracks = vec![track(1, Arm::Imitation, &[4.0, 2.0]), track(2, Arm::Baseline, &[5.0, 5.0])];
-        CurveExport { tracks, view: CurveView::default(), plots: Vec::new() }
+        let histories = vec![history(1, Variant::Imitation, &[4.0, 2.0]), history(2, Variant::Baseline, &[5.0, 5.0])];
+        CurveExport { histories, view: CurveView::default(), plots: Vec::new() }
     }
 
     #[test]
-    fn twins_have_one_colour_and_two_strokes() {
+    fn pairs_have_one_colour_and_two_strokes() {
         let found = lines(runs().runs(), Plot::Distance);
         let looks: Vec<_> = found.iter().map(|l| (l.name.as_str(), l.color, l.index, l.dashed)).collect();
         assert_eq!(looks, [("P3", 0, 0, false), ("P4", 0, 1, false), ("P3", 0, 0, true), ("P4", 0, 1, true)]);
@@ -355,18 +355,18 @@ mod tests {
     #[test]
     fn a_hidden_run_has_no_line() {
         let mut runs = runs();
-        Arc::make_mut(&mut runs.tracks[1]).visible = false;
+        Arc::make_mut(&mut runs.histories[1]).visible = false;
         assert_eq!(lines(runs.runs(), Plot::Total).len(), 1);
     }
 
     #[test]
     fn where_lambda_moved_it_is_said_beside_what_it_is_a_factor_of() {
         let with_lambda = |values: &[f64]| {
-            let mut track = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, "a".into());
+            let mut history = RunHistory::new(1, 1, RunId { seed: 0, variant: Variant::Imitation }, "a".into());
             for (step, &lambda) in values.iter().enumerate() {
-                track.step(&StepRecord { step: step as u64, lambda, ..Default::default() });
+                history.step(&StepRecord { step: step as u64, lambda, ..Default::default() });
             }
-            CurveExport { tracks: vec![Arc::new(track)], view: CurveView::default(), plots: Vec::new() }
+            CurveExport { histories: vec![Arc::new(history)], view: CurveView::default(), plots: Vec::new() }
         };
         let faded = with_lambda(&[0.4, 0.2, 0.05]);
         assert_eq!(lambda_note(faded.runs(), Plot::Total).as_deref(), Some("λ moved between 0.0500 and 0.400"));
@@ -379,15 +379,16 @@ mod tests {
     fn a_teacher_is_a_line_of_the_figure_and_counts_once() {
         let evaluation = |map: f64| Evaluation { map50: 2.0 * map, map50_95: map, ..Evaluation::default() };
         let runs = [1, 2].map(|key| {
-            let mut track = Track::new(key, 1, RunId { seed: key, arm: Arm::Imitation }, format!("run {key}"));
+            let mut history =
+                RunHistory::new(key, 1, RunId { seed: key, variant: Variant::Imitation }, format!("run {key}"));
             let start = StartRecord { student: evaluation(0.1), teacher: Some(evaluation(0.3)) };
-            track.receive(RunEvent::Start(Arc::new(start)));
+            history.receive(RunEvent::Start(Arc::new(start)));
             let epoch = EpochRecord { step: 20, evaluation: Some(evaluation(0.2)), ..EpochRecord::default() };
-            track.receive(RunEvent::Epoch(Box::new(epoch)));
-            Arc::new(track)
+            history.receive(RunEvent::Epoch(Box::new(epoch)));
+            Arc::new(history)
         });
         let view = CurveView::default();
-        let export = CurveExport { tracks: runs.to_vec(), view, plots: vec![Plot::Map] };
+        let export = CurveExport { histories: runs.to_vec(), view, plots: vec![Plot::Map] };
         let panel = export.figure().panels.swap_remove(0);
         let teacher: Vec<_> = panel.lines.iter().filter(|line| line.label.starts_with("teacher")).collect();
         assert_eq!(teacher.iter().map(|line| &*line.label).collect::<Vec<_>>(), ["teacher mAP50", "teacher mAP50-95"]);
@@ -401,14 +402,14 @@ mod tests {
         runs.view.difference = true;
         let found = lines(runs.runs(), Plot::Total);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].curve(&runs.tracks).expect("a curve").values, [-1.0, -3.0]);
+        assert_eq!(found[0].curve(&runs.histories).expect("a curve").values, [-1.0, -3.0]);
     }
 
     #[test]
     fn a_csv_has_raw_and_smoothed_values_by_hand() {
         let runs = runs();
         let view = CurveView { smoothing: 0.5, ..CurveView::default() };
-        let export = CurveExport { tracks: runs.tracks, view, plots: vec![Plot::Total] };
+        let export = CurveExport { histories: runs.histories, view, plots: vec![Plot::Total] };
         assert_eq!(export.name(), "total");
         let text = export.csv();
         // Smoothed: 4; (½·4 + 2)/1.5.
@@ -422,7 +423,7 @@ mod tests {
     fn a_figure_names_axes_and_runs() {
         let runs = runs();
         let plots = vec![Plot::Distance, Plot::Lambda];
-        let export = CurveExport { tracks: runs.tracks, view: CurveView::default(), plots };
+        let export = CurveExport { histories: runs.histories, view: CurveView::default(), plots };
         let svg = export.figure().render().expect("a figure").svg;
         for text in ["loss at λ = 1", "step", "a, baseline P4", "stroke-dasharray"] {
             assert!(svg.contains(text), "{text}");

@@ -15,7 +15,7 @@ use crate::inspect::ChannelView;
 use crate::inspect::{Comparison, DetectionView, Inspection, Scene, Tap};
 use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::event::Snapshot;
-use crate::train::history::Track;
+use crate::train::history::RunHistory;
 use crate::train::replay::Replay;
 use crate::yolo::anchors::AnchorScale;
 
@@ -54,7 +54,7 @@ pub struct ViewDrawing {
     pub channels: ChannelView,
     pub difference: Option<DifferenceKind>,
     /// The maps of a run, in the place of the comparison's difference.
-    pub moment: Option<Arc<Snapshot>>,
+    pub snapshot: Option<Arc<Snapshot>>,
     /// The run that it is of.
     pub of_run: RunSettings,
     pub positives: bool,
@@ -68,8 +68,8 @@ pub struct StoryDrawing {
     pub subject: Subject,
     pub truth: Option<usize>,
     pub run: Option<StoryRun>,
-    pub track: Option<Arc<Track>>,
-    /// The student's before and after the run of the track, where both are known.
+    pub history: Option<Arc<RunHistory>>,
+    /// The student's before and after the run of the history, where both are known.
     pub detections: Option<[Arc<[DetectionView]>; 2]>,
     pub only: Option<Step>,
 }
@@ -88,8 +88,8 @@ impl Drawing {
     /// What a preview depends on. A run that goes on changes its curves ten times a second: it is not drawn anew for that.
     pub fn key(&self) -> Self {
         match self {
-            Self::Curves(export) => Self::Curves(Box::new(CurveExport { tracks: Vec::new(), ..(**export).clone() })),
-            Self::Story(story) => Self::Story(Box::new(StoryDrawing { run: None, track: None, ..(**story).clone() })),
+            Self::Curves(export) => Self::Curves(Box::new(CurveExport { histories: Vec::new(), ..(**export).clone() })),
+            Self::Story(story) => Self::Story(Box::new(StoryDrawing { run: None, history: None, ..(**story).clone() })),
             Self::View(_) | Self::Survey(_) | Self::Movie(_) => self.clone(),
         }
     }
@@ -115,28 +115,28 @@ impl ViewDrawing {
             lambda: subject.lambda,
             ..Focus::whole(subject.teacher.as_deref(), subject.student.as_deref())
         });
-        if let Some(snapshot) = &self.moment {
-            at_moment(&mut view, snapshot, &self.of_run);
+        if let Some(snapshot) = &self.snapshot {
+            at_snapshot(&mut view, snapshot, &self.of_run);
         }
         let positives = if self.positives { inspection.positives(self.shown.solo) } else { Vec::new() };
         render_as(&shown::spec(&view, &Shown { positives, ..self.shown.clone() })?, look)
     }
 
     /// Of the maps of a run, all scales side by side and in one range of colours; which of them, [`ViewDrawing::at`] says.
-    pub fn of_moments(subject: Subject, track: &Arc<Track>) -> Self {
+    pub fn of_snapshots(subject: Subject, history: &Arc<RunHistory>) -> Self {
         let shown = Shown {
             view: Some(View::Difference),
             labels: true,
             opacity: 0.8,
-            range: Some((0.0, track.snapshot_high.max(f32::MIN_POSITIVE))),
+            range: Some((0.0, history.snapshot_high.max(f32::MIN_POSITIVE))),
             ..Shown::default()
         };
         Self {
             subject,
             channels: ChannelView::All,
             difference: Some(DifferenceKind::SquaredL2),
-            moment: None,
-            of_run: track.settings(),
+            snapshot: None,
+            of_run: history.settings(),
             positives: false,
             shown,
         }
@@ -146,7 +146,7 @@ impl ViewDrawing {
     pub fn at(&self, snapshot: &Snapshot, lead: Lead, look: &Look) -> Result<Figure, FigureError> {
         let inspection = self.subject.inspect()?;
         let mut view = inspection.view(&Focus::whole(None, None));
-        at_moment(&mut view, snapshot, &self.of_run);
+        at_snapshot(&mut view, snapshot, &self.of_run);
         let spec = shown::spec(&view, &self.shown)?;
         render_as(&FigureSpec { lead, facts: Vec::new(), ..spec }, look)
     }
@@ -160,7 +160,7 @@ impl ViewDrawing {
         let view = self.shown.view.map_or("image", |view| view.name());
         let scale = self.shown.stride.filter(|_| self.shown.view.is_some());
         let scale = scale.map_or_else(String::new, |stride| format!("-p{}", stride.max(1).ilog2()));
-        let step = self.shown.moment.as_ref().map_or_else(String::new, |(_, step)| format!("-step-{step}"));
+        let step = self.shown.snapshot.as_ref().map_or_else(String::new, |(_, step)| format!("-step-{step}"));
         format!("{}-{view}{scale}{step}", self.subject.stem())
     }
 }
@@ -186,7 +186,7 @@ impl Subject {
 }
 
 /// Puts the maps of a run in the place of the comparison's difference.
-fn at_moment(view: &mut InspectionView<'_>, snapshot: &Snapshot, of_run: &RunSettings) {
+fn at_snapshot(view: &mut InspectionView<'_>, snapshot: &Snapshot, of_run: &RunSettings) {
     let loss = of_run.loss.and_then(|loss| loss.parse::<Loss>().ok());
     let squares = loss.is_none_or(|loss| loss.is_sum_of_squares());
     if let Some(tap) = of_run.tap {
@@ -229,7 +229,7 @@ impl StoryDrawing {
             truth: self.truth,
             lambda: subject.lambda,
             run: self.run.clone(),
-            curves: self.track.clone().map(story_panels).unwrap_or_default(),
+            curves: self.history.clone().map(story_panels).unwrap_or_default(),
             detections: self.detections.as_ref().map(|found| found.each_ref().map(|found| found.to_vec())),
         });
         let told = Step::ALL.into_iter().filter(|step| wanted(*step) && story::is_shown(&view, *step));
@@ -245,7 +245,7 @@ impl Draw for Drawing {
             Self::Curves(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
             Self::Survey(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
             // The end of it.
-            Self::Movie(movie) => Ok(vec![(movie.stem(), movie.figure(movie.moments().saturating_sub(1), look)?)]),
+            Self::Movie(movie) => Ok(vec![(movie.stem(), movie.figure(movie.frames().saturating_sub(1), look)?)]),
         }
     }
 

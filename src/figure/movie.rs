@@ -138,16 +138,16 @@ impl MovieChoice {
     }
 
     /// The moments that are shown: spread evenly over all, the first and the last among them.
-    pub fn timing(&self, moments: usize) -> Result<Timing, MovieError> {
+    pub fn timing(&self, frames: usize) -> Result<Timing, MovieError> {
         self.check()?;
-        if moments == 0 {
+        if frames == 0 {
             return Err(MovieError::Empty);
         }
         let count = match (self.seconds, self.fps) {
             (Some(seconds), Some(fps)) => (seconds * fps).round().max(1.0) as usize,
             // Faster than that nothing is seen.
-            (Some(seconds), None) => moments.min((seconds * Self::MOST_FPS).floor().max(1.0) as usize),
-            _ => moments,
+            (Some(seconds), None) => frames.min((seconds * Self::MOST_FPS).floor().max(1.0) as usize),
+            _ => frames,
         };
         if count > Self::MOST_PICTURES {
             return Err(MovieError::TooLong(count));
@@ -157,7 +157,7 @@ impl MovieChoice {
             (None, Some(fps)) => 1.0 / fps,
             (None, None) => Self::PACE,
         };
-        let last = moments - 1;
+        let last = frames - 1;
         let at = |picture: usize| if count == 1 { last } else { (picture * last + (count - 1) / 2) / (count - 1) };
         Ok(Timing { shown: (0..count).map(at).collect(), each: (1000.0 * each).round().max(1.0) as u32 })
     }
@@ -170,13 +170,13 @@ impl MovieChoice {
         frames: &dyn Frames,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Option<Vec<PathBuf>>, MovieError> {
-        let Timing { shown, each } = self.timing(frames.moments())?;
+        let Timing { shown, each } = self.timing(frames.frames())?;
         let look = Look::default();
         let first = frames.figure(shown[0], &look)?;
         let scale = self.width as f32 / first.width;
         let size = (self.width, ((first.height * scale).ceil() as u32).max(1));
-        let picture = |moment: &usize| -> Result<RgbImage, MovieError> {
-            let drawn = frames.figure(*moment, &look)?.picture(scale)?;
+        let picture = |frame: &usize| -> Result<RgbImage, MovieError> {
+            let drawn = frames.figure(*frame, &look)?.picture(scale)?;
             // Later figures may be a line longer or shorter: all have the place of the first.
             let mut page = RgbImage::from_pixel(size.0, size.1, image::Rgb([255; 3]));
             imageops::replace(&mut page, &DynamicImage::ImageRgba8(drawn).into_rgb8(), 0, 0);
@@ -195,7 +195,7 @@ impl MovieChoice {
                     return Ok(false);
                 }
                 let encoded: Result<Vec<Encoded>, MovieError> =
-                    some.par_iter().map(|moment| encode(picture(moment)?)).collect();
+                    some.par_iter().map(|frame| encode(picture(frame)?)).collect();
                 encoded?.into_iter().try_for_each(&mut *take)?;
                 done += some.len();
             }
@@ -342,12 +342,12 @@ mod tests {
     struct Squares(Vec<[u8; 3]>);
 
     impl Frames for Squares {
-        fn moments(&self) -> usize {
+        fn frames(&self) -> usize {
             self.0.len()
         }
 
-        fn figure(&self, moment: usize, _: &Look) -> Result<Figure, FigureError> {
-            let [r, g, b] = self.0[moment];
+        fn figure(&self, frame: usize, _: &Look) -> Result<Figure, FigureError> {
+            let [r, g, b] = self.0[frame];
             let svg = format!(
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"40\" height=\"20\"><rect width=\"40\" height=\"20\" \
                  fill=\"rgb({r},{g},{b})\"/></svg>"
@@ -409,9 +409,9 @@ mod tests {
 
     #[test]
     fn moments_are_spread_over_the_time_that_is_asked_for() {
-        let timing = |seconds, fps, moments| {
+        let timing = |seconds, fps, frames| {
             let choice = MovieChoice { seconds, fps, ..MovieChoice::default() };
-            choice.timing(moments).map(|Timing { shown, each }| (shown, each)).map_err(|error| error.to_string())
+            choice.timing(frames).map(|Timing { shown, each }| (shown, each)).map_err(|error| error.to_string())
         };
         assert_eq!(timing(None, None, 3), Ok((vec![0, 1, 2], 150)));
         assert_eq!(timing(None, Some(4.0), 3), Ok((vec![0, 1, 2], 250)));

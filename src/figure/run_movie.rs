@@ -10,7 +10,7 @@ use crate::format::significant;
 use crate::imitation::choice::MaskChoice;
 use crate::train::config::RunConfig;
 use crate::train::event::Snapshot;
-use crate::train::history::{Plot, Track};
+use crate::train::history::{Plot, RunHistory};
 use crate::train::replay::Replay;
 
 /// What is still to come is so much paler.
@@ -20,18 +20,18 @@ const PALE: f32 = 0.75;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Movie {
     view: ViewDrawing,
-    track: Arc<Track>,
+    history: Arc<RunHistory>,
     curves: CurveExport,
 }
 
 impl Movie {
     /// Of the runs' curves, and the maps of one of them, which lie over the subject's image.
-    pub fn of(runs: CurveSet<'_>, track: &Arc<Track>, subject: Subject) -> Self {
-        let evaluated = runs.tracks.iter().any(|track| track.visible && track.of(Plot::Map).next().is_some());
+    pub fn of(runs: CurveSet<'_>, history: &Arc<RunHistory>, subject: Subject) -> Self {
+        let evaluated = runs.histories.iter().any(|history| history.visible && history.of(Plot::Map).next().is_some());
         let plots = vec![Plot::Distance, if evaluated { Plot::Map } else { Plot::Total }];
         let view = CurveView { shown: plots.clone(), large: None, difference: false, ..runs.view.clone() };
-        let curves = CurveExport { tracks: runs.tracks.to_vec(), view, plots };
-        Self { view: ViewDrawing::of_moments(subject, track), track: Arc::clone(track), curves }
+        let curves = CurveExport { histories: runs.histories.to_vec(), view, plots };
+        Self { view: ViewDrawing::of_snapshots(subject, history), history: Arc::clone(history), curves }
     }
 
     /// Of recorded runs: the maps of the first that has any, and the curves of all.
@@ -39,13 +39,13 @@ impl Movie {
         let nothing = || FigureError::Nothing("the file has no maps: only a run with a teacher records any".to_owned());
         let replays: Vec<Arc<Replay>> = replays.into_iter().map(Arc::new).collect();
         // Runs of one configuration are the two of a pair.
-        let number = |replay: &Replay| replays.iter().position(|other| other.campaign() == replay.campaign());
+        let number = |replay: &Replay| replays.iter().position(|other| other.experiment() == replay.experiment());
         let of = |(key, replay): (u64, &Arc<Replay>)| {
-            Arc::new(Track::of_replay(key, number(replay).unwrap_or(0) as u64, Arc::clone(replay)))
+            Arc::new(RunHistory::of_replay(key, number(replay).unwrap_or(0) as u64, Arc::clone(replay)))
         };
-        let tracks: Vec<Arc<Track>> = (0..).zip(&replays).map(of).collect();
-        let track = tracks.iter().find(|track| !track.snapshots.is_empty()).ok_or_else(nothing)?;
-        let replay = replays.iter().find(|replay| replay.id == track.id).ok_or_else(nothing)?;
+        let histories: Vec<Arc<RunHistory>> = (0..).zip(&replays).map(of).collect();
+        let history = histories.iter().find(|history| !history.snapshots.is_empty()).ok_or_else(nothing)?;
+        let replay = replays.iter().find(|replay| replay.id == history.id).ok_or_else(nothing)?;
         let imitation = RunConfig::parse(&replay.config).unwrap_or_default().imitation;
         let choice = MaskChoice {
             source: imitation.mask_source,
@@ -54,7 +54,7 @@ impl Movie {
             convention: replay.mask.convention,
         };
         let subject = Subject::of_replay(replay, choice, imitation.tap, imitation.lambda.nominal());
-        Ok(Self::of(CurveSet { tracks: &tracks, view: &CurveView::default() }, track, subject))
+        Ok(Self::of(CurveSet { histories: &histories, view: &CurveView::default() }, history, subject))
     }
 
     pub fn stem(&self) -> String {
@@ -64,14 +64,14 @@ impl Movie {
     fn lead(&self, snapshot: &Snapshot) -> Lead {
         let step = snapshot.step as f64;
         // The sum of the scales at that step.
-        let distances = self.track.of(Plot::Distance).filter_map(|curve| Some(curve.at(step)?.1));
+        let distances = self.history.of(Plot::Distance).filter_map(|curve| Some(curve.at(step)?.1));
         let distance = distances.filter(|value| value.is_finite()).reduce(|sum, value| sum + value);
-        let evaluated = self.track.epochs.iter().filter(|epoch| epoch.step <= snapshot.step);
+        let evaluated = self.history.epochs.iter().filter(|epoch| epoch.step <= snapshot.step);
         let map = evaluated.filter_map(|epoch| epoch.evaluation.as_ref()).next_back().map(|found| found.map50_95);
         let mut numbers = Vec::new();
         numbers.extend(distance.map(|distance| format!("distance {} at λ = 1", significant(distance))));
         numbers.extend(map.map(|map| format!("mAP50-95 {}", significant(map))));
-        let sentence = format!("Step {} of {}", snapshot.step, self.track.steps_done.max(snapshot.step));
+        let sentence = format!("Step {} of {}", snapshot.step, self.history.steps_done.max(snapshot.step));
         Lead { sentence, formula: numbers.join(" · "), numbers: Vec::new() }
     }
 
@@ -107,13 +107,13 @@ fn until(panel: &mut PlotPanel, place: f64) {
 }
 
 impl Frames for Movie {
-    fn moments(&self) -> usize {
-        self.track.snapshots.len()
+    fn frames(&self) -> usize {
+        self.history.snapshots.len()
     }
 
-    fn figure(&self, moment: usize, look: &Look) -> Result<Figure, FigureError> {
-        let snapshot = self.track.snapshots.get(moment);
-        let snapshot = snapshot.ok_or_else(|| FigureError::Nothing(format!("there is no moment {moment}")))?;
+    fn figure(&self, frame: usize, look: &Look) -> Result<Figure, FigureError> {
+        let snapshot = self.history.snapshots.get(frame);
+        let snapshot = snapshot.ok_or_else(|| FigureError::Nothing(format!("there is no moment {frame}")))?;
         let map = self.view.at(snapshot, self.lead(snapshot), look)?;
         let curves = self.plots(snapshot.step).render_as(&Lead::default(), look)?;
         Ok(stacked(&[map, curves]))

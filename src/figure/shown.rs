@@ -45,7 +45,7 @@ pub struct Shown {
     /// The cells that YOLOv5 assigns, row by row for each stride, where they are shown.
     pub positives: Vec<(u32, Vec<bool>)>,
     /// The run whose map takes the difference's place, and its step.
-    pub moment: Option<(String, u64)>,
+    pub snapshot: Option<(String, u64)>,
     /// The gradient ratio at which a run will keep λ, where it does.
     pub ratio: Option<f64>,
 }
@@ -107,7 +107,7 @@ fn title(view: &InspectionView<'_>, shown: &Shown, scales: &[&ScaleView]) -> Str
     if let (Some(_), [scale]) = (shown.stride, scales) {
         title += &format!(", {}", scale.name);
     }
-    if let Some((_, step)) = &shown.moment {
+    if let Some((_, step)) = &shown.snapshot {
         title += &format!(", step {step}");
     }
     title
@@ -129,7 +129,7 @@ fn facts(view: &InspectionView<'_>, shown: &Shown) -> Vec<String> {
         Some(ratio) => format!("λ = {} here, by gradient ratio {} in the run", tick(view.lambda), tick(ratio)),
         None => format!("λ = {}", tick(view.lambda)),
     });
-    facts.extend(shown.moment.as_ref().map(|(run, step)| format!("run {run}, step {step}")));
+    facts.extend(shown.snapshot.as_ref().map(|(run, step)| format!("run {run}, step {step}")));
     facts
 }
 
@@ -369,7 +369,7 @@ mod tests {
         let photo = RgbImage::new(64, 64);
         let view = view(&photo);
         let shown =
-            Shown { stride: Some(32), solo: Some(1), moment: Some(("run-1".into(), 340)), ..shown(View::Difference) };
+            Shown { stride: Some(32), solo: Some(1), snapshot: Some(("run-1".into(), 340)), ..shown(View::Difference) };
         let spec = spec(&view, &shown).expect("a figure");
         assert_eq!(spec.title, "Difference of student and teacher, object 1 dog, P5, step 340");
         assert_eq!(

@@ -40,9 +40,9 @@ pub trait Draw: std::fmt::Debug + Send + Sync {
 
 /// Something that moves: a figure a moment, which can be drawn on any thread.
 pub trait Frames: Sync {
-    fn moments(&self) -> usize;
+    fn frames(&self) -> usize;
 
-    fn figure(&self, moment: usize, look: &Look) -> Result<Figure, FigureError>;
+    fn figure(&self, frame: usize, look: &Look) -> Result<Figure, FigureError>;
 }
 
 /// A figure that has been laid out.

@@ -35,11 +35,11 @@ pub struct Accuracy {
     pub last: Option<f64>,
     pub best: Option<f64>,
     pub teacher: Option<f64>,
-    /// The twin without imitation at its last evaluation.
+    /// The baseline without imitation at its last evaluation.
     pub baseline: Option<f64>,
 }
 
-/// What the pairs of a campaign say together.
+/// What the pairs of a experiment say together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoryVerdict {
     /// "mAP50-95", and "val" or "test".

@@ -20,7 +20,7 @@ pub struct Average {
 impl Average {
     /// A copy of the student; with `enabled` false it stays equal to it.
     pub fn of(student: &Network, enabled: bool) -> Result<Self, NetworkError> {
-        let network = student.twin()?;
+        let network = student.replica()?;
         copy(student, &network)?;
         Ok(Self { network, updates: 0, enabled })
     }

@@ -1,12 +1,12 @@
-//! What a campaign came to: plain records, for the terminal, `comparison.json` and the window.
+//! What a experiment came to: plain records, for the terminal, `comparison.json` and the window.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Evaluation;
-use super::event::{Arm, EpochRecord, RunEvent, RunId, StartRecord, StepRecord};
-use super::record::{RecordError, RunHistory};
+use super::event::{EpochRecord, RunEvent, RunId, StartRecord, StepRecord, Variant};
+use super::record::{RecordError, RunTables};
 use super::verdict::Verdict;
 use crate::story::{Line, say};
 
@@ -54,13 +54,14 @@ pub struct BestEpoch {
     pub accuracy: Accuracy,
 }
 
-/// How one run of a campaign ended: `result.json` in its folder, a row of `comparison.json`. On val unless said otherwise.
+/// How one run of a experiment ended: `result.json` in its folder, a row of `comparison.json`. On val unless said otherwise.
 /// What version 0.1.0 did not keep is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunResult {
     pub seed: u64,
-    pub arm: Option<Arm>,
+    #[serde(rename = "arm")]
+    pub variant: Option<Variant>,
     /// λ at the end; 0 for a baseline.
     pub lambda: f64,
     /// Of the last epoch.
@@ -92,11 +93,11 @@ impl RunResult {
     pub fn follow(&mut self, id: RunId, event: &RunEvent) -> Result<(), RecordError> {
         match event {
             RunEvent::Started(summary) => {
-                *self = Self { seed: id.seed, arm: Some(id.arm), ..Self::default() };
+                *self = Self { seed: id.seed, variant: Some(id.variant), ..Self::default() };
                 if summary.first_step > 0 {
-                    let history = RunHistory::read(&summary.folder)?;
-                    history.steps.iter().for_each(|step| self.step(step));
-                    history.epochs.iter().for_each(|epoch| self.epoch(epoch));
+                    let tables = RunTables::read(&summary.folder)?;
+                    tables.steps.iter().for_each(|step| self.step(step));
+                    tables.epochs.iter().for_each(|epoch| self.epoch(epoch));
                 }
             }
             RunEvent::Start(start) => self.start(start),
@@ -144,7 +145,7 @@ impl RunResult {
     }
 
     pub fn imitates(&self) -> bool {
-        self.arm.map_or(self.distance_of_first_epoch.is_some(), |arm| arm == Arm::Imitation)
+        self.variant.map_or(self.distance_of_first_epoch.is_some(), |variant| variant == Variant::Imitation)
     }
 
     /// In plain words, for a terminal. `other`: the other run of its pair, where that has ended.
@@ -164,18 +165,18 @@ impl RunResult {
         let teacher = self
             .teacher
             .map_or_else(nothing, |teacher| say!("; teacher {teacher}", teacher = digits(teacher.map50_95)));
-        let twin = other.map_or_else(nothing, |other| match other.imitates() {
+        let baseline = other.map_or_else(nothing, |other| match other.imitates() {
             true => say!("; with imitation {map}", map = digits(other.map50_95)),
             false => say!("; baseline {map}", map = digits(other.map50_95)),
         });
         let test = self.test.map_or_else(nothing, |test| say!("; on test {map}", map = digits(test.map50_95)));
         say!(
-            "mAP50-95 on val: {before}{last} at the end{best}{teacher}{twin}{test}",
+            "mAP50-95 on val: {before}{last} at the end{best}{teacher}{baseline}{test}",
             before = before,
             last = digits(self.map50_95),
             best = best,
             teacher = teacher,
-            twin = twin,
+            baseline = baseline,
             test = test
         )
     }
@@ -214,7 +215,7 @@ impl Comparison {
         let (split, differences) = judged(&runs);
         let differences: Vec<f64> = differences.into_iter().map(|(_, difference)| difference).collect();
         let verdict = Verdict::of("mAP50-95", split, &differences);
-        let on_val: Vec<f64> = pairs(&runs).iter().map(|(run, twin)| run.map50_95 - twin.map50_95).collect();
+        let on_val: Vec<f64> = pairs(&runs).iter().map(|(run, baseline)| run.map50_95 - baseline.map50_95).collect();
         let lead = Lead::of(&on_val);
         Self { difference: lead.map(|lead| lead.mean), spread: lead.and_then(|lead| lead.spread), verdict, runs }
     }
@@ -235,17 +236,18 @@ impl Comparison {
 
 /// Every run with imitation and the baseline of its seed.
 fn pairs(runs: &[RunResult]) -> Vec<(&RunResult, &RunResult)> {
-    let twin = |run: &RunResult| runs.iter().find(|other| !other.imitates() && other.seed == run.seed);
-    runs.iter().filter(|run| run.imitates()).filter_map(|run| Some((run, twin(run)?))).collect()
+    let baseline = |run: &RunResult| runs.iter().find(|other| !other.imitates() && other.seed == run.seed);
+    runs.iter().filter(|run| run.imitates()).filter_map(|run| Some((run, baseline(run)?))).collect()
 }
 
 /// What a verdict is of: seeds and differences of the pairs, on test where every pair has been tested, else on val.
 fn judged(runs: &[RunResult]) -> (&'static str, Vec<(u64, f64)>) {
     let pairs = pairs(runs);
-    let tested = |(run, twin): &(&RunResult, &RunResult)| Some((run.seed, run.test?.map50_95 - twin.test?.map50_95));
+    let tested =
+        |(run, baseline): &(&RunResult, &RunResult)| Some((run.seed, run.test?.map50_95 - baseline.test?.map50_95));
     match pairs.iter().map(tested).collect() {
         Some(on_test) => ("test", on_test),
-        None => ("val", pairs.iter().map(|(run, twin)| (run.seed, run.map50_95 - twin.map50_95)).collect()),
+        None => ("val", pairs.iter().map(|(run, baseline)| (run.seed, run.map50_95 - baseline.map50_95)).collect()),
     }
 }
 
@@ -256,7 +258,7 @@ impl fmt::Display for Comparison {
         let rest = "teacher  distance, first -> last epoch  minutes";
         writeln!(f, "seed  run        mAP50   mAP50-95  best    before{column}  {rest}")?;
         for run in &self.runs {
-            let arm = if run.imitates() { Arm::Imitation } else { Arm::Baseline }.name();
+            let variant = if run.imitates() { Variant::Imitation } else { Variant::Baseline }.name();
             let distance = match (run.distance_of_first_epoch, run.distance_of_last_epoch) {
                 (Some(first), Some(last)) => format!("{first:.4} -> {last:.4}"),
                 _ => "-".to_owned(),
@@ -266,7 +268,7 @@ impl fmt::Display for Comparison {
             };
             let RunResult { seed, map50, map50_95, best_map50_95: best, .. } = run;
             let (before, teacher, minutes) = (or_none(run.before), or_none(run.teacher), run.seconds / 60.0);
-            write!(f, "{seed:<5} {arm:<10} {map50:.4}  {map50_95:.4}    {best:.4}  {before:<6}  ")?;
+            write!(f, "{seed:<5} {variant:<10} {map50:.4}  {map50_95:.4}    {best:.4}  {before:<6}  ")?;
             if tested > 0 {
                 write!(f, "{:<6}  ", or_none(run.test))?;
             }
@@ -299,11 +301,11 @@ mod tests {
     use crate::train::event::RunSummary;
     use crate::train::verdict::Says;
 
-    fn result(seed: u64, arm: Arm, map: f64, test: Option<f64>) -> RunResult {
+    fn result(seed: u64, variant: Variant, map: f64, test: Option<f64>) -> RunResult {
         let of = |map50_95| Accuracy { map50: 2.0 * map50_95, map50_95 };
         RunResult {
             seed,
-            arm: Some(arm),
+            variant: Some(variant),
             map50_95: map,
             last: Some(of(map)),
             test: test.map(of),
@@ -314,11 +316,11 @@ mod tests {
     #[test]
     fn pairs_are_compared_by_seed() {
         let runs = vec![
-            result(0, Arm::Imitation, 0.50, None),
-            result(0, Arm::Baseline, 0.48, None),
-            result(1, Arm::Baseline, 0.47, None),
-            result(1, Arm::Imitation, 0.53, None),
-            result(2, Arm::Imitation, 0.9, None),
+            result(0, Variant::Imitation, 0.50, None),
+            result(0, Variant::Baseline, 0.48, None),
+            result(1, Variant::Baseline, 0.47, None),
+            result(1, Variant::Imitation, 0.53, None),
+            result(2, Variant::Imitation, 0.9, None),
         ];
         let comparison = Comparison::of(runs);
         // 0.02 and 0.06: mean 0.04, sample standard deviation 0.02 · √2.
@@ -328,19 +330,19 @@ mod tests {
         let verdict = comparison.verdict.unwrap();
         assert_eq!((verdict.split.as_str(), verdict.n, verdict.says), ("val", 2, Says::CannotTell));
         assert!((verdict.low.unwrap() - (0.04 - 12.7062 * 0.02)).abs() < 1e-5);
-        let alone = Comparison::of(vec![result(0, Arm::Imitation, 0.5, None)]);
+        let alone = Comparison::of(vec![result(0, Variant::Imitation, 0.5, None)]);
         assert_eq!((alone.difference, alone.verdict), (None, None));
     }
 
     #[test]
     fn a_verdict_stands_on_test_where_every_pair_has_been_tested() {
         let mut runs = vec![
-            result(0, Arm::Imitation, 0.50, Some(0.43)),
-            result(0, Arm::Baseline, 0.55, Some(0.40)),
-            result(1, Arm::Imitation, 0.50, Some(0.44)),
-            result(1, Arm::Baseline, 0.55, Some(0.41)),
+            result(0, Variant::Imitation, 0.50, Some(0.43)),
+            result(0, Variant::Baseline, 0.55, Some(0.40)),
+            result(1, Variant::Imitation, 0.50, Some(0.44)),
+            result(1, Variant::Baseline, 0.55, Some(0.41)),
             // Half a pair counts for nothing.
-            result(2, Arm::Imitation, 0.50, None),
+            result(2, Variant::Imitation, 0.50, None),
         ];
         let comparison = Comparison::of(runs.clone());
         let verdict = comparison.verdict.as_ref().unwrap();
@@ -366,12 +368,12 @@ mod tests {
     #[test]
     fn runs_that_fell_are_told_before_their_verdict() {
         let of = |map50_95| Some(Accuracy { map50: map50_95, map50_95 });
-        let run = |seed, arm, map| RunResult { before: of(0.3), ..result(seed, arm, map, None) };
+        let run = |seed, variant, map| RunResult { before: of(0.3), ..result(seed, variant, map, None) };
         let mut runs = vec![
-            run(0, Arm::Imitation, 0.0002),
-            run(0, Arm::Baseline, 0.0001),
-            run(1, Arm::Imitation, 0.0003),
-            run(1, Arm::Baseline, 0.0004),
+            run(0, Variant::Imitation, 0.0002),
+            run(0, Variant::Baseline, 0.0001),
+            run(1, Variant::Imitation, 0.0003),
+            run(1, Variant::Baseline, 0.0004),
         ];
         let said = |runs: &[RunResult]| Comparison::of(runs.to_vec()).to_string();
         let text = said(&runs);
@@ -389,9 +391,9 @@ mod tests {
         assert_eq!(said, "the student ended below its start: mAP50-95 0.303 before, 0.088 after");
         assert_eq!((fall(0.3031, 0.3031), fall(0.3031, 0.3029), fall(0.1, 0.2)), (None, None, None));
         let before = Some(Accuracy { map50: 0.4, map50_95: 0.2 });
-        let fell = RunResult { before, ..result(0, Arm::Baseline, 0.1, None) };
+        let fell = RunResult { before, ..result(0, Variant::Baseline, 0.1, None) };
         assert_eq!(fell.fall().unwrap(), "the student ended below its start: mAP50-95 0.200 before, 0.100 after");
-        assert_eq!(result(0, Arm::Baseline, 0.1, None).fall(), None, "nobody knows where it began");
+        assert_eq!(result(0, Variant::Baseline, 0.1, None).fall(), None, "nobody knows where it began");
     }
 
     /// As version 0.1.0 wrote it.
@@ -416,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_result_is_what_the_run_said() {
-        let id = RunId { seed: 7, arm: Arm::Imitation };
+        let id = RunId { seed: 7, variant: Variant::Imitation };
         let evaluation = |map: f64| Evaluation { map50: 2.0 * map, map50_95: map, ..Evaluation::default() };
         let epoch = |epoch: u32, map: f64, best: bool, distance: [Option<f64>; 2]| {
             let mean = StepRecord { distance: distance.to_vec(), ..StepRecord::default() };
@@ -456,7 +458,7 @@ mod tests {
         let of = |map50_95: f64| Accuracy { map50: 2.0 * map50_95, map50_95 };
         let expected = RunResult {
             seed: 7,
-            arm: Some(Arm::Imitation),
+            variant: Some(Variant::Imitation),
             lambda: 0.5,
             map50: 0.5,
             map50_95: 0.25,
@@ -474,7 +476,7 @@ mod tests {
         let text = serde_json::to_string(&result).unwrap();
         assert!(text.contains(r#""best":{"epoch":0,"map50":0.7,"map50_95":0.35}"#), "{text}");
         assert_eq!(serde_json::from_str::<RunResult>(&text).unwrap(), expected);
-        let baseline = RunResult { map50_95: 0.24, arm: Some(Arm::Baseline), ..RunResult::default() };
+        let baseline = RunResult { map50_95: 0.24, variant: Some(Variant::Baseline), ..RunResult::default() };
         assert_eq!(
             result.sentence(Some(&baseline)),
             "mAP50-95 on val: 0.3000 before -> 0.2500 at the end (best 0.3500 at epoch 0); teacher 0.6000; baseline \

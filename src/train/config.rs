@@ -384,7 +384,7 @@ pub enum Start {
     Random,
 }
 
-impl Campaign {
+impl Experiment {
     /// With paths that mean the same from every folder, so that what is written down can be gone on with from anywhere.
     #[must_use]
     pub fn with_whole_paths(mut self) -> Self {
@@ -400,7 +400,7 @@ impl Campaign {
         self
     }
 
-    /// Reads a `campaign.toml`, as [`RunConfig::parse`] does.
+    /// Reads a `experiment.toml`, as [`RunConfig::parse`] does.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         let mut table: toml::Table = toml::from_str(text)?;
         if let Some(config) = table.get_mut("config").and_then(toml::Value::as_table_mut) {
@@ -558,9 +558,9 @@ fn fill(config: &mut toml::Table) -> Result<(), toml::de::Error> {
     Ok(())
 }
 
-/// A run and its twins: for each seed the imitation and, beside it, the same without (λ = 0).
+/// A run and its baselines: for each seed the imitation and, beside it, the same without (λ = 0).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Campaign {
+pub struct Experiment {
     pub config: RunConfig,
     /// The folder that everything goes into.
     pub out: PathBuf,
@@ -642,10 +642,10 @@ mod tests {
         let first = read("cos_lr = false\n");
         assert_eq!((first.optimizer, first.nominal_batch), (OptimizerKind::Sgd, 16));
         assert_eq!((first.hyp, first.recipe), (Hyperparameters::default(), Recipe::Yolov5));
-        let campaign =
-            Campaign { config: of(Recipe::Yolov5), out: "out".into(), paired: true, seeds: 2, resume: false };
-        let text = toml::to_string(&campaign).expect("a text");
-        assert_eq!(Campaign::parse(&text).expect("a campaign"), campaign);
+        let experiment =
+            Experiment { config: of(Recipe::Yolov5), out: "out".into(), paired: true, seeds: 2, resume: false };
+        let text = toml::to_string(&experiment).expect("a text");
+        assert_eq!(Experiment::parse(&text).expect("a campaign"), experiment);
         let error = RunConfig::parse("seed = 1\nrecipe = \"quick\"\n").expect_err("no such recipe").to_string();
         assert!(error.contains("line 2") && error.contains("quick"), "{error}");
     }

@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use super::evaluate::Evaluation;
 use crate::grid::Grid;
 
-/// With imitation, or its twin without.
+/// With imitation, or its baseline without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Arm {
+pub enum Variant {
     Imitation,
     Baseline,
 }
 
-impl Arm {
+impl Variant {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Imitation => "imitation",
@@ -26,11 +26,12 @@ impl Arm {
     }
 }
 
-/// Which run of a campaign speaks.
+/// Which run of a experiment speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RunId {
     pub seed: u64,
-    pub arm: Arm,
+    #[serde(rename = "arm")]
+    pub variant: Variant,
 }
 
 /// What is known before the first step.

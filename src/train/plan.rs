@@ -113,7 +113,7 @@ impl RunPlan {
         }
     }
 
-    /// `with_teacher` false leaves the teacher out: the twin with λ = 0.
+    /// `with_teacher` false leaves the teacher out: the baseline with λ = 0.
     pub fn make(
         config: &RunConfig,
         with_teacher: bool,
@@ -159,7 +159,7 @@ impl RunPlan {
             _ => None,
         };
         let multiple = student.network.spec().input_multiple()?;
-        // The twin gets the same input, so the teacher's stride counts although the teacher is not loaded.
+        // The baseline gets the same input, so the teacher's stride counts although the teacher is not loaded.
         let teacher_scales = match (&teacher, &config.teacher) {
             (Some(teacher), _) => teacher.scales().to_vec(),
             (None, Some(path)) => checkpoint::open(path)?.scales(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::comparison::fall;
 use super::distil::Distiller;
 use super::evaluate::{EvaluateError, EvaluateOptions, Evaluation, class_places, evaluate_as};
-use super::event::{Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord};
+use super::event::{EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, StartRecord, StepRecord, Variant};
 use super::fingerprint::Fingerprint;
 use super::folder::RunFolder;
 use super::optimizer::Rates;
@@ -160,9 +160,9 @@ impl<'a> Run<'a> {
         let scene = self.scene.take()?;
         let (plan, summary) = (&self.trainer.plan, self.summary());
         let distiller = self.trainer.distiller();
-        let arm = if distiller.is_some() { Arm::Imitation } else { Arm::Baseline };
+        let variant = if distiller.is_some() { Variant::Imitation } else { Variant::Baseline };
         let recording = Recording::new(&Subject {
-            id: RunId { seed: plan.config.seed, arm },
+            id: RunId { seed: plan.config.seed, variant },
             summary: &summary,
             config: &plan.config,
             scene: &scene,
@@ -475,7 +475,7 @@ impl<'a> Run<'a> {
         if !snapshot.is_due(step) && step != self.trainer.plan.steps {
             return Ok(());
         }
-        let moment = snapshot.moment(self.trainer.student(), distiller, step)?;
-        emit(RunEvent::Snapshot(Arc::new(moment)))
+        let snapshot = snapshot.snapshot(self.trainer.student(), distiller, step)?;
+        emit(RunEvent::Snapshot(Arc::new(snapshot)))
     }
 }

@@ -48,7 +48,7 @@ impl SnapshotInput {
     }
 
     /// The maps after `step` steps: both models forward, without gradient.
-    pub fn moment(&self, student: &Network, distiller: &Distiller, step: u64) -> Result<Snapshot, TrainError> {
+    pub fn snapshot(&self, student: &Network, distiller: &Distiller, step: u64) -> Result<Snapshot, TrainError> {
         let begin = Instant::now();
         let maps = distiller.difference_maps(student, &self.input, &self.boxes)?;
         let mut scales = Vec::with_capacity(maps.len());

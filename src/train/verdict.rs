@@ -254,7 +254,7 @@ mod tests {
         assert_eq!((wide.seeds_needed, wide.further_seeds()), (Some(12), Some(7)));
     }
 
-    /// Two arms of one seed without any effect differ by noise: the rule may find one in twenty.
+    /// Two variants of one seed without any effect differ by noise: the rule may find one in twenty.
     #[test]
     fn without_an_effect_there_is_seldom_a_verdict() {
         let mut rng = Rng::of(&[12]);

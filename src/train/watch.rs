@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_twin_is_left_alone() {
-        let twin = |i| StepRecord { lambda: 0.0, ..step(i, 2.0, Some(5.0), 0) };
-        assert!(notes((0..400).map(twin)).is_empty());
+        let baseline = |i| StepRecord { lambda: 0.0, ..step(i, 2.0, Some(5.0), 0) };
+        assert!(notes((0..400).map(baseline)).is_empty());
     }
 }

@@ -56,7 +56,7 @@ impl Lines {
         let smoothing = runs.view.smoothing_of(line.plot);
         let fresh = |drawn: &Drawn| (drawn.version, drawn.window, drawn.smoothing) == (line.version, window, smoothing);
         if !self.0.get(&key).is_some_and(fresh) {
-            let curve = line.curve(&runs.tracks)?;
+            let curve = line.curve(&runs.histories)?;
             let raw = decimate(&curve.steps, &curve.values, window);
             let points = |line: Vec<[f64; 2]>| line.into_iter().map(PlotPoint::from).collect::<Vec<_>>();
             let column = |index: usize| raw.band.iter().map(|band| band[index]).collect::<Vec<_>>();
@@ -94,7 +94,7 @@ impl Lines {
 }
 
 fn key_of(line: &Line) -> Key {
-    (line.plot, line.track, line.minus, line.index)
+    (line.plot, line.history, line.minus, line.index)
 }
 
 pub fn color_of(palette: &Palette, line: &Line) -> Color32 {
@@ -103,7 +103,7 @@ pub fn color_of(palette: &Palette, line: &Line) -> Color32 {
 
 /// Places of the first and the last step of all visible runs on an axis.
 pub fn all_steps(runs: &Runs, x: AxisScale) -> (f64, f64) {
-    let curves = runs.tracks.iter().filter(|track| track.visible).flat_map(|track| &track.curves);
+    let curves = runs.histories.iter().filter(|history| history.visible).flat_map(|history| &history.curves);
     let ends = curves.filter_map(|curve| span(&curve.steps, x));
     let (low, high) = ends.reduce(|(a, b), (c, d)| (f64::min(a, c), f64::max(b, d))).unwrap_or((0.0, 1.0));
     if high > low { (low, high) } else { (low - 0.5, low + 0.5) }

@@ -140,9 +140,9 @@ pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayou
     let center = CentralPanel::no_frame().frame(center).show(ui, |ui| {
         let bar = padded(ui, Margin::symmetric(8, 8));
         Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::show(ui, &mut panel));
-        if run::moments::is_shown(&panel) {
+        if run::snapshots::is_shown(&panel) {
             let strip = padded(ui, Margin::symmetric(8, 4));
-            Panel::bottom("run time").frame(strip).show(ui, |ui| run::moments::show(ui, &mut panel));
+            Panel::bottom("run time").frame(strip).show(ui, |ui| run::snapshots::show(ui, &mut panel));
         }
         let corner = ui.max_rect().right_bottom() - egui::vec2(16.0, 16.0);
         let message = canvas_message(state);

@@ -124,8 +124,8 @@ fn run(ui: &mut Ui, panel: &mut Panel<'_>) {
         panel.entry(ui, Command::ExportCurves(None));
     });
     ui.separator();
-    panel.entry(ui, Command::ToggleMoments);
-    panel.entry(ui, Command::PlayMoments);
+    panel.entry(ui, Command::ToggleSnapshots);
+    panel.entry(ui, Command::PlaySnapshots);
 }
 
 fn help(ui: &mut Ui, panel: &mut Panel<'_>) {

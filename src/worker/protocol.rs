@@ -15,7 +15,7 @@ use crate::inspect::{CompareParts, CompareRequest, Comparison, DetectionView, Ro
 use crate::preflight::report::Preflight;
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::comparison::RunResult;
-use crate::train::config::{Campaign, RunConfig, Start};
+use crate::train::config::{Experiment, RunConfig, Start};
 use crate::train::evaluate::Evaluation;
 use crate::train::event::{EpochRecord, RunControl, RunEvent, RunId, StartRecord, StepRecord};
 pub use crate::train::preview::{BatchPreview, BatchRequest, PreviewImage};
@@ -66,7 +66,7 @@ pub enum Job {
     Thumbnail(PathBuf),
     /// Train; whoever holds the control pauses and stops it. Answered by [`Report::Run`] until it has finished.
     Run {
-        campaign: Box<Campaign>,
+        experiment: Box<Experiment>,
         control: Arc<RunControl>,
     },
     /// Find out which imitation helps; whoever holds the control stops it. Answered by [`Report::Search`] until it has finished.
@@ -293,7 +293,7 @@ pub enum Report {
         labels: Option<usize>,
         cut_short: bool,
     },
-    /// What the runs of the campaign have said since the last report, at most ten times a second.
+    /// What the runs of the experiment have said since the last report, at most ten times a second.
     Run(Vec<(RunId, RunEvent)>),
     /// What a search has said since the last report, at most ten times a second.
     Search(Vec<SearchEvent>),
@@ -346,7 +346,7 @@ pub struct EarlierRun {
     /// How it ended; `None` where it has not.
     pub result: Option<RunResult>,
     /// The set of pairs that it is one of; `None` where the folder above says nothing of one.
-    pub campaign: Option<Box<Campaign>>,
+    pub experiment: Option<Box<Experiment>>,
     /// What was recorded of its maps.
     pub replay: Option<Arc<Replay>>,
     /// What in the folder cannot be read: it is missing here.

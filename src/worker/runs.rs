@@ -9,22 +9,22 @@ use std::time::Duration;
 use super::context::JobContext;
 use super::protocol::{EarlierRun, Job, Report};
 use super::searches;
-use crate::train::campaign;
-use crate::train::config::Campaign;
+use crate::train::config::Experiment;
 use crate::train::event::RunControl;
+use crate::train::experiment;
 use crate::train::folder::RunFolder;
-use crate::train::record::{self, RunHistory};
+use crate::train::record::{self, RunTables};
 use crate::train::replay::{self, Replay};
 
 /// Time between two reports of a run.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs campaigns. The thread gives way to the window, and so does every thread that a run starts: they inherit its
+/// Runs experiments. The thread gives way to the window, and so does every thread that a run starts: they inherit its
 /// priority.
 pub(super) fn handle(job: Job, context: &JobContext) {
-    if let Job::Run { campaign, control } = job {
+    if let Job::Run { experiment, control } = job {
         give_way();
-        if let Err(message) = run(&campaign, &control, context) {
+        if let Err(message) = run(&experiment, &control, context) {
             context.failed("the run", message);
         }
     }
@@ -74,13 +74,13 @@ pub(super) fn read(job: Job, context: &JobContext) {
 }
 
 fn earlier(folder: &Path) -> Result<EarlierRun, String> {
-    let history = RunHistory::read(folder).map_err(|error| error.to_string())?;
+    let tables = RunTables::read(folder).map_err(|error| error.to_string())?;
     // The curves are there all the same.
     let config = RunFolder::new(folder).read_config();
     let mut warnings = Vec::new();
     let said = folder.file_name().and_then(|name| record::said_by(&name.to_string_lossy()));
-    let campaign = said.and(folder.parent()).map_or(Ok(None), campaign::kept);
-    let campaign = campaign.unwrap_or_else(|error| {
+    let experiment = said.and(folder.parent()).map_or(Ok(None), experiment::kept);
+    let experiment = experiment.unwrap_or_else(|error| {
         warnings.push(error.to_string());
         None
     });
@@ -92,13 +92,13 @@ fn earlier(folder: &Path) -> Result<EarlierRun, String> {
     Ok(EarlierRun {
         folder: folder.to_path_buf(),
         config: config.ok().map(Box::new),
-        scales: history.scales,
-        steps: history.steps,
-        epochs: history.epochs,
-        start: history.start.map(Arc::new),
-        test: history.test.map(Arc::new),
-        result: campaign::finished(folder),
-        campaign: campaign.map(Box::new),
+        scales: tables.scales,
+        steps: tables.steps,
+        epochs: tables.epochs,
+        start: tables.start.map(Arc::new),
+        test: tables.test.map(Arc::new),
+        result: experiment::finished(folder),
+        experiment: experiment.map(Box::new),
         replay: replay.map(Arc::new),
         warnings,
     })
@@ -115,11 +115,11 @@ pub(super) fn give_way() {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn give_way() {}
 
-fn run(campaign: &Campaign, control: &RunControl, context: &JobContext) -> Result<(), String> {
+fn run(experiment: &Experiment, control: &RunControl, context: &JobContext) -> Result<(), String> {
     gathered(
         |batch| context.report(Report::Run(batch)),
         |events| {
-            campaign::run(campaign, control, &mut |id, event| {
+            experiment::run(experiment, control, &mut |id, event| {
                 // The gatherer listens until this sender is gone.
                 let _ = events.send((id, event));
             })
@@ -161,7 +161,7 @@ mod tests {
     use crate::train::comparison::RunResult;
     use crate::train::config::RunConfig;
     use crate::train::evaluate::Evaluation;
-    use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, StepRecord};
+    use crate::train::event::{EpochRecord, Outcome, RunEvent, RunId, RunSummary, StepRecord, Variant};
     use crate::train::record::Recorder;
     use crate::worker::Worker;
 
@@ -198,7 +198,7 @@ mod tests {
     fn a_folder_of_pairs_is_read_with_all_its_runs() {
         let out = tempfile::tempdir().expect("a folder");
         let config = RunConfig::default();
-        let asked = Campaign { config, out: "elsewhere".into(), paired: true, seeds: 2, resume: false };
+        let asked = Experiment { config, out: "elsewhere".into(), paired: true, seeds: 2, resume: false };
         std::fs::write(out.path().join("campaign.toml"), toml::to_string(&asked).expect("TOML")).expect("written");
         record(&out.path().join("imitation-0"), 0.2, true);
         record(&out.path().join("baseline-0"), 0.1, true);
@@ -226,9 +226,9 @@ mod tests {
         let maps: Vec<_> = runs.iter().map(|run| run.result.as_ref().map(|result| result.map50_95)).collect();
         assert_eq!(maps, [Some(0.2), Some(0.1), None], "the third has not finished");
         for run in &runs {
-            let campaign = run.campaign.as_ref().expect("the pairs");
+            let experiment = run.experiment.as_ref().expect("the pairs");
             assert_eq!(
-                (campaign.out.as_path(), campaign.seeds),
+                (experiment.out.as_path(), experiment.seeds),
                 (out.path(), 2),
                 "where it lies, not where it was made"
             );
@@ -241,13 +241,13 @@ mod tests {
         );
         assert!(unread.len() == 1 && unread[0].0.ends_with("baseline-1"), "{unread:?}");
         // One of them alone knows its pairs too.
-        assert!(earlier(&out.path().join("baseline-0")).expect("a run").campaign.is_some());
+        assert!(earlier(&out.path().join("baseline-0")).expect("a run").experiment.is_some());
     }
 
     #[test]
     fn events_arrive_whole_in_order_and_in_few_reports() {
         let (sender, inbox) = channel();
-        let id = RunId { seed: 0, arm: Arm::Imitation };
+        let id = RunId { seed: 0, variant: Variant::Imitation };
         for step in 0..5000 {
             let record = StepRecord { step, ..Default::default() };
             sender.send((id, RunEvent::Step(record))).expect("a listener");
@@ -271,7 +271,7 @@ mod tests {
         let (told, heard) = channel();
         let gatherer =
             thread::spawn(move || gather(&inbox, Duration::from_millis(1), |batch| told.send(batch).expect("heard")));
-        let id = RunId { seed: 0, arm: Arm::Imitation };
+        let id = RunId { seed: 0, variant: Variant::Imitation };
         for step in 0..2 {
             sender.send((id, RunEvent::Saved { step })).expect("a listener");
         }

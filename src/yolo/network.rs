@@ -170,10 +170,10 @@ impl Network {
     }
 
     /// Another network of the same spec, names and anchors on the same device, its weights zero.
-    pub fn twin(&self) -> Result<Self, NetworkError> {
-        let mut twin = Self::build_fused(&self.spec, self.fused, self.device())?;
-        twin.set_names_and_scales(self.names.clone(), self.scales.clone());
-        Ok(twin)
+    pub fn replica(&self) -> Result<Self, NetworkError> {
+        let mut baseline = Self::build_fused(&self.spec, self.fused, self.device())?;
+        baseline.set_names_and_scales(self.names.clone(), self.scales.clone());
+        Ok(baseline)
     }
 
     /// Whether batch-norms are folded into their convolutions: such a network can be run, but hardly trained.

@@ -14,10 +14,10 @@ use distillscope::geometry::Size;
 use distillscope::train::comparison::Comparison;
 use distillscope::train::folder::RunFolder;
 use distillscope::train::hyp::Hyperparameters;
-use distillscope::train::record::{self, RunHistory};
+use distillscope::train::record::{self, RunTables};
 use distillscope::train::replay::Replay;
 use distillscope::train::search::table::SearchTable;
-use distillscope::train::{campaign, search};
+use distillscope::train::{experiment, search};
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::network::{Network, Outline};
 use distillscope::yolo::spec::ModelSpec;
@@ -215,17 +215,17 @@ fn config(path: &Path, _: &mut usize) -> Result<String, String> {
 }
 
 fn campaign_toml(path: &Path, _: &mut usize) -> Result<String, String> {
-    said(campaign::kept(folder(path))).map(|campaign| format!("{:?}", campaign.map(|it| it.config.recipe)))
+    said(experiment::kept(folder(path))).map(|experiment| format!("{:?}", experiment.map(|it| it.config.recipe)))
 }
 
 fn history(path: &Path, _: &mut usize) -> Result<String, String> {
-    let history = said(RunHistory::read(folder(path)))?;
+    let history = said(RunTables::read(folder(path)))?;
     let _ = record::start_of(folder(path));
     Ok(format!("{} {}", history.start.is_some(), history.test.is_some()))
 }
 
 fn result(path: &Path, _: &mut usize) -> Result<String, String> {
-    let result = campaign::finished(folder(path)).ok_or("none")?;
+    let result = experiment::finished(folder(path)).ok_or("none")?;
     Ok(result.sentence(Some(&result)))
 }
 
@@ -264,7 +264,7 @@ fn replay(path: &Path, room: &mut usize) -> Result<String, String> {
     // The picture is decoded, and as large as the network's input, whatever the file's length.
     *room = 3 * 4 * 4096 * 4096;
     let replay = said(Replay::read(path))?;
-    replay.campaign();
+    replay.experiment();
     Ok(format!("{:?} {}", replay.outcome, replay.snapshots.len()))
 }
 

@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use distillscope::imitation::loss::Loss;
-use distillscope::train::config::{Campaign, Length, Recipe, RunConfig, SnapshotConfig};
+use distillscope::train::config::{Experiment, Length, Recipe, RunConfig, SnapshotConfig};
 use distillscope::train::event::{Outcome, RunControl, RunEvent, SnapshotScale};
 use distillscope::train::folder::RunFolder;
-use distillscope::train::record::RunHistory;
+use distillscope::train::record::RunTables;
 use distillscope::train::replay::{self, Replay};
-use distillscope::train::{TrainError, campaign, search};
+use distillscope::train::{TrainError, experiment, search};
 
 use crate::runs::{Place, go, steps};
 
@@ -21,8 +21,8 @@ fn alone(place: &Place) -> RunConfig {
 }
 
 /// Runs until its first step and stops there.
-fn begun(campaign: &Campaign) {
-    let events = go(campaign, |event, control| {
+fn begun(experiment: &Experiment) {
+    let events = go(experiment, |event, control| {
         if matches!(event, RunEvent::Step(_)) {
             control.stop();
         }
@@ -30,23 +30,26 @@ fn begun(campaign: &Campaign) {
     assert!(matches!(events.expect("a run").last(), Some(RunEvent::Ended(Outcome::Stopped))));
 }
 
-fn resumed(campaign: &Campaign) -> Result<Vec<RunEvent>, TrainError> {
-    go(&Campaign { resume: true, seeds: 0, ..campaign.clone() }, |_, _| {})
+fn resumed(experiment: &Experiment) -> Result<Vec<RunEvent>, TrainError> {
+    go(&Experiment { resume: true, seeds: 0, ..experiment.clone() }, |_, _| {})
 }
 
 #[test]
 fn two_runs_do_not_share_a_folder() {
     let place = Place::new();
-    let pairs =
-        Campaign { paired: true, ..place.campaign(RunConfig { length: Length::Steps(1), ..place.config() }, "pairs") };
+    let pairs = Experiment {
+        paired: true,
+        ..place.experiment(RunConfig { length: Length::Steps(1), ..place.config() }, "pairs")
+    };
     let mut refused = Vec::new();
     go(&pairs, |event, _| {
         if matches!(event, RunEvent::Step(_)) && refused.is_empty() {
             // The same again, going on with it, and going on with one of its runs.
-            let one = Campaign { out: pairs.out.join("imitation"), paired: false, ..pairs.clone() };
-            for second in [pairs.clone(), Campaign { resume: true, ..pairs.clone() }, Campaign { resume: true, ..one }]
+            let one = Experiment { out: pairs.out.join("imitation"), paired: false, ..pairs.clone() };
+            for second in
+                [pairs.clone(), Experiment { resume: true, ..pairs.clone() }, Experiment { resume: true, ..one }]
             {
-                let error = campaign::run(&second, &RunControl::default(), &mut |_, _| {}).expect_err("it is taken");
+                let error = experiment::run(&second, &RunControl::default(), &mut |_, _| {}).expect_err("it is taken");
                 refused.push(error.to_string());
             }
         }
@@ -63,22 +66,22 @@ fn two_runs_do_not_share_a_folder() {
 #[test]
 fn what_was_changed_under_a_run_is_named_and_taken_on_request() {
     let place = Place::new();
-    let campaign = place.campaign(place.config(), "run");
-    begun(&campaign);
+    let experiment = place.experiment(place.config(), "run");
+    begun(&experiment);
     let refused = |words: &[&str]| {
-        let error = resumed(&campaign).expect_err("something has changed").to_string();
+        let error = resumed(&experiment).expect_err("something has changed").to_string();
         assert!(error.contains("changed since this run began") && error.contains("--accept-changes"), "{error}");
         assert!(words.iter().all(|word| error.contains(word)) && error.lines().count() == 1, "{error}");
     };
     // Settings in config.toml.
-    let file = campaign.out.join("config.toml");
+    let file = experiment.out.join("config.toml");
     let text = fs::read_to_string(&file).expect("a config");
     fs::write(&file, text.replace("imgsz = 64", "imgsz = 96").replace("optimizer = \"sgd\"", "optimizer = \"adam\""))
         .expect("a config");
     refused(&["imgsz was 64, is 96", "optimizer was \"sgd\", is \"adam\""]);
     // What changes no weight is free.
     fs::write(&file, text.replace("workers = 2", "workers = 1")).expect("a config");
-    begun(&Campaign { resume: true, ..campaign.clone() });
+    begun(&Experiment { resume: true, ..experiment.clone() });
     // Another teacher, of the same shape.
     let teacher = place.at("teacher/weights/last.safetensors");
     let kept = fs::read(&teacher).expect("a teacher");
@@ -95,8 +98,8 @@ fn what_was_changed_under_a_run_is_named_and_taken_on_request() {
     fs::write(&labels, row).expect("labels");
     fs::remove_file(place.at("data/images/train/0.png")).expect("an image");
     refused(&["is 4 images with 3 ground truths"]);
-    campaign::accept_changes(&Campaign { resume: true, seeds: 0, ..campaign.clone() }).expect("accepted");
-    let rest = steps(&resumed(&campaign).expect("the rest"));
+    experiment::accept_changes(&Experiment { resume: true, seeds: 0, ..experiment.clone() }).expect("accepted");
+    let rest = steps(&resumed(&experiment).expect("the rest"));
     assert_eq!(rest.last().map(|step| step.step), Some(3), "2 epochs of 2 batches now");
 }
 
@@ -118,36 +121,41 @@ fn copied(from: &Path, to: &Path) {
 fn a_run_that_is_killed_anywhere_goes_on_without_a_gap_or_a_double() {
     let place = Place::new();
     let snapshot = SnapshotConfig { image: place.at("data/images/val/0.png"), every: 1 };
-    let campaign = place.campaign(RunConfig { snapshot: Some(snapshot), ..place.config() }, "run");
+    let experiment = place.experiment(RunConfig { snapshot: Some(snapshot), ..place.config() }, "run");
     let mut kills = Vec::new();
-    let whole = go(&campaign, |event, _| {
+    let whole = go(&experiment, |event, _| {
         if !matches!(event, RunEvent::Stage { .. } | RunEvent::Warning(_)) {
             let folder = place.at(&format!("kill-{}", kills.len()));
-            copied(&campaign.out, &folder);
+            copied(&experiment.out, &folder);
             kills.push(folder);
         }
     });
     let whole = steps(&whole.expect("a run"));
     // Start, 6 steps, 7 maps, and of each epoch its end, a checkpoint begun and ended.
     assert!(kills.len() > 20, "{}", kills.len());
-    let moments = |folder: &Path| -> Vec<(u64, Vec<SnapshotScale>, Vec<f64>)> {
+    let snapshots = |folder: &Path| -> Vec<(u64, Vec<SnapshotScale>, Vec<f64>)> {
         let replay = Replay::read(&folder.join(replay::FILE_NAME)).expect("a replay");
         assert_eq!(replay.steps.iter().map(|step| step.step).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
-        replay.snapshots.iter().map(|moment| (moment.step, moment.scales.clone(), moment.truths.clone())).collect()
+        replay
+            .snapshots
+            .iter()
+            .map(|snapshot| (snapshot.step, snapshot.scales.clone(), snapshot.truths.clone()))
+            .collect()
     };
-    let (weights, maps) = (fs::read(RunFolder::new(&campaign.out).weights("last.safetensors")), moments(&campaign.out));
-    assert_eq!(maps.iter().map(|moment| moment.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
+    let (weights, maps) =
+        (fs::read(RunFolder::new(&experiment.out).weights("last.safetensors")), snapshots(&experiment.out));
+    assert_eq!(maps.iter().map(|snapshot| snapshot.0).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5, 6]);
     let weights = weights.expect("weights");
     for folder in kills {
-        let went_on = Campaign { resume: true, seeds: 0, out: folder.clone(), ..campaign.clone() };
+        let went_on = Experiment { resume: true, seeds: 0, out: folder.clone(), ..experiment.clone() };
         go(&went_on, |_, _| {}).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-        let history = RunHistory::read(&folder).expect("a history");
+        let history = RunTables::read(&folder).expect("a history");
         let events: Vec<RunEvent> = history.steps.into_iter().map(RunEvent::Step).collect();
         assert_eq!(steps(&events), whole, "{}", folder.display());
         assert_eq!(history.epochs.iter().map(|epoch| epoch.step).collect::<Vec<_>>(), [3, 6], "{}", folder.display());
         let ended = fs::read(RunFolder::new(&folder).weights("last.safetensors")).expect("weights");
         assert!(ended == weights, "{}", folder.display());
-        assert_eq!(moments(&folder), maps, "{}", folder.display());
+        assert_eq!(snapshots(&folder), maps, "{}", folder.display());
     }
 }
 
@@ -156,8 +164,8 @@ fn a_run_that_is_killed_anywhere_goes_on_without_a_gap_or_a_double() {
 #[test]
 fn a_pipe_in_a_runs_folder_is_named_and_not_waited_for() {
     let place = Place::new();
-    let campaign = place.campaign(place.config(), "run");
-    begun(&campaign);
+    let experiment = place.experiment(place.config(), "run");
+    begun(&experiment);
     let pairs = place.at("pairs");
     fs::create_dir(&pairs).expect("a folder");
     let pipe = |path: &Path| {
@@ -169,36 +177,36 @@ fn a_pipe_in_a_runs_folder_is_named_and_not_waited_for() {
     };
     let files = ["config.toml", "fingerprint.json", "weights/resume.safetensors", "steps.csv", "results.csv"];
     for file in files.into_iter().chain(["warnings.txt", "start.json", "test.json"]) {
-        let path = campaign.out.join(file);
+        let path = experiment.out.join(file);
         let kept = fs::read(&path).ok();
         pipe(&path);
         // A state that is no file is none that could be gone on from.
-        refused(file, resumed(&campaign).expect_err("a pipe").to_string());
+        refused(file, resumed(&experiment).expect_err("a pipe").to_string());
         fs::remove_file(&path).expect("a pipe");
         if let Some(kept) = kept {
             fs::write(&path, kept).expect("a file");
         }
     }
     pipe(&pairs.join("campaign.toml"));
-    refused("campaign.toml", campaign::kept(&pairs).expect_err("a pipe").to_string());
+    refused("campaign.toml", experiment::kept(&pairs).expect_err("a pipe").to_string());
     pipe(&pairs.join("result.json"));
-    assert_eq!(campaign::finished(&pairs), None);
+    assert_eq!(experiment::finished(&pairs), None);
     pipe(&pairs.join("search.toml"));
     refused("search.toml", search::open(&pairs).expect_err("a pipe").to_string());
-    resumed(&campaign).expect("all is well again");
+    resumed(&experiment).expect("all is well again");
 }
 
 /// A table is read whole, so it has a bound; a sparse file costs no disk.
 #[test]
 fn a_table_without_an_end_is_not_read() {
     let place = Place::new();
-    let campaign = place.campaign(place.config(), "run");
-    begun(&campaign);
+    let experiment = place.experiment(place.config(), "run");
+    begun(&experiment);
     for (file, bytes) in [("steps.csv", 2_u64 << 30), ("start.json", 1 << 30), ("config.toml", 1 << 30)] {
-        let path = campaign.out.join(file);
+        let path = experiment.out.join(file);
         let kept = fs::read(&path).expect("a file");
         File::create(&path).expect("a file").set_len(bytes).expect("room");
-        let error = resumed(&campaign).expect_err("too large").to_string();
+        let error = resumed(&experiment).expect_err("too large").to_string();
         assert!(error.contains(file) && error.contains("bytes are more than the"), "{error}");
         fs::write(&path, kept).expect("a file");
     }
@@ -207,18 +215,18 @@ fn a_table_without_an_end_is_not_read() {
 #[test]
 fn a_run_that_is_now_shorter_than_what_is_done_says_so() {
     let place = Place::new();
-    let campaign = place.campaign(alone(&place), "run");
-    let events = go(&campaign, |event, control| {
+    let experiment = place.experiment(alone(&place), "run");
+    let events = go(&experiment, |event, control| {
         if matches!(event, RunEvent::Step(step) if step.step == 3) {
             control.stop();
         }
     });
     events.expect("a run");
-    let file = campaign.out.join("config.toml");
+    let file = experiment.out.join("config.toml");
     let text = fs::read_to_string(&file).expect("a config");
     fs::write(&file, text.replace("epochs = 2", "epochs = 1")).expect("a config");
-    campaign::accept_changes(&Campaign { resume: true, seeds: 0, ..campaign.clone() }).expect("accepted");
-    let error = resumed(&campaign).expect_err("it is past its end").to_string();
+    experiment::accept_changes(&Experiment { resume: true, seeds: 0, ..experiment.clone() }).expect("accepted");
+    let error = resumed(&experiment).expect_err("it is past its end").to_string();
     assert!(error.contains("it has done 4 steps, and the run now has 3"), "{error}");
 }
 
@@ -259,7 +267,7 @@ fn a_signal_ends_a_run_with_a_checkpoint() {
         let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("a signal");
         assert!(sent.success());
         assert_eq!(child.wait().expect("its end").code(), Some(130), "{signal}");
-        let done = |folder: &Path| RunHistory::read(folder).expect("a history").steps.len();
+        let done = |folder: &Path| RunTables::read(folder).expect("a history").steps.len();
         let rows = done(&place.at(signal));
         assert!(rows > 0, "{signal}");
         // Another process goes on with it from another folder: paths in config.toml are whole.
@@ -318,10 +326,10 @@ fn a_standard_error_that_takes_nothing_stops_no_run() {
 #[test]
 fn a_run_of_version_0_1_0_opens_under_its_loss_and_goes_on() {
     let place = Place::new();
-    let campaign = place.campaign(place.config(), "old");
+    let experiment = place.experiment(place.config(), "old");
     let whole = steps(&place.run(place.config(), "whole").expect("a run"));
-    begun(&campaign);
-    let file = campaign.out.join("config.toml");
+    begun(&experiment);
+    let file = experiment.out.join("config.toml");
     let mut table: toml::Table = fs::read_to_string(&file).expect("a config").parse().expect("toml");
     for name in ["recipe", "lr_schedule", "warmup_share", "evaluate_start"] {
         table.remove(name).unwrap_or_else(|| panic!("no {name}"));
@@ -331,14 +339,14 @@ fn a_run_of_version_0_1_0_opens_under_its_loss_and_goes_on() {
     assert!(imitation.remove("loss").is_some() && imitation.remove("mask_source").is_some());
     fs::write(&file, toml::to_string(&table).expect("toml")).expect("a config");
     for name in ["fingerprint.json", "start.json"] {
-        fs::remove_file(campaign.out.join(name)).expect("a file");
+        fs::remove_file(experiment.out.join(name)).expect("a file");
     }
 
-    let history = RunHistory::read(&campaign.out).expect("a history");
+    let history = RunTables::read(&experiment.out).expect("a history");
     assert_eq!((history.steps.len(), history.start), (1, None));
-    let config = RunFolder::new(&campaign.out).read_config().expect("a config");
+    let config = RunFolder::new(&experiment.out).read_config().expect("a config");
     assert_eq!((config.imitation.loss, config.recipe, config.hyp.lr0), (Loss::FEATURES, Recipe::Yolov5, 0.01));
-    let rest = resumed(&campaign).expect("the rest");
+    let rest = resumed(&experiment).expect("the rest");
     assert_eq!(steps(&rest), whole[1..]);
     // To begin anew with what it was asked for, its loss must be named: what it means has changed.
     let text = "written by version 0.1.0, which did not name its loss";

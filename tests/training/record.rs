@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{EpochRecord, Outcome, RunEvent, RunSummary, StartRecord, StepRecord};
-use distillscope::train::record::{RESULTS, RecordError, Recorder, RunHistory, START, STEPS, TEST, WARNINGS};
+use distillscope::train::record::{RESULTS, RecordError, Recorder, RunTables, START, STEPS, TEST, WARNINGS};
 
 fn summary(folder: &Path, first_step: u64) -> RunSummary {
     RunSummary {
@@ -108,7 +108,7 @@ fn event_files(folder: &Path) -> usize {
 fn what_is_recorded_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::create(folder.path(), &summary(folder.path(), 0), "seed = 0").unwrap();
-    let empty = RunHistory::read(folder.path()).unwrap();
+    let empty = RunTables::read(folder.path()).unwrap();
     assert_eq!(
         (empty.scales.as_slice(), empty.steps.len(), empty.epochs.len()),
         (&["P3", "P4"].map(str::to_owned)[..], 0, 0)
@@ -118,7 +118,7 @@ fn what_is_recorded_is_read_back() {
     take_steps(&mut recorder, 3..6);
     take_epoch(&mut recorder, epoch(1, 6, true));
     recorder.take(&RunEvent::Ended(Outcome::Finished)).unwrap();
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!(history.steps, (0..6).map(step).collect::<Vec<_>>());
     assert_eq!(history.epochs, [epoch(0, 3, false), epoch(1, 6, true)]);
     assert_eq!(event_files(folder.path()), 1);
@@ -202,7 +202,7 @@ fn a_run_without_imitation_leaves_its_fields_empty() {
     of_epoch.mean = StepRecord { total: 0.875, ..plain(of_epoch.mean) };
     of_epoch.evaluation.as_mut().unwrap().losses = None;
     take_epoch(&mut recorder, of_epoch.clone());
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!(history.scales, ["P3", "P4"]);
     assert_eq!(history.steps, [plain(step(0))]);
     assert_eq!(history.epochs, [of_epoch]);
@@ -220,7 +220,7 @@ fn a_resumed_run_drops_what_comes_again() {
     drop(recorder);
     let results = read(folder.path(), RESULTS);
     let mut recorder = Recorder::resume(folder.path(), &summary(folder.path(), 4)).unwrap();
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!(history.steps, (0..4).map(step).collect::<Vec<_>>());
     assert_eq!(history.epochs, [epoch(0, 3, true)]);
     assert_eq!(event_files(folder.path()), 2);
@@ -228,7 +228,7 @@ fn a_resumed_run_drops_what_comes_again() {
     take_steps(&mut recorder, 4..6);
     take_epoch(&mut recorder, epoch(1, 6, true));
     assert_eq!(read(folder.path(), RESULTS), results, "the run is the same, so its table is");
-    assert_eq!(RunHistory::read(folder.path()).unwrap().steps, (0..6).map(step).collect::<Vec<_>>());
+    assert_eq!(RunTables::read(folder.path()).unwrap().steps, (0..6).map(step).collect::<Vec<_>>());
     assert_eq!(read(folder.path(), WARNINGS), "2\ta.txt:3: clipped\n");
 
     let other = RunSummary { scales: vec!["P5".to_owned()], ..summary(folder.path(), 4) };
@@ -246,10 +246,10 @@ fn what_is_evaluated_outside_the_epochs_is_kept_and_read_back() {
     fs::write(folder.path().join(START), "{}").unwrap();
     fs::write(folder.path().join(TEST), "{}").unwrap();
     let mut recorder = Recorder::create(folder.path(), &summary(folder.path(), 0), "").unwrap();
-    let empty = RunHistory::read(folder.path()).unwrap();
+    let empty = RunTables::read(folder.path()).unwrap();
     assert_eq!((empty.start, empty.test, recorder.start()), (None, None, None));
     recorder.take(&RunEvent::Start(Arc::new(start.clone()))).unwrap();
-    assert_eq!(RunHistory::read(folder.path()).unwrap().start.as_ref(), Some(&start));
+    assert_eq!(RunTables::read(folder.path()).unwrap().start.as_ref(), Some(&start));
     take_steps(&mut recorder, 0..3);
     take_epoch(&mut recorder, epoch(0, 3, true));
     let rows = read(folder.path(), RESULTS).lines().count();
@@ -262,7 +262,7 @@ fn what_is_evaluated_outside_the_epochs_is_kept_and_read_back() {
     let other = StartRecord { student: of(0.125), teacher: None };
     recorder.take(&RunEvent::Start(Arc::new(other))).unwrap();
     recorder.take(&RunEvent::Tested(Arc::new(of(0.5)))).unwrap();
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!((history.start.as_ref(), history.test.as_ref()), (Some(&start), Some(&of(0.5))));
 
     // TensorBoard's tag of each, once.
@@ -277,7 +277,7 @@ fn what_is_evaluated_outside_the_epochs_is_kept_and_read_back() {
     }
 
     fs::write(folder.path().join(START), "{\"student\": 3}").unwrap();
-    let error = RunHistory::read(folder.path()).unwrap_err().to_string();
+    let error = RunTables::read(folder.path()).unwrap_err().to_string();
     assert!(error.contains("start.json: ") && error.contains("remove it"), "{error}");
 }
 
@@ -300,7 +300,7 @@ fn a_scale_without_cells_has_no_distance_in_the_tables() {
     let mut of_epoch = epoch(0, 3, true);
     (of_epoch.mean.distance[1], of_epoch.mean.mask_cells[1]) = (None, 0);
     take_epoch(&mut recorder, of_epoch.clone());
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!(history.steps, steps);
     assert_eq!(history.epochs, [of_epoch]);
     let text = read(folder.path(), STEPS);
@@ -309,10 +309,10 @@ fn a_scale_without_cells_has_no_distance_in_the_tables() {
     let old = text.replace(",0.005,0.0,0.5,,", ",0.005,0.0,0.5,0.0,").replace(",0.0,0.0,,,", ",0.0,0.0,0.0,0.0,");
     assert_ne!(old, text);
     fs::write(folder.path().join(STEPS), old).unwrap();
-    assert_eq!(RunHistory::read(folder.path()).unwrap().steps, steps);
+    assert_eq!(RunTables::read(folder.path()).unwrap().steps, steps);
     // Cells that are alike in both models are another matter.
     fs::write(folder.path().join(STEPS), text.replace(",0.005,0.0,0.5,,", ",0.0,0.0,0.0,,")).unwrap();
-    assert_eq!(RunHistory::read(folder.path()).unwrap().steps[0].distance, [Some(0.0), None]);
+    assert_eq!(RunTables::read(folder.path()).unwrap().steps[0].distance, [Some(0.0), None]);
 }
 
 /// A table as it was before shares were kept.
@@ -340,14 +340,14 @@ fn a_run_from_before_shares_were_kept_opens_and_goes_on() {
     let old_step = |index: u64| StepRecord { mask_share: Vec::new(), ..step(index) };
     let mut old_epoch = epoch(0, 3, true);
     old_epoch.mean.mask_share = Vec::new();
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!(history.steps, (0..3).map(old_step).collect::<Vec<_>>());
     assert_eq!(history.epochs, [old_epoch.clone()]);
 
     let mut recorder = Recorder::resume(folder.path(), &summary(folder.path(), 3)).unwrap();
     take_steps(&mut recorder, 3..6);
     take_epoch(&mut recorder, epoch(1, 6, true));
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!(history.steps, (0..3).map(old_step).chain((3..6).map(step)).collect::<Vec<_>>());
     assert_eq!(history.epochs, [old_epoch, epoch(1, 6, true)]);
 }
@@ -374,7 +374,7 @@ fn a_damaged_row_is_named() {
         fs::write(folder.path().join(STEPS), &steps).unwrap();
         fs::write(folder.path().join(RESULTS), &results).unwrap();
         fs::write(folder.path().join(file), text).unwrap();
-        RunHistory::read(folder.path()).unwrap_err().to_string()
+        RunTables::read(folder.path()).unwrap_err().to_string()
     };
     let error = error_of(STEPS, steps.trim_end()[..steps.len() - 20].to_owned());
     assert!(error.contains("steps.csv:3: the header has 24 fields, this line 19;"), "{error}");
@@ -399,7 +399,7 @@ fn a_damaged_row_is_named() {
         matches!(error, RecordError::Row { line: 2, .. }) && error.to_string().contains("warnings.txt:2"),
         "{error}"
     );
-    assert!(RunHistory::read(Path::new("/nowhere")).unwrap_err().to_string().contains("/nowhere/steps.csv"));
+    assert!(RunTables::read(Path::new("/nowhere")).unwrap_err().to_string().contains("/nowhere/steps.csv"));
 }
 
 /// What a full disk does, made by putting a folder where the file should be: nobody, not even root, can write there.
@@ -415,6 +415,6 @@ fn a_file_that_cannot_be_written_is_named_and_tried_again() {
     assert!(error.to_string().contains("results.csv: cannot be written"), "{error}");
     fs::remove_dir_all(&results).unwrap();
     recorder.take(&RunEvent::Saving).unwrap();
-    let history = RunHistory::read(folder.path()).unwrap();
+    let history = RunTables::read(folder.path()).unwrap();
     assert_eq!((history.steps.len(), history.epochs), (3, vec![epoch(0, 3, true)]));
 }

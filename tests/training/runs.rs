@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use distillscope::dataset::{DataYaml, Samples, Split};
 use distillscope::imitation::loss::Loss;
 use distillscope::train::TrainError;
-use distillscope::train::campaign;
 use distillscope::train::comparison::{Comparison, RunResult};
 use distillscope::train::config::{
-    AdapterStart, Campaign, Decay, ImitationConfig, Lambda, Length, NonFinite, Recipe, RunConfig,
+    AdapterStart, Decay, Experiment, ImitationConfig, Lambda, Length, NonFinite, Recipe, RunConfig,
 };
 use distillscope::train::evaluate::{EvaluateOptions, evaluate};
-use distillscope::train::event::{Arm, Outcome, RunControl, RunEvent, RunId, StepRecord};
+use distillscope::train::event::{Outcome, RunControl, RunEvent, RunId, StepRecord, Variant};
+use distillscope::train::experiment;
 use distillscope::train::hyp::Hyperparameters;
 use distillscope::train::plan::RunPlan;
 use distillscope::train::preview::{BatchRequest, Previews};
-use distillscope::train::record::RunHistory;
+use distillscope::train::record::RunTables;
 use distillscope::train::trainer::Trainer;
 use distillscope::train::verdict::Says;
 use distillscope::yolo::checkpoint;
@@ -121,20 +121,20 @@ impl Place {
         }
     }
 
-    pub fn campaign(&self, config: RunConfig, out: &str) -> Campaign {
-        Campaign { config, out: self.at(out), paired: false, seeds: 1, resume: false }
+    pub fn experiment(&self, config: RunConfig, out: &str) -> Experiment {
+        Experiment { config, out: self.at(out), paired: false, seeds: 1, resume: false }
     }
 
     pub fn run(&self, config: RunConfig, out: &str) -> Result<Vec<RunEvent>, TrainError> {
-        go(&self.campaign(config, out), |_, _| {})
+        go(&self.experiment(config, out), |_, _| {})
     }
 }
 
-/// Runs a campaign; `watch` sees every event and may reach for the control.
-pub fn go(campaign: &Campaign, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Result<Vec<RunEvent>, TrainError> {
+/// Runs a experiment; `watch` sees every event and may reach for the control.
+pub fn go(experiment: &Experiment, mut watch: impl FnMut(&RunEvent, &RunControl)) -> Result<Vec<RunEvent>, TrainError> {
     let control = RunControl::default();
     let mut events = Vec::new();
-    campaign::run(campaign, &control, &mut |_: RunId, event| {
+    experiment::run(experiment, &control, &mut |_: RunId, event| {
         watch(&event, &control);
         events.push(event);
     })?;
@@ -262,21 +262,22 @@ fn lambda_is_found_from_the_two_gradients() {
 fn a_run_that_was_interrupted_ends_as_if_it_had_not_been() {
     let place = Place::new();
     let whole = steps(&place.run(place.config(), "whole").expect("a run"));
-    let campaign = place.campaign(place.config(), "parts");
+    let experiment = place.experiment(place.config(), "parts");
     // In the middle of an epoch, between two steps of the optimizer.
-    let stopped = go(&campaign, |event, control| {
+    let stopped = go(&experiment, |event, control| {
         if matches!(event, RunEvent::Step(step) if step.step == 1) {
             control.stop();
         }
     });
     let stopped = stopped.expect("a run");
     assert!(matches!(stopped.last(), Some(RunEvent::Ended(Outcome::Stopped))));
-    let rest = go(&Campaign { config: RunConfig::default(), resume: true, ..campaign }, |_, _| {}).expect("the rest");
+    let rest =
+        go(&Experiment { config: RunConfig::default(), resume: true, ..experiment }, |_, _| {}).expect("the rest");
     let mut all = steps(&stopped);
     all.extend(steps(&rest));
     assert_eq!(all, whole);
     assert_eq!(weights(&place.at("parts")), weights(&place.at("whole")));
-    let history = RunHistory::read(&place.at("parts")).expect("a history");
+    let history = RunTables::read(&place.at("parts")).expect("a history");
     assert_eq!(history.steps.len(), 6);
     assert_eq!(history.epochs.len(), 2);
     let epochs = |events: &[RunEvent]| events.iter().filter(|e| matches!(e, RunEvent::Epoch(_))).count();
@@ -305,10 +306,10 @@ fn a_loss_that_is_not_finite_ends_the_run_and_spares_the_weights() {
 #[test]
 fn data_that_vanish_end_the_run_with_their_name_and_keep_its_state() {
     let place = Place::new();
-    let campaign = place.campaign(RunConfig { length: Length::Epochs(50), ..place.config() }, "yanked");
+    let experiment = place.experiment(RunConfig { length: Length::Epochs(50), ..place.config() }, "yanked");
     let images = place.at("data/images/train");
     let hidden = place.at("hidden");
-    let outcome = go(&campaign, |event, _| {
+    let outcome = go(&experiment, |event, _| {
         if matches!(event, RunEvent::Saved { .. }) && images.exists() {
             fs::rename(&images, &hidden).expect("a rename");
             // Decoded pictures are kept, so only a run that reads again notices.
@@ -318,8 +319,8 @@ fn data_that_vanish_end_the_run_with_their_name_and_keep_its_state() {
         Err(error) => assert!(error.to_string().contains("images/train"), "{error}"),
         Ok(events) => assert_eq!(steps(&events).len(), 150, "all pictures were in memory"),
     }
-    assert!(campaign.out.join("weights/resume.safetensors").exists());
-    assert!(!weights(&campaign.out).is_empty());
+    assert!(experiment.out.join("weights/resume.safetensors").exists());
+    assert!(!weights(&experiment.out).is_empty());
 }
 
 #[test]
@@ -336,14 +337,14 @@ fn a_folder_that_holds_a_run_is_not_written_over() {
 #[test]
 fn twins_share_their_data_and_are_compared() {
     let place = Place::new();
-    let campaign = Campaign {
+    let experiment = Experiment {
         paired: true,
         seeds: 2,
-        ..place.campaign(RunConfig { length: Length::Steps(3), ..place.config() }, "pairs")
+        ..place.experiment(RunConfig { length: Length::Steps(3), ..place.config() }, "pairs")
     };
     let mut first_losses: BTreeMap<RunId, f64> = BTreeMap::new();
     let control = RunControl::default();
-    campaign::run(&campaign, &control, &mut |id, event| {
+    experiment::run(&experiment, &control, &mut |id, event| {
         if let RunEvent::Step(step) = event {
             first_losses.entry(id).or_insert(step.box_loss + step.objectness + step.class);
         }
@@ -351,7 +352,7 @@ fn twins_share_their_data_and_are_compared() {
     .expect("four runs");
     let losses: Vec<f64> = first_losses.values().copied().collect();
     assert_eq!(losses.len(), 4);
-    // Before the first step of the optimizer the twins see the same batch with the same weights.
+    // Before the first step of the optimizer imitation and baseline see the same batch with the same weights.
     assert_eq!((losses[0], losses[2]), (losses[1], losses[3]));
     assert_ne!(losses[0], losses[2]);
     let text = fs::read_to_string(place.at("pairs/comparison.json")).expect("a comparison");
@@ -431,7 +432,7 @@ fn a_run_that_is_killed_goes_on_to_the_same_weights() {
     }
     assert!(killed > 2 && resumed > 0, "killed {killed} times, resumed {resumed} times");
     assert_eq!(weights(&out), weights(&place.at("whole")));
-    assert_eq!(RunHistory::read(&out).expect("a history").steps.len(), 48);
+    assert_eq!(RunTables::read(&out).expect("a history").steps.len(), 48);
 }
 
 #[test]
@@ -460,9 +461,9 @@ fn a_damaged_picture_is_left_out_of_the_evaluation_and_named_once() {
 }
 
 /// The stages that were announced, each run's in order and once.
-fn stages(campaign: &Campaign) -> (Vec<(RunId, String)>, Vec<RunId>) {
+fn stages(experiment: &Experiment) -> (Vec<(RunId, String)>, Vec<RunId>) {
     let (mut stages, mut stepping) = (Vec::new(), Vec::new());
-    campaign::run(campaign, &RunControl::default(), &mut |id, event| match event {
+    experiment::run(experiment, &RunControl::default(), &mut |id, event| match event {
         RunEvent::Stage { what, .. } if !stages.contains(&(id, what.clone())) => stages.push((id, what)),
         RunEvent::Step(_) if !stepping.contains(&id) => stepping.push(id),
         _ => {}
@@ -476,8 +477,8 @@ fn comparison(folder: &Path) -> Comparison {
     serde_json::from_str(&text).expect("its json")
 }
 
-const IMITATION: RunId = RunId { seed: 3, arm: Arm::Imitation };
-const BASELINE: RunId = RunId { seed: 3, arm: Arm::Baseline };
+const IMITATION: RunId = RunId { seed: 3, variant: Variant::Imitation };
+const BASELINE: RunId = RunId { seed: 3, variant: Variant::Baseline };
 
 /// mAP of a checkpoint, as `val` would find it.
 fn accuracy(weights: &Path, data: &Path, split: Split) -> (f64, f64) {
@@ -498,7 +499,7 @@ fn the_start_is_measured_once_and_handed_to_the_other_runs() {
         stages.iter().filter(|(_, stage)| stage == what).map(|(id, _)| *id).collect()
     };
     let config = RunConfig { length: Length::Steps(1), ..place.config() };
-    let pairs = |config, out| Campaign { paired: true, seeds: 2, ..place.campaign(config, out) };
+    let pairs = |config, out| Experiment { paired: true, seeds: 2, ..place.experiment(config, out) };
     // From a checkpoint every run starts alike.
     let checkpoint = place.at("teacher/weights/last.safetensors");
     let same = RunConfig { student: checkpoint.clone(), ..config.clone() };
@@ -507,7 +508,7 @@ fn the_start_is_measured_once_and_handed_to_the_other_runs() {
     assert_eq!(measured(&found, "evaluating the teacher"), [IMITATION]);
     let expected = accuracy(&checkpoint, &place.at("data/data.yaml"), Split::Val);
     for run in ["imitation-3", "baseline-3", "imitation-4", "baseline-4"] {
-        let start = RunHistory::read(&place.at("same").join(run)).expect("a history").start.expect("a start");
+        let start = RunTables::read(&place.at("same").join(run)).expect("a history").start.expect("a start");
         assert_eq!((start.student.map50, start.student.map50_95), expected, "{run}");
         assert_eq!((start.student.images, start.student.labels), (2, 2));
         assert_eq!(start.teacher.is_some(), run.starts_with("imitation"), "{run}");
@@ -518,20 +519,20 @@ fn the_start_is_measured_once_and_handed_to_the_other_runs() {
         assert_eq!((before.map50, before.map50_95), expected);
         assert_eq!(
             result.teacher,
-            (result.arm == Some(Arm::Imitation)).then_some(before),
+            (result.variant == Some(Variant::Imitation)).then_some(before),
             "the teacher is the student"
         );
         assert_eq!(result.last.map(|last| last.map50), Some(result.map50));
     }
     // Weights that are drawn are those of the seed.
     let (found, _) = stages(&pairs(config.clone(), "drawn"));
-    let fourth = RunId { seed: 4, arm: Arm::Imitation };
+    let fourth = RunId { seed: 4, variant: Variant::Imitation };
     assert_eq!(measured(&found, "evaluating the student as it starts"), [IMITATION, fourth]);
     assert_eq!(measured(&found, "evaluating the teacher"), [IMITATION]);
     // And nothing where nobody wants to know.
-    let (found, _) = stages(&place.campaign(RunConfig { evaluate_start: false, ..config }, "silent"));
+    let (found, _) = stages(&place.experiment(RunConfig { evaluate_start: false, ..config }, "silent"));
     assert_eq!(measured(&found, "evaluating the student as it starts"), []);
-    assert_eq!(RunHistory::read(&place.at("silent")).expect("a history").start, None);
+    assert_eq!(RunTables::read(&place.at("silent")).expect("a history").start, None);
 }
 
 #[test]
@@ -539,25 +540,25 @@ fn a_run_that_is_stopped_before_its_first_step_goes_on_as_if_it_had_not_been() {
     let place = Place::new();
     let whole = steps(&place.run(place.config(), "whole").expect("a run"));
     for (index, stage) in ["evaluating the teacher", "fitting the adapters"].into_iter().enumerate() {
-        let campaign = place.campaign(place.config(), &format!("parts-{index}"));
-        let stopped = go(&campaign, |event, control| {
+        let experiment = place.experiment(place.config(), &format!("parts-{index}"));
+        let stopped = go(&experiment, |event, control| {
             if matches!(event, RunEvent::Stage { what, .. } if what == stage) {
                 control.stop();
             }
         });
         let stopped = stopped.expect("a run");
         assert!(matches!(stopped.last(), Some(RunEvent::Ended(Outcome::Stopped))), "{stage}");
-        assert_eq!(campaign.out.join("start.json").exists(), stage == "fitting the adapters");
+        assert_eq!(experiment.out.join("start.json").exists(), stage == "fitting the adapters");
         let measured = std::cell::Cell::new(false);
-        let rest = go(&Campaign { resume: true, ..campaign.clone() }, |event, _| {
+        let rest = go(&Experiment { resume: true, ..experiment.clone() }, |event, _| {
             measured.set(
                 measured.get() || matches!(event, RunEvent::Stage { what, .. } if what == "evaluating the teacher"),
             );
         });
         assert_eq!(steps(&rest.expect("the rest")), whole, "{stage}");
         assert_eq!(measured.get(), stage == "evaluating the teacher", "what is on disk is not measured again");
-        assert_eq!(weights(&campaign.out), weights(&place.at("whole")));
-        assert!(RunHistory::read(&campaign.out).expect("a history").start.is_some());
+        assert_eq!(weights(&experiment.out), weights(&place.at("whole")));
+        assert!(RunTables::read(&experiment.out).expect("a history").start.is_some());
     }
 }
 
@@ -565,27 +566,27 @@ fn a_run_that_is_stopped_before_its_first_step_goes_on_as_if_it_had_not_been() {
 fn a_result_is_whole_although_its_run_was_interrupted() {
     let place = Place::new();
     place.run(place.config(), "whole").expect("a run");
-    let campaign = place.campaign(place.config(), "parts");
+    let experiment = place.experiment(place.config(), "parts");
     // While the first epoch's end is evaluated, within the second, and while that one's end is.
     for stop_at in [2, 3, 5] {
-        let resume = campaign.out.join("config.toml").exists();
-        let stopped = go(&Campaign { resume, ..campaign.clone() }, |event, control| {
+        let resume = experiment.out.join("config.toml").exists();
+        let stopped = go(&Experiment { resume, ..experiment.clone() }, |event, control| {
             if matches!(event, RunEvent::Step(step) if step.step == stop_at) {
                 control.stop();
             }
         });
         assert!(matches!(stopped.expect("a run").last(), Some(RunEvent::Ended(Outcome::Stopped))));
     }
-    go(&Campaign { resume: true, ..campaign.clone() }, |_, _| {}).expect("the rest");
+    go(&Experiment { resume: true, ..experiment.clone() }, |_, _| {}).expect("the rest");
     let result = |folder: &Path| -> RunResult {
         serde_json::from_str(&fs::read_to_string(folder.join("result.json")).expect("a result")).expect("its json")
     };
-    let (whole, parts) = (result(&place.at("whole")), result(&campaign.out));
+    let (whole, parts) = (result(&place.at("whole")), result(&experiment.out));
     let epochs = |folder: &Path| -> Vec<(u64, u64)> {
-        let history = RunHistory::read(folder).expect("a history");
+        let history = RunTables::read(folder).expect("a history");
         history.epochs.iter().map(|epoch| (epoch.step, epoch.mean.mask_cells.iter().sum())).collect()
     };
-    assert_eq!((epochs(&campaign.out), epochs(&place.at("whole")).len()), (epochs(&place.at("whole")), 2));
+    assert_eq!((epochs(&experiment.out), epochs(&place.at("whole")).len()), (epochs(&place.at("whole")), 2));
     assert!(parts.seconds > 0.0 && parts.before.is_some() && parts.before == whole.before);
     // The table of epochs keeps five digits.
     let first = whole.distance_of_first_epoch.expect("a distance");
@@ -624,7 +625,7 @@ fn a_scale_without_cells_has_no_distance() {
         assert_eq!(mean.is_some(), expected.is_some());
         assert!((mean.unwrap_or(0.0) - expected.unwrap_or(0.0)).abs() < 1e-12);
     }
-    let history = RunHistory::read(&place.at("run")).expect("a history");
+    let history = RunTables::read(&place.at("run")).expect("a history");
     assert_eq!(
         history.steps.iter().map(|step| &step.distance).collect::<Vec<_>>(),
         run.iter().map(|step| &step.distance).collect::<Vec<_>>()
@@ -641,22 +642,22 @@ fn the_last_weights_are_measured_on_test_and_the_verdict_stands_on_it() {
     };
     let short = RunConfig { length: Length::Steps(3), ..place.config() };
     with_test("images/test");
-    let campaign = Campaign { paired: true, ..place.campaign(short.clone(), "tested") };
-    let (found, _) = stages(&campaign);
+    let experiment = Experiment { paired: true, ..place.experiment(short.clone(), "tested") };
+    let (found, _) = stages(&experiment);
     let tested: Vec<RunId> = found.iter().filter(|(_, what)| what == "evaluating on test").map(|(id, _)| *id).collect();
     assert_eq!(tested, [IMITATION, BASELINE]);
     for run in ["imitation", "baseline"] {
-        let folder = campaign.out.join(run);
-        let test = RunHistory::read(&folder).expect("a history").test.expect("a test");
+        let folder = experiment.out.join(run);
+        let test = RunTables::read(&folder).expect("a history").test.expect("a test");
         let last = folder.join("weights/last.safetensors");
         assert_eq!((test.map50, test.map50_95), accuracy(&last, &place.at("data/data.yaml"), Split::Test), "{run}");
         assert_eq!((test.images, test.labels), (3, 3));
     }
-    let verdict = comparison(&campaign.out).verdict.expect("a pair");
+    let verdict = comparison(&experiment.out).verdict.expect("a pair");
     assert_eq!((verdict.split.as_str(), verdict.n, verdict.says), ("test", 1, Says::CannotTell));
 
     // Stopped on the way: the run has all its steps, and its test still to come.
-    let alone = place.campaign(RunConfig { teacher: None, ..short.clone() }, "alone");
+    let alone = place.experiment(RunConfig { teacher: None, ..short.clone() }, "alone");
     let stop = |event: &RunEvent, control: &RunControl| {
         if matches!(event, RunEvent::Stage { what, .. } if what == "evaluating on test") {
             control.stop();
@@ -666,7 +667,7 @@ fn the_last_weights_are_measured_on_test_and_the_verdict_stands_on_it() {
     assert!(
         matches!(events.last(), Some(RunEvent::Ended(Outcome::Stopped))) && !alone.out.join("result.json").exists()
     );
-    let events = go(&Campaign { resume: true, ..alone.clone() }, |_, _| {}).expect("the rest");
+    let events = go(&Experiment { resume: true, ..alone.clone() }, |_, _| {}).expect("the rest");
     assert!(events.iter().any(|event| matches!(event, RunEvent::Tested(_))) && steps(&events).is_empty());
     assert!(matches!(events.last(), Some(RunEvent::Ended(Outcome::Finished))));
 
@@ -697,42 +698,42 @@ fn the_last_weights_are_measured_on_test_and_the_verdict_stands_on_it() {
 fn pairs_get_more_seeds_and_keep_what_is_done() {
     let place = Place::new();
     let short = RunConfig { length: Length::Steps(2), ..place.config() };
-    let campaign = Campaign { paired: true, ..place.campaign(short.clone(), "pairs") };
-    let (_, run) = stages(&campaign);
+    let experiment = Experiment { paired: true, ..place.experiment(short.clone(), "pairs") };
+    let (_, run) = stages(&experiment);
     assert_eq!(run, [IMITATION, BASELINE]);
-    let first = comparison(&campaign.out);
+    let first = comparison(&experiment.out);
     assert_eq!((first.runs.len(), first.verdict.as_ref().map(|verdict| verdict.n)), (2, Some(1)));
 
     // What else is asked for on resuming is what the folder says.
     let resume =
-        |seeds, paired| Campaign { config: RunConfig::default(), seeds, paired, resume: true, ..campaign.clone() };
+        |seeds, paired| Experiment { config: RunConfig::default(), seeds, paired, resume: true, ..experiment.clone() };
     let (found, run) = stages(&resume(3, false));
-    let more = [(4, Arm::Imitation), (4, Arm::Baseline), (5, Arm::Imitation), (5, Arm::Baseline)];
-    assert_eq!(run, more.map(|(seed, arm)| RunId { seed, arm }));
+    let more = [(4, Variant::Imitation), (4, Variant::Baseline), (5, Variant::Imitation), (5, Variant::Baseline)];
+    assert_eq!(run, more.map(|(seed, variant)| RunId { seed, variant }));
     assert!(!found.iter().any(|(_, what)| what == "evaluating the teacher"), "it is known from the first pair");
-    let all = comparison(&campaign.out);
+    let all = comparison(&experiment.out);
     assert_eq!(all.runs[..2], first.runs);
     assert_eq!(all.verdict.as_ref().map(|verdict| (verdict.n, verdict.split.as_str())), Some((3, "val")));
     let folders = ["imitation", "baseline", "imitation-4", "baseline-4", "imitation-5", "baseline-5"];
-    assert!(folders.iter().all(|folder| campaign.out.join(folder).join("result.json").exists()));
-    assert!(!campaign.out.join("imitation-3").exists());
+    assert!(folders.iter().all(|folder| experiment.out.join(folder).join("result.json").exists()));
+    assert!(!experiment.out.join("imitation-3").exists());
 
     // Nothing more, then fewer.
     assert_eq!(stages(&resume(0, false)).1, []);
     assert_eq!(stages(&resume(3, true)).1, []);
-    assert_eq!(comparison(&campaign.out), all);
+    assert_eq!(comparison(&experiment.out), all);
     let error = go(&resume(2, true), |_, _| {}).expect_err("three are there").to_string();
     assert!(error.contains("pairs: has 3 seeds already; give more than that"), "{error}");
 
     // Seeds without baselines get them.
-    let alone = Campaign { seeds: 2, ..place.campaign(short.clone(), "alone") };
+    let alone = Experiment { seeds: 2, ..place.experiment(short.clone(), "alone") };
     assert_eq!(stages(&alone).1.len(), 2);
-    let (_, run) = stages(&Campaign { paired: true, resume: true, seeds: 0, ..alone });
-    assert_eq!(run, [BASELINE, RunId { seed: 4, arm: Arm::Baseline }]);
+    let (_, run) = stages(&Experiment { paired: true, resume: true, seeds: 0, ..alone });
+    assert_eq!(run, [BASELINE, RunId { seed: 4, variant: Variant::Baseline }]);
     // A single run has no place for them.
-    let single = place.campaign(short, "single");
+    let single = place.experiment(short, "single");
     go(&single, |_, _| {}).expect("a run");
-    let error = go(&Campaign { paired: true, resume: true, ..single }, |_, _| {}).expect_err("no pairs").to_string();
+    let error = go(&Experiment { paired: true, resume: true, ..single }, |_, _| {}).expect_err("no pairs").to_string();
     assert!(error.contains("single: holds a single run"), "{error}");
 }
 

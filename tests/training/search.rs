@@ -10,7 +10,7 @@ use distillscope::train::TrainError;
 use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::RunControl;
-use distillscope::train::record::RunHistory;
+use distillscope::train::record::RunTables;
 use distillscope::train::search::event::{Ending, SearchEvent};
 use distillscope::train::search::keep::{Search, SearchFolder};
 use distillscope::train::search::table::SearchTable;
@@ -99,7 +99,7 @@ fn a_search_ends_with_a_table_and_a_run_to_take() {
     let best = RunConfig::parse(&best).expect("a config");
     place.run(RunConfig { length: Length::Steps(1), ..best }, "taken").expect("a run");
     // Its curves are kept: three steps an epoch.
-    let history = RunHistory::read(&out.join("runs/answers-1-0")).expect("a history");
+    let history = RunTables::read(&out.join("runs/answers-1-0")).expect("a history");
     assert_eq!((history.steps.len(), history.epochs.len()), (6, 2));
     // What is on disk says the same, without its table all but the conclusion; and so does the program, in JSON alone.
     let opened = open(&out).expect("a search").1;

@@ -1,4 +1,4 @@
-//! What a step makes of the gradients of detection and imitation: both arms of a pair clip alike, no λ is 0 by accident, and an
+//! What a step makes of the gradients of detection and imitation: both variants of a pair clip alike, no λ is 0 by accident, and an
 //! imitation that moves nothing ends the run.
 
 use std::ops::ControlFlow;
@@ -83,7 +83,7 @@ fn both_arms_of_a_pair_clip_alike() {
             let (Some(alone), Some(detection)) = (alone, &detection[at]) else { continue };
             assert!(detection.equal(alone), "lambda {lambda}");
             let (Some(sum), Some(clipped)) = (&sum[at], &clipped[at]) else { panic!("a gradient is lost") };
-            // What is left of the step without the imitation's own part is the twin's step.
+            // What is left of the step without the imitation's own part is the baseline's step.
             let part = imitation[at].as_ref().map_or_else(|| sum.zeros_like(), |part| part * share);
             let off = (sum - part - clipped).abs().max().double_value(&[]);
             let size = sum.abs().max().double_value(&[]).max(clipped.abs().max().double_value(&[]));

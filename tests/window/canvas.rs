@@ -55,7 +55,7 @@ impl Desk {
             measures: None,
             weighed: None,
             found: None,
-            moment: None,
+            snapshot: None,
             run: None,
             pull: None,
             view: &desk.view,

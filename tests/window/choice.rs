@@ -16,7 +16,7 @@ use distillscope::imitation::difference::DifferenceKind;
 use distillscope::imitation::mask::{IouField, LevelRule};
 use distillscope::inspect::{ImitationChoice, Inspection, Probe, Role, Scene, SceneRequest, Tap, compare, probe};
 use distillscope::shell::{App, Backend, Options};
-use distillscope::train::config::{Campaign, ImitationConfig};
+use distillscope::train::config::{Experiment, ImitationConfig};
 use distillscope::worker::{Job, ModelBrief, Report};
 use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use distillscope::yolo::checkpoint;
@@ -64,7 +64,7 @@ impl Window {
     }
 
     fn config(&self) -> &ImitationConfig {
-        &self.app().state.runs.form.campaign.config.imitation
+        &self.app().state.runs.form.experiment.config.imitation
     }
 
     fn set(&mut self, command: Command) {
@@ -76,10 +76,10 @@ impl Window {
         self.harness.run_steps(3);
     }
 
-    fn edit(&mut self, change: impl Fn(&mut Campaign)) {
-        let mut campaign = self.app().state.runs.form.campaign.clone();
-        change(&mut campaign);
-        self.set(Command::EditRun(Box::new(campaign)));
+    fn edit(&mut self, change: impl Fn(&mut Experiment)) {
+        let mut experiment = self.app().state.runs.form.experiment.clone();
+        change(&mut experiment);
+        self.set(Command::EditRun(Box::new(experiment)));
     }
 
     fn report(&mut self, report: Report) {
@@ -161,13 +161,13 @@ fn a_first_start_shows_what_start_would_train() {
         assert!(!window.says(absent), "{absent}");
     }
     assert_eq!(*window.config(), ImitationConfig::default());
-    window.edit(|campaign| campaign.out = "runs/run-1".into());
+    window.edit(|experiment| experiment.out = "runs/run-1".into());
     window.click("Start");
-    let campaign = window.last_job(|job| match job {
-        Job::Run { campaign, .. } => Some(campaign.clone()),
+    let experiment = window.last_job(|job| match job {
+        Job::Run { experiment, .. } => Some(experiment.clone()),
         _ => None,
     });
-    assert_eq!(campaign.config.imitation.choice(), *window.choice());
+    assert_eq!(experiment.config.imitation.choice(), *window.choice());
 }
 
 #[test]
@@ -193,9 +193,9 @@ fn a_choice_in_the_inspector_is_the_runs_even_where_it_was_once_a_default() {
 #[test]
 fn a_departure_is_said_in_the_set_up_and_beside_the_picture_until_the_run_follows() {
     let mut window = Window::open();
-    window.edit(|campaign| {
-        campaign.config.imitation.psi = 0.3;
-        campaign.config.imitation.mask_source = MaskSource::Box;
+    window.edit(|experiment| {
+        experiment.config.imitation.psi = 0.3;
+        experiment.config.imitation.mask_source = MaskSource::Box;
     });
     let sentence = "The run departs from the picture. mask source: none in the picture, box in the run; \
                     ψ: 0.5 in the picture, 0.3 in the run.";
@@ -206,7 +206,8 @@ fn a_departure_is_said_in_the_set_up_and_beside_the_picture_until_the_run_follow
     assert_eq!(*window.config(), ImitationConfig::default());
 
     // The other way round, from the badge on.
-    window.edit(|campaign| campaign.config.imitation = campaign.config.imitation.clone().with_loss(Loss::FEATURES));
+    window
+        .edit(|experiment| experiment.config.imitation = experiment.config.imitation.clone().with_loss(Loss::FEATURES));
     window.set(Command::SetRunTab(RunTab::Curves));
     window.click("Next run departs: loss, mask source, tap");
     assert_eq!(window.app().state.runs.tab, RunTab::SetUp);
@@ -218,7 +219,7 @@ fn a_departure_is_said_in_the_set_up_and_beside_the_picture_until_the_run_follow
 #[test]
 fn models_whose_heads_differ_are_compared_at_the_neck_and_a_loss_of_heads_is_refused_before_the_start() {
     let mut window = Window::open();
-    window.edit(|campaign| campaign.out = "runs/run-1".into());
+    window.edit(|experiment| experiment.out = "runs/run-1".into());
     let mut other = default_anchors();
     other[1].anchors[0] = [31.0, 61.0];
     window.describe(Role::Teacher, &["cell"], &other);
@@ -252,7 +253,7 @@ fn models_of_other_classes_in_another_order_are_refused_by_logits_alone() {
     let refusal = "logits compares heads, but their classes differ in number or order (2 and 2 classes); \
                    correlation compares the neck.";
     assert!(window.says(refusal));
-    window.edit(|campaign| campaign.config.teacher = None);
+    window.edit(|experiment| experiment.config.teacher = None);
     assert!(window.app().state.runs.form.problems().iter().all(|problem| !problem.why.contains("heads")));
 }
 

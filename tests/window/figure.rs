@@ -17,7 +17,7 @@ use distillscope::imitation::loss::Loss;
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
 use distillscope::shell::{App, Backend, Options};
-use distillscope::train::event::{Arm, RunId, Snapshot, SnapshotScale, StepRecord};
+use distillscope::train::event::{RunId, Snapshot, SnapshotScale, StepRecord, Variant};
 use distillscope::train::history::Plot;
 use distillscope::worker::{EarlierRun, FigureJob, FigurePreview, Job, JobKind, ModelBrief, Report};
 use distillscope::yolo::anchors::default_anchors;
@@ -375,10 +375,10 @@ fn a_moment_of_a_run_is_named_with_its_run_its_step_and_its_weight() {
         truths: Vec::new(),
         seconds: 0.0,
     };
-    let track = Arc::make_mut(app.state.runs.tracks.last_mut().expect("a run"));
-    track.receive(distillscope::train::event::RunEvent::Snapshot(Arc::new(snapshot)));
-    assert_eq!(track.id, RunId { seed: 0, arm: Arm::Imitation });
-    window.set(Command::ToggleMoments);
+    let history = Arc::make_mut(app.state.runs.histories.last_mut().expect("a run"));
+    history.receive(distillscope::train::event::RunEvent::Snapshot(Arc::new(snapshot)));
+    assert_eq!(history.id, RunId { seed: 0, variant: Variant::Imitation });
+    window.set(Command::ToggleSnapshots);
     bare(&mut window, Layer::Difference);
     let figure = window.view();
     for text in

@@ -21,7 +21,7 @@ use distillscope::shell::Options;
 use distillscope::story::{
     Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict,
 };
-use distillscope::train::event::Arm;
+use distillscope::train::event::Variant;
 use distillscope::worker::{Job, Report};
 use egui::{FontFamily, FontId, Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -200,7 +200,7 @@ fn keys() -> BTreeMap<String, String> {
     plain.extend(IouConvention::ALL.iter().map(|convention| convention.explanation()));
     plain.extend(DifferenceKind::ALL.iter().flat_map(|kind| [kind.label(), kind.explanation()]));
     plain.extend(ColorMap::ALL.iter().map(|map| map.name()));
-    plain.extend([Arm::Imitation, Arm::Baseline].map(Arm::name));
+    plain.extend([Variant::Imitation, Variant::Baseline].map(Variant::name));
     plain.extend([Status::Green, Status::Amber, Status::Red].map(Status::name));
     plain.extend(Step::ALL.iter().flat_map(|step| [step.title(), step.sentence(), step.formula()]));
     plain.extend(["least-squares", "trained"]);

@@ -16,7 +16,7 @@ use distillscope::inspect::{LabelSource, Scene, SceneRequest};
 use distillscope::train::config::{RunConfig, SnapshotConfig};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
-    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
+    EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord, Variant,
 };
 use distillscope::train::record::Recorder;
 use distillscope::train::replay::{FILE_NAME, Recording, Replay, ReplayReport, Subject};
@@ -47,8 +47,8 @@ fn config(folder: &Path) -> RunConfig {
     config
 }
 
-fn summary(folder: &Path, arm: Arm, first_step: u64) -> RunSummary {
-    let compared: &[&str] = if arm == Arm::Imitation { &["P3", "P4"] } else { &[] };
+fn summary(folder: &Path, variant: Variant, first_step: u64) -> RunSummary {
+    let compared: &[&str] = if variant == Variant::Imitation { &["P3", "P4"] } else { &[] };
     RunSummary {
         folder: folder.to_owned(),
         steps: 4,
@@ -62,9 +62,9 @@ fn summary(folder: &Path, arm: Arm, first_step: u64) -> RunSummary {
     }
 }
 
-fn step(arm: Arm, step: u64) -> StepRecord {
+fn step(variant: Variant, step: u64) -> StepRecord {
     let third = (step + 1) as f64 / 3.0;
-    let of_scales = |values: [f64; 2]| if arm == Arm::Imitation { values.to_vec() } else { Vec::new() };
+    let of_scales = |values: [f64; 2]| if variant == Variant::Imitation { values.to_vec() } else { Vec::new() };
     StepRecord {
         step,
         epoch: (step / 2) as u32,
@@ -72,8 +72,8 @@ fn step(arm: Arm, step: u64) -> StepRecord {
         total: if step == 3 { f64::NAN } else { third },
         imitation: of_scales([third, 0.5]),
         distance: of_scales([2.0 * third, 1.0]).into_iter().map(Some).collect(),
-        mask_cells: if arm == Arm::Imitation { vec![9, 4] } else { Vec::new() },
-        mask_share: if arm == Arm::Imitation { vec![0.75, 0.25] } else { Vec::new() },
+        mask_cells: if variant == Variant::Imitation { vec![9, 4] } else { Vec::new() },
+        mask_share: if variant == Variant::Imitation { vec![0.75, 0.25] } else { Vec::new() },
         images: 4,
         seconds: 0.5,
         ..StepRecord::default()
@@ -98,16 +98,16 @@ fn snapshot(step: u64) -> Arc<Snapshot> {
 }
 
 /// With more than a replay keeps.
-fn start(arm: Arm) -> StartRecord {
+fn start(variant: Variant) -> StartRecord {
     let of = |map50_95: f64| Evaluation { map50: 2.0 * map50_95, map50_95, images: 5, ..Evaluation::default() };
-    StartRecord { student: of(0.0625), teacher: (arm == Arm::Imitation).then(|| of(0.375)) }
+    StartRecord { student: of(0.0625), teacher: (variant == Variant::Imitation).then(|| of(0.375)) }
 }
 
-fn recording(folder: &Path, summary: &RunSummary, arm: Arm) -> Recording {
+fn recording(folder: &Path, summary: &RunSummary, variant: Variant) -> Recording {
     let scales = SCALES.map(|(stride, _)| AnchorScale { stride, anchors: vec![[10.0, 13.0], [16.0, 30.0]] });
-    let compared: &[u32] = if arm == Arm::Imitation { &[8, 16] } else { &[] };
+    let compared: &[u32] = if variant == Variant::Imitation { &[8, 16] } else { &[] };
     Recording::new(&Subject {
-        id: RunId { seed: 3, arm },
+        id: RunId { seed: 3, variant },
         summary,
         config: &config(folder),
         scene: &scene(folder),
@@ -118,31 +118,31 @@ fn recording(folder: &Path, summary: &RunSummary, arm: Arm) -> Recording {
 }
 
 /// A run of four steps in two epochs, as its recorder hears it, with maps at steps 0, 2 and 4.
-fn record(parent: &Path, arm: Arm) -> PathBuf {
-    let folder = parent.join(arm.name());
+fn record(parent: &Path, variant: Variant) -> PathBuf {
+    let folder = parent.join(variant.name());
     fs::create_dir_all(&folder).unwrap();
-    let summary = summary(&folder, arm, 0);
+    let summary = summary(&folder, variant, 0);
     let mut recorder = Recorder::create(&folder, &summary, "").unwrap();
-    recorder.keep_replay(&folder, recording(&folder, &summary, arm));
+    recorder.keep_replay(&folder, recording(&folder, &summary, variant));
     let mut take = |event| recorder.take(&event).unwrap();
-    let moment = |take: &mut dyn FnMut(RunEvent), at| {
-        if arm == Arm::Imitation {
+    let snapshot = |take: &mut dyn FnMut(RunEvent), at| {
+        if variant == Variant::Imitation {
             take(RunEvent::Snapshot(snapshot(at)));
         }
     };
     take(RunEvent::Started(Arc::new(summary)));
-    take(RunEvent::Start(Arc::new(start(arm))));
-    moment(&mut take, 0);
+    take(RunEvent::Start(Arc::new(start(variant))));
+    snapshot(&mut take, 0);
     for epoch in 0..2_u32 {
         for index in [0, 1] {
-            take(RunEvent::Step(step(arm, u64::from(2 * epoch + index))));
+            take(RunEvent::Step(step(variant, u64::from(2 * epoch + index))));
         }
-        moment(&mut take, u64::from(2 * epoch + 2));
+        snapshot(&mut take, u64::from(2 * epoch + 2));
         let evaluation = Evaluation { map50: 0.25 * f64::from(epoch + 1), map50_95: 0.125, ..Default::default() };
         take(RunEvent::Epoch(Box::new(EpochRecord {
             epoch,
             step: u64::from(2 * epoch + 2),
-            mean: step(arm, u64::from(2 * epoch)),
+            mean: step(variant, u64::from(2 * epoch)),
             evaluation: Some(evaluation),
             ..Default::default()
         })));
@@ -154,15 +154,15 @@ fn record(parent: &Path, arm: Arm) -> PathBuf {
 #[test]
 fn what_a_run_said_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
-    let path = record(&folder.path().join("pair"), Arm::Imitation);
+    let path = record(&folder.path().join("pair"), Variant::Imitation);
     let replay = Replay::read(&path).unwrap();
-    assert_eq!((replay.name.as_str(), replay.id.seed, replay.id.arm), ("pair · imitation", 3, Arm::Imitation));
+    assert_eq!((replay.name.as_str(), replay.id.seed, replay.id.variant), ("pair · imitation", 3, Variant::Imitation));
     assert_eq!(replay.outcome, Outcome::Finished);
     assert_eq!((replay.summary.steps, replay.summary.images, replay.summary.device.as_str()), (4, 12, "CPU"));
     assert_eq!(replay.summary.scales, ["P3", "P4"]);
 
     assert_eq!(replay.steps.len(), 4);
-    assert_eq!(replay.steps[1], step(Arm::Imitation, 1), "every digit");
+    assert_eq!(replay.steps[1], step(Variant::Imitation, 1), "every digit");
     assert!(replay.steps[3].total.is_nan(), "what diverged stays visible");
     let maps: Vec<f64> = replay.epochs.iter().map(|epoch| epoch.evaluation.as_ref().unwrap().map50).collect();
     assert_eq!(maps, [0.25, 0.5]);
@@ -170,8 +170,8 @@ fn what_a_run_said_is_read_back() {
     let of = |evaluation: &Evaluation| (evaluation.map50, evaluation.map50_95);
     assert_eq!((of(&start.student), start.teacher.as_ref().map(of)), ((0.125, 0.0625), Some((0.75, 0.375))));
 
-    let moments: Vec<u64> = replay.snapshots.iter().map(|snapshot| snapshot.step).collect();
-    assert_eq!(moments, [0, 2, 4]);
+    let snapshots: Vec<u64> = replay.snapshots.iter().map(|snapshot| snapshot.step).collect();
+    assert_eq!(snapshots, [0, 2, 4]);
     let coarse = &replay.snapshots[1].scales[1];
     assert_eq!((coarse.stride, coarse.difference.get(2, 3)), (16, Some(2162.1875)));
     assert_eq!(replay.snapshots[1].truths, [0.25]);
@@ -183,7 +183,7 @@ fn what_a_run_said_is_read_back() {
 #[test]
 fn the_image_lies_where_the_networks_saw_it() {
     let folder = tempfile::tempdir().unwrap();
-    let path = record(folder.path(), Arm::Imitation);
+    let path = record(folder.path(), Variant::Imitation);
     let original = scene(folder.path());
     let Replay { scene, snapshots, .. } = Replay::read(&path).unwrap();
     assert_eq!(scene.input, original.input, "pixel by pixel");
@@ -203,7 +203,7 @@ fn the_image_lies_where_the_networks_saw_it() {
 #[test]
 fn a_file_names_no_folder_of_the_machine_that_wrote_it() {
     let folder = tempfile::tempdir().unwrap();
-    let path = record(folder.path(), Arm::Imitation);
+    let path = record(folder.path(), Variant::Imitation);
     let replay = Replay::read(&path).unwrap();
     assert_eq!(replay.scene.path, Path::new("bird.png"));
     assert!(
@@ -219,16 +219,17 @@ fn a_file_names_no_folder_of_the_machine_that_wrote_it() {
 #[test]
 fn a_run_without_a_teacher_has_curves_and_a_picture() {
     let folder = tempfile::tempdir().unwrap();
-    let [with, without] = [Arm::Imitation, Arm::Baseline].map(|arm| Replay::read(&record(folder.path(), arm)).unwrap());
+    let [with, without] =
+        [Variant::Imitation, Variant::Baseline].map(|variant| Replay::read(&record(folder.path(), variant)).unwrap());
     assert_eq!((without.snapshots.len(), without.steps.len(), without.scales.len()), (0, 4, 2));
     assert_eq!(without.scene.input, with.scene.input);
-    assert_eq!(without.campaign(), with.campaign(), "so the window knows that they are a pair");
+    assert_eq!(without.experiment(), with.experiment(), "so the window knows that they are a pair");
 }
 
 #[test]
 fn a_report_says_what_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut replay = Replay::read(&record(folder.path(), Arm::Imitation)).unwrap();
+    let mut replay = Replay::read(&record(folder.path(), Variant::Imitation)).unwrap();
     let report = ReplayReport::from(&replay);
     let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(json["schema"], "distillscope.replay/1");
@@ -256,38 +257,40 @@ fn a_report_says_what_is_in_it() {
 #[test]
 fn a_resumed_run_keeps_the_maps_from_before() {
     let folder = tempfile::tempdir().unwrap();
-    let path = record(folder.path(), Arm::Imitation);
+    let path = record(folder.path(), Variant::Imitation);
     let home = path.parent().unwrap().to_owned();
-    let summary = summary(&home, Arm::Imitation, 2);
-    let mut resumed = recording(&home, &summary, Arm::Imitation);
+    let summary = summary(&home, Variant::Imitation, 2);
+    let mut resumed = recording(&home, &summary, Variant::Imitation);
     resumed.resume(&path, 2).unwrap();
     let mut recorder = Recorder::resume(&home, &summary).unwrap();
     recorder.keep_replay(&home, resumed);
-    for event in
-        [RunEvent::Snapshot(snapshot(2)), RunEvent::Step(step(Arm::Imitation, 2)), RunEvent::Ended(Outcome::Stopped)]
-    {
+    for event in [
+        RunEvent::Snapshot(snapshot(2)),
+        RunEvent::Step(step(Variant::Imitation, 2)),
+        RunEvent::Ended(Outcome::Stopped),
+    ] {
         recorder.take(&event).unwrap();
     }
     let replay = Replay::read(&path).unwrap();
-    let moments: Vec<u64> = replay.snapshots.iter().map(|snapshot| snapshot.step).collect();
-    assert_eq!((moments, replay.steps.len(), replay.outcome), (vec![0, 2], 3, Outcome::Stopped));
-    let missing = recording(&home, &summary, Arm::Imitation).resume(&home.join("gone"), 2).unwrap_err();
+    let snapshots: Vec<u64> = replay.snapshots.iter().map(|snapshot| snapshot.step).collect();
+    assert_eq!((snapshots, replay.steps.len(), replay.outcome), (vec![0, 2], 3, Outcome::Stopped));
+    let missing = recording(&home, &summary, Variant::Imitation).resume(&home.join("gone"), 2).unwrap_err();
     assert!(missing.to_string().contains("gone: cannot be read"), "{missing}");
 }
 
 #[test]
 fn many_moments_are_thinned_and_keep_both_ends() {
     let folder = tempfile::tempdir().unwrap();
-    let summary = summary(folder.path(), Arm::Imitation, 0);
-    let mut recording = recording(folder.path(), &summary, Arm::Imitation);
+    let summary = summary(folder.path(), Variant::Imitation, 0);
+    let mut recording = recording(folder.path(), &summary, Variant::Imitation);
     (0..=400).for_each(|at| recording.take(&snapshot(at)));
     let path = folder.path().join("long.distillscope");
-    let tables = record(folder.path(), Arm::Imitation);
+    let tables = record(folder.path(), Variant::Imitation);
     let table = |name| fs::read_to_string(tables.with_file_name(name)).unwrap();
     recording.write(&path, &Outcome::Failed("a\nb".into()), &table("steps.csv"), &table("results.csv")).unwrap();
     let replay = Replay::read(&path).unwrap();
-    let moments: Vec<u64> = replay.snapshots.iter().map(|snapshot| snapshot.step).collect();
-    assert_eq!((moments.len(), moments[0], moments[1], moments[200]), (201, 0, 2, 400));
+    let snapshots: Vec<u64> = replay.snapshots.iter().map(|snapshot| snapshot.step).collect();
+    assert_eq!((snapshots.len(), snapshots[0], snapshots[1], snapshots[200]), (201, 0, 2, 400));
     assert_eq!(replay.outcome, Outcome::Failed("a b".into()));
 }
 
@@ -296,10 +299,10 @@ fn what_does_not_fit_is_not_recorded_and_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let mut scene = scene(folder.path());
     scene.labels = vec![scene.labels[0].clone(); 1001];
-    let summary = summary(folder.path(), Arm::Imitation, 0);
+    let summary = summary(folder.path(), Variant::Imitation, 0);
     let config = config(folder.path());
     let scales = [AnchorScale { stride: 8, anchors: vec![[10.0, 13.0]] }];
-    let id = RunId { seed: 0, arm: Arm::Imitation };
+    let id = RunId { seed: 0, variant: Variant::Imitation };
     let subject = Subject { id, summary: &summary, config: &config, scene: &scene, scales: &scales, compared: &[8] };
     assert_eq!(Recording::new(&subject).unwrap_err(), "1001 labels; at most 1000 are possible");
 }

@@ -23,11 +23,11 @@ use distillscope::preflight::report::{Check, Preflight, Status};
 use distillscope::shell::{App, Backend};
 use distillscope::survey::survey;
 use distillscope::train::comparison::{Accuracy, RunResult};
-use distillscope::train::config::{Campaign, Lambda, Length, RunConfig};
+use distillscope::train::config::{Experiment, Lambda, Length, RunConfig};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
-    Arm, EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord,
-    StepRecord,
+    EpochRecord, Outcome, RunControl, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
+    Variant,
 };
 use distillscope::train::history::Plot;
 use distillscope::train::verdict::Says;
@@ -46,8 +46,8 @@ struct Window {
     fake: Fake,
 }
 
-const WITH: RunId = RunId { seed: 0, arm: Arm::Imitation };
-const WITHOUT: RunId = RunId { seed: 0, arm: Arm::Baseline };
+const WITH: RunId = RunId { seed: 0, variant: Variant::Imitation };
+const WITHOUT: RunId = RunId { seed: 0, variant: Variant::Baseline };
 
 impl Window {
     /// With a dataset and both models named, and the run panel open.
@@ -56,7 +56,7 @@ impl Window {
         let mut window = Self { harness, fake };
         window.press(Modifiers::COMMAND, Key::R);
         assert!(window.app().state.runs.open);
-        window.edit(|campaign| campaign.out = "runs/run-7".into());
+        window.edit(|experiment| experiment.out = "runs/run-7".into());
         window
     }
 
@@ -65,11 +65,11 @@ impl Window {
     }
 
     /// Changes the set-up as the form does.
-    fn edit(&mut self, change: impl Fn(&mut Campaign)) {
+    fn edit(&mut self, change: impl Fn(&mut Experiment)) {
         let app = self.harness.state_mut().as_mut().expect("the first frame makes it");
-        let mut campaign = app.state.runs.form.campaign.clone();
-        change(&mut campaign);
-        for effect in apply(&mut app.state, Command::EditRun(Box::new(campaign))) {
+        let mut experiment = app.state.runs.form.experiment.clone();
+        change(&mut experiment);
+        for effect in apply(&mut app.state, Command::EditRun(Box::new(experiment))) {
             if let Effect::Send(job) = effect {
                 self.fake.send(job);
             }
@@ -102,11 +102,11 @@ impl Window {
         self.harness.run_steps(3);
     }
 
-    /// The campaign that the worker was last asked to run.
-    fn asked(&self) -> Option<(Campaign, Arc<RunControl>)> {
+    /// The experiment that the worker was last asked to run.
+    fn asked(&self) -> Option<(Experiment, Arc<RunControl>)> {
         let jobs = &self.fake.0.borrow().jobs;
         jobs.iter().rev().find_map(|job| match job {
-            Job::Run { campaign, control } => Some(((**campaign).clone(), Arc::clone(control))),
+            Job::Run { experiment, control } => Some(((**experiment).clone(), Arc::clone(control))),
             _ => None,
         })
     }
@@ -144,12 +144,12 @@ fn a_start_hands_over_what_the_form_says() {
     window.click("λ");
     window.click("with and without imitation");
     window.click("Start");
-    let (campaign, control) = window.asked().expect("a run was asked for");
-    let config = &campaign.config;
+    let (experiment, control) = window.asked().expect("a run was asked for");
+    let config = &experiment.config;
     assert_eq!((&*config.data, &*config.student), (Path::new("d/data.yaml"), Path::new("s.pt")));
-    assert_eq!((config.teacher.as_deref(), &*campaign.out), (Some(Path::new("l.pt")), Path::new("runs/run-7")));
+    assert_eq!((config.teacher.as_deref(), &*experiment.out), (Some(Path::new("l.pt")), Path::new("runs/run-7")));
     assert_eq!((config.length, config.imitation.lambda), (Length::Steps(20), Lambda::Fixed(1.0)));
-    assert_eq!((campaign.paired, campaign.seeds, campaign.resume), (true, 3, false));
+    assert_eq!((experiment.paired, experiment.seeds, experiment.resume), (true, 3, false));
     assert_eq!(config.snapshot.as_ref().map(|s| (&*s.image, s.every)), Some((Path::new("a.jpg"), 25)));
     assert!(!control.is_paused() && !control.is_stopped());
     assert_eq!(window.app().state.runs.tab, RunTab::Curves);
@@ -192,22 +192,22 @@ fn a_preflight_is_asked_of_the_set_up_and_its_lambda_goes_back_into_it() {
     window.harness.get_by_label("compute it with gradient");
     assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
     window.click("Use λ = 0.000400");
-    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::Fixed(0.0004));
+    assert_eq!(window.app().state.runs.form.experiment.config.imitation.lambda, Lambda::Fixed(0.0004));
     window.click("Keep this ratio");
-    assert_eq!(window.app().state.runs.form.campaign.config.imitation.lambda, Lambda::GradientRatio(0.5));
+    assert_eq!(window.app().state.runs.form.experiment.config.imitation.lambda, Lambda::GradientRatio(0.5));
     // λ moves the balance alone; another ψ makes other masks.
     assert!(window.harness.query_by_label("The set-up has changed since.").is_none());
-    window.edit(|campaign| campaign.config.imitation.psi = 0.7);
+    window.edit(|experiment| experiment.config.imitation.psi = 0.7);
     window.harness.get_by_label("The set-up has changed since.");
 }
 
 #[test]
 fn what_stands_in_the_way_of_a_start_is_said_beside_its_field() {
     let mut window = Window::open();
-    window.edit(|campaign| {
-        campaign.config.imgsz = 333;
-        campaign.paired = true;
-        campaign.config.teacher = None;
+    window.edit(|experiment| {
+        experiment.config.imgsz = 333;
+        experiment.paired = true;
+        experiment.config.teacher = None;
     });
     window.harness.get_by_label("The image size is a multiple of 32 px.");
     assert_eq!(window.harness.get_all_by_label("Paired runs compare with and without a teacher.").count(), 2);
@@ -251,9 +251,9 @@ fn pause_and_stop_reach_the_run_at_once_and_it_can_be_resumed() {
     window.report(Report::Finished { kind: JobKind::Run });
     window.harness.get_by_label("run-7 · imitation: stopped at step 1/40");
     window.click("Resume");
-    let (campaign, again) = window.asked().expect("a run");
-    assert!(campaign.resume && !again.is_stopped());
-    assert_eq!(&*campaign.out, Path::new("runs/run-7"));
+    let (experiment, again) = window.asked().expect("a run");
+    assert!(experiment.resume && !again.is_stopped());
+    assert_eq!(&*experiment.out, Path::new("runs/run-7"));
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_run_that_never_began_can_be_started_anew() {
     window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: message.into() });
     window.report(Report::Finished { kind: JobKind::Run });
     let runs = &window.app().state.runs;
-    assert!(runs.live.is_none() && runs.unfinished.is_none() && runs.tracks.is_empty());
+    assert!(runs.live.is_none() && runs.unfinished.is_none() && runs.histories.is_empty());
     assert_eq!(window.app().state.messages.get(0).map(|message| message.text.as_str()), Some(message));
 }
 
@@ -294,7 +294,7 @@ fn plots_are_chosen_enlarged_and_runs_hidden() {
     window.click("total plot");
     window.harness.get_by_label("box plot");
     window.click("Show run-7 · imitation");
-    assert!(!window.app().state.runs.tracks[0].visible);
+    assert!(!window.app().state.runs.histories[0].visible);
     window.harness.get_by_role_and_label(egui::Role::SpinButton, "Smoothing").set_value_accesskit(0.5);
     window.harness.run_steps(3);
     assert_eq!(window.app().state.runs.view.smoothing, 0.5);
@@ -309,8 +309,8 @@ fn start(student: f64, teacher: f64) -> RunEvent {
 #[test]
 fn the_comparison_waits_for_both_runs_and_one_seed_is_no_verdict() {
     let mut window = Window::open();
-    window.edit(|campaign| campaign.paired = true);
-    window.edit(|campaign| campaign.seeds = 1);
+    window.edit(|experiment| experiment.paired = true);
+    window.edit(|experiment| experiment.seeds = 1);
     window.click("Start");
     let with = vec![started(10), start(0.2, 0.6), epoch(10, 0.5), RunEvent::Ended(Outcome::Finished)];
     window.say(with.into_iter().map(|event| (WITH, event)).collect());
@@ -335,8 +335,8 @@ fn the_comparison_waits_for_both_runs_and_one_seed_is_no_verdict() {
 #[test]
 fn more_seeds_go_on_with_the_pairs() {
     let mut window = Window::open();
-    window.edit(|campaign| campaign.paired = true);
-    window.edit(|campaign| campaign.seeds = 1);
+    window.edit(|experiment| experiment.paired = true);
+    window.edit(|experiment| experiment.seeds = 1);
     window.click("Start");
     for (id, map50) in [(WITH, 0.5), (WITHOUT, 0.44)] {
         window.say(vec![
@@ -355,12 +355,12 @@ fn more_seeds_go_on_with_the_pairs() {
     window.harness.run_steps(3);
     window.harness.get_by_label("about 0:18, as long as the runs so far took");
     window.click("Run 2 more seeds");
-    let (campaign, _) = window.asked().expect("a run");
-    assert_eq!((campaign.resume, campaign.paired, campaign.seeds), (true, true, 3));
-    assert_eq!(&*campaign.out, Path::new("runs/run-7"));
+    let (experiment, _) = window.asked().expect("a run");
+    assert_eq!((experiment.resume, experiment.paired, experiment.seeds), (true, true, 3));
+    assert_eq!(&*experiment.out, Path::new("runs/run-7"));
     assert_eq!(window.app().state.runs.tab, RunTab::Curves);
     // They join the pair that is there, and what has finished is counted.
-    let another = RunId { seed: 1, arm: Arm::Imitation };
+    let another = RunId { seed: 1, variant: Variant::Imitation };
     window.say(vec![(another, started(10)), (another, step(0, 1.0))]);
     assert_eq!(window.app().state.runs.paired().map(|paired| paired.rows.len()), Some(3));
     let progress = Progress::of(&window.app().state.runs).expect("under way");
@@ -386,7 +386,7 @@ fn a_student_that_fell_below_its_start_is_told_once_and_in_amber() {
     assert_eq!(window.harness.get_all_by_label(&told).count(), 2, "in the bar, and for a while over the window");
     // The curve begins where the student did, and the teacher is a line of its own.
     let runs = &window.app().state.runs;
-    let curve = runs.tracks[0].of(Plot::Map).nth(1).expect("mAP50-95");
+    let curve = runs.histories[0].of(Plot::Map).nth(1).expect("mAP50-95");
     assert_eq!((&curve.steps[..], &curve.values[..]), (&[0.0, 10.0][..], &[0.3, 0.05][..]));
     let teacher: Vec<_> = levels(runs.curves(), Plot::Map).into_iter().map(|level| (level.name, level.value)).collect();
     assert_eq!(teacher, [("mAP50", 1.2), ("mAP50-95", 0.6)]);
@@ -408,23 +408,23 @@ fn a_start_that_is_refused_leaves_no_run() {
     window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: cause.into() });
     window.report(Report::Finished { kind: JobKind::Run });
     let runs = &window.app().state.runs;
-    assert!(runs.tracks.is_empty() && runs.unfinished.is_none() && runs.live.is_none());
+    assert!(runs.histories.is_empty() && runs.unfinished.is_none() && runs.live.is_none());
     assert!(window.harness.query_by_label("Resume").is_none());
     let errors: Vec<_> = window.app().state.messages.iter().map(|message| message.text.clone()).collect();
     assert_eq!(errors, [cause], "it is told once");
 }
 
 /// A run of pairs as its folder tells it: an epoch of 20 s.
-fn earlier(seed: u64, arm: Arm, map50_95: f64) -> EarlierRun {
-    let config = Campaign { paired: true, seeds: 2, ..Form::default().campaign };
-    let campaign = Campaign { out: "made/pairs".into(), ..config };
+fn earlier(seed: u64, variant: Variant, map50_95: f64) -> EarlierRun {
+    let config = Experiment { paired: true, seeds: 2, ..Form::default().experiment };
+    let experiment = Experiment { out: "made/pairs".into(), ..config };
     let last = Accuracy { map50: 2.0 * map50_95, map50_95 };
     EarlierRun {
-        folder: Path::new("made/pairs").join(format!("{}-{seed}", arm.name())),
-        config: Some(Box::new(RunConfig { seed, ..campaign.config.clone() })),
+        folder: Path::new("made/pairs").join(format!("{}-{seed}", variant.name())),
+        config: Some(Box::new(RunConfig { seed, ..experiment.config.clone() })),
         steps: vec![StepRecord { seconds: 20.0, ..Default::default() }],
         result: Some(RunResult { map50_95, last: Some(last), seconds: 20.0, ..Default::default() }),
-        campaign: Some(Box::new(campaign)),
+        experiment: Some(Box::new(experiment)),
         ..EarlierRun::default()
     }
 }
@@ -433,10 +433,10 @@ fn earlier(seed: u64, arm: Arm, map50_95: f64) -> EarlierRun {
 fn a_folder_of_pairs_opens_whole_with_its_verdict_and_goes_on() {
     let mut window = Window::open();
     let runs = vec![
-        earlier(0, Arm::Imitation, 0.20),
-        earlier(0, Arm::Baseline, 0.23),
-        earlier(1, Arm::Imitation, 0.21),
-        earlier(1, Arm::Baseline, 0.25),
+        earlier(0, Variant::Imitation, 0.20),
+        earlier(0, Variant::Baseline, 0.23),
+        earlier(1, Variant::Imitation, 0.21),
+        earlier(1, Variant::Baseline, 0.25),
     ];
     window.report(Report::Pairs { runs, unread: vec![("made/pairs/imitation-2".into(), "it is damaged".into())] });
     assert_eq!(window.app().state.runs.tab, RunTab::Paired);
@@ -452,15 +452,15 @@ fn a_folder_of_pairs_opens_whole_with_its_verdict_and_goes_on() {
     // 3 seeds leave 4.3027 · 0.00707 / √3 = 0.0176, no more than 0.035.
     window.harness.get_by_label("about 0:40, as long as the runs so far took");
     window.click("Run 1 more seed");
-    let (campaign, _) = window.asked().expect("a run");
-    assert_eq!((&*campaign.out, campaign.seeds, campaign.resume), (Path::new("made/pairs"), 3, true));
+    let (experiment, _) = window.asked().expect("a run");
+    assert_eq!((&*experiment.out, experiment.seeds, experiment.resume), (Path::new("made/pairs"), 3, true));
 }
 
 #[test]
 fn pairs_that_lie_in_no_folder_of_theirs_say_why_they_get_no_more_seeds() {
     let mut window = Window::open();
-    for arm in [Arm::Imitation, Arm::Baseline] {
-        let run = EarlierRun { campaign: None, ..earlier(0, arm, 0.2) };
+    for variant in [Variant::Imitation, Variant::Baseline] {
+        let run = EarlierRun { experiment: None, ..earlier(0, variant, 0.2) };
         window.report(Report::EarlierRun(Box::new(run)));
     }
     window.click("Comparison");
@@ -480,7 +480,7 @@ fn an_earlier_run_is_laid_over_the_others() {
     })));
     window.harness.get_by_label("Show old · imitation");
     window.click("Remove old · imitation");
-    assert!(window.app().state.runs.tracks.is_empty());
+    assert!(window.app().state.runs.histories.is_empty());
     window.harness.get_by_label("No run yet");
 }
 
@@ -524,8 +524,8 @@ fn the_difference_through_time_follows_the_run_and_goes_back() {
     window.harness.get_by_label("Time of the run").set_value_accesskit(0.0);
     window.harness.run_steps(3);
     window.harness.get_by_label("step 0");
-    let moment = window.app().state.runs.moment().map(|(snapshot, high)| (snapshot.step, high));
-    assert_eq!(moment, Some((0, 9.0)));
+    let snapshot = window.app().state.runs.snapshot().map(|(snapshot, high)| (snapshot.step, high));
+    assert_eq!(snapshot, Some((0, 9.0)));
     window.click("Leave the time of the run");
     assert_eq!(window.app().state.runs.playback, None);
 }
@@ -535,11 +535,11 @@ fn a_model_that_is_opened_goes_into_the_form_until_a_person_chose_another() {
     let mut window = Window::open();
     let command = Command::OpenModel(Role::Student, "n.pt".into());
     apply(&mut window.harness.state_mut().as_mut().expect("an app").state, command);
-    assert_eq!(&*window.app().state.runs.form.campaign.config.student, Path::new("n.pt"));
-    window.edit(|campaign| campaign.config.student = "mine.pt".into());
+    assert_eq!(&*window.app().state.runs.form.experiment.config.student, Path::new("n.pt"));
+    window.edit(|experiment| experiment.config.student = "mine.pt".into());
     let command = Command::OpenModel(Role::Student, "m.pt".into());
     apply(&mut window.harness.state_mut().as_mut().expect("an app").state, command);
-    assert_eq!(&*window.app().state.runs.form.campaign.config.student, Path::new("mine.pt"));
+    assert_eq!(&*window.app().state.runs.form.experiment.config.student, Path::new("mine.pt"));
 }
 
 /// A batch of three images as the worker would make it: a box of 16 × 16 px, none, and one that was not cut away of two.
@@ -591,9 +591,9 @@ impl Window {
 #[test]
 fn the_batch_tab_asks_for_the_first_batch_of_the_run_that_is_set_up() {
     let mut window = Window::open();
-    window.edit(|campaign| {
-        (campaign.config.seed, campaign.config.batch, campaign.config.hyp.mosaic) = (7, 4, 0.25);
-        campaign.config.imitation.psi = 0.3;
+    window.edit(|experiment| {
+        (experiment.config.seed, experiment.config.batch, experiment.config.hyp.mosaic) = (7, 4, 0.25);
+        experiment.config.imitation.psi = 0.3;
     });
     assert!(window.asked_batch().is_none(), "nobody looks");
     window.click("Batch");
@@ -633,9 +633,9 @@ fn the_batch_follows_the_set_up_and_steps_go_on_and_back() {
     assert_eq!(window.asked_batch().map(|request| request.step), Some(1));
     // What has no say in a batch asks for none; what has does.
     let before = window.fake.0.borrow().jobs.len();
-    window.edit(|campaign| campaign.config.imitation.lambda = Lambda::Fixed(3.0));
+    window.edit(|experiment| experiment.config.imitation.lambda = Lambda::Fixed(3.0));
     assert_eq!(window.fake.0.borrow().jobs.len(), before);
-    window.edit(|campaign| campaign.config.hyp.fliplr = 0.0);
+    window.edit(|experiment| experiment.config.hyp.fliplr = 0.0);
     assert_eq!(window.asked_batch().map(|request| (request.step, request.config.hyp.fliplr)), Some((1, 0.0)));
     window.click("Read again");
     assert_eq!(window.asked_batch().map(|request| request.reading), Some(1));
@@ -662,12 +662,12 @@ fn an_image_of_the_batch_is_seen_large_and_a_scale_alone() {
 #[test]
 fn a_batch_that_cannot_be_made_says_why_in_its_place() {
     let mut window = Window::open();
-    window.edit(|campaign| campaign.config.imgsz = 333);
+    window.edit(|experiment| experiment.config.imgsz = 333);
     window.click("Batch");
     // In the bar, which speaks of the run, and in the view.
     assert_eq!(window.harness.get_all_by_label("The image size is a multiple of 32 px.").count(), 2);
     assert!(window.asked_batch().is_none());
-    window.edit(|campaign| campaign.config.imgsz = 320);
+    window.edit(|experiment| experiment.config.imgsz = 320);
     assert!(window.asked_batch().is_some());
     let message = "d/data.yaml: no such file";
     window.report(Report::Failed { kind: JobKind::Batch, what: "the batch".into(), message: message.into() });

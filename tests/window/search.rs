@@ -12,7 +12,7 @@ use distillscope::app::update::apply;
 use distillscope::app::update::effect::Effect;
 use distillscope::imitation::loss::Loss;
 use distillscope::shell::{App, Backend};
-use distillscope::train::config::{Campaign, ImitationConfig, Lambda, Length, RunConfig};
+use distillscope::train::config::{Experiment, ImitationConfig, Lambda, Length, RunConfig};
 use distillscope::train::event::RunControl;
 use distillscope::train::search::candidates::{Candidate, LeftOut};
 use distillscope::train::search::event::{Running, SearchEvent};
@@ -38,7 +38,7 @@ impl Window {
         let mut form = window.app().state.runs.search.form.clone();
         form.out = "searches/search-7".into();
         window.set(Command::EditSearch(form));
-        window.edit(|campaign| campaign.out = "runs/run-7".into());
+        window.edit(|experiment| experiment.out = "runs/run-7".into());
         window
     }
 
@@ -56,10 +56,10 @@ impl Window {
         self.screen.run_steps(3);
     }
 
-    fn edit(&mut self, change: impl Fn(&mut Campaign)) {
-        let mut campaign = self.app().state.runs.form.campaign.clone();
-        change(&mut campaign);
-        self.set(Command::EditRun(Box::new(campaign)));
+    fn edit(&mut self, change: impl Fn(&mut Experiment)) {
+        let mut experiment = self.app().state.runs.form.experiment.clone();
+        change(&mut experiment);
+        self.set(Command::EditRun(Box::new(experiment)));
     }
 
     fn click(&mut self, label: &str) {
@@ -85,10 +85,10 @@ impl Window {
         })
     }
 
-    fn campaign(&self) -> Option<Campaign> {
+    fn experiment(&self) -> Option<Experiment> {
         let jobs = &self.fake.0.borrow().jobs;
         jobs.iter().rev().find_map(|job| match job {
-            Job::Run { campaign, .. } => Some((**campaign).clone()),
+            Job::Run { experiment, .. } => Some((**experiment).clone()),
             _ => None,
         })
     }
@@ -187,7 +187,7 @@ fn running(fraction: f32) -> SearchEvent {
 #[test]
 fn a_search_takes_the_run_that_is_set_up_and_tells_what_it_does() {
     let mut window = Window::open();
-    window.edit(|campaign| campaign.config.batch = 5);
+    window.edit(|experiment| experiment.config.batch = 5);
     window.click("Search");
     let (start, control) = window.asked().expect("a search");
     let SearchStart::New { base, minutes, out } = start else { panic!("a new one") };
@@ -240,7 +240,7 @@ fn a_run_and_a_search_exclude_each_other_and_say_so() {
     assert_eq!(disabled(&window, Command::ConfirmSetting("answers".into(), 3)), other);
     window.report(Report::Finished { kind: JobKind::Search });
     window.set(Command::StartRun);
-    assert!(window.campaign().is_some());
+    assert!(window.experiment().is_some());
     let run = Some("A run is under way; stop it, or wait for its end.");
     assert_eq!([disabled(&window, Command::StartSearch), disabled(&window, Command::ResumeSearch)], [run; 2]);
     window.set(Command::SetRunTab(RunTab::Search));
@@ -251,9 +251,9 @@ fn a_run_and_a_search_exclude_each_other_and_say_so() {
 #[test]
 fn what_cannot_be_searched_is_said_in_the_tab() {
     let mut window = Window::open();
-    window.edit(|campaign| campaign.config.teacher = None);
+    window.edit(|experiment| experiment.config.teacher = None);
     assert!(window.shows("Choose a teacher: a search asks which imitation of it helps."));
-    window.edit(|campaign| campaign.config.teacher = Some("l.pt".into()));
+    window.edit(|experiment| experiment.config.teacher = Some("l.pt".into()));
     window.click("Search");
     let message = "d/data.yaml: no val split; a search compares on val, so name one there";
     window.report(Report::Failed { kind: JobKind::Search, what: "the search".into(), message: message.into() });
@@ -309,19 +309,19 @@ fn a_finished_search_names_its_best_with_a_verdict_and_its_setting_is_taken() {
     // The one that came out best is offered; a click on another row offers that.
     window.click("answers · λ 1 · whole map: -0.0100");
     window.click("Take this setting");
-    let config = &window.app().state.runs.form.campaign.config;
+    let config = &window.app().state.runs.form.experiment.config;
     assert_eq!((config.imitation.lambda, config.length, config.seed), (Lambda::Fixed(1.0), Length::Epochs(3), 4));
     window.set(Command::SetRunTab(RunTab::Search));
     window.click("answers · λ 3 · whole map: +0.0300");
     window.click("Confirm with");
-    let campaign = window.campaign().expect("a run");
+    let experiment = window.experiment().expect("a run");
     // Seeds 4 to 9 belong to the search.
-    assert_eq!((campaign.paired, campaign.seeds, campaign.config.seed), (true, 5, 10));
-    assert_eq!((campaign.config.imitation.lambda, campaign.config.evaluate_every), (Lambda::Fixed(3.0), 1));
-    assert_eq!(&*campaign.out, Path::new("runs/run-7"));
+    assert_eq!((experiment.paired, experiment.seeds, experiment.config.seed), (true, 5, 10));
+    assert_eq!((experiment.config.imitation.lambda, experiment.config.evaluate_every), (Lambda::Fixed(3.0), 1));
+    assert_eq!(&*experiment.out, Path::new("runs/run-7"));
     // It stays a person's choice, whatever the window shows.
     window.set(Command::SetPsi(0.9));
-    assert_eq!(window.app().state.runs.form.campaign.config.imitation.psi, 0.5);
+    assert_eq!(window.app().state.runs.form.experiment.config.imitation.psi, 0.5);
 }
 
 #[test]

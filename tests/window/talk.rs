@@ -20,9 +20,9 @@ use distillscope::train::comparison::RunResult;
 use distillscope::train::config::{RunConfig, Start};
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::{
-    Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord,
+    EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord, Variant,
 };
-use distillscope::train::history::Track;
+use distillscope::train::history::RunHistory;
 use distillscope::train::replay::{MaskChoice, Replay};
 use distillscope::worker::{BeforeAfter, EarlierRun, Job, Report, Unknown};
 use distillscope::yolo::anchors::{AnchorScale, default_anchors};
@@ -355,8 +355,8 @@ fn without_a_run_the_talk_has_an_ending_that_says_how_to_go_on() {
     window.press(Key::End);
     assert_eq!(window.step(), Step::BeforeAfter);
     // A run that is taken away takes its steps with it.
-    let key = window.app().state.runs.tracks[0].key;
-    window.set(Command::RemoveTrack(key));
+    let key = window.app().state.runs.histories[0].key;
+    window.set(Command::RemoveRun(key));
     assert_eq!(window.step(), Step::Answers);
     window.says(how);
 }
@@ -541,7 +541,7 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
     let mask = MaskChoice { psi: Psi::default(), rule: LevelRule::Global, convention: IouConvention::Exact };
     window.report(Report::Replay(Arc::new(Replay {
         name: "run-1 · imitation".into(),
-        id: RunId { seed: 0, arm: Arm::Imitation },
+        id: RunId { seed: 0, variant: Variant::Imitation },
         outcome: Outcome::Finished,
         summary: Arc::new(summary),
         config: toml::to_string(&RunConfig { teacher: Some("t.pt".into()), ..RunConfig::default() }).expect("toml"),
@@ -646,10 +646,10 @@ fn nothing_leaves_the_stage_or_lies_on_its_foot_however_much_there_is_to_say() {
 #[test]
 fn the_maps_of_a_run_play_beside_its_curves() {
     let mut window = Window::on_scene();
-    let mut track = Track::new(7, 1, RunId { seed: 0, arm: Arm::Imitation }, "run-1".into());
+    let mut history = RunHistory::new(7, 1, RunId { seed: 0, variant: Variant::Imitation }, "run-1".into());
     for done in 0..60_u64 {
         let total = 5.0 * 0.97_f64.powi(done as i32);
-        track.receive(RunEvent::Step(StepRecord { step: done, total, ..StepRecord::default() }));
+        history.receive(RunEvent::Step(StepRecord { step: done, total, ..StepRecord::default() }));
     }
     for step in [0, 25, 50] {
         let map = |stride: u32| SnapshotScale {
@@ -660,10 +660,10 @@ fn the_maps_of_a_run_play_beside_its_curves() {
         };
         let scales = [8, 16, 32].map(map).to_vec();
         let snapshot = Snapshot { step, image: "a.jpg".into(), scales, truths: Vec::new(), seconds: 0.0 };
-        track.receive(RunEvent::Snapshot(Arc::new(snapshot)));
+        history.receive(RunEvent::Snapshot(Arc::new(snapshot)));
     }
     let app = window.harness.state_mut().as_mut().expect("an app");
-    app.state.runs.tracks.push(Arc::new(track));
+    app.state.runs.histories.push(Arc::new(history));
     window.press(Key::F5);
     window.go_to(Step::Run);
     window.says("map of step 50");

@@ -66,7 +66,7 @@ impl Command {
             Self::ToggleBoxes(role) => absent(*role),
             Self::SetLayer(Layer::Teacher) => absent(Role::Teacher),
             Self::SetLayer(Layer::Student) => absent(Role::Student),
-            Self::SetLayer(Layer::Difference) if state.runs.moment().is_some() => None,
+            Self::SetLayer(Layer::Difference) if state.runs.snapshot().is_some() => None,
             Self::SetLayer(Layer::Difference) => absent(Role::Teacher).or_else(|| absent(Role::Student)),
             Self::ToggleRange => matches!(state.view.layer, Layer::Image | Layer::Anchors)
                 .then_some(t!("This layer has no colour range.")),
@@ -74,7 +74,7 @@ impl Command {
                 let form = &state.runs.form;
                 let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
                 problem.map(|problem| problem.why).or_else(|| {
-                    form.campaign
+                    form.experiment
                         .config
                         .teacher
                         .is_none()
@@ -101,7 +101,7 @@ impl Command {
                 let no_teacher = t!("Choose a teacher: a search asks which imitation of it helps.");
                 problem
                     .map(|problem| problem.why)
-                    .or_else(|| form.campaign.config.teacher.is_none().then_some(no_teacher))
+                    .or_else(|| form.experiment.config.teacher.is_none().then_some(no_teacher))
                     .or_else(|| search.form.out.as_os_str().is_empty().then_some(t!("Choose a folder for the search.")))
             }),
             Self::ResumeSearch => running().or_else(|| search.resumed().err()),
@@ -111,7 +111,7 @@ impl Command {
                 search.setting(name).is_none().then_some(t!("The search has no such candidate."))
             }
             Self::ConfirmSetting(name, _) => running().or_else(|| {
-                let no_out = || state.runs.form.campaign.out.as_os_str().is_empty();
+                let no_out = || state.runs.form.experiment.out.as_os_str().is_empty();
                 Self::TakeSetting(name.clone())
                     .disabled(state)
                     .or_else(|| no_out().then_some(t!("Choose a folder for the results.")))
@@ -146,10 +146,10 @@ impl Command {
             Self::OpenFigure(Some(what)) => derive::figure::drawing(state, *what).err().map(tr),
             Self::WriteFigure if state.activity(JobKind::Figure).is_some() => Some(t!("A figure is being written.")),
             Self::WriteFigure => derive::figure::problem(state),
-            Self::ToggleMoments => (!state.runs.has_moments() && state.runs.playback.is_none())
+            Self::ToggleSnapshots => (!state.runs.has_snapshots() && state.runs.playback.is_none())
                 .then_some(t!("No run has kept difference maps yet.")),
-            Self::PlayMoments | Self::SeekMoment(_) | Self::ShowMomentsOf(_) => {
-                state.runs.moments().is_none().then_some(t!("The difference through time is not shown."))
+            Self::PlaySnapshots | Self::SeekSnapshot(_) | Self::ShowSnapshotsOf(_) => {
+                state.runs.snapshots().is_none().then_some(t!("The difference through time is not shown."))
             }
             Self::StepTour(steps) if *steps < 0 => {
                 (state.tour == Some(Stop::ALL[0])).then_some(t!("This is the first stop."))
@@ -187,9 +187,9 @@ impl Command {
             Self::SetRunTab(tab) => state.runs.tab == *tab,
             Self::SetBatchScale(scale) => state.runs.batch.scale == *scale,
             Self::PauseRun => state.runs.is_paused(),
-            Self::ToggleMoments => state.runs.playback.is_some(),
-            Self::ShowMomentsOf(key) => state.runs.playback.is_some_and(|playback| playback.track == *key),
-            Self::PlayMoments => state.runs.playback.is_some_and(|playback| playback.playing),
+            Self::ToggleSnapshots => state.runs.playback.is_some(),
+            Self::ShowSnapshotsOf(key) => state.runs.playback.is_some_and(|playback| playback.history == *key),
+            Self::PlaySnapshots => state.runs.playback.is_some_and(|playback| playback.playing),
             Self::ToggleFrameTimes => state.frame_times_open,
             _ => false,
         }

@@ -112,7 +112,7 @@ impl Command {
         all.push(Self::StartSurvey);
         all.extend(Measure::ALL.map(Self::SetSurveyMeasure));
         all.extend([Self::ExportSurvey, Self::OpenFigure(Some(FigureWhat::Survey))]);
-        all.extend([Self::ToggleMoments, Self::PlayMoments, Self::OpenFigure(Some(FigureWhat::Movie))]);
+        all.extend([Self::ToggleSnapshots, Self::PlaySnapshots, Self::OpenFigure(Some(FigureWhat::Movie))]);
         all
     }
 

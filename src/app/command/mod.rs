@@ -31,7 +31,7 @@ use crate::imitation::difference::DifferenceKind;
 use crate::imitation::mask::{IouConvention, LevelRule};
 use crate::inspect::{AdapterChoice, Role, Tap};
 use crate::language::LanguageChoice;
-use crate::train::config::Campaign;
+use crate::train::config::Experiment;
 use crate::train::history::Plot;
 use crate::worker::JobKind;
 
@@ -123,7 +123,7 @@ pub enum Command {
     SetRunTab(RunTab),
     BrowseForRun(RunFile),
     /// The set-up as a person has changed it.
-    EditRun(Box<Campaign>),
+    EditRun(Box<Experiment>),
     ResetRun,
     /// The run that is set up imitates what the picture shows.
     FollowPicture,
@@ -166,8 +166,8 @@ pub enum Command {
     OpenRun(PathBuf),
     /// Recorded runs, to replay.
     OpenReplays(Vec<PathBuf>),
-    ToggleTrack(u64),
-    RemoveTrack(u64),
+    ToggleRun(u64),
+    RemoveRun(u64),
     SetCurves(CurveView),
     /// The values of one plot, or of all that are shown, as CSV.
     ExportCurves(Option<Plot>),
@@ -175,11 +175,11 @@ pub enum Command {
     StartSurvey,
     SetSurveyMeasure(Measure),
     ExportSurvey,
-    ToggleMoments,
-    /// The maps of the track with this key.
-    ShowMomentsOf(u64),
-    SeekMoment(usize),
-    PlayMoments,
+    ToggleSnapshots,
+    /// The maps of the history with this key.
+    ShowSnapshotsOf(u64),
+    SeekSnapshot(usize),
+    PlaySnapshots,
 
     // Figures.
     /// The sheet that saves one, of what is shown or of something in particular.

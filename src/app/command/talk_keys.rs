@@ -41,7 +41,7 @@ fn command_of(key: Key, modifiers: Modifiers) -> Option<Command> {
         Key::S if plain => Command::StepSolo(1),
         Key::S if shifted => Command::StepSolo(-1),
         Key::G if plain => Command::StepScales,
-        Key::P if plain => Command::PlayMoments,
+        Key::P if plain => Command::PlaySnapshots,
         Key::B | Key::Period if plain => Command::BlankTalk,
         Key::E if modifiers.matches_exact(Modifiers::COMMAND) => Command::OpenFigure(None),
         Key::Q if modifiers.matches_exact(Modifiers::COMMAND) => Command::Quit,

@@ -158,8 +158,8 @@ impl Command {
                 "Runs further seeds with imitation and without, and decides by the same rule. Choose how many before you look: \
                  whoever goes on until a verdict appears finds one too easily."
             ),
-            Self::ToggleTrack(_) => t!("Hidden runs are still in the list."),
-            Self::RemoveTrack(_) => t!("Its files stay."),
+            Self::ToggleRun(_) => t!("Hidden runs are still in the list."),
+            Self::RemoveRun(_) => t!("Its files stay."),
             Self::SetCurves(_) => t!("Which curves are shown, and how."),
             Self::ExportCurves(_) => t!("Every value of every visible run, raw and smoothed."),
             Self::OpenFigure(Some(FigureWhat::Curves(_))) => {
@@ -183,12 +183,12 @@ impl Command {
             }
             Self::SetSurveyMeasure(measure) => tr(measure.explanation()),
             Self::ExportSurvey => t!("A row for each rule, ψ and scale, with everything counted."),
-            Self::ToggleMoments => {
+            Self::ToggleSnapshots => {
                 t!("Lays the difference maps that the run has kept over the image, with one range of colours.")
             }
-            Self::ShowMomentsOf(_) => t!("The same moment of another run."),
-            Self::SeekMoment(_) => t!("Each map belongs to a step."),
-            Self::PlayMoments => t!("From the start to the newest map."),
+            Self::ShowSnapshotsOf(_) => t!("The same moment of another run."),
+            Self::SeekSnapshot(_) => t!("Each map belongs to a step."),
+            Self::PlaySnapshots => t!("From the start to the newest map."),
             Self::ToggleTalk => t!("The method told on this image, one idea a step, in large type; Esc leaves."),
             Self::StepTalk(_) | Self::SeekTalk(_) => t!("Arrows, space and the page keys do the same."),
             Self::BlankTalk => t!("All eyes on the speaker; the black key of a clicker does the same."),

@@ -18,7 +18,7 @@ use crate::language::{key, t, tr};
 use crate::story::Step;
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
-use crate::train::history::{Plot, Track};
+use crate::train::history::{Plot, RunHistory};
 
 /// What can be drawn of the state, or why not.
 pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str> {
@@ -28,7 +28,7 @@ pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str>
         FigureWhat::Story => story_drawing(state, None),
         FigureWhat::Curves(plot) => {
             let export = CurveExport::of(state.runs.curves(), plot);
-            let any = state.runs.tracks.iter().any(|track| !track.curves.is_empty());
+            let any = state.runs.histories.iter().any(|history| !history.curves.is_empty());
             if any { Ok(Drawing::Curves(Box::new(export))) } else { Err(key!("There are no curves yet.")) }
         }
         FigureWhat::Survey => {
@@ -37,14 +37,14 @@ pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str>
         }
         FigureWhat::Movie => {
             let none = key!("No run has kept difference maps yet.");
-            let played = state.runs.playback.and_then(|playback| state.runs.track(playback.track));
-            let track = played.or_else(|| state.runs.with_moments().next()).ok_or(none)?;
-            let first = track.snapshots.first().ok_or(none)?;
+            let played = state.runs.playback.and_then(|playback| state.runs.history(playback.history));
+            let history = played.or_else(|| state.runs.with_snapshots().next()).ok_or(none)?;
+            let first = history.snapshots.first().ok_or(none)?;
             let subject = subject(state)?;
             if first.image != subject.scene.path {
                 return Err(key!("The run keeps the difference of another image: open that one to see it."));
             }
-            Ok(Drawing::Movie(Box::new(Movie::of(state.runs.curves(), track, subject))))
+            Ok(Drawing::Movie(Box::new(Movie::of(state.runs.curves(), history, subject))))
         }
     }
 }
@@ -66,7 +66,7 @@ fn subject(state: &State) -> Result<Subject, &'static str> {
         student: path(Role::Student),
         names: state.names().to_vec(),
         lambda: of_replay
-            .map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda)
+            .map_or(state.runs.form.experiment.config.imitation.lambda, |imitation| imitation.lambda)
             .nominal(),
     })
 }
@@ -78,17 +78,17 @@ fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
     if kind.is_some() && state.mask.is_none() {
         return Err(key!("The masks are being computed…"));
     }
-    let moment = state.moment_on_screen();
-    if moment.is_some_and(|(_, snapshot)| snapshot.image != subject.scene.path) {
+    let snapshot = state.snapshot_on_screen();
+    if snapshot.is_some_and(|(_, snapshot)| snapshot.image != subject.scene.path) {
         return Err(key!("The run keeps the difference of another image: open that one to see it."));
     }
-    if view.layer.is_of_models() && moment.is_none() && state.comparison.is_none() {
+    if view.layer.is_of_models() && snapshot.is_none() && state.comparison.is_none() {
         return Err(key!("Appears as soon as the models have seen this image."));
     }
     // λ as it was at that step.
-    let at = moment.and_then(|(track, snapshot)| track.of(Plot::Lambda).next()?.at(snapshot.step as f64));
+    let at = snapshot.and_then(|(history, snapshot)| history.of(Plot::Lambda).next()?.at(snapshot.step as f64));
     subject.lambda = at.map_or(subject.lambda, |(_, lambda)| lambda);
-    let ratio = match state.runs.form.campaign.config.imitation.lambda {
+    let ratio = match state.runs.form.experiment.config.imitation.lambda {
         Lambda::GradientRatio(ratio) if at.is_none() && state.runs.replay().is_none() => Some(ratio),
         _ => None,
     };
@@ -119,15 +119,15 @@ fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
         teacher: found(Role::Teacher, view.teacher_boxes),
         student: found(Role::Student, view.student_boxes),
         positives: Vec::new(),
-        moment: moment.map(|(track, snapshot)| (track.name.clone(), snapshot.step)),
+        snapshot: snapshot.map(|(history, snapshot)| (history.name.clone(), snapshot.step)),
         ratio,
     };
     Ok(Drawing::View(Box::new(ViewDrawing {
         subject,
         channels: view.channels,
         difference: view.difference,
-        moment: moment.map(|(_, snapshot)| Arc::clone(snapshot)),
-        of_run: moment.map(|(track, _)| track.settings()).unwrap_or_default(),
+        snapshot: snapshot.map(|(_, snapshot)| Arc::clone(snapshot)),
+        of_run: snapshot.map(|(history, _)| history.settings()).unwrap_or_default(),
         positives: view.positives,
         shown,
     })))
@@ -139,11 +139,11 @@ fn story_drawing(state: &State, only: Option<Step>) -> Result<Drawing, &'static 
     if let Some(why) = only.and_then(|step| numbers.missing(step)) {
         return Err(why);
     }
-    let track = talk::run(state).cloned();
+    let history = talk::run(state).cloned();
     let found = state.before_after.found();
     let detections = found.and_then(|found| Some([found.before.clone().ok()?, found.after.clone().ok()?]));
     let (truth, run) = (talk::truth(state), numbers.run);
-    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth, run, track, detections, only })))
+    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth, run, history, detections, only })))
 }
 
 /// What a figure is of where nothing in particular is asked for: what is on stage or on screen, else plots.
@@ -206,7 +206,7 @@ impl State {
     /// compared.
     pub fn canvas_view(&self) -> ViewSettings {
         let view = self.view;
-        match self.runs.moment() {
+        match self.runs.snapshot() {
             Some((_, high)) if view.layer == Layer::Difference => ViewSettings {
                 range: RangeMode::Locked { low: 0.0, high: high.max(f32::MIN_POSITIVE) },
                 difference: Some(DifferenceKind::SquaredL2),
@@ -217,10 +217,10 @@ impl State {
         }
     }
 
-    /// The track whose map takes the difference's place, and the map.
-    fn moment_on_screen(&self) -> Option<(&Arc<Track>, &Arc<Snapshot>)> {
-        let (snapshot, _) = self.runs.moment().filter(|_| self.view.layer == Layer::Difference)?;
-        Some((self.runs.track(self.runs.playback?.track)?, snapshot))
+    /// The history whose map takes the difference's place, and the map.
+    fn snapshot_on_screen(&self) -> Option<(&Arc<RunHistory>, &Arc<Snapshot>)> {
+        let (snapshot, _) = self.runs.snapshot().filter(|_| self.view.layer == Layer::Difference)?;
+        Some((self.runs.history(self.runs.playback?.history)?, snapshot))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::language::{t, tr};
 
 /// Why the next run's loss cannot compare its two models, as far as these are the ones that are open.
 pub fn refusal_of_run(state: &State) -> Option<Mismatch> {
-    let config = &state.runs.form.campaign.config;
+    let config = &state.runs.form.experiment.config;
     let is_open = |role, path: &Path| state.model(role).path() == Some(path);
     let known = is_open(Role::Teacher, config.teacher.as_deref()?) && is_open(Role::Student, &config.student);
     let [teacher, student] = state.pair().filter(|_| known)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::state::State;
 use crate::inspect::{StorySource, usual_truth};
 use crate::story::{Step, StoryNumbers};
-use crate::train::history::Track;
+use crate::train::history::RunHistory;
 
 /// The steps that there are: without a run the talk ends before those that are about one.
 pub fn steps(state: &State) -> &'static [Step] {
@@ -17,21 +17,21 @@ pub fn truth(state: &State) -> Option<usize> {
     state.solo.or_else(|| state.scene.as_deref().and_then(usual_truth))
 }
 
-/// The run that is told of: the one whose maps are shown, else the current one; of twins the one with imitation.
-pub fn run(state: &State) -> Option<&Arc<Track>> {
+/// The run that is told of: the one whose maps are shown, else the current one; of a pair the one with imitation.
+pub fn run(state: &State) -> Option<&Arc<RunHistory>> {
     let runs = &state.runs;
     let current = || {
-        let track = runs.current()?;
-        let twin = runs.twins().find(|(_, baseline)| baseline.key == track.key);
-        Some(twin.map_or(track, |(imitation, _)| imitation))
+        let history = runs.current()?;
+        let baseline = runs.pairs().find(|(_, baseline)| baseline.key == history.key);
+        Some(baseline.map_or(history, |(imitation, _)| imitation))
     };
-    runs.playback.and_then(|playback| runs.track(playback.track)).or_else(current)
+    runs.playback.and_then(|playback| runs.history(playback.history)).or_else(current)
 }
 
 /// What the window knows of the image on screen and of the run, in numbers. `cell`: the one whose anchors
 /// are shown, as (stride, row, col).
 pub fn numbers(state: &State, cell: Option<(u32, usize, usize)>) -> StoryNumbers {
-    let run = run(state).map(|track| state.runs.story(track));
+    let run = run(state).map(|history| state.runs.story(history));
     let Some(scene) = state.scene.as_deref() else { return StoryNumbers { run, ..StoryNumbers::default() } };
     let recorded = state.runs.recorded();
     let source = StorySource {
@@ -43,7 +43,7 @@ pub fn numbers(state: &State, cell: Option<(u32, usize, usize)>) -> StoryNumbers
         comparison: state.comparison.as_deref(),
         tap: recorded.as_ref().map_or(state.imitation.compared.tap, |imitation| imitation.tap).name(),
         lambda: recorded
-            .map_or(state.runs.form.campaign.config.imitation.lambda, |imitation| imitation.lambda)
+            .map_or(state.runs.form.experiment.config.imitation.lambda, |imitation| imitation.lambda)
             .nominal(),
         truth: truth(state),
         cell,

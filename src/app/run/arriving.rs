@@ -4,7 +4,7 @@ use std::vec;
 
 use super::earlier;
 use crate::train::event::{RunId, StepRecord};
-use crate::train::history::Track;
+use crate::train::history::RunHistory;
 use crate::worker::EarlierRun;
 
 /// Steps of one frame: some five milliseconds. A shorter run is there at once.
@@ -16,23 +16,23 @@ pub(super) struct Arriving {
     pub run: EarlierRun,
     pub id: RunId,
     /// Its curves so far.
-    pub track: Track,
+    pub history: RunHistory,
     steps: vec::IntoIter<StepRecord>,
 }
 
 impl Arriving {
     pub fn new(mut run: EarlierRun) -> Self {
         let id = earlier::id(&run);
-        let mut track = Track::new(0, 0, id, String::new());
-        track.scales.clone_from(&run.scales);
+        let mut history = RunHistory::new(0, 0, id, String::new());
+        history.scales.clone_from(&run.scales);
         let steps = std::mem::take(&mut run.steps).into_iter();
-        Self { run, id, track, steps }
+        Self { run, id, history, steps }
     }
 
     /// Takes in at most so many steps, and gives back how many of them are left to others.
     pub fn take_in(&mut self, most: usize) -> usize {
         let before = self.steps.len();
-        self.steps.by_ref().take(most).for_each(|step| self.track.step(&step));
+        self.steps.by_ref().take(most).for_each(|step| self.history.step(&step));
         most - (before - self.steps.len())
     }
 

@@ -60,7 +60,7 @@ impl BatchView {
 impl Form {
     /// Why no batch can be made of this set-up.
     pub fn batch_problem(&self) -> Option<&'static str> {
-        let has_teacher = self.campaign.config.teacher.is_some();
+        let has_teacher = self.experiment.config.teacher.is_some();
         let matters = |field| match field {
             Field::Data | Field::ImageSize | Field::Batch | Field::Hyperparameters => true,
             // Either model says which anchors there are.
@@ -92,7 +92,7 @@ mod tests {
             left_out: 0,
         });
         let mut view = BatchView::default();
-        let request = |step| BatchRequest::of(&Form::default().campaign.config, step, 0);
+        let request = |step| BatchRequest::of(&Form::default().experiment.config, step, 0);
         assert!(!view.is_waiting());
         assert!(view.ask(&request(0)) && !view.ask(&request(0)) && view.ask(&request(1)));
         assert!(!view.answer(&request(0), Arc::clone(&preview)) && view.is_waiting() && view.shown.is_none());
@@ -108,9 +108,9 @@ mod tests {
         assert!(form.batch_problem().is_some_and(|why| why.contains("data.yaml")));
         form.follow(&OpenThings { data: "d/data.yaml".into(), ..OpenThings::default() });
         assert_eq!(form.batch_problem(), Some("Open a student, or choose one here."));
-        form.campaign.config.teacher = Some("l.pt".into());
+        form.experiment.config.teacher = Some("l.pt".into());
         assert_eq!(form.batch_problem(), None);
-        form.campaign.config.batch = 0;
+        form.experiment.config.batch = 0;
         assert_eq!(form.batch_problem(), Some("A batch has at least one image."));
     }
 }

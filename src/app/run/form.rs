@@ -7,7 +7,7 @@ use crate::imitation::mask::Psi;
 use crate::inspect::{AdapterChoice, ImitationChoice};
 use crate::language::{t, tr};
 use crate::train::config::{
-    AdapterStart, Campaign, ImitationConfig, Lambda, Length, Norm, Recipe, RunConfig, SnapshotConfig,
+    AdapterStart, Experiment, ImitationConfig, Lambda, Length, Norm, Recipe, RunConfig, SnapshotConfig,
 };
 
 const SEEDS: u32 = 3;
@@ -54,7 +54,7 @@ struct Own {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Form {
-    pub campaign: Campaign,
+    pub experiment: Experiment,
     own: Own,
     /// What the picture shows, and at which input size.
     shown: (ImitationChoice, u32),
@@ -66,8 +66,8 @@ impl Default for Form {
     fn default() -> Self {
         let config = RunConfig::default();
         let shown = (config.imitation.choice(), config.imgsz);
-        let campaign = Campaign { config, out: PathBuf::new(), paired: false, seeds: 1, resume: false };
-        Self { campaign, own: Own::default(), shown, refusal: None }
+        let experiment = Experiment { config, out: PathBuf::new(), paired: false, seeds: 1, resume: false };
+        Self { experiment, own: Own::default(), shown, refusal: None }
     }
 }
 
@@ -106,7 +106,7 @@ impl Form {
     /// Takes over what is open, but for what a person has set.
     pub fn follow(&mut self, open: &OpenThings) {
         self.shown = (open.imitation.clone(), open.imgsz);
-        let config = &mut self.campaign.config;
+        let config = &mut self.experiment.config;
         let ImitationChoice { compared, mask } = &open.imitation;
         if !self.own.loss && config.imitation.loss != compared.loss {
             config.imitation = std::mem::take(&mut config.imitation).with_loss(compared.loss);
@@ -132,8 +132,8 @@ impl Form {
     }
 
     /// Takes over what a person has changed; those fields follow nothing from now on.
-    pub fn edit(&mut self, campaign: Campaign) {
-        let (was, is) = (&self.campaign.config, &campaign.config);
+    pub fn edit(&mut self, experiment: Experiment) {
+        let (was, is) = (&self.experiment.config, &experiment.config);
         let own = &mut self.own;
         own.data |= was.data != is.data;
         own.teacher |= was.teacher != is.teacher;
@@ -153,8 +153,8 @@ impl Form {
         let in_epochs = was.recipe == is.recipe
             && was.hyp.warmup_epochs != is.hyp.warmup_epochs
             && was.warmup_share == is.warmup_share;
-        let was_paired = std::mem::replace(&mut self.campaign, campaign).paired;
-        let config = &mut self.campaign.config;
+        let was_paired = std::mem::replace(&mut self.experiment, experiment).paired;
+        let config = &mut self.experiment.config;
         if in_epochs {
             config.warmup_share = 0.0;
         }
@@ -164,11 +164,11 @@ impl Form {
             *config = std::mem::take(config).with_recipe(recipe);
         }
         // One pair says little: a difference needs a spread.
-        if self.campaign.paired && !was_paired && self.campaign.seeds == 1 {
-            self.campaign.seeds = SEEDS;
+        if self.experiment.paired && !was_paired && self.experiment.seeds == 1 {
+            self.experiment.seeds = SEEDS;
         }
-        if !self.campaign.paired && was_paired {
-            self.campaign.seeds = 1;
+        if !self.experiment.paired && was_paired {
+            self.experiment.seeds = 1;
         }
     }
 
@@ -189,12 +189,12 @@ impl Form {
             snapshot: self.own.snapshot,
             recipe: true,
         };
-        self.campaign.config = config;
+        self.experiment.config = config;
     }
 
     /// Everything in which the next run is not what the picture shows; nothing where it trains without imitation.
     pub fn departures(&self) -> Vec<Departure> {
-        let config = &self.campaign.config;
+        let config = &self.experiment.config;
         let (ImitationChoice { compared, mask }, imgsz) = &self.shown;
         let imitation = &config.imitation;
         if config.teacher.is_none() {
@@ -236,8 +236,8 @@ impl Form {
 
     /// Whether some of what departs would follow the picture if it were let.
     pub fn can_follow(&self) -> bool {
-        let Self { own, campaign, .. } = self;
-        let imitation = &campaign.config.imitation;
+        let Self { own, experiment, .. } = self;
+        let imitation = &experiment.config.imitation;
         let set = own.loss || own.mask_source || own.psi || own.rule || own.iou || own.tap || own.imgsz;
         set || imitation.norm != Norm::PerScale
             || imitation.normalise
@@ -248,14 +248,14 @@ impl Form {
     pub fn follow_picture(&mut self) {
         let Own { data, teacher, student, device, snapshot, recipe, .. } = self.own;
         self.own = Own { data, teacher, student, device, snapshot, recipe, ..Own::default() };
-        let imitation = &mut self.campaign.config.imitation;
+        let imitation = &mut self.experiment.config.imitation;
         let ImitationConfig { norm, normalise, adapter_start, .. } = ImitationConfig::of(imitation.loss);
         (imitation.norm, imitation.normalise, imitation.adapter_start) = (norm, normalise, adapter_start);
     }
 
     /// Everything that stands in the way of a start, the first field first.
     pub fn problems(&self) -> Vec<Problem> {
-        let Campaign { config, out, paired, seeds, .. } = &self.campaign;
+        let Experiment { config, out, paired, seeds, .. } = &self.experiment;
         let imitation = &config.imitation;
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let weight = match imitation.lambda {
@@ -340,7 +340,7 @@ mod tests {
         let mut form = Form::default();
         assert_eq!(whys(&form), [Field::Data, Field::Student, Field::Out]);
         form.follow(&open());
-        let config = &form.campaign.config;
+        let config = &form.experiment.config;
         assert_eq!(
             (config.imgsz, config.imitation.psi, config.teacher.as_deref()),
             (320, 0.7, Some(Path::new("l.pt")))
@@ -354,19 +354,19 @@ mod tests {
     fn what_a_person_set_stays() {
         let mut form = Form::default();
         form.follow(&open());
-        let mut campaign = form.campaign.clone();
-        campaign.config.teacher = None;
-        campaign.config.imgsz = 640;
-        form.edit(campaign);
+        let mut experiment = form.experiment.clone();
+        experiment.config.teacher = None;
+        experiment.config.imgsz = 640;
+        form.edit(experiment);
         form.follow(&OpenThings { student: "other.pt".into(), ..open() });
-        let config = &form.campaign.config;
+        let config = &form.experiment.config;
         assert_eq!((config.imgsz, &config.teacher, &*config.student), (640, &None, Path::new("other.pt")));
     }
 
     fn edit(form: &mut Form, change: &dyn Fn(&mut ImitationConfig)) {
-        let mut campaign = form.campaign.clone();
-        change(&mut campaign.config.imitation);
-        form.edit(campaign);
+        let mut experiment = form.experiment.clone();
+        change(&mut experiment.config.imitation);
+        form.edit(experiment);
     }
 
     fn departing(form: &Form) -> Vec<[String; 3]> {
@@ -381,7 +381,7 @@ mod tests {
         open.imitation.set_loss(Loss::FEATURES);
         open.imitation.mask.rule = LevelRule::PerScale;
         form.follow(&open);
-        let imitation = &form.campaign.config.imitation;
+        let imitation = &form.experiment.config.imitation;
         assert_eq!(
             imitation.clone(),
             ImitationConfig { psi: 0.7, level_rule: LevelRule::PerScale, ..ImitationConfig::of(Loss::FEATURES) }
@@ -412,7 +412,7 @@ mod tests {
         assert!(departing(&form).is_empty() && !form.can_follow());
         // Nothing is imitated without a teacher.
         edit(&mut form, &|imitation| imitation.psi = 0.3);
-        form.campaign.config.teacher = None;
+        form.experiment.config.teacher = None;
         assert!(departing(&form).is_empty());
     }
 
@@ -424,7 +424,7 @@ mod tests {
         // The run's own loss keeps its tap and its mask, whatever the picture shows.
         edit(&mut form, &|imitation| *imitation = imitation.clone().with_loss(Loss::FEATURES));
         form.follow(&open);
-        let imitation = &form.campaign.config.imitation;
+        let imitation = &form.experiment.config.imitation;
         assert_eq!((imitation.tap, imitation.mask_source), (Tap::Neck, MaskSource::Iou));
         let fields: Vec<String> = form.departures().into_iter().map(|departure| departure.field).collect();
         assert_eq!(fields, ["loss", "mask source", "tap"]);
@@ -435,17 +435,17 @@ mod tests {
         edit(&mut form, &|imitation| imitation.tap = Tap::Backbone);
         open.imitation.set_loss(Loss::ANSWERS);
         form.follow(&open);
-        assert_eq!((form.campaign.config.imitation.contradiction(), departing(&form)), (None, Vec::new()));
+        assert_eq!((form.experiment.config.imitation.contradiction(), departing(&form)), (None, Vec::new()));
     }
 
     #[test]
     fn the_recipe_follows_the_length_until_a_person_chooses_one() {
         let mut form = Form::default();
         let edit = |form: &mut Form, change: &dyn Fn(&mut RunConfig)| {
-            let mut campaign = form.campaign.clone();
-            change(&mut campaign.config);
-            form.edit(campaign);
-            let config = &form.campaign.config;
+            let mut experiment = form.experiment.clone();
+            change(&mut experiment.config);
+            form.edit(experiment);
+            let config = &form.experiment.config;
             (config.recipe, config.hyp.lr0, config.hyp.weight_decay)
         };
         assert_eq!(edit(&mut form, &|c| c.hyp.lr0 = 0.002), (Recipe::Short, 0.002, 0.02));
@@ -456,29 +456,29 @@ mod tests {
         assert_eq!(edit(&mut form, &|c| *c = c.clone().with_recipe(Recipe::Yolov5)), (Recipe::Yolov5, 0.002, 0.0005));
         assert_eq!(edit(&mut form, &|c| c.length = Length::Epochs(10)), (Recipe::Yolov5, 0.002, 0.0005));
         edit(&mut form, &|c| *c = c.clone().with_recipe(Recipe::Short));
-        assert_eq!(form.campaign.config.warmup_share, 0.1);
+        assert_eq!(form.experiment.config.warmup_share, 0.1);
         edit(&mut form, &|c| c.hyp.warmup_epochs = 1.0);
-        assert_eq!(form.campaign.config.warmup_share, 0.0);
+        assert_eq!(form.experiment.config.warmup_share, 0.0);
     }
 
     #[test]
     fn pairs_begin_with_three_seeds() {
         let mut form = Form::default();
-        form.edit(Campaign { paired: true, ..form.campaign.clone() });
-        assert_eq!(form.campaign.seeds, 3);
-        form.edit(Campaign { paired: false, ..form.campaign.clone() });
-        assert_eq!(form.campaign.seeds, 1);
+        form.edit(Experiment { paired: true, ..form.experiment.clone() });
+        assert_eq!(form.experiment.seeds, 3);
+        form.edit(Experiment { paired: false, ..form.experiment.clone() });
+        assert_eq!(form.experiment.seeds, 1);
     }
 
     #[test]
     fn every_value_that_means_nothing_is_named() {
         let mut form = Form::default();
         form.follow(&open());
-        form.campaign.out = "runs/1".into();
+        form.experiment.out = "runs/1".into();
         assert_eq!(whys(&form), []);
-        let wrong = |change: &dyn Fn(&mut Campaign)| {
+        let wrong = |change: &dyn Fn(&mut Experiment)| {
             let mut form = form.clone();
-            change(&mut form.campaign);
+            change(&mut form.experiment);
             whys(&form)
         };
         assert_eq!(wrong(&|c| c.config.imgsz = 333), [Field::ImageSize]);

@@ -3,8 +3,8 @@
 use crate::app::run::note::said;
 use crate::language::{t, tr};
 use crate::train::comparison::{Accuracy, Comparison, RunResult};
-use crate::train::event::Arm;
-use crate::train::history::Track;
+use crate::train::event::Variant;
+use crate::train::history::RunHistory;
 
 /// Whether a run's numbers count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Stand {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     pub seed: u64,
-    pub arm: Arm,
+    pub variant: Variant,
     /// What it has come to so far.
     pub result: RunResult,
     pub stand: Stand,
@@ -28,14 +28,14 @@ pub struct Row {
 }
 
 impl Row {
-    fn of(track: &Track, under_way: bool) -> Self {
-        let stand = match (track.has_finished(), under_way) {
+    fn of(history: &RunHistory, under_way: bool) -> Self {
+        let stand = match (history.has_finished(), under_way) {
             (true, _) => Stand::Finished,
             (false, true) => Stand::UnderWay,
             (false, false) => Stand::Unfinished,
         };
-        let (result, seconds) = (track.result(), track.seconds());
-        Self { seed: track.id.seed, arm: track.id.arm, result, stand, seconds }
+        let (result, seconds) = (history.result(), history.seconds());
+        Self { seed: history.id.seed, variant: history.id.variant, result, stand, seconds }
     }
 
     /// On val, of the last evaluated weights. Version 0.1.0 kept the numbers alone.
@@ -46,11 +46,11 @@ impl Row {
 
     /// "imitation", "baseline · under way".
     pub fn name(&self) -> String {
-        let arm = tr(self.arm.name());
+        let variant = tr(self.variant.name());
         match self.stand {
-            Stand::Finished => arm.to_owned(),
-            Stand::UnderWay => t!("{arm} · under way", arm),
-            Stand::Unfinished => t!("{arm} · not finished", arm),
+            Stand::Finished => variant.to_owned(),
+            Stand::UnderWay => t!("{variant} · under way", variant),
+            Stand::Unfinished => t!("{variant} · not finished", variant),
         }
     }
 }
@@ -64,10 +64,10 @@ pub struct Paired {
 }
 
 impl Paired {
-    /// The table of a campaign.
-    pub fn of<'a>(tracks: impl Iterator<Item = &'a Track>, under_way: impl Fn(&Track) -> bool) -> Self {
-        let mut rows: Vec<Row> = tracks.map(|track| Row::of(track, under_way(track))).collect();
-        rows.sort_by_key(|row| (row.seed, row.arm));
+    /// The table of a experiment.
+    pub fn of<'a>(histories: impl Iterator<Item = &'a RunHistory>, under_way: impl Fn(&RunHistory) -> bool) -> Self {
+        let mut rows: Vec<Row> = histories.map(|history| Row::of(history, under_way(history))).collect();
+        rows.sort_by_key(|row| (row.seed, row.variant));
         let finished = rows.iter().filter(|row| row.stand == Stand::Finished);
         let comparison = Comparison::of(finished.map(|row| row.result.clone()).collect());
         Self { rows, comparison }
@@ -116,12 +116,12 @@ impl Paired {
 
     /// What one more seed takes, both runs, at the mean of those that have finished, s.
     pub fn seconds_per_seed(&self) -> Option<f64> {
-        let mean = |arm: Arm| {
-            let of_arm = self.rows.iter().filter(|row| row.arm == arm && row.stand == Stand::Finished);
+        let mean = |variant: Variant| {
+            let of_arm = self.rows.iter().filter(|row| row.variant == variant && row.stand == Stand::Finished);
             let seconds: Vec<f64> = of_arm.filter_map(|row| row.seconds).collect();
             (!seconds.is_empty()).then(|| seconds.iter().sum::<f64>() / seconds.len() as f64)
         };
-        Some(mean(Arm::Imitation)? + mean(Arm::Baseline)?)
+        Some(mean(Variant::Imitation)? + mean(Variant::Baseline)?)
     }
 }
 
@@ -139,13 +139,13 @@ mod tests {
     }
 
     /// A run that evaluated these and then finished; each epoch is a step of 10 s.
-    fn run(seed: u64, arm: Arm, maps: &[f64]) -> Track {
-        let mut track = Track::new(seed, 0, RunId { seed, arm }, String::new());
+    fn run(seed: u64, variant: Variant, maps: &[f64]) -> RunHistory {
+        let mut history = RunHistory::new(seed, 0, RunId { seed, variant }, String::new());
         for (epoch, &map) in maps.iter().enumerate() {
             let step = StepRecord { step: epoch as u64, seconds: 10.0, ..StepRecord::default() };
             let distance = vec![Some(8.0 / (epoch + 1) as f64), None];
-            track.receive(RunEvent::Step(step));
-            track.receive(RunEvent::Epoch(Box::new(EpochRecord {
+            history.receive(RunEvent::Step(step));
+            history.receive(RunEvent::Epoch(Box::new(EpochRecord {
                 epoch: epoch as u32,
                 step: epoch as u64 + 1,
                 mean: StepRecord { distance, ..Default::default() },
@@ -154,21 +154,21 @@ mod tests {
                 ..Default::default()
             })));
         }
-        track.receive(RunEvent::Ended(Outcome::Finished));
-        track
+        history.receive(RunEvent::Ended(Outcome::Finished));
+        history
     }
 
-    fn paired(tracks: &[Track]) -> Paired {
-        Paired::of(tracks.iter(), |_| false)
+    fn paired(histories: &[RunHistory]) -> Paired {
+        Paired::of(histories.iter(), |_| false)
     }
 
     #[test]
     fn a_row_has_before_last_best_teacher_test_and_minutes() {
-        let mut with = run(0, Arm::Imitation, &[0.30, 0.50, 0.40]);
+        let mut with = run(0, Variant::Imitation, &[0.30, 0.50, 0.40]);
         let start = StartRecord { student: evaluation(0.2), teacher: Some(evaluation(0.7)) };
         with.receive(RunEvent::Start(Arc::new(start)));
         with.receive(RunEvent::Tested(Arc::new(evaluation(0.35))));
-        let paired = paired(&[run(1, Arm::Baseline, &[0.1]), with]);
+        let paired = paired(&[run(1, Variant::Baseline, &[0.1]), with]);
         let row = &paired.rows[0];
         let map = |accuracy: Option<Accuracy>| accuracy.map(|accuracy| accuracy.map50_95);
         let RunResult { before, teacher, test, best, .. } = row.result;
@@ -178,17 +178,17 @@ mod tests {
         assert_eq!((first, last), (Some(8.0), Some(8.0 / 3.0)), "a scale without cells adds nothing");
         // Three steps of 10 s and three evaluations of 2 s.
         assert_eq!(row.seconds, Some(36.0));
-        assert_eq!(paired.rows[1].arm, Arm::Baseline);
+        assert_eq!(paired.rows[1].variant, Variant::Baseline);
         assert!(paired.comparison.verdict.is_none() && paired.sentence().contains("follows"));
         assert_eq!(paired.warning(), None);
     }
 
     #[test]
     fn a_run_counts_when_it_has_finished() {
-        let mut half = run(0, Arm::Imitation, &[0.9]);
+        let mut half = run(0, Variant::Imitation, &[0.9]);
         half.outcome = None;
-        let tracks = [half, run(0, Arm::Baseline, &[0.1])];
-        let of = |live: bool| Paired::of(tracks.iter(), |_| live);
+        let histories = [half, run(0, Variant::Baseline, &[0.1])];
+        let of = |live: bool| Paired::of(histories.iter(), |_| live);
         assert_eq!([of(true).rows[0].stand, of(false).rows[0].stand], [Stand::UnderWay, Stand::Unfinished]);
         assert_eq!(of(true).comparison.verdict, None);
         assert_eq!(of(true).rows[0].last().map(|last| last.map50_95), Some(0.9), "and yet is to be seen");
@@ -198,13 +198,13 @@ mod tests {
     #[test]
     fn the_verdict_is_that_of_the_rule_on_the_same_numbers() {
         let runs = [
-            run(0, Arm::Imitation, &[0.41]),
-            run(0, Arm::Baseline, &[0.40]),
-            run(1, Arm::Imitation, &[0.52]),
-            run(1, Arm::Baseline, &[0.50]),
-            run(2, Arm::Imitation, &[0.33]),
-            run(2, Arm::Baseline, &[0.30]),
-            run(3, Arm::Imitation, &[0.9]),
+            run(0, Variant::Imitation, &[0.41]),
+            run(0, Variant::Baseline, &[0.40]),
+            run(1, Variant::Imitation, &[0.52]),
+            run(1, Variant::Baseline, &[0.50]),
+            run(2, Variant::Imitation, &[0.33]),
+            run(2, Variant::Baseline, &[0.30]),
+            run(3, Variant::Imitation, &[0.9]),
         ];
         let paired = paired(&runs);
         // 0.01, 0.02, 0.03, as in the rule's own test.
@@ -219,18 +219,18 @@ mod tests {
 
     #[test]
     fn where_students_fell_the_verdict_is_not_left_alone() {
-        let fallen = |arm, maps: &[f64]| {
-            let mut track = run(0, arm, maps);
-            track.receive(RunEvent::Start(Arc::new(StartRecord { student: evaluation(0.2), teacher: None })));
-            track
+        let fallen = |variant, maps: &[f64]| {
+            let mut history = run(0, variant, maps);
+            history.receive(RunEvent::Start(Arc::new(StartRecord { student: evaluation(0.2), teacher: None })));
+            history
         };
-        let paired = paired(&[fallen(Arm::Imitation, &[0.01]), fallen(Arm::Baseline, &[0.3])]);
+        let paired = paired(&[fallen(Variant::Imitation, &[0.01]), fallen(Variant::Baseline, &[0.3])]);
         assert!(paired.warning().is_some_and(|text| text.starts_with("1 of 2 students ended below their start")));
     }
 
     #[test]
     fn one_seed_is_never_a_verdict() {
-        let paired = paired(&[run(0, Arm::Imitation, &[0.5]), run(0, Arm::Baseline, &[0.1])]);
+        let paired = paired(&[run(0, Variant::Imitation, &[0.5]), run(0, Variant::Baseline, &[0.1])]);
         assert_eq!(
             paired.sentence(),
             "cannot tell yet: mAP50-95 on val +0.400 in one seed, which is no verdict; run at least two"

@@ -1,11 +1,11 @@
-//! How far a campaign is, how fast it goes, how long it still takes.
+//! How far a experiment is, how fast it goes, how long it still takes.
 
 use crate::app::level::Level;
 use crate::app::run::note::said;
 use crate::app::run::runs::Runs;
 use crate::language::t;
 use crate::train::event::Outcome;
-use crate::train::history::Track;
+use crate::train::history::RunHistory;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
@@ -16,37 +16,37 @@ pub struct Progress {
     pub run: usize,
     pub runs: usize,
     pub steps_per_second: Option<f64>,
-    /// For the whole campaign, evaluations included; `None` before there is a pace.
+    /// For the whole experiment, evaluations included; `None` before there is a pace.
     pub seconds_left: Option<f64>,
 }
 
 impl Progress {
-    /// Of the campaign under way, from its first step plan on.
+    /// Of the experiment under way, from its first step plan on.
     pub fn of(runs: &Runs) -> Option<Self> {
         let live = runs.live.as_ref()?;
-        let track = runs.track(live.current?)?;
-        let summary = track.summary.as_ref()?;
+        let history = runs.history(live.current?)?;
+        let summary = history.summary.as_ref()?;
         let of_all = live.runs();
         let run = live.begun.clamp(1, of_all);
-        let per_step = track.seconds_per_step();
+        let per_step = history.seconds_per_step();
         // Before a run's first evaluation its elder siblings know what one costs.
-        let siblings = || runs.tracks.iter().rev().filter(|other| other.campaign == live.number);
-        let per_evaluation = track
+        let siblings = || runs.histories.iter().rev().filter(|other| other.experiment == live.number);
+        let per_evaluation = history
             .seconds_per_evaluation()
             .or_else(|| siblings().find_map(|other| other.seconds_per_evaluation()))
             .unwrap_or(0.0);
-        let every = u64::from(live.campaign.config.evaluate_every.max(1));
+        let every = u64::from(live.experiment.config.evaluate_every.max(1));
         let whole = evaluations(0, summary.steps, summary.steps_per_epoch, every);
         let seconds_left = per_step.map(|per_step| {
-            let steps = summary.steps.saturating_sub(track.steps_done);
-            let here = evaluations(track.steps_done, summary.steps, summary.steps_per_epoch, every);
+            let steps = summary.steps.saturating_sub(history.steps_done);
+            let here = evaluations(history.steps_done, summary.steps, summary.steps_per_epoch, every);
             let later = (of_all - run) as f64;
             let run_seconds =
                 |steps: u64, evaluations: u64| steps as f64 * per_step + evaluations as f64 * per_evaluation;
             run_seconds(steps, here) + later * run_seconds(summary.steps, whole)
         });
         Some(Self {
-            steps_done: track.steps_done,
+            steps_done: history.steps_done,
             steps: summary.steps,
             run,
             runs: of_all,
@@ -55,7 +55,7 @@ impl Progress {
         })
     }
 
-    /// Of the whole campaign, 0..=1.
+    /// Of the whole experiment, 0..=1.
     pub fn fraction(&self) -> f32 {
         let here = self.steps_done as f32 / self.steps.max(1) as f32;
         ((self.run - 1) as f32 + here.min(1.0)) / self.runs.max(1) as f32
@@ -95,13 +95,13 @@ pub fn clock(seconds: f64) -> String {
     if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
 }
 
-impl Track {
-    /// How it stands, in a sentence, and how grave that is; `twin`: the other run of its pair, where that has finished.
-    pub(super) fn says(&self, twin: Option<&Self>) -> (Level, String) {
+impl RunHistory {
+    /// How it stands, in a sentence, and how grave that is; `baseline`: the other run of its pair, where that has finished.
+    pub(super) fn says(&self, baseline: Option<&Self>) -> (Level, String) {
         let done = self.steps_done;
         let steps = self.summary.as_ref().map_or(done, |summary| summary.steps);
         match &self.outcome {
-            Some(Outcome::Finished) => self.closes(twin),
+            Some(Outcome::Finished) => self.closes(baseline),
             Some(Outcome::Stopped) => (Level::Info, t!("stopped at step {done}/{steps}", done, steps)),
             Some(Outcome::Failed(cause)) => {
                 (Level::Error, t!("failed at step {done}/{steps}: {cause}", done, steps, cause))
@@ -112,12 +112,12 @@ impl Track {
     }
 
     /// What it came to, as the command line says it.
-    fn closes(&self, twin: Option<&Self>) -> (Level, String) {
+    fn closes(&self, baseline: Option<&Self>) -> (Level, String) {
         let result = self.result();
         if result.last.is_none() && self.kept.is_none() {
             return (Level::Info, t!("finished after {done} steps", done = self.steps_done));
         }
-        let facts = said(&result.line(twin.map(Self::result).as_ref()));
+        let facts = said(&result.line(baseline.map(Self::result).as_ref()));
         match result.fall() {
             Some(_) => (Level::Warning, t!("the student ended below its start: {facts}", facts)),
             None => (Level::Info, t!("finished: {facts}", facts)),
@@ -130,12 +130,12 @@ mod tests {
     use super::*;
     use crate::app::run::runs::tests::{begun, started};
     use crate::train::evaluate::Evaluation;
-    use crate::train::event::{Arm, EpochRecord, RunEvent, RunId, StepRecord};
+    use crate::train::event::{EpochRecord, RunEvent, RunId, StepRecord, Variant};
 
     #[test]
     fn time_left_counts_steps_and_evaluations_of_every_run() {
         let mut runs = begun(true, 1);
-        let id = RunId { seed: 0, arm: Arm::Imitation };
+        let id = RunId { seed: 0, variant: Variant::Imitation };
         runs.receive(vec![(id, started(0))]);
         assert_eq!(Progress::of(&runs).expect("a plan").seconds_left, None);
         for step in 0..40 {
@@ -148,7 +148,7 @@ mod tests {
             }
         }
         let progress = Progress::of(&runs).expect("under way");
-        // Here 60 steps of ½ s and 6 evaluations of 2 s; the twin 100 steps and 10 evaluations.
+        // Here 60 steps of ½ s and 6 evaluations of 2 s; the baseline 100 steps and 10 evaluations.
         assert_eq!(progress.seconds_left, Some(30.0 + 12.0 + 50.0 + 20.0));
         assert_eq!(progress.text(), "run 1/2 · step 40/100 · 2.00 step/s · 1:52 left");
         assert!((progress.fraction() - 0.2).abs() < 1e-6);
@@ -157,12 +157,13 @@ mod tests {
     #[test]
     fn a_run_that_is_gone_on_with_counts_what_has_finished() {
         let mut runs = begun(true, 1);
-        let (with, without) = (RunId { seed: 0, arm: Arm::Imitation }, RunId { seed: 0, arm: Arm::Baseline });
+        let (with, without) =
+            (RunId { seed: 0, variant: Variant::Imitation }, RunId { seed: 0, variant: Variant::Baseline });
         runs.receive(vec![(with, started(0)), (with, RunEvent::Ended(Outcome::Finished))]);
         runs.receive(vec![(without, started(0)), (without, RunEvent::Ended(Outcome::Stopped))]);
         runs.ended();
-        let (number, campaign) = runs.unfinished.clone().expect("it can go on");
-        runs.begin(campaign, Some(number));
+        let (number, experiment) = runs.unfinished.clone().expect("it can go on");
+        runs.begin(experiment, Some(number));
         runs.receive(vec![(without, started(0))]);
         let progress = Progress::of(&runs).expect("under way");
         assert_eq!((progress.run, progress.runs), (2, 2));

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use crate::app::run::playback::Playback;
 use crate::app::run::runs::Runs;
 use crate::train::config::{ImitationConfig, RunConfig};
-use crate::train::history::Track;
+use crate::train::history::RunHistory;
 use crate::train::replay::Replay;
 
 impl Runs {
     /// The recorded run whose picture is in the middle of the window.
     pub fn replay(&self) -> Option<&Replay> {
-        self.track(self.playback?.track)?.replay.as_deref()
+        self.history(self.playback?.history)?.replay.as_deref()
     }
 
     /// How that run imitated; `None` where its configuration is of another version.
@@ -21,22 +21,23 @@ impl Runs {
     }
 
     /// The runs whose maps can be shown.
-    pub fn with_moments(&self) -> impl Iterator<Item = &Arc<Track>> {
-        self.tracks.iter().filter(|track| !track.snapshots.is_empty())
+    pub fn with_snapshots(&self) -> impl Iterator<Item = &Arc<RunHistory>> {
+        self.histories.iter().filter(|history| !history.snapshots.is_empty())
     }
 
-    /// Lays a recorded run over the others and shows its first map. Runs with one configuration are of one campaign,
+    /// Lays a recorded run over the others and shows its first map. Runs with one configuration are of one experiment,
     /// so that the two of a pair are set against each other; a run that is opened again takes its own place.
     pub(in crate::app) fn add_replay(&mut self, replay: Arc<Replay>) {
-        let campaign = replay.campaign();
-        let same = |track: &&Arc<Track>| track.replay.as_ref().is_some_and(|other| other.campaign() == campaign);
-        let known = self.tracks.iter().find(same).map(|track| track.campaign);
+        let experiment = replay.experiment();
+        let same =
+            |history: &&Arc<RunHistory>| history.replay.as_ref().is_some_and(|other| other.experiment() == experiment);
+        let known = self.histories.iter().find(same).map(|history| history.experiment);
         let number = known.unwrap_or_else(|| self.next_key());
-        self.tracks.retain(|track| track.campaign != number || track.id != replay.id);
+        self.histories.retain(|history| history.experiment != number || history.id != replay.id);
         let key = self.next_key();
-        let track = Track::of_replay(key, number, Arc::clone(&replay));
-        let has_maps = !track.snapshots.is_empty();
-        self.tracks.push(Arc::new(track));
+        let history = RunHistory::of_replay(key, number, Arc::clone(&replay));
+        let has_maps = !history.snapshots.is_empty();
+        self.histories.push(Arc::new(history));
         // A run without maps does not take the place of one that has them.
         if has_maps || self.replay().is_none() {
             let at = replay.snapshots.first().map(|snapshot| snapshot.step);
@@ -46,9 +47,9 @@ impl Runs {
 
     /// The maps of another run, at the moment that is shown.
     pub(in crate::app) fn show_moments_of(&mut self, key: u64) {
-        let there = self.with_moments().any(|track| track.key == key);
+        let there = self.with_snapshots().any(|history| history.key == key);
         if let Some(playback) = self.playback.as_mut().filter(|_| there) {
-            playback.track = key;
+            playback.history = key;
         }
     }
 

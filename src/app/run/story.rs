@@ -2,17 +2,18 @@
 
 use crate::app::run::runs::Runs;
 use crate::story::StoryRun;
-use crate::train::history::{Track, verdict};
+use crate::train::history::{RunHistory, verdict};
 
 impl Runs {
     /// The run with its baseline, and with the verdict of the pairs beside it.
-    pub fn story(&self, track: &Track) -> StoryRun {
-        let mut run = track.story();
-        let twin = self.twins().find(|(imitation, _)| imitation.key == track.key).map(|(_, baseline)| baseline.story());
-        if let Some(twin) = twin {
-            (run.map.baseline, run.map50.baseline) = (twin.map.last, twin.map50.last);
+    pub fn story(&self, history: &RunHistory) -> StoryRun {
+        let mut run = history.story();
+        let baseline =
+            self.pairs().find(|(imitation, _)| imitation.key == history.key).map(|(_, baseline)| baseline.story());
+        if let Some(baseline) = baseline {
+            (run.map.baseline, run.map50.baseline) = (baseline.map.last, baseline.map50.last);
         }
-        run.verdict = self.pairs_of(track.campaign).comparison.verdict.as_ref().map(verdict);
+        run.verdict = self.pairs_of(history.experiment).comparison.verdict.as_ref().map(verdict);
         run
     }
 }
@@ -26,22 +27,23 @@ mod tests {
     use crate::train::config::RunConfig;
     use crate::train::evaluate::Evaluation;
     use crate::train::event::EpochRecord;
-    use crate::train::event::{Arm, Outcome, RunEvent, RunId, StartRecord, StepRecord};
+    use crate::train::event::{Outcome, RunEvent, RunId, StartRecord, StepRecord, Variant};
 
     fn evaluation(map: f64) -> Evaluation {
         Evaluation { map50: 2.0 * map, map50_95: map, ..Evaluation::default() }
     }
 
     /// mAP50-95 after each epoch, with means that are told by hand.
-    fn track(key: u64, seed: u64, arm: Arm, maps: &[f64]) -> Track {
-        let mut track = Track::new(key, 1, RunId { seed, arm }, format!("run-{key}"));
+    fn history(key: u64, seed: u64, variant: Variant, maps: &[f64]) -> RunHistory {
+        let mut history = RunHistory::new(key, 1, RunId { seed, variant }, format!("run-{key}"));
         // Single steps lie: the last is of one image, and far below its epoch.
         for (step, total) in [5.0, 4.0, 0.1].into_iter().enumerate() {
             let distance = vec![Some(total / 4.0), Some(total / 2.0)];
-            track.receive(RunEvent::Step(StepRecord { step: step as u64, total, distance, ..StepRecord::default() }));
+            history.receive(RunEvent::Step(StepRecord { step: step as u64, total, distance, ..StepRecord::default() }));
         }
         for (epoch, map) in maps.iter().enumerate() {
-            let distance = if arm == Arm::Imitation { vec![Some(3.0 + epoch as f64), None] } else { Vec::new() };
+            let distance =
+                if variant == Variant::Imitation { vec![Some(3.0 + epoch as f64), None] } else { Vec::new() };
             let mean = StepRecord {
                 box_loss: 0.5,
                 objectness: 0.25,
@@ -51,32 +53,32 @@ mod tests {
                 ..StepRecord::default()
             };
             let evaluation = Some(evaluation(*map));
-            track.receive(RunEvent::Epoch(Box::new(EpochRecord {
+            history.receive(RunEvent::Epoch(Box::new(EpochRecord {
                 epoch: epoch as u32,
                 mean,
                 evaluation,
                 ..EpochRecord::default()
             })));
         }
-        track
+        history
     }
 
     #[test]
     fn a_run_is_told_by_the_means_of_its_epochs_and_by_where_it_began() {
-        let empty = Track::new(1, 1, RunId { seed: 0, arm: Arm::Imitation }, "run-1".into());
+        let empty = RunHistory::new(1, 1, RunId { seed: 0, variant: Variant::Imitation }, "run-1".into());
         assert_eq!(empty.story(), StoryRun { name: "run-1".into(), ..StoryRun::default() });
-        let mut track = track(1, 0, Arm::Imitation, &[0.1, 0.3, 0.2]);
-        let run = track.story();
+        let mut history = history(1, 0, Variant::Imitation, &[0.1, 0.3, 0.2]);
+        let run = history.story();
         assert_eq!((run.step, run.epochs), (3, 3));
         assert_eq!((run.detection, run.distance), (Some([1.0, 0.75 + 0.25 / 3.0]), Some([3.0, 5.0])));
         assert_eq!(run.lambda, Some([1.0, 1.0 / 3.0]));
         let map = Accuracy { last: Some(0.2), best: Some(0.3), ..Accuracy::default() };
         assert_eq!(run.map, map, "of the start nothing is known, and nothing is made up");
-        track.receive(RunEvent::Start(Arc::new(StartRecord {
+        history.receive(RunEvent::Start(Arc::new(StartRecord {
             student: evaluation(0.25),
             teacher: Some(evaluation(0.4)),
         })));
-        let run = track.story();
+        let run = history.story();
         assert_eq!(run.map, Accuracy { before: Some(0.25), teacher: Some(0.4), ..map });
         assert_eq!((run.map50.before, run.map.is_below_start()), (Some(0.5), true));
     }
@@ -86,15 +88,16 @@ mod tests {
         let mut runs = Runs::default();
         // Differences 0.02, 0.03 and 0.04, and a pair that is still under way.
         for (seed, ahead) in [(0, 0.02), (1, 0.03), (2, 0.04), (3, 0.9)] {
-            for (arm, map) in [(Arm::Imitation, 0.3 + ahead), (Arm::Baseline, 0.3)] {
-                let mut track = track(2 * seed + u64::from(arm == Arm::Baseline), seed, arm, &[0.1, map]);
+            for (variant, map) in [(Variant::Imitation, 0.3 + ahead), (Variant::Baseline, 0.3)] {
+                let mut history =
+                    history(2 * seed + u64::from(variant == Variant::Baseline), seed, variant, &[0.1, map]);
                 if seed < 3 {
-                    track.receive(RunEvent::Ended(Outcome::Finished));
+                    history.receive(RunEvent::Ended(Outcome::Finished));
                 }
-                runs.tracks.push(Arc::new(track));
+                runs.histories.push(Arc::new(history));
             }
         }
-        let told = runs.story(&Arc::clone(&runs.tracks[0]));
+        let told = runs.story(&Arc::clone(&runs.histories[0]));
         assert_eq!((told.map.baseline, told.map50.baseline), (Some(0.3), Some(0.6)));
         let verdict = told.verdict.expect("three pairs");
         // Mean 0.03, deviation 0.01: ± 4.3027 · 0.01 / √3 = 0.0248.
@@ -105,15 +108,15 @@ mod tests {
 
     #[test]
     fn settings_are_the_runs_own_or_none() {
-        let mut track = track(1, 0, Arm::Imitation, &[]);
-        assert_eq!(track.settings(), RunSettings::default());
+        let mut history = history(1, 0, Variant::Imitation, &[]);
+        assert_eq!(history.settings(), RunSettings::default());
         let mut config = RunConfig { imgsz: 320, teacher: Some("t.pt".into()), ..RunConfig::default() };
         config.imitation.psi = 0.25;
-        track.config = Some(Box::new(config));
-        let settings = track.settings();
+        history.config = Some(Box::new(config));
+        let settings = history.settings();
         assert_eq!((settings.input, settings.psi, settings.loss), (Some([320; 2]), Some(0.25), Some("answers")));
         assert_eq!((settings.tap, settings.lambda), (Some("head"), Some(RunLambda::Fixed(1.0))));
-        track.id.arm = Arm::Baseline;
-        assert_eq!(track.settings(), RunSettings { input: Some([320; 2]), ..RunSettings::default() });
+        history.id.variant = Variant::Baseline;
+        assert_eq!(history.settings(), RunSettings { input: Some([320; 2]), ..RunSettings::default() });
     }
 }

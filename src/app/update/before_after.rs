@@ -38,15 +38,15 @@ pub(super) fn follow(state: &mut State, effects: &mut Vec<Effect>) {
 
 fn wanted(state: &State) -> Option<BeforeAfterRequest> {
     let on_stage = state.talk.on && state.talk.step >= Step::Run && !state.replayed;
-    let track = talk::run(state).filter(|_| on_stage)?;
+    let history = talk::run(state).filter(|_| on_stage)?;
     let scene = state.scene.as_ref()?;
-    let before = track.before.as_ref().filter(|before| before.scene == Shared::new(Arc::clone(scene)));
+    let before = history.before.as_ref().filter(|before| before.scene == Shared::new(Arc::clone(scene)));
     Some(BeforeAfterRequest {
         scene: Arc::clone(scene),
-        folder: track.place()?.to_path_buf(),
-        start: track.start.clone(),
+        folder: history.place()?.to_path_buf(),
+        start: history.start.clone(),
         before: before.map(|before| Arc::clone(&before.found)),
-        progress: track.epochs.len() + usize::from(track.outcome.is_some()),
+        progress: history.epochs.len() + usize::from(history.outcome.is_some()),
     })
 }
 

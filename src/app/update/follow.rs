@@ -197,9 +197,9 @@ fn follow_form(state: &mut State, effects: &mut Vec<Effect>) {
     };
     state.runs.form.follow(&open);
     state.runs.form.refusal = derive::imitation::refusal_of_run(state);
-    let campaign = &state.runs.form.campaign;
-    let is_set_up = state.runs.open || !campaign.config.data.as_os_str().is_empty();
-    if is_set_up && !state.runs.asked_out && campaign.out.as_os_str().is_empty() {
+    let experiment = &state.runs.form.experiment;
+    let is_set_up = state.runs.open || !experiment.config.data.as_os_str().is_empty();
+    if is_set_up && !state.runs.asked_out && experiment.out.as_os_str().is_empty() {
         state.runs.asked_out = true;
         effects.push(Effect::Ask(IoRequest::FindFreeFolder));
     }
@@ -220,7 +220,7 @@ fn follow_batch(state: &mut State, effects: &mut Vec<Effect>) {
     if !runs.shows_batch() || runs.form.batch_problem().is_some() {
         return;
     }
-    let request = BatchRequest::of(&runs.form.campaign.config, runs.batch.step, runs.batch.reading);
+    let request = BatchRequest::of(&runs.form.experiment.config, runs.batch.step, runs.batch.reading);
     if runs.batch.ask(&request) {
         effects.push(Effect::Send(Job::Batch(request)));
     }

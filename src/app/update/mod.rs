@@ -38,7 +38,7 @@ use crate::files::file_name;
 use crate::imitation::mask::{Psi, ScaleMask};
 use crate::inspect::Role;
 use crate::language::t;
-use crate::train::config::{Campaign, Lambda, RunConfig};
+use crate::train::config::{Experiment, Lambda, RunConfig};
 use crate::worker::{FigureJob, Job, JobKind, SearchStart};
 
 /// Carries out a command.
@@ -59,8 +59,8 @@ pub fn answered(state: &mut State, answer: IoResponse) -> Vec<Effect> {
         IoResponse::Picked(wanted, path) => picked(state, wanted, path, &mut effects),
         IoResponse::Looked { found, onto } => open_all(state, found, onto, &mut effects),
         IoResponse::FreeFolder(path) => {
-            if state.runs.form.campaign.out.as_os_str().is_empty() {
-                state.runs.form.campaign.out = path;
+            if state.runs.form.experiment.out.as_os_str().is_empty() {
+                state.runs.form.experiment.out = path;
             }
         }
         IoResponse::SearchFolder(path) => {
@@ -76,9 +76,9 @@ pub fn answered(state: &mut State, answer: IoResponse) -> Vec<Effect> {
         }
         IoResponse::Hyp { path, file } => {
             let unknown = file.unknown.clone();
-            let mut campaign = state.runs.form.campaign.clone();
-            campaign.config.take_hyp(*file);
-            state.runs.form.edit(campaign);
+            let mut experiment = state.runs.form.experiment.clone();
+            experiment.config.take_hyp(*file);
+            state.runs.form.edit(experiment);
             if !unknown.is_empty() {
                 let text = t!("names that are not known here were left out: {names}", names = unknown.join(", "));
                 tell(state, Level::Warning, file_name(&path), text, &mut effects);
@@ -246,22 +246,22 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::ToggleRunPanel => state.runs.open ^= true,
         Command::SetRunTab(tab) => (state.runs.open, state.runs.tab) = (true, tab),
         Command::BrowseForRun(file) => effects.push(Effect::Ask(IoRequest::Pick(PickTarget::ForRun(file)))),
-        Command::EditRun(campaign) => state.runs.form.edit(*campaign),
+        Command::EditRun(experiment) => state.runs.form.edit(*experiment),
         Command::ResetRun => {
-            let out = std::mem::take(&mut state.runs.form.campaign.out);
+            let out = std::mem::take(&mut state.runs.form.experiment.out);
             state.runs.form = crate::app::run::Form::default();
-            state.runs.form.campaign.out = out;
+            state.runs.form.experiment.out = out;
         }
         Command::FollowPicture => state.runs.form.follow_picture(),
         Command::ShowRunChoice => {
             let adapter = state.imitation.compared.adapter.clone();
-            state.imitation = state.runs.form.campaign.config.imitation.choice();
+            state.imitation = state.runs.form.experiment.config.imitation.choice();
             state.imitation.compared.adapter = adapter;
             state.loss_is_chosen = true;
         }
         Command::Preflight => {
             (state.runs.open, state.runs.tab) = (true, RunTab::Preflight);
-            let config = Box::new(state.runs.form.campaign.config.clone());
+            let config = Box::new(state.runs.form.experiment.config.clone());
             let ratio = config.gradient_ratio();
             effects.push(Effect::Send(Job::Preflight { config, ratio }));
         }
@@ -273,8 +273,8 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         Command::SetBatchScale(scale) => state.runs.batch.scale = scale,
         Command::ShowBatchImage(place) => toggle(state, Overlay::BatchImage(place)),
         Command::StartRun => {
-            let campaign = state.runs.form.campaign.clone();
-            start(state, campaign, None, effects);
+            let experiment = state.runs.form.experiment.clone();
+            start(state, experiment, None, effects);
         }
         Command::PauseRun => {
             if let Some(live) = &state.runs.live {
@@ -287,13 +287,13 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             }
         }
         Command::ResumeRun => {
-            if let Some((number, campaign)) = state.runs.unfinished.clone() {
-                start(state, Campaign { resume: true, ..campaign }, Some(number), effects);
+            if let Some((number, experiment)) = state.runs.unfinished.clone() {
+                start(state, Experiment { resume: true, ..experiment }, Some(number), effects);
             }
         }
         Command::StartSearch => {
             let SearchForm { minutes, out } = state.runs.search.form.clone();
-            let base = Box::new(state.runs.form.campaign.config.clone());
+            let base = Box::new(state.runs.form.experiment.config.clone());
             search(state, SearchStart::New { base, minutes, out }, effects);
         }
         Command::StopSearch => {
@@ -318,20 +318,20 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             let unused = state.runs.search.shown.as_ref().map(|shown| shown.search.unused_seed());
             if let Some((config, seed)) = state.runs.search.setting(&name).zip(unused) {
                 state.runs.form.take(RunConfig { seed, ..config });
-                let campaign = Campaign { paired: true, seeds, ..state.runs.form.campaign.clone() };
-                start(state, campaign, None, effects);
+                let experiment = Experiment { paired: true, seeds, ..state.runs.form.experiment.clone() };
+                start(state, experiment, None, effects);
             }
         }
         Command::RunMoreSeeds(more) => {
             if let Ok((number, pairs)) = state.runs.extendable() {
                 let seeds = pairs.seeds.saturating_add(more).min(MOST_SEEDS);
-                start(state, Campaign { resume: true, seeds, ..(*pairs).clone() }, Some(number), effects);
+                start(state, Experiment { resume: true, seeds, ..(*pairs).clone() }, Some(number), effects);
             }
         }
         Command::OpenReplays(paths) => open_replays(state, paths, effects),
         Command::OpenRun(folder) => state.runs.to_open.push_back(folder),
-        Command::ToggleTrack(key) => state.runs.toggle(key),
-        Command::RemoveTrack(key) => state.runs.remove(key),
+        Command::ToggleRun(key) => state.runs.toggle(key),
+        Command::RemoveRun(key) => state.runs.remove(key),
         Command::SetCurves(view) => state.runs.view = CurveView::checked(view),
         Command::ExportCurves(plot) => {
             effects.push(Effect::Ask(IoRequest::SaveCurves(Box::new(CurveExport::of(state.runs.curves(), plot)))));
@@ -347,16 +347,16 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
             let export = state.survey_export().map(Box::new);
             effects.extend(export.map(|export| Effect::Ask(IoRequest::SaveSurvey(export))));
         }
-        Command::ToggleMoments => {
+        Command::ToggleSnapshots => {
             let on = state.runs.playback.is_none();
-            state.runs.show_moments(on);
+            state.runs.show_snapshots(on);
             if on {
                 state.view.layer = Layer::Difference;
             }
         }
-        Command::ShowMomentsOf(key) => state.runs.show_moments_of(key),
-        Command::SeekMoment(index) => state.runs.seek(index),
-        Command::PlayMoments => {
+        Command::ShowSnapshotsOf(key) => state.runs.show_moments_of(key),
+        Command::SeekSnapshot(index) => state.runs.seek(index),
+        Command::PlaySnapshots => {
             let playing = state.runs.playback.is_some_and(|playback| playback.playing);
             state.runs.play(!playing, state.now);
         }
@@ -450,13 +450,13 @@ fn write_figure(state: &mut State, effects: &mut Vec<Effect>) {
 fn entered(state: &mut State) {
     let is_run = state.talk.on && state.talk.step == crate::story::Step::Run;
     if is_run && state.runs.playback.is_none() {
-        state.runs.show_moments(true);
+        state.runs.show_snapshots(true);
     }
     // A run whose weights are there is seen on the open image, and no longer on the one that was recorded.
-    let playing = state.runs.playback.and_then(|playback| state.runs.track(playback.track));
+    let playing = state.runs.playback.and_then(|playback| state.runs.history(playback.history));
     if state.talk.on
         && state.talk.step == crate::story::Step::BeforeAfter
-        && playing.is_some_and(|track| track.place().is_some())
+        && playing.is_some_and(|history| history.place().is_some())
     {
         state.runs.leave_replay();
     }
@@ -464,9 +464,9 @@ fn entered(state: &mut State) {
 
 /// The weight of the imitation in the run that is set up.
 fn weigh(state: &mut State, lambda: Lambda) {
-    let mut campaign = state.runs.form.campaign.clone();
-    campaign.config.imitation.lambda = lambda;
-    state.runs.form.edit(campaign);
+    let mut experiment = state.runs.form.experiment.clone();
+    experiment.config.imitation.lambda = lambda;
+    state.runs.form.edit(experiment);
 }
 
 fn toggle(state: &mut State, overlay: Overlay) {
@@ -527,12 +527,12 @@ fn next_scales(state: &State) -> ScaleChoice {
     next.map_or(ScaleChoice::All, |stride| ScaleChoice::Stride(*stride))
 }
 
-/// Hands a campaign to the worker; `number` is that of the campaign that goes on.
-fn start(state: &mut State, campaign: Campaign, number: Option<u64>, effects: &mut Vec<Effect>) {
-    let control = state.runs.begin(campaign.clone(), number);
-    state.runs.before = before_after::now(state, &campaign.config);
+/// Hands a experiment to the worker; `number` is that of the experiment that goes on.
+fn start(state: &mut State, experiment: Experiment, number: Option<u64>, effects: &mut Vec<Effect>) {
+    let control = state.runs.begin(experiment.clone(), number);
+    state.runs.before = before_after::now(state, &experiment.config);
     state.runs.open = true;
-    effects.push(Effect::Send(Job::Run { campaign: Box::new(campaign), control }));
+    effects.push(Effect::Send(Job::Run { experiment: Box::new(experiment), control }));
 }
 
 /// Hands a search to the worker.

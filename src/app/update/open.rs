@@ -49,14 +49,14 @@ pub(super) fn picked(state: &mut State, wanted: PickTarget, path: PathBuf, effec
 }
 
 pub(super) fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, effects: &mut Vec<Effect>) {
-    let mut campaign = state.runs.form.campaign.clone();
+    let mut experiment = state.runs.form.experiment.clone();
     match file {
-        RunFile::Data => campaign.config.data = path,
-        RunFile::Teacher => campaign.config.teacher = Some(path),
-        RunFile::Student => campaign.config.student = path,
-        RunFile::Out => campaign.out = path,
+        RunFile::Data => experiment.config.data = path,
+        RunFile::Teacher => experiment.config.teacher = Some(path),
+        RunFile::Student => experiment.config.student = path,
+        RunFile::Out => experiment.out = path,
         RunFile::Hyp => {
-            let errand = IoRequest::ReadHyp(path, Box::new(campaign.config.hyp));
+            let errand = IoRequest::ReadHyp(path, Box::new(experiment.config.hyp));
             return effects.push(Effect::Ask(errand));
         }
         RunFile::Earlier => return state.runs.to_open.push_back(path),
@@ -70,7 +70,7 @@ pub(super) fn picked_for_run(state: &mut State, file: RunFile, path: PathBuf, ef
             return effects.extend(run.map(|run| Effect::Send(Job::Handover { run, into: path })));
         }
     }
-    state.runs.form.edit(campaign);
+    state.runs.form.edit(experiment);
     (state.runs.open, state.runs.tab) = (true, RunTab::SetUp);
 }
 

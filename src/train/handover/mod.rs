@@ -16,7 +16,7 @@ use super::folder::RunFolder;
 use super::gradients::{gradients_of, norm};
 use super::output::write_pt_student;
 use super::plan::RunPlan;
-use super::record::{RunHistory, STEPS};
+use super::record::{RunTables, STEPS};
 use super::schedule::Schedule;
 use super::trainer::Trainer;
 use super::{TrainError, average};
@@ -35,12 +35,12 @@ const PROBE_IMAGES: usize = 8;
 pub type Progress<'a> = dyn FnMut(&str, Option<f32>) -> ControlFlow<()> + 'a;
 
 /// The run in whose folder a config lies, if λ can be taken from it: it ended, and was asked for the same.
-pub fn finished_run(config_file: &Path, config: &RunConfig) -> Option<RunHistory> {
+pub fn finished_run(config_file: &Path, config: &RunConfig) -> Option<RunTables> {
     let folder = config_file.parent()?;
     if !folder.join(STEPS).is_file() || RunFolder::new(folder).read_config().ok()? != *config {
         return None;
     }
-    RunHistory::read(folder).ok()
+    RunTables::read(folder).ok()
 }
 
 /// Writes the folder `out`, whole or not at all; `None` where `progress` broke it off. An error where `out` holds anything, or
@@ -48,7 +48,7 @@ pub fn finished_run(config_file: &Path, config: &RunConfig) -> Option<RunHistory
 /// measured on the first batch, and stays.
 pub fn write(
     config: &RunConfig,
-    history: Option<&RunHistory>,
+    history: Option<&RunTables>,
     out: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<Option<Manifest>, TrainError> {
@@ -121,7 +121,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), TrainError> {
 fn fill(
     folder: &Path,
     plan: RunPlan,
-    history: Option<&RunHistory>,
+    history: Option<&RunTables>,
     teacher: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<Option<Manifest>, TrainError> {
@@ -188,7 +188,7 @@ fn first_batch(trainer: &Trainer) -> Result<TrainBatch, TrainError> {
 }
 
 /// λ at every step of the optimizer.
-fn lambda_of(trainer: &Trainer, batch: &TrainBatch, history: Option<&RunHistory>) -> Result<LambdaSteps, TrainError> {
+fn lambda_of(trainer: &Trainer, batch: &TrainBatch, history: Option<&RunTables>) -> Result<LambdaSteps, TrainError> {
     let (schedule, steps) = (&trainer.schedule, trainer.plan.steps);
     if let Some(history) = history.filter(|history| history.steps.len() as u64 == steps) {
         let stepped = history.steps.iter().filter(|record| record.gradient_norm.is_some());

@@ -1,6 +1,6 @@
 //! A run in a few numbers, for the story.
 
-use super::track::Track;
+use super::run_history::RunHistory;
 use crate::imitation::lambda::Lambda;
 use crate::story::{Accuracy, RunLambda, RunSettings, StoryRun, StoryVerdict};
 use crate::train::config::ImitationConfig;
@@ -8,7 +8,7 @@ use crate::train::evaluate::Evaluation;
 use crate::train::event::EpochRecord;
 use crate::train::verdict::{Says, Verdict};
 
-impl Track {
+impl RunHistory {
     /// The run by itself: without its baseline and without a verdict.
     pub fn story(&self) -> StoryRun {
         let of = |kind: fn(&Evaluation) -> f64| {

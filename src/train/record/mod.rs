@@ -2,13 +2,13 @@
 //! kept, `start.json` and `test.json` for what is evaluated outside its epochs; and reading it back. `results.csv` keeps to
 //! one row an epoch, as its readers expect, so the start is no row of it.
 //!
-//! [`Recorder`] turns events into files, [`RunHistory`] files into records. Tables are written whole at the end of an
+//! [`Recorder`] turns events into files, [`RunTables`] files into records. Tables are written whole at the end of an
 //! epoch and before every checkpoint, as is the replay, so that a run that is killed leaves whole files that reach at least to its
 //! checkpoint.
 
 mod columns;
-mod history;
 mod table;
+mod tables;
 mod warnings;
 
 use std::fs;
@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::evaluate::Evaluation;
-use super::event::{Arm, EpochRecord, Outcome, RunEvent, RunSummary, StartRecord, StepRecord};
+use super::event::{EpochRecord, Outcome, RunEvent, RunSummary, StartRecord, StepRecord, Variant};
 use super::replay::{self, Recording, ReplayError};
 use crate::files::atomic::{self, WriteError};
 use crate::files::tensorboard::{Content, EventFile};
@@ -28,7 +28,7 @@ use crate::files::{self, ReadError};
 use table::Table;
 use warnings::Warnings;
 
-pub use history::RunHistory;
+pub use tables::RunTables;
 
 /// What a run or a search keeps in its folder, tables and tensors apart: a page or a few.
 pub const MAX_KEPT_BYTES: u64 = 16 << 20;
@@ -125,10 +125,10 @@ impl Recorder {
     /// Goes on with the files of a run: rows from the summary's first step on are dropped, and a new event file tells
     /// TensorBoard to do the same.
     pub fn resume(folder: &Path, summary: &RunSummary) -> Result<Self, RecordError> {
-        let history = RunHistory::read(folder)?;
-        if history.scales != summary.scales {
+        let tables = RunTables::read(folder)?;
+        if tables.scales != summary.scales {
             let (path, expected) = (folder.join(STEPS), summary.scales.clone());
-            return Err(RecordError::Scales { path, found: history.scales, expected });
+            return Err(RecordError::Scales { path, found: tables.scales, expected });
         }
         let first = summary.first_step;
         let mut events = EventFile::create(folder)?;
@@ -140,12 +140,12 @@ impl Recorder {
             warnings: Warnings::read(folder)?,
             events,
             replay: None,
-            start: history.start.map(Arc::new),
-            test: history.test.map(Arc::new),
+            start: tables.start.map(Arc::new),
+            test: tables.test.map(Arc::new),
             epochs: 0,
         };
-        history.steps.iter().filter(|step| step.step < first).for_each(|step| recorder.steps.push(step));
-        for epoch in history.epochs.iter().filter(|epoch| epoch.step <= first) {
+        tables.steps.iter().filter(|step| step.step < first).for_each(|step| recorder.steps.push(step));
+        for epoch in tables.epochs.iter().filter(|epoch| epoch.step <= first) {
             recorder.results.push(epoch);
             recorder.epochs = u64::from(epoch.epoch) + 1;
         }
@@ -267,16 +267,16 @@ pub fn runs_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let named = entries.filter_map(|entry| Some((said_by(&entry.file_name().to_string_lossy())?, entry.path())));
     let mut found: Vec<_> =
-        named.filter(|(_, path)| is_run(path)).map(|((arm, seed), path)| (seed, arm, path)).collect();
+        named.filter(|(_, path)| is_run(path)).map(|((variant, seed), path)| (seed, variant, path)).collect();
     found.sort();
     found.into_iter().map(|(_, _, path)| path).collect()
 }
 
-/// Arm and seed, as the name of a run's folder says them in a set of pairs: "imitation", "baseline-4". `None` for any other.
-pub fn said_by(name: &str) -> Option<(Arm, Option<u64>)> {
-    [Arm::Imitation, Arm::Baseline].into_iter().find_map(|arm| match name.strip_prefix(arm.name())? {
-        "" => Some((arm, None)),
-        rest => Some((arm, Some(rest.strip_prefix('-')?.parse().ok()?))),
+/// Variant and seed, as the name of a run's folder says them in a set of pairs: "imitation", "baseline-4". `None` for any other.
+pub fn said_by(name: &str) -> Option<(Variant, Option<u64>)> {
+    [Variant::Imitation, Variant::Baseline].into_iter().find_map(|variant| match name.strip_prefix(variant.name())? {
+        "" => Some((variant, None)),
+        rest => Some((variant, Some(rest.strip_prefix('-')?.parse().ok()?))),
     })
 }
 
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(runs_in(&out.path().join("first")), [out.path().join("first")]);
         assert_eq!(
             (said_by("baseline"), said_by("baseline-4")),
-            (Some((Arm::Baseline, None)), Some((Arm::Baseline, Some(4))))
+            (Some((Variant::Baseline, None)), Some((Variant::Baseline, Some(4))))
         );
         assert_eq!((said_by("imitation-x"), said_by("imitations")), (None, None));
     }

@@ -6,7 +6,7 @@ use super::limits;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::train::evaluate::Evaluation;
-use crate::train::event::{Arm, Outcome};
+use crate::train::event::{Outcome, Variant};
 use crate::yolo::anchors::AnchorScale;
 
 pub const FORMAT: &str = "distillscope.replay";
@@ -26,7 +26,8 @@ pub struct Header {
     pub written_by: String,
     pub name: String,
     pub seed: u64,
-    pub arm: Arm,
+    #[serde(rename = "arm")]
+    pub variant: Variant,
     pub outcome: OutcomeText,
     pub run: RunFigures,
     pub image: ImageFigures,

@@ -18,7 +18,7 @@ use crate::grid::Grid;
 use crate::imitation::mask::Psi;
 use crate::inspect::{Scene, SceneLabel};
 use crate::train::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord};
-use crate::train::record::{RecordError, RunHistory};
+use crate::train::record::{RecordError, RunTables};
 use crate::yolo::anchors::AnchorScale;
 
 impl Replay {
@@ -40,7 +40,7 @@ impl Replay {
         let psi = Psi::new(header.mask.psi).map_err(|error| entries.damaged(entries::HEADER, error.to_string()))?;
         Ok(Self {
             name: header.name,
-            id: RunId { seed: header.seed, arm: header.arm },
+            id: RunId { seed: header.seed, variant: header.variant },
             outcome: match header.outcome {
                 OutcomeText::Finished => Outcome::Finished,
                 OutcomeText::Stopped => Outcome::Stopped,
@@ -171,7 +171,7 @@ fn read_tables(entries: &mut Entries, scales: &[String]) -> Result<(Vec<StepReco
     let steps = read_table(entries, entries::STEPS, "distance_", scales)?;
     let results = read_table(entries, entries::RESULTS, "train/distance_", scales)?;
     let history =
-        RunHistory::parse((entries::STEPS.into(), steps), (entries::RESULTS.into(), results)).map_err(|error| {
+        RunTables::parse((entries::STEPS.into(), steps), (entries::RESULTS.into(), results)).map_err(|error| {
             match error {
                 RecordError::Row { path, line, what } => {
                     let entry = if path.as_os_str() == entries::STEPS { entries::STEPS } else { entries::RESULTS };

@@ -35,7 +35,7 @@ pub struct Replay {
     pub start: Option<Arc<StartRecord>>,
     /// Ascending; a long run has every n-th alone.
     pub steps: Vec<StepRecord>,
-    /// As [`crate::train::record::RunHistory::epochs`].
+    /// As [`crate::train::record::RunTables::epochs`].
     pub epochs: Vec<EpochRecord>,
     /// By step, ascending; none where there was no teacher.
     pub snapshots: Vec<Arc<Snapshot>>,
@@ -47,8 +47,8 @@ impl Replay {
         self.snapshots.iter().map(|snapshot| snapshot.seconds).filter(|seconds| seconds.is_finite()).sum()
     }
 
-    /// What runs of one campaign have in common: the configuration without its seed.
-    pub fn campaign(&self) -> String {
+    /// What runs of one experiment have in common: the configuration without its seed.
+    pub fn experiment(&self) -> String {
         self.config.lines().filter(|line| !line.starts_with("seed = ")).collect::<Vec<_>>().join("\n")
     }
 }

@@ -8,7 +8,7 @@ use super::recorded::Replay;
 use crate::format::significant;
 use crate::grid::Grid;
 use crate::train::config::RunConfig;
-use crate::train::event::{Arm, Outcome};
+use crate::train::event::{Outcome, Variant};
 
 /// Schema `distillscope.replay/1`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -16,7 +16,8 @@ pub struct ReplayReport {
     pub schema: &'static str,
     pub name: String,
     pub seed: u64,
-    pub arm: Arm,
+    #[serde(rename = "arm")]
+    pub variant: Variant,
     /// "finished", "stopped" or "failed: …".
     pub outcome: String,
     /// The imitation loss that was minimised; none without a teacher, and where the configuration cannot be read.
@@ -87,12 +88,13 @@ impl From<&Replay> for ReplayReport {
         let share = recording_seconds / seconds;
         let steps_done = replay.steps.last().map(|step| step.step + 1);
         let input = replay.scene.input_size();
-        let imitates = replay.id.arm == Arm::Imitation && replay.steps.iter().any(|step| !step.distance.is_empty());
+        let imitates =
+            replay.id.variant == Variant::Imitation && replay.steps.iter().any(|step| !step.distance.is_empty());
         Self {
             schema: "distillscope.replay/1",
             name: replay.name.clone(),
             seed: replay.id.seed,
-            arm: replay.id.arm,
+            variant: replay.id.variant,
             outcome: match &replay.outcome {
                 Outcome::Finished => "finished".to_owned(),
                 Outcome::Stopped => "stopped".to_owned(),
@@ -152,7 +154,7 @@ fn mean(grid: &Grid) -> Option<f64> {
 
 impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}, seed {}, {}", self.name, self.arm.name(), self.seed, self.outcome)?;
+        writeln!(f, "{}: {}, seed {}, {}", self.name, self.variant.name(), self.seed, self.outcome)?;
         let [width, height] = self.input;
         writeln!(f, "image: {}, input {width} × {height} px, {} labels", self.image, self.labels.len())?;
         write!(f, "steps: {} of {}, {} epochs", self.steps, self.steps_planned, self.epochs.len())?;

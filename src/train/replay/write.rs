@@ -19,7 +19,7 @@ use crate::format::outside;
 use crate::geometry::Size;
 use crate::inspect::{Scene, SceneLabel};
 use crate::train::config::{RunConfig, SnapshotConfig};
-use crate::train::event::{Arm, Outcome, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord};
+use crate::train::event::{Outcome, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, Variant};
 use crate::yolo::anchors::AnchorScale;
 
 /// What a recording is of.
@@ -56,9 +56,9 @@ impl Recording {
             format: FORMAT.to_owned(),
             version: VERSION,
             written_by: concat!("distillscope ", env!("CARGO_PKG_VERSION")).to_owned(),
-            name: name(&run_name(&summary.folder, id.arm)),
+            name: name(&run_name(&summary.folder, id.variant)),
             seed: id.seed,
-            arm: id.arm,
+            variant: id.variant,
             outcome: OutcomeText::Stopped,
             run: RunFigures {
                 steps: summary.steps,
@@ -183,14 +183,14 @@ fn name(text: &str) -> String {
     text
 }
 
-/// "run-1 · imitation"; the folder of a twin is named after its arm already.
-fn run_name(folder: &Path, arm: Arm) -> String {
+/// "run-1 · imitation"; the folder of a baseline is named after its variant already.
+fn run_name(folder: &Path, variant: Variant) -> String {
     let part =
         |path: &Path| path.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
     let own = part(folder);
     match folder.parent() {
-        Some(parent) if own.starts_with(arm.name()) => format!("{} · {own}", part(parent)),
-        _ => format!("{own} · {}", arm.name()),
+        Some(parent) if own.starts_with(variant.name()) => format!("{} · {own}", part(parent)),
+        _ => format!("{own} · {}", variant.name()),
     }
 }
 
@@ -237,8 +237,8 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_folders_alone() {
-        assert_eq!(run_name(Path::new("/home/a/runs/run-1"), Arm::Imitation), "run-1 · imitation");
-        assert_eq!(run_name(Path::new("/home/a/runs/pairs/baseline-4"), Arm::Baseline), "pairs · baseline-4");
+        assert_eq!(run_name(Path::new("/home/a/runs/run-1"), Variant::Imitation), "run-1 · imitation");
+        assert_eq!(run_name(Path::new("/home/a/runs/pairs/baseline-4"), Variant::Baseline), "pairs · baseline-4");
         assert_eq!(name("a\nb"), "ab");
         assert_eq!(name(&"é".repeat(200)).len(), 256);
     }

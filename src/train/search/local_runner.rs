@@ -11,11 +11,11 @@ use super::runner::{Found, Runner, TrialEnd, TrialEvent};
 use crate::files::{self, atomic};
 use crate::imitation::loss::{Loss, Reads};
 use crate::train::comparison::RunResult;
-use crate::train::config::{Campaign, Length, RunConfig};
+use crate::train::config::{Experiment, Length, RunConfig};
 use crate::train::event::{RunControl, RunEvent};
 use crate::train::folder::RunFolder;
 use crate::train::record::MAX_KEPT_BYTES;
-use crate::train::{TrainError, campaign};
+use crate::train::{TrainError, experiment};
 
 /// Steps of a run that is measured; the first is slower and does not count.
 const MEASURED_STEPS: u64 = 7;
@@ -41,11 +41,11 @@ impl<'a> LocalRunner<'a> {
         let out = self.folder.path().join("measure");
         clear(&out)?;
         let config = RunConfig { length: Length::Steps(MEASURED_STEPS), ..config.clone() };
-        let campaign = Campaign { config, out: out.clone(), paired: false, seeds: 1, resume: false };
+        let experiment = Experiment { config, out: out.clone(), paired: false, seeds: 1, resume: false };
         let begin = Instant::now();
         let (mut cost, mut steps, mut steps_per_epoch, mut labels) = (Cost::default(), Vec::new(), 0, None);
         let (mut last, mut last_step) = (begin, begin);
-        let ended = campaign::run(&campaign, self.control, &mut |_, event| {
+        let ended = experiment::run(&experiment, self.control, &mut |_, event| {
             let since = last.elapsed().as_secs_f64();
             match event {
                 RunEvent::Started(summary) => steps_per_epoch = summary.steps_per_epoch,
@@ -74,7 +74,7 @@ impl<'a> LocalRunner<'a> {
             return Ok(None);
         }
         if labels == Some(0) {
-            let data = config_data(&campaign);
+            let data = config_data(&experiment);
             return Err(TrainError::Config(format!("{data}: val has no labels, so nothing can be compared on it")));
         }
         // The middle one: a machine that is busy for a moment, or pictures that are decoded for the first time, count little.
@@ -94,8 +94,8 @@ impl<'a> LocalRunner<'a> {
     }
 }
 
-fn config_data(campaign: &Campaign) -> String {
-    campaign.config.data.display().to_string()
+fn config_data(experiment: &Experiment) -> String {
+    experiment.config.data.display().to_string()
 }
 
 /// Whether an error is the imitation's own fault. Anything else would befall every run.
@@ -149,7 +149,7 @@ impl Runner for LocalRunner<'_> {
     ) -> Result<TrialEnd, TrainError> {
         let out = self.folder.run(name);
         let folder = RunFolder::new(&out);
-        let campaign = Campaign {
+        let experiment = Experiment {
             config: config.clone(),
             out: out.clone(),
             paired: false,
@@ -157,7 +157,7 @@ impl Runner for LocalRunner<'_> {
             resume: folder.config().exists(),
         };
         let mut steps = 1;
-        let ended = campaign::run(&campaign, self.control, &mut |_, event| match event {
+        let ended = experiment::run(&experiment, self.control, &mut |_, event| match event {
             RunEvent::Started(summary) => steps = summary.steps.max(1),
             RunEvent::Step(step) => {
                 let fraction = (step.step + 1) as f32 / steps as f32;
@@ -188,7 +188,7 @@ impl Runner for LocalRunner<'_> {
         if let Ok(text) = files::read_text(&out.join(FAILURE), MAX_KEPT_BYTES) {
             return Some(TrialEnd::Failed(text));
         }
-        let RunResult { map50_95, test, .. } = campaign::finished(&out)?;
+        let RunResult { map50_95, test, .. } = experiment::finished(&out)?;
         Some(TrialEnd::Finished(Found { val: map50_95, test: test.map(|test| test.map50_95) }))
     }
 

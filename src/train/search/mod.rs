@@ -1,23 +1,24 @@
 //! Which imitation helps on a person's own data, within a budget of minutes: successive halving, then fresh seeds.
 //!
-//! [`candidates`] says what is tried, [`ladder`] how many candidates fit the budget and how long their runs are, `halving` is
-//! the loop, `local_runner` makes its runs, `results` reads what has ended; [`keep`] is what `search.toml` holds, [`event`] what is
-//! said meanwhile, [`table`] what comes of it.
+//! [`candidates`] says what is tried, [`ladder`] how many candidates fit the budget and how long their runs are,
+//! `halving` is the loop, `local_runner` makes its runs, `results` reads what has ended; [`keep`] is what `search.toml`
+//! holds, [`event`] what is said meanwhile, [`table`] what comes of it.
 //!
-//! Every rung trains each candidate that is left for the whole of a short schedule: learning rate and λ follow a run's own
-//! length, so a longer rung is a complete run and no continuation of a shorter one. All runs of a rung have one seed and
-//! share one baseline (λ = 0, same seed, length and learning rate). A candidate's score is its mAP50-95 on val at the last
-//! epoch minus the baseline's; a candidate with another learning rate is held against the better one of both rates'
-//! baselines, because a gain over a baseline that was itself trained worse says nothing. The better half goes on to runs
-//! twice as long, up to the length of the run that is searched for; ties go by name. The last two are run on seeds that nothing was chosen on, beside their baselines, at
-//! least two and at most five seeds: they give the verdict.
+//! Every rung trains each candidate that is left for the whole of a short schedule: learning rate and λ follow a run's
+//! own length, so a longer rung is a complete run and no continuation of a shorter one. All runs of a rung have one
+//! seed and share one baseline (λ = 0, same seed, length and learning rate). A candidate's score is its mAP50-95 on val
+//! at the last epoch minus the baseline's; a candidate with another learning rate is held against the better one of
+//! both rates' baselines, because a gain over a baseline that was itself trained worse says nothing. The better half
+//! goes on to runs twice as long, up to the length of the run that is searched for; ties go by name. The last two are
+//! run on seeds that nothing was chosen on, beside their baselines, at least two and at most five seeds: they give the
+//! verdict.
 //!
-//! The plan follows from a few measured steps; where runs turn out faster, the first rung takes more candidates in, where
-//! they turn out slower, a rung ends early, so that fresh seeds are left. Which of the two finalists is named first is itself
-//! decided on those seeds: other seeds, or a test split, would say it without that.
+//! The plan follows from a few measured steps; where runs turn out faster, the first rung takes more candidates in,
+//! where they turn out slower, a rung ends early, so that fresh seeds are left. Which of the two finalists is named
+//! first is itself decided on those seeds: other seeds, or a test split, would say it without that.
 //!
-//! A run has its own folder and its result lies there, decisions lie in `search.toml` before anything follows from them:
-//! a search that is killed anywhere goes on to the same table.
+//! A run has its own folder and its result lies there, decisions lie in `search.toml` before anything follows from
+//! them: a search that is killed anywhere goes on to the same table.
 
 pub mod candidates;
 pub mod event;

@@ -26,10 +26,10 @@ pub fn fresh_seeds(base: &RunConfig) -> impl Iterator<Item = u64> + use<> {
 }
 
 /// The folder of a run: of a rung, from 0, or on a fresh seed.
-pub fn rung_folder(arm: &str, rung: Option<usize>, seed: u64) -> String {
+pub fn rung_folder(variant: &str, rung: Option<usize>, seed: u64) -> String {
     match rung {
-        Some(rung) => format!("{arm}-{}-{seed}", rung + 1),
-        None => format!("{arm}-final-{seed}"),
+        Some(rung) => format!("{variant}-{}-{seed}", rung + 1),
+        None => format!("{variant}-final-{seed}"),
     }
 }
 
@@ -97,14 +97,14 @@ impl Results<'_> {
         let Some((lr0, baseline)) = best else { return (Vec::new(), None) };
         let finalist = |name: &String| {
             let score = |(seed, own): (u64, Found)| {
-                let twin = baseline.iter().find(|(other, _)| *other == seed)?.1;
+                let baseline = baseline.iter().find(|(other, _)| *other == seed)?.1;
                 Some(Score {
                     epochs: *epochs,
                     seed,
                     map50_95: own.val,
-                    baseline: twin.val,
-                    difference: own.val - twin.val,
-                    test_difference: own.test.zip(twin.test).map(|(own, twin)| own - twin),
+                    baseline: baseline.val,
+                    difference: own.val - baseline.val,
+                    test_difference: own.test.zip(baseline.test).map(|(own, baseline)| own - baseline),
                 })
             };
             let mut finalist = Finalist {

@@ -165,9 +165,9 @@ impl Source {
             }
             Layer::Teacher => features(Role::Teacher),
             Layer::Student => features(Role::Student),
-            Layer::Difference if model.moment.is_some() => {
+            Layer::Difference if model.snapshot.is_some() => {
                 let snapshot =
-                    model.moment.filter(|moment| model.scene.is_some_and(|scene| scene.path == moment.image));
+                    model.snapshot.filter(|snapshot| model.scene.is_some_and(|scene| scene.path == snapshot.image));
                 Ok(Some(Self::Moment(Identity::of(snapshot.ok_or(OTHER_IMAGE)?))))
             }
             Layer::Difference => {
@@ -207,8 +207,9 @@ impl Source {
             }
             Self::Moment(_) => {
                 let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
-                let moment = model.moment.and_then(|moment| moment.scales.iter().find(|scale| scale.stride == stride));
-                Ok(moment.ok_or(NO_SCALE)?.difference.clone())
+                let snapshot =
+                    model.snapshot.and_then(|snapshot| snapshot.scales.iter().find(|scale| scale.stride == stride));
+                Ok(snapshot.ok_or(NO_SCALE)?.difference.clone())
             }
             Self::Pull(_) => {
                 let stride = model.anchors.get(scale).ok_or(NO_SCALE)?.stride;
@@ -333,7 +334,7 @@ pub fn unit(model: &CanvasModel<'_>) -> Option<Unit> {
     if let Some(pull) = model.pull {
         return Some(Unit::Name(pull.unit));
     }
-    if model.moment.is_none() || model.view.layer != Layer::Difference {
+    if model.snapshot.is_none() || model.view.layer != Layer::Difference {
         return None;
     }
     let loss = model.run.and_then(|run| Some(run.config.as_ref()?.imitation.loss));
@@ -388,8 +389,8 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
             Some(mask) => format!("{} · {}", t!("IoU mask"), counted(mask.cells, "cell", "cells")),
             None => t!("IoU mask").to_owned(),
         },
-        Layer::Difference if model.moment.is_some() => {
-            let step = model.moment.map_or_else(String::new, |moment| t!("step {step}", step = moment.step));
+        Layer::Difference if model.snapshot.is_some() => {
+            let step = model.snapshot.map_or_else(String::new, |snapshot| t!("step {step}", step = snapshot.step));
             let loss = model.run.and_then(|run| run.settings().loss);
             loss.map_or_else(|| step.clone(), |loss| format!("{step} · {loss}"))
         }

@@ -9,7 +9,7 @@ use crate::imitation::choice::MaskSource;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, DetectionView, ScalePull, Scene};
 use crate::train::event::Snapshot;
-use crate::train::history::Track;
+use crate::train::history::RunHistory;
 use crate::yolo::anchors::AnchorScale;
 
 /// What the canvas draws. The scales of field and mask are in the order of the anchors.
@@ -30,9 +30,9 @@ pub struct CanvasModel<'a> {
     /// Detections of a student in place of the comparison's, by name; the ground truths step back.
     pub found: Option<&'a [DetectionView]>,
     /// A moment of a run, whose maps take the place of the comparison's difference.
-    pub moment: Option<&'a Arc<Snapshot>>,
+    pub snapshot: Option<&'a Arc<Snapshot>>,
     /// The run that it is of.
-    pub run: Option<&'a Track>,
+    pub run: Option<&'a RunHistory>,
     /// How a loss pulls at the raw heads, in the place of the difference.
     pub pull: Option<Pull<'a>>,
     pub view: &'a ViewSettings,
@@ -65,8 +65,8 @@ pub fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Optio
         weighed: state.shows_weights().then_some(state.imitation.mask.source),
         found: None,
         view,
-        moment: state.runs.moment().map(|(snapshot, _)| snapshot),
-        run: state.runs.playback.and_then(|playback| state.runs.track(playback.track)).map(|track| &**track),
+        snapshot: state.runs.snapshot().map(|(snapshot, _)| snapshot),
+        run: state.runs.playback.and_then(|playback| state.runs.history(playback.history)).map(|history| &**history),
         pull: None,
         camera: state.camera,
         hover: state.hover,

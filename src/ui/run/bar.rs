@@ -80,9 +80,9 @@ fn progress(ui: &mut Ui, panel: &Panel<'_>) {
         match (problem, state.runs.current()) {
             (Some(why), None) => say(ui, why.to_owned(), palette.text_weak),
             (None, None) => say(ui, t!("Ready to start.").to_owned(), palette.text_weak),
-            (_, Some(track)) => {
-                let (level, text) = state.runs.says(track);
-                say(ui, format!("{}: {text}", track.name), ink(palette, level));
+            (_, Some(history)) => {
+                let (level, text) = state.runs.says(history);
+                say(ui, format!("{}: {text}", history.name), ink(palette, level));
             }
         }
         return;

@@ -44,7 +44,7 @@ pub struct Curves {
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut Curves) {
     let state = panel.state;
-    if state.runs.tracks.is_empty() {
+    if state.runs.histories.is_empty() {
         empty(ui, panel);
         return;
     }
@@ -124,14 +124,14 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
                 *scale = if log { AxisScale::Log } else { AxisScale::Linear };
             }
         }
-        let twins = state.runs.twins().next().is_some();
+        let pairs = state.runs.pairs().next().is_some();
         let difference = egui::Checkbox::new(&mut next.difference, t!("imitation − baseline"));
-        let response = ui.add_enabled(twins || view.difference, difference);
+        let response = ui.add_enabled(pairs || view.difference, difference);
         response
-            .on_hover_text(t!("Subtracts the twin without imitation, step by step."))
+            .on_hover_text(t!("Subtracts the baseline, step by step."))
             .on_disabled_hover_text(t!("Start a paired run first."));
-        let moments = panel.state.runs.playback.is_some();
-        panel.command(ui, Command::ToggleMoments, Button::selectable(moments, t!("Through time")));
+        let snapshots = panel.state.runs.playback.is_some();
+        panel.command(ui, Command::ToggleSnapshots, Button::selectable(snapshots, t!("Through time")));
         ui.menu_button(t!("Save"), |ui| {
             panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Curves(view.large))));
             panel.entry(ui, Command::ExportCurves(view.large));
@@ -281,8 +281,8 @@ impl Curves {
                     plot_ui.hline(line.width(1.0).allow_hover(false));
                 }
                 // The moment whose maps are shown.
-                let moment = runs.moment().map(|(snapshot, _)| view.x.place(snapshot.step as f64));
-                if let Some(x) = moment.filter(|x| x.is_finite()) {
+                let snapshot = runs.snapshot().map(|(snapshot, _)| view.x.place(snapshot.step as f64));
+                if let Some(x) = snapshot.filter(|x| x.is_finite()) {
                     plot_ui.vline(egui_plot::VLine::new("", x).color(palette.difference).width(1.0).allow_hover(false));
                 }
                 for line in &lines {
@@ -388,7 +388,7 @@ fn shades(painter: &Painter, head: Rect, lines: &[Line], palette: &Palette) {
     let Some(first) = lines.first().filter(|line| line.of > 1) else { return };
     let font = FontId::proportional(palette::SMALL);
     let mut right = head.right();
-    for line in lines.iter().filter(|line| (line.track, line.minus) == (first.track, first.minus)).rev() {
+    for line in lines.iter().filter(|line| (line.history, line.minus) == (first.history, first.minus)).rev() {
         let color = color_of(palette, line);
         let at = pos2(right, head.center().y);
         let text = painter.layout_no_wrap(line.name.clone(), font.clone(), palette.text);
@@ -430,7 +430,7 @@ fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, (lines,
     let Some(at) = response.hover_pos().filter(|at| transform.frame().contains(*at)) else { return };
     let step = runs.view.x.value(transform.value_from_position(at).x);
     let values = lines.iter().filter_map(|line| {
-        let (step, value) = line.curve(&runs.tracks)?.at(step)?;
+        let (step, value) = line.curve(&runs.histories)?.at(step)?;
         Some((line, step, value))
     });
     let values: Vec<(&Line, f64, f64)> = values.collect();

@@ -6,12 +6,12 @@ mod batch;
 mod curves;
 mod fixed_plot;
 mod legend;
-pub mod moments;
 mod paired;
 mod preflight;
 mod search;
 mod seeds;
 mod setup;
+pub mod snapshots;
 mod survey;
 
 use egui::{Frame, Margin, Rect, Ui};

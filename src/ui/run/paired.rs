@@ -10,7 +10,7 @@ use crate::glossary::Term;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::train::comparison::Accuracy;
-use crate::train::event::Arm;
+use crate::train::event::Variant;
 use crate::ui::run::seeds;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, note};
@@ -156,9 +156,9 @@ fn cells(row: &Row, tested: bool, palette: &Palette) -> Vec<Cell> {
     let accuracy =
         |of: Option<Accuracy>| of.map_or_else(Cell::none, |accuracy| Cell::new(format!("{:.3}", accuracy.map50_95)));
     let result = &row.result;
-    let arm = match row.arm {
-        Arm::Imitation => Cell::new(row.name()).strong(),
-        Arm::Baseline => Cell::new(row.name()).color(palette.text_weak),
+    let variant = match row.variant {
+        Variant::Imitation => Cell::new(row.name()).strong(),
+        Variant::Baseline => Cell::new(row.name()).color(palette.text_weak),
     };
     // A student that fell is one to look at.
     let last = match result.fall() {
@@ -168,7 +168,7 @@ fn cells(row: &Row, tested: bool, palette: &Palette) -> Vec<Cell> {
     let distance = |of: Option<f64>| Cell::number(of).color(palette.difference);
     let mut cells = vec![
         Cell::new(row.seed.to_string()),
-        arm,
+        variant,
         accuracy(result.before),
         last,
         row.last().map_or_else(Cell::none, |accuracy| Cell::new(format!("{:.3}", accuracy.map50))),

@@ -104,7 +104,7 @@ fn head(ui: &mut Ui, panel: &mut Panel<'_>) {
             seconds = significant(found.seconds)
         );
         ui.label(RichText::new(numbers).color(palette.text_weak));
-        if examined.is_stale(&state.runs.form.campaign.config) {
+        if examined.is_stale(&state.runs.form.experiment.config) {
             ui.label(RichText::new(t!("The set-up has changed since.")).color(palette.warning));
         }
     });

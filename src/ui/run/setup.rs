@@ -18,8 +18,8 @@ use crate::inspect::{Role, Tap};
 use crate::language::{key, t, tr};
 use crate::palette::{self, Palette};
 use crate::train::config::{
-    AdapterStart, Campaign, GRADIENT_RATIO, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig, frozen_layers,
-    frozen_text,
+    AdapterStart, Experiment, GRADIENT_RATIO, ImitationConfig, Lambda, Length, RunConfig, SnapshotConfig,
+    frozen_layers, frozen_text,
 };
 use crate::train::hyp::Hyperparameters;
 use crate::ui::widgets::{self, Explained, Panel};
@@ -41,24 +41,24 @@ pub struct SetUp {
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SetUp) {
     let form = &panel.state.runs.form;
     let problems = form.problems();
-    let mut campaign = form.campaign.clone();
+    let mut experiment = form.experiment.clone();
     let place = ui.available_rect_before_wrap();
     let (left, right) = place.split_left_right_at_x((place.left() + ESSENTIALS).min(place.right()));
     ui.scope_builder(UiBuilder::new().max_rect(left), |ui| {
         ScrollArea::vertical().id_salt("essentials").auto_shrink([false, false]).show(ui, |ui| {
-            essentials(ui, panel, &mut campaign, &problems, memory);
+            essentials(ui, panel, &mut experiment, &problems, memory);
         });
     });
     let hairline = ui.visuals().widgets.noninteractive.bg_stroke;
     ui.painter().vline(left.right() + 2.0 * palette::UNIT, place.y_range(), hairline);
     ui.scope_builder(UiBuilder::new().max_rect(right.with_min_x(right.left() + 4.0 * palette::UNIT)), |ui| {
         ScrollArea::vertical().id_salt("options").auto_shrink([false, false]).show(ui, |ui| {
-            options(ui, panel, &mut campaign, &problems, memory);
+            options(ui, panel, &mut experiment, &problems, memory);
         });
     });
     ui.advance_cursor_after_rect(place);
-    if campaign != form.campaign {
-        panel.push(Command::EditRun(Box::new(campaign)));
+    if experiment != form.experiment {
+        panel.push(Command::EditRun(Box::new(experiment)));
     }
 }
 
@@ -142,8 +142,14 @@ fn text(ui: &mut Ui, memory: &mut SetUp, name: &'static str, width: f32, now: St
     }
 }
 
-fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems: &[Problem], memory: &mut SetUp) {
-    let config = &mut campaign.config;
+fn essentials(
+    ui: &mut Ui,
+    panel: &mut Panel<'_>,
+    experiment: &mut Experiment,
+    problems: &[Problem],
+    memory: &mut SetUp,
+) {
+    let config = &mut experiment.config;
     row(ui, t!("Data"), t!("A YOLO data.yaml with train and val."), |ui| {
         path(ui, panel, memory, t!("Data of the run"), &mut config.data, RunFile::Data);
     });
@@ -189,22 +195,23 @@ fn essentials(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, probl
     });
     why(ui, problems, Field::Weight);
     row(ui, t!("Compare"), t!("The same run with and without imitation, for several seeds."), |ui| {
-        ui.checkbox(&mut campaign.paired, t!("with and without imitation")).on_hover_text(tr(Term::Pair.explanation()));
+        ui.checkbox(&mut experiment.paired, t!("with and without imitation"))
+            .on_hover_text(tr(Term::Pair.explanation()));
         ui.add_space(palette::UNIT);
         ui.label(t!("seeds")).explained(Term::Seed);
-        number(ui, t!("Seeds"), &mut campaign.seeds, 1..=100, 0.05)
+        number(ui, t!("Seeds"), &mut experiment.seeds, 1..=100, 0.05)
             .on_hover_text(t!("From the first seed upward; a difference without a spread says little."));
     });
     why(ui, problems, Field::Pairs);
     row(ui, t!("Results"), t!("Configuration, curves and weights go in this folder."), |ui| {
-        path(ui, panel, memory, t!("Folder for the results"), &mut campaign.out, RunFile::Out);
+        path(ui, panel, memory, t!("Folder for the results"), &mut experiment.out, RunFile::Out);
     });
     why(ui, problems, Field::Out);
     ui.add_space(palette::HALF);
     ui.horizontal(|ui| {
         ui.add_space(NAME + palette::UNIT);
         panel.button(ui, Command::ResetRun, t!("Reset")).on_hover_text(Command::ResetRun.label());
-        let runs = campaign.seeds as usize * if campaign.paired { 2 } else { 1 };
+        let runs = experiment.seeds as usize * if experiment.paired { 2 } else { 1 };
         if runs > 1 {
             let text = t!("{runs} runs, one after the other.", runs);
             ui.label(RichText::new(text).small().color(Palette::of_theme(ui.visuals().dark_mode).text_weak));
@@ -323,8 +330,8 @@ fn fold(ui: &mut Ui, title: &str, summary: &str, add: impl FnOnce(&mut Ui)) {
     }
 }
 
-fn options(ui: &mut Ui, panel: &mut Panel<'_>, campaign: &mut Campaign, problems: &[Problem], memory: &mut SetUp) {
-    let config = &mut campaign.config;
+fn options(ui: &mut Ui, panel: &mut Panel<'_>, experiment: &mut Experiment, problems: &[Problem], memory: &mut SetUp) {
+    let config = &mut experiment.config;
     departures(ui, panel);
     let chosen = &config.imitation;
     let summary = format!(

@@ -22,7 +22,7 @@ const TITLE: f32 = 24.0;
 
 /// Whether there is a run whose student can be set against itself on the open image.
 pub fn is_pair(state: &State) -> bool {
-    state.scene.is_some() && !state.replayed && talk::run(state).is_some_and(|track| track.place().is_some())
+    state.scene.is_some() && !state.replayed && talk::run(state).is_some_and(|history| history.place().is_some())
 }
 
 /// One of the two: its detections, or a sentence in their place.
@@ -43,9 +43,9 @@ pub fn sides(state: &State) -> [Side<'_>; 2] {
         Side { title, found }
     };
     let run = talk::run(state);
-    let ended = run.is_none_or(|track| track.folder.is_some() || track.outcome.is_some());
+    let ended = run.is_none_or(|history| history.folder.is_some() || history.outcome.is_some());
     // The weights that are looked at are the best ones, as soon as any have been evaluated.
-    let evaluated = run.is_some_and(|track| track.epochs.iter().any(|epoch| epoch.evaluation.is_some()));
+    let evaluated = run.is_some_and(|history| history.epochs.iter().any(|epoch| epoch.evaluation.is_some()));
     let after = match (ended, evaluated) {
         (true, true) => t!("The student after, best weights"),
         (true, false) => t!("The student after"),

@@ -204,7 +204,7 @@ fn missing(state: &State, numbers: &StoryNumbers, step: Step) -> Option<String> 
     match step {
         // Curves need no image.
         Step::Run if run.is_some() => return None,
-        Step::BeforeAfter if run.is_some_and(|track| track.replay.is_some() && track.place().is_none()) => {
+        Step::BeforeAfter if run.is_some_and(|history| history.replay.is_some() && history.place().is_none()) => {
             let why =
                 t!("This run was recorded without its models, so nothing can be detected here; its mAP is known.");
             return Some(why.to_owned());

@@ -54,18 +54,18 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, numbers
             }
         }
         Step::Run => {
-            let moment = state.runs.moment();
-            let (map, curves) = match moment {
+            let snapshot = state.runs.snapshot();
+            let (map, curves) = match snapshot {
                 Some(_) => place.split_left_right_at_fraction(0.48),
                 None => (Rect::NOTHING, place),
             };
-            if let Some((_, high)) = moment {
+            if let Some((_, high)) = snapshot {
                 let high = high.max(f32::MIN_POSITIVE);
                 let view = ViewSettings { range: RangeMode::Locked { low: 0.0, high }, ..view };
                 let map = map.with_max_x(map.right() - GAP);
                 canvas(ui, panel, &mut memory.canvases[0], &model(state, &view), map, 0);
             }
-            let step = moment.map(|(snapshot, _)| snapshot.step as f64);
+            let step = snapshot.map(|(snapshot, _)| snapshot.step as f64);
             memory.curves.show(ui, &state.runs, step, curves);
         }
         Step::BeforeAfter if before_after::is_pair(state) => {
@@ -139,7 +139,7 @@ fn model<'a>(state: &'a State, view: &'a ViewSettings) -> CanvasModel<'a> {
     let step = state.talk.step;
     let window = canvas_model(state, view, None);
     CanvasModel {
-        moment: window.moment.filter(|_| step == Step::Run),
+        snapshot: window.snapshot.filter(|_| step == Step::Run),
         camera: Camera::Fit,
         hover: window.hover.filter(|_| follows_pointer(step)),
         pin: None,

@@ -192,7 +192,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, story: &StoryNumbers) {
                 }
             });
         }
-        Step::Run => moments(ui, panel),
+        Step::Run => snapshots(ui, panel),
         _ => {}
     }
 }
@@ -214,16 +214,16 @@ fn psi(ui: &mut Ui, panel: &mut Panel<'_>) {
 }
 
 /// Through the time of the run, where it has kept maps.
-fn moments(ui: &mut Ui, panel: &mut Panel<'_>) {
+fn snapshots(ui: &mut Ui, panel: &mut Panel<'_>) {
     let state = panel.state;
-    let Some((snapshots, index)) = state.runs.moments() else { return };
+    let Some((snapshots, index)) = state.runs.snapshots() else { return };
     let playing = state.runs.playback.is_some_and(|playback| playback.playing);
     let step = snapshots.get(index).map_or(0, |snapshot| snapshot.step);
     let last = snapshots.len().saturating_sub(1);
     ui.add_space(palette::UNIT);
     ui.horizontal(|ui| {
         let text = RichText::new(if playing { t!("Halt") } else { t!("Play") }).size(NUMBER);
-        panel.button(ui, Command::PlayMoments, text);
+        panel.button(ui, Command::PlaySnapshots, text);
         ui.label(RichText::new(t!("map of step {step}", step)).size(NUMBER));
     });
     let mut at = index;
@@ -231,6 +231,6 @@ fn moments(ui: &mut Ui, panel: &mut Panel<'_>) {
     let response = ui.add(Slider::new(&mut at, 0..=last).show_value(false));
     response.widget_info(|| WidgetInfo::slider(true, at as f64, t!("Time of the run")));
     if response.changed() && at != index {
-        panel.push(Command::SeekMoment(at));
+        panel.push(Command::SeekSnapshot(at));
     }
 }

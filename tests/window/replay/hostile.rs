@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::sync::LazyLock;
 
-use distillscope::train::event::Arm;
+use distillscope::train::event::Variant;
 use distillscope::train::replay::Replay;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ type Files = Vec<(String, Vec<u8>)>;
 /// A good file and its entries.
 static GOOD: LazyLock<(Vec<u8>, Files)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
-    let bytes = fs::read(super::record(folder.path(), Arm::Imitation)).unwrap();
+    let bytes = fs::read(super::record(folder.path(), Variant::Imitation)).unwrap();
     let mut archive = ZipArchive::new(Cursor::new(bytes.clone())).unwrap();
     let entries = (0..archive.len()).map(|index| {
         let mut entry = archive.by_index(index).unwrap();

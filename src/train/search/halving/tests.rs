@@ -51,9 +51,9 @@ impl Runner for Fake<'_> {
         }
         self.killed_after = self.killed_after.map(|left| left - 1);
         self.clock += 10.0 * self.step * f64::from(epochs) / 2.0;
-        let arm = name.rsplitn(3, '-').nth(2).expect("arm, rung and seed");
-        assert_eq!(config.teacher.is_none(), arm.starts_with("baseline"));
-        let end = (self.end)(arm, epochs, config.seed);
+        let variant = name.rsplitn(3, '-').nth(2).expect("variant, rung and seed");
+        assert_eq!(config.teacher.is_none(), variant.starts_with("baseline"));
+        let end = (self.end)(variant, epochs, config.seed);
         let mut disk = self.disk.borrow_mut();
         disk.runs.push(name.to_owned());
         assert_eq!(disk.ends.insert(name.to_owned(), end.clone()), None, "{name} was run twice");
@@ -107,8 +107,8 @@ fn on_val(val: f64) -> TrialEnd {
 
 /// 0.4 without imitation; each candidate its own gain; 0.001 a seed on top.
 fn with_gains(gains: &'static [(&'static str, f64)]) -> impl Fn(&str, u32, u64) -> TrialEnd {
-    |arm, _, seed| {
-        let gain = gains.iter().find(|(name, _)| *name == arm).map_or(0.0, |(_, gain)| *gain);
+    |variant, _, seed| {
+        let gain = gains.iter().find(|(name, _)| *name == variant).map_or(0.0, |(_, gain)| *gain);
         on_val(0.4 + gain + 0.001 * seed as f64)
     }
 }
@@ -126,10 +126,11 @@ fn the_better_half_goes_on_and_the_last_two_meet_fresh_seeds() {
     // planned, 780 s; 4 epochs would need 1040 s. After 420 s, 580 s are three seeds.
     let mut search = search(&["a", "b", "c", "d", "e"], 1000.0 / 60.0, 20);
     let table = play.to_the_end(&mut search);
-    let mut expected: Vec<String> = ["baseline", "a", "b", "c", "d", "e"].map(|arm| format!("{arm}-1-0")).to_vec();
-    expected.extend(["baseline", "b", "d", "e"].map(|arm| format!("{arm}-2-0")));
+    let mut expected: Vec<String> =
+        ["baseline", "a", "b", "c", "d", "e"].map(|variant| format!("{variant}-1-0")).to_vec();
+    expected.extend(["baseline", "b", "d", "e"].map(|variant| format!("{variant}-2-0")));
     for seed in 1..=3 {
-        expected.extend(["baseline", "b", "d"].map(|arm| format!("{arm}-final-{seed}")));
+        expected.extend(["baseline", "b", "d"].map(|variant| format!("{variant}-final-{seed}")));
     }
     assert_eq!(disk.borrow().runs, expected);
     assert!(near(search.spent, 420.0 + 3.0 * 180.0), "{}", search.spent);
@@ -159,8 +160,8 @@ fn the_better_half_goes_on_and_the_last_two_meet_fresh_seeds() {
 fn the_verdict_is_on_test_where_there_is_one() {
     let (folder, disk) = (tempfile::tempdir().unwrap(), RefCell::default());
     // Better on val, worse on test by a steady 0.01.
-    let end = |arm: &str, _: u32, seed: u64| {
-        let (val, test) = if arm == "baseline" { (0.4, 0.5) } else { (0.42, 0.49) };
+    let end = |variant: &str, _: u32, seed: u64| {
+        let (val, test) = if variant == "baseline" { (0.4, 0.5) } else { (0.42, 0.49) };
         TrialEnd::Finished(Found { val, test: Some(test + 0.01 * seed as f64) })
     };
     let play = Play { folder: folder.path(), disk: &disk, step: 1.0, end: &end };
@@ -200,8 +201,8 @@ fn a_gain_over_a_baseline_that_was_trained_worse_does_not_count() {
 #[test]
 fn a_candidate_that_cannot_run_is_out_and_a_baseline_that_cannot_ends_it() {
     let (folder, disk) = (tempfile::tempdir().unwrap(), RefCell::default());
-    let fails = |arm: &'static str| {
-        move |other: &str, _: u32, seed: u64| match other == arm {
+    let fails = |variant: &'static str| {
+        move |other: &str, _: u32, seed: u64| match other == variant {
             true => TrialEnd::Failed("the loss is NaN".to_owned()),
             false => on_val(if other == "baseline" { 0.1 } else { 0.2 + 0.01 * seed as f64 }),
         }
@@ -228,7 +229,7 @@ fn more_candidates_come_in_where_runs_are_faster_than_measured() {
     // of which 245 s are left; they are five seeds of 45 s.
     let mut asked = search(&["a", "b", "c", "d", "e"], 320.0 / 60.0, 20);
     let table = play.to_the_end(&mut asked);
-    let names = ["baseline", "a", "b", "c", "d"].map(|arm| format!("{arm}-1-0"));
+    let names = ["baseline", "a", "b", "c", "d"].map(|variant| format!("{variant}-1-0"));
     assert_eq!(disk.borrow().runs[..6], [&names[..], &["baseline-final-1".to_owned()]].concat());
     assert_eq!((table.finalists[0].name.as_str(), table.finalists[0].runs.len()), ("d", 5));
     assert_eq!(asked.ladder, Some(Ladder { candidates: 4, rungs: vec![3], finals: 3 }));

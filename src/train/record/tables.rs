@@ -10,7 +10,7 @@ use crate::train::event::{EpochRecord, StartRecord, StepRecord};
 
 /// What a run's tables hold, and what was evaluated outside its epochs.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct RunHistory {
+pub struct RunTables {
     /// "P3" …
     pub scales: Vec<String>,
     pub steps: Vec<StepRecord>,
@@ -23,7 +23,7 @@ pub struct RunHistory {
     pub test: Option<Evaluation>,
 }
 
-impl RunHistory {
+impl RunTables {
     /// Reads the records in a run's folder. An error names file and line.
     pub fn read(folder: &Path) -> Result<Self, RecordError> {
         let tables = Self::of(&Text::read(folder.join(STEPS))?, &Text::read(folder.join(RESULTS))?)?;

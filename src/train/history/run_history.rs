@@ -9,9 +9,11 @@ use super::shared::{Before, Shared};
 use crate::glossary::Term;
 use crate::language::key;
 use crate::train::comparison::RunResult;
-use crate::train::config::{Campaign, RunConfig, Start};
+use crate::train::config::{Experiment, RunConfig, Start};
 use crate::train::evaluate::Evaluation;
-use crate::train::event::{Arm, EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StartRecord, StepRecord};
+use crate::train::event::{
+    EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StartRecord, StepRecord, Variant,
+};
 use crate::train::replay::Replay;
 
 /// What a plot shows.
@@ -153,17 +155,17 @@ const MAX_TRUTHS: usize = 8;
 const MAX_SNAPSHOTS: usize = 400;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Track {
+pub struct RunHistory {
     /// Its own in this session.
     pub key: u64,
     pub name: String,
-    /// Tracks with the same number and seed are twins.
-    pub campaign: u64,
+    /// Runs with the same number and seed are a pair.
+    pub experiment: u64,
     pub id: RunId,
     pub summary: Option<Arc<RunSummary>>,
     /// Where an earlier run lies.
     pub folder: Option<PathBuf>,
-    /// What an earlier run was to do, but for what its twin does otherwise: [`super::earlier::task`].
+    /// What an earlier run was to do, but for what its baseline does otherwise: [`super::earlier::task`].
     pub task: Option<Box<RunConfig>>,
     /// What it was asked to do; `None` where that is not known.
     pub config: Option<Box<RunConfig>>,
@@ -172,7 +174,7 @@ pub struct Track {
     /// What that student detected as the run began, where an image was open.
     pub before: Option<Before>,
     /// The set of pairs that it is one of, where that lies in a folder.
-    pub pairs: Option<Arc<Campaign>>,
+    pub pairs: Option<Arc<Experiment>>,
     /// What both models found on val before the first step; `None` where nobody looked.
     pub measured: Option<Arc<StartRecord>>,
     /// What the last weights found on test.
@@ -199,12 +201,12 @@ pub struct Track {
     times: Vec<(u64, f64)>,
 }
 
-impl Track {
-    pub fn new(key: u64, campaign: u64, id: RunId, name: String) -> Self {
+impl RunHistory {
+    pub fn new(key: u64, experiment: u64, id: RunId, name: String) -> Self {
         Self {
             key,
             name,
-            campaign,
+            experiment,
             id,
             summary: None,
             folder: None,
@@ -232,17 +234,17 @@ impl Track {
     }
 
     /// A recorded run, whole.
-    pub fn of_replay(key: u64, campaign: u64, replay: Arc<Replay>) -> Self {
-        let mut track = Self::new(key, campaign, replay.id, replay.name.clone());
-        track.receive(RunEvent::Started(Arc::clone(&replay.summary)));
-        replay.start.iter().for_each(|start| track.receive(RunEvent::Start(Arc::clone(start))));
-        replay.steps.iter().for_each(|step| track.step(step));
-        replay.epochs.iter().for_each(|epoch| track.epoch(epoch.clone()));
-        replay.snapshots.iter().for_each(|snapshot| track.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
-        track.receive(RunEvent::Ended(replay.outcome.clone()));
-        track.config = RunConfig::parse(&replay.config).ok().map(Box::new);
-        track.replay = Some(Shared::new(replay));
-        track
+    pub fn of_replay(key: u64, experiment: u64, replay: Arc<Replay>) -> Self {
+        let mut history = Self::new(key, experiment, replay.id, replay.name.clone());
+        history.receive(RunEvent::Started(Arc::clone(&replay.summary)));
+        replay.start.iter().for_each(|start| history.receive(RunEvent::Start(Arc::clone(start))));
+        replay.steps.iter().for_each(|step| history.step(step));
+        replay.epochs.iter().for_each(|epoch| history.epoch(epoch.clone()));
+        replay.snapshots.iter().for_each(|snapshot| history.receive(RunEvent::Snapshot(Arc::clone(snapshot))));
+        history.receive(RunEvent::Ended(replay.outcome.clone()));
+        history.config = RunConfig::parse(&replay.config).ok().map(Box::new);
+        history.replay = Some(Shared::new(replay));
+        history
     }
 
     /// Where its files are: of an earlier run, or of one of this session that has begun. One that was opened as a record
@@ -262,10 +264,10 @@ impl Track {
     }
 
     pub fn is_baseline(&self) -> bool {
-        self.id.arm == Arm::Baseline
+        self.id.variant == Variant::Baseline
     }
 
-    /// Takes in what the run says of itself; warnings and stages are not a track's business.
+    /// Takes in what the run says of itself; warnings and stages are not a history's business.
     pub fn receive(&mut self, event: RunEvent) {
         match event {
             RunEvent::Started(summary) => {
@@ -441,11 +443,11 @@ impl Track {
 
     /// What it has come to so far, as the command line and `comparison.json` say it.
     pub fn result(&self) -> RunResult {
-        let RunId { seed, arm } = self.id;
+        let RunId { seed, variant } = self.id;
         if let Some(kept) = &self.kept {
-            return RunResult { seed, arm: Some(arm), ..kept.clone() };
+            return RunResult { seed, variant: Some(variant), ..kept.clone() };
         }
-        let mut result = RunResult { seed, arm: Some(arm), ..RunResult::default() };
+        let mut result = RunResult { seed, variant: Some(variant), ..RunResult::default() };
         result.lambda = self.of(Plot::Lambda).next().and_then(|curve| curve.values.last().copied()).unwrap_or_default();
         result.seconds = self.wall_time();
         if let Some(start) = &self.measured {
@@ -466,13 +468,13 @@ impl Track {
     }
 }
 
-/// Imitation and baseline of one campaign and seed.
-pub fn twins(tracks: &[Arc<Track>]) -> impl Iterator<Item = (&Arc<Track>, &Arc<Track>)> {
-    tracks.iter().filter(|track| !track.is_baseline()).filter_map(|track| {
-        let twin = |other: &&Arc<Track>| {
-            other.is_baseline() && (other.campaign, other.id.seed) == (track.campaign, track.id.seed)
+/// Imitation and baseline of one experiment and seed.
+pub fn pairs(histories: &[Arc<RunHistory>]) -> impl Iterator<Item = (&Arc<RunHistory>, &Arc<RunHistory>)> {
+    histories.iter().filter(|history| !history.is_baseline()).filter_map(|history| {
+        let baseline = |other: &&Arc<RunHistory>| {
+            other.is_baseline() && (other.experiment, other.id.seed) == (history.experiment, history.id.seed)
         };
-        Some((track, tracks.iter().find(twin)?))
+        Some((history, histories.iter().find(baseline)?))
     })
 }
 
@@ -499,10 +501,10 @@ mod tests {
     use crate::train::evaluate::Evaluation;
     use crate::train::event::SnapshotScale;
 
-    fn track() -> Track {
-        let mut track = Track::new(0, 0, RunId { seed: 0, arm: Arm::Imitation }, "run".into());
-        track.receive(started(0));
-        track
+    fn history() -> RunHistory {
+        let mut history = RunHistory::new(0, 0, RunId { seed: 0, variant: Variant::Imitation }, "run".into());
+        history.receive(started(0));
+        history
     }
 
     fn started(first_step: u64) -> RunEvent {
@@ -531,28 +533,33 @@ mod tests {
 
     #[test]
     fn a_step_is_a_point_on_every_curve_it_has() {
-        let mut track = track();
-        track.receive(step(0, 3.0, 1.0));
-        track.receive(step(1, 2.0, 1.0));
-        let total = track.of(Plot::Total).next().expect("a curve");
+        let mut history = history();
+        history.receive(step(0, 3.0, 1.0));
+        history.receive(step(1, 2.0, 1.0));
+        let total = history.of(Plot::Total).next().expect("a curve");
         assert_eq!((&total.steps[..], &total.values[..]), (&[1.0, 2.0][..], &[3.0, 2.0][..]));
-        let names: Vec<&str> = track.of(Plot::Distance).map(|curve| curve.name.as_str()).collect();
+        let names: Vec<&str> = history.of(Plot::Distance).map(|curve| curve.name.as_str()).collect();
         assert_eq!(names, ["P3", "P4"]);
-        assert_eq!(track.of(Plot::Distance).nth(1).expect("P4").values, [6.0, 4.0]);
-        assert_eq!(track.of(Plot::Imitation).count(), 0, "no teacher, no curve");
+        assert_eq!(history.of(Plot::Distance).nth(1).expect("P4").values, [6.0, 4.0]);
+        assert_eq!(history.of(Plot::Imitation).count(), 0, "no teacher, no curve");
     }
 
     /// A scale without a cell has neither a distance nor a loss in that step, whichever scale it is.
     #[test]
     fn a_scale_without_cells_has_no_point_and_no_zero() {
-        let mut track = track();
+        let mut history = history();
         for (step, distance) in [[None, Some(4.0)], [Some(2.0), Some(3.0)], [Some(1.0), None]].into_iter().enumerate() {
             let imitation = distance.iter().map(|distance| 0.5 * distance.unwrap_or(0.0)).collect();
             let distance = distance.to_vec();
-            track.receive(RunEvent::Step(StepRecord { step: step as u64, distance, imitation, ..Default::default() }));
+            history.receive(RunEvent::Step(StepRecord {
+                step: step as u64,
+                distance,
+                imitation,
+                ..Default::default()
+            }));
         }
         let points = |plot| -> Vec<(String, Vec<f64>, Vec<f64>)> {
-            track.of(plot).map(|curve| (curve.name.clone(), curve.steps.clone(), curve.values.clone())).collect()
+            history.of(plot).map(|curve| (curve.name.clone(), curve.steps.clone(), curve.values.clone())).collect()
         };
         let of = |name: &str, steps: &[f64], values: &[f64]| (name.to_owned(), steps.to_vec(), values.to_vec());
         assert_eq!(points(Plot::Distance), [of("P3", &[2.0, 3.0], &[2.0, 1.0]), of("P4", &[1.0, 2.0], &[4.0, 3.0])]);
@@ -561,73 +568,73 @@ mod tests {
 
     #[test]
     fn the_curve_of_map_begins_at_the_start_once() {
-        let mut track = track();
+        let mut history = history();
         let start = Arc::new(StartRecord {
             student: Evaluation { map50: 0.3, map50_95: 0.2, ..Default::default() },
             teacher: None,
         });
-        track.receive(RunEvent::Start(Arc::clone(&start)));
+        history.receive(RunEvent::Start(Arc::clone(&start)));
         let evaluation = Some(Evaluation { map50: 0.4, map50_95: 0.1, ..Default::default() });
         let epoch = EpochRecord { step: 10, evaluation, ..Default::default() };
-        track.receive(RunEvent::Step(StepRecord { step: 9, ..Default::default() }));
-        track.receive(RunEvent::Epoch(Box::new(epoch)));
+        history.receive(RunEvent::Step(StepRecord { step: 9, ..Default::default() }));
+        history.receive(RunEvent::Epoch(Box::new(epoch)));
         // Resumed it begins anew, and says its start again.
-        track.receive(started(5));
-        track.receive(RunEvent::Start(start));
-        let points: Vec<_> = track.of(Plot::Map).map(|c| (c.steps.clone(), c.values.clone())).collect();
+        history.receive(started(5));
+        history.receive(RunEvent::Start(start));
+        let points: Vec<_> = history.of(Plot::Map).map(|c| (c.steps.clone(), c.values.clone())).collect();
         assert_eq!(points, [(vec![0.0], vec![0.3]), (vec![0.0], vec![0.2])]);
-        let result = track.result();
+        let result = history.result();
         assert_eq!(result.before.map(|before| before.map50_95), Some(0.2));
         assert_eq!(result.last, None, "what will be done again is forgotten");
     }
 
     #[test]
     fn the_pace_is_that_of_the_last_seconds() {
-        let mut track = track();
-        assert_eq!(track.seconds_per_step(), None);
+        let mut history = history();
+        assert_eq!(history.seconds_per_step(), None);
         // Slow at first; then 20 steps of half a second fill the ten seconds.
         for (index, seconds) in [8.0; 5].into_iter().chain([0.5; 20]).enumerate() {
-            track.receive(step(index as u64, 1.0, seconds));
+            history.receive(step(index as u64, 1.0, seconds));
         }
-        assert_eq!(track.seconds_per_step(), Some(0.5));
+        assert_eq!(history.seconds_per_step(), Some(0.5));
     }
 
     #[test]
     fn a_resumed_run_takes_back_what_it_does_again() {
-        let mut track = track();
+        let mut history = history();
         for index in 0..30 {
-            track.receive(step(index, 1.0, 1.0));
+            history.receive(step(index, 1.0, 1.0));
         }
-        track.receive(RunEvent::Ended(Outcome::Stopped));
-        track.receive(started(20));
-        assert_eq!((track.steps_done, track.outcome.clone()), (20, None));
-        track.receive(step(20, 5.0, 1.0));
-        let total = track.of(Plot::Total).next().expect("a curve");
+        history.receive(RunEvent::Ended(Outcome::Stopped));
+        history.receive(started(20));
+        assert_eq!((history.steps_done, history.outcome.clone()), (20, None));
+        history.receive(step(20, 5.0, 1.0));
+        let total = history.of(Plot::Total).next().expect("a curve");
         assert_eq!((total.steps.len(), total.steps.last(), total.values.last()), (21, Some(&21.0), Some(&5.0)));
     }
 
     #[test]
     fn evaluations_are_points_of_their_own() {
-        let mut track = track();
+        let mut history = history();
         let evaluation = Evaluation { map50: 0.4, map50_95: 0.2, seconds: 3.0, ..Default::default() };
-        track.receive(RunEvent::Epoch(Box::new(EpochRecord {
+        history.receive(RunEvent::Epoch(Box::new(EpochRecord {
             step: 10,
             evaluation: Some(evaluation),
             ..Default::default()
         })));
-        track.receive(RunEvent::Epoch(Box::new(EpochRecord { epoch: 1, step: 20, ..Default::default() })));
-        let points: Vec<_> = track.of(Plot::Map).map(|c| (c.name.clone(), c.at(0.0))).collect();
+        history.receive(RunEvent::Epoch(Box::new(EpochRecord { epoch: 1, step: 20, ..Default::default() })));
+        let points: Vec<_> = history.of(Plot::Map).map(|c| (c.name.clone(), c.at(0.0))).collect();
         assert_eq!(points, [("mAP50".to_owned(), Some((10.0, 0.4))), ("mAP50-95".to_owned(), Some((10.0, 0.2)))]);
-        assert_eq!(track.seconds_per_evaluation(), Some(3.0));
+        assert_eq!(history.seconds_per_evaluation(), Some(3.0));
     }
 
     #[test]
     fn many_snapshots_are_thinned_and_keep_both_ends() {
-        let mut track = track();
+        let mut history = history();
         for step in 0..=400 {
             let difference = Grid::filled(1, 1, if step == 3 { 9.0 } else { 1.0 });
             let scales = vec![SnapshotScale { stride: 8, difference }];
-            track.receive(RunEvent::Snapshot(Arc::new(Snapshot {
+            history.receive(RunEvent::Snapshot(Arc::new(Snapshot {
                 step,
                 image: "a.jpg".into(),
                 scales,
@@ -635,14 +642,14 @@ mod tests {
                 seconds: 0.0,
             })));
         }
-        assert_eq!(track.snapshots.len(), 201);
-        let ends = (track.snapshots.first().map(|s| s.step), track.snapshots.last().map(|s| s.step));
+        assert_eq!(history.snapshots.len(), 201);
+        let ends = (history.snapshots.first().map(|s| s.step), history.snapshots.last().map(|s| s.step));
         assert_eq!(ends, (Some(0), Some(400)));
-        assert_eq!(track.snapshot_high, 9.0, "the range covers those that have gone");
+        assert_eq!(history.snapshot_high, 9.0, "the range covers those that have gone");
     }
 
     #[test]
-    fn twins_are_subtracted_where_both_have_a_value() {
+    fn pairs_are_subtracted_where_both_have_a_value() {
         let curve = |steps: &[f64], values: &[f64]| Curve {
             plot: Plot::Total,
             name: String::new(),
