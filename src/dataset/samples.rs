@@ -30,6 +30,13 @@ pub struct Sample {
     pub labels: Vec<Label>,
 }
 
+/// An image that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub image: PathBuf,
+    pub why: String,
+}
+
 /// The images of a split in upstream's order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
@@ -38,8 +45,8 @@ pub struct Samples {
     pub samples: Vec<Sample>,
     /// What was left out or put right.
     pub warnings: Vec<Warning>,
-    /// Images that were left out.
-    pub skipped: usize,
+    /// Images that were left out; each has its warning too.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Samples {
@@ -103,13 +110,13 @@ impl Samples {
                         let warning = error.blame(image);
                         first_left_out.get_or_insert_with(|| Box::new(warning.clone()));
                         let Warning { file, line, message } = warning;
-                        samples.skipped += 1;
+                        samples.left_out.push(LeftOut { image: image.clone(), why: message.clone() });
                         samples.warnings.push(Warning { file, line, message: format!("left out: {message}") });
                     }
                 }
             }
         }
-        if samples.samples.is_empty() { Err(none(samples.skipped, first_left_out)) } else { Ok(samples) }
+        if samples.samples.is_empty() { Err(none(samples.left_out.len(), first_left_out)) } else { Ok(samples) }
     }
 
     /// Ground truths over all images.

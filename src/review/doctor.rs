@@ -1,9 +1,8 @@
 //! Where teacher and label disagree strongly: labels worth a look. Nothing is changed in them.
 
-use super::matching::{OutcomeKind, Seen};
+use super::matching::{NEAR, OutcomeKind, Seen};
 use super::records::{Object, Review};
 use crate::geometry::BoundingBox;
-use crate::review::matching::NEAR;
 
 /// From this score on the teacher is sure.
 const SURE: f32 = 0.5;

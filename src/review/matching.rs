@@ -251,9 +251,8 @@ mod tests {
                 BoundingBox::new(x, y, x + rng.uniform(10.0, 40.0) as f32, y + rng.uniform(10.0, 40.0) as f32)
             };
             let labels: Vec<Label> = (0..6).map(|k| Label { class: k % 2, bbox: bbox() }).collect();
-            let detections: Vec<Detection> = (0..9)
-                .map(|k| Detection { class: k % 3, score: 0.9 - 0.05 * k as f32, bbox: bbox() })
-                .collect();
+            let detections: Vec<Detection> =
+                (0..9).map(|k| Detection { class: k % 3, score: 0.9 - 0.05 * k as f32, bbox: bbox() }).collect();
             let found: Vec<OutcomeKind> =
                 outcomes(&detections, &labels, 0.4).0.iter().map(|outcome| outcome.kind).collect();
             assert_eq!(found, by_brute_force(&detections, &labels, 0.4));

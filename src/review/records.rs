@@ -62,6 +62,13 @@ pub struct ImageReview {
     pub losses: Vec<f64>,
 }
 
+impl ImageReview {
+    /// An image that could not be looked at, and why.
+    pub fn unusable(path: PathBuf, why: String) -> Self {
+        Self { path, error: Some(why), objects: 0, mask_cells: Vec::new(), distance: None, losses: Vec::new() }
+    }
+}
+
 /// One ground truth and what became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Object {

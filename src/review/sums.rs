@@ -181,11 +181,8 @@ mod tests {
             groups.iter().map(|group| (group.name.clone(), group.objects, group.changes[0])).collect::<Vec<_>>()
         };
         assert_eq!(of(&sums.by_class), [("cat".into(), 2, [0, 1, 1, 0]), ("cow".into(), 3, [1, 0, 0, 1])]);
-        let by_size = [
-            ("small".into(), 2, [0, 1, 0, 0]),
-            ("medium".into(), 2, [0, 0, 1, 1]),
-            ("large".into(), 1, [1, 0, 0, 0]),
-        ];
+        let by_size =
+            [("small".into(), 2, [0, 1, 0, 0]), ("medium".into(), 2, [0, 0, 1, 1]), ("large".into(), 1, [1, 0, 0, 0])];
         assert_eq!(of(&sums.by_size), by_size, "COCO's limits are 32² and 96² px of the image");
         let by_scale =
             [("P3".into(), 2, [0, 1, 1, 0]), ("P4".into(), 1, [1, 0, 0, 0]), ("none".into(), 2, [0, 0, 0, 1])];

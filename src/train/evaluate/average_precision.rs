@@ -41,9 +41,8 @@ pub fn curves_by_class(mut detections: Vec<Scored>, labels: &[usize]) -> Vec<Opt
     for detection in detections {
         by_class[detection.class].push(detection);
     }
-    let of_class = |(detections, &labels): (&Vec<Scored>, &usize)| {
-        (labels > 0).then(|| Curves::new(detections, labels as f64))
-    };
+    let of_class =
+        |(detections, &labels): (&Vec<Scored>, &usize)| (labels > 0).then(|| Curves::new(detections, labels as f64));
     by_class.iter().zip(labels).map(of_class).collect()
 }
 

@@ -221,7 +221,8 @@ pub fn detections(
 /// Detections of an image, best first, once it is known what they found.
 pub fn scored(detections: &[Detection], labels: &[Label]) -> Vec<Scored> {
     let found = matching::match_detections(detections, labels);
-    let scored = |(detection, found): (&Detection, Found)| Scored { class: detection.class, score: detection.score, found };
+    let scored =
+        |(detection, found): (&Detection, Found)| Scored { class: detection.class, score: detection.score, found };
     detections.iter().zip(found).map(scored).collect()
 }
 
