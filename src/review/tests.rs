@@ -56,7 +56,7 @@ fn object(image: usize, index: usize, outcomes: [Option<Outcome>; 2], highest_sc
 
 /// Two images: what each object became for teacher and student, and two predictions of the teacher's without an object.
 fn small() -> Review {
-    use OutcomeKind::{Found, Missed, PoorlyPlaced, WrongClass};
+    use OutcomeKind::{Found, PoorlyPlaced, WrongClass};
     let missed = Some(Outcome::MISSED);
     let image = |path: &str, objects: usize| ImageReview {
         path: PathBuf::from(path),
