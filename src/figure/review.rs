@@ -7,7 +7,6 @@ use super::spec::Lead;
 use super::svg::{Figure, FigureError};
 use super::text::Text;
 use crate::axis::AxisScale;
-use crate::colormap::ColorMap;
 use crate::palette;
 use crate::review::confusion::Confusion;
 use crate::review::report::BACKGROUND;
@@ -167,7 +166,7 @@ fn confusion_figure(role: &str, confusion: &Confusion, names: &[String], look: &
     let facts = ["rows: predicted".to_owned(), "columns: true".to_owned(), "colour: share of the column".to_owned()];
     let width = (NAME + cell * count as f32).max(inner.min(NAME + SIDE));
     let top = heading_of(&mut svg, &title, &Lead::default(), &facts, (margin, width)) + 16.0;
-    let colors = ColorMap::Cividis.table();
+    let (none, all) = (palette::LIGHT.panel, palette::LIGHT.accent);
     let name = |class: usize| names.get(class).map_or(BACKGROUND, String::as_str);
     let column = |truth: usize| (0..count).map(|row| confusion.get(row, truth)).sum::<u64>();
     let sums: Vec<u64> = (0..count).map(column).collect();
@@ -181,7 +180,8 @@ fn confusion_figure(role: &str, confusion: &Confusion, names: &[String], look: &
         for (truth, sum) in sums.iter().enumerate() {
             let (x, value) = (margin + NAME + truth as f32 * cell, confusion.get(row, truth));
             let share = value as f64 / (*sum).max(1) as f64;
-            let color = if value == 0 { [247, 248, 249] } else { colors[(share * 255.0).round() as usize] };
+            let color = none.lerp_to_gamma(all, if value == 0 { 0.0 } else { 0.08 + 0.92 * share as f32 });
+            let color = [color.r(), color.g(), color.b()];
             svg.body += &format!(
                 "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{cell:.2}\" height=\"{cell:.2}\" fill=\"{}\" stroke=\"{HAIRLINE}\" stroke-width=\"0.5\"/>\n",
                 hex(color)
@@ -202,7 +202,7 @@ fn confusion_figure(role: &str, confusion: &Confusion, names: &[String], look: &
     }
     let passed_over: u64 = confusion.passed_over().iter().sum();
     if passed_over > 0 {
-        let text = format!("{passed_over} predictions on images where no box meets an object are not in it");
+        let text = format!("not in it, on images where no box meets an object: {passed_over}");
         svg.body += &Text::new(text, SMALL).fitted(width).svg(margin, y + 14.0, INK, "start");
         y += BELOW;
     }

@@ -94,10 +94,10 @@ fn pairs(detections: &[Detection], labels: &[Label]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// Best first; of equal ones the last, as a reversed ascending sort leaves them.
+/// Best first. Equal ones keep their order, the more confident first: one box may be said to be of several classes. Upstream
+/// leaves those to chance.
 fn by_overlap(pairs: &mut [(usize, usize, f32)]) {
-    pairs.sort_by(|a, b| a.2.total_cmp(&b.2));
-    pairs.reverse();
+    pairs.sort_by(|a, b| b.2.total_cmp(&a.2));
 }
 
 #[cfg(test)]
@@ -131,6 +131,13 @@ mod tests {
     fn the_better_overlap_has_the_object_whatever_its_class() {
         let mut matrix = Confusion::new(2);
         matrix.add(&[detection(0, 2.0), detection(1, 1.0)], &[label(0, 0.0)]);
+        assert_eq!(matrix.rows().collect::<Vec<_>>(), [&[0, 0, 1], &[1, 0, 0], &[0, 0, 0]]);
+    }
+
+    #[test]
+    fn one_box_of_two_classes_counts_as_the_more_confident_one() {
+        let mut matrix = Confusion::new(2);
+        matrix.add(&[detection(1, 0.0), detection(0, 0.0)], &[label(0, 0.0)]);
         assert_eq!(matrix.rows().collect::<Vec<_>>(), [&[0, 0, 1], &[1, 0, 0], &[0, 0, 0]]);
     }
 
