@@ -44,6 +44,7 @@ const LAYERS: &[&str] = &[
     "app::tour",
     "app::talk",
     "app::survey",
+    "app::review",
     "app::before_after",
     "app::run",
     "app::figure",

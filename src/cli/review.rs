@@ -10,7 +10,7 @@ use super::console::{self, Interrupted};
 use super::figure_args::FigureArgs;
 use super::line::progress;
 use super::values::ModelArgs;
-use crate::dataset::{DataYaml, Samples, Split};
+use crate::dataset::{Samples, Split};
 use crate::figure::review::figures;
 use crate::files::file_name;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
@@ -120,7 +120,7 @@ pub(super) fn run(args: &ReviewArgs) -> anyhow::Result<()> {
     let control = Arc::new(RunControl::default());
     console::stop_on_interrupt(&control)?;
     let split = (!args.data.is_dir()).then_some(args.split);
-    let samples = samples(&args.data, split, models[1].network.names(), &mut until_stopped(&control, "labels"))?;
+    let samples = Samples::open(&args.data, split, models[1].network.names(), &mut until_stopped(&control, "labels"))?;
     if control.is_stopped() {
         return Err(Interrupted.into());
     }
@@ -183,23 +183,6 @@ fn until_stopped(control: &RunControl, what: &'static str) -> impl FnMut(usize, 
         let _ = draw(done, images);
         if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
-}
-
-/// A split, or a folder of images. Those have no class names of their own: theirs are the student's, and numbers beyond.
-fn samples(
-    data: &Path,
-    split: Option<Split>,
-    names: &[String],
-    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-) -> anyhow::Result<Samples> {
-    if let Some(split) = split {
-        return Ok(Samples::load(&DataYaml::load(data)?, split, progress)?);
-    }
-    let mut samples = Samples::load_images(data, progress)?;
-    let highest = samples.samples.iter().flat_map(|sample| &sample.labels).map(|label| label.class).max();
-    let beyond = names.len()..highest.map_or(0, |class| class + 1);
-    samples.names = names.iter().cloned().chain(beyond.map(|class| format!("class {class}"))).collect();
-    Ok(samples)
 }
 
 fn say_what_is_missing(review: &Review, samples: &Samples) {

@@ -79,6 +79,23 @@ impl Samples {
         })
     }
 
+    /// A split of a data.yaml, or images that none describes; those have the class names that are given, and numbers beyond.
+    pub fn open(
+        source: &Path,
+        split: Option<Split>,
+        names: &[String],
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Self, DatasetError> {
+        if let Some(split) = split {
+            return Self::load(&DataYaml::load(source)?, split, progress);
+        }
+        let mut samples = Self::load_images(source, progress)?;
+        let highest = samples.samples.iter().flat_map(|sample| &sample.labels).map(|label| label.class).max();
+        let beyond = names.len()..highest.map_or(0, |class| class + 1);
+        samples.names = names.iter().cloned().chain(beyond.map(|class| format!("class {class}"))).collect();
+        Ok(samples)
+    }
+
     /// `none` is the error where no image can be used, from how many were left out and why the first was.
     fn read(
         sources: &[PathBuf],

@@ -10,7 +10,7 @@ use super::protocol::{Job, JobKind, Report};
 use crate::inspect::Role;
 
 impl JobKind {
-    pub(super) const COUNT: usize = 20;
+    pub(super) const COUNT: usize = 21;
 
     pub(super) const fn index(self) -> usize {
         match self {
@@ -34,6 +34,7 @@ impl JobKind {
             Self::Search => 17,
             Self::OpenSearch => 18,
             Self::Handover => 19,
+            Self::Review => 20,
         }
     }
 
@@ -54,6 +55,7 @@ impl JobKind {
             Job::Preflight { .. } => Self::Preflight,
             Job::Handover { .. } => Self::Handover,
             Job::Survey(_) => Self::Survey,
+            Job::Review { .. } => Self::Review,
             Job::Batch(_) => Self::Batch,
             Job::BeforeAfter(_) => Self::BeforeAfter,
             Job::Figure(_) => Self::Figure,
