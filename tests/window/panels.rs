@@ -620,7 +620,7 @@ fn a_failed_model_says_why_on_its_card() {
     window.report(Report::Failed {
         kind: JobKind::Load(Role::Teacher),
         what: "the teacher".into(),
-        message: "broken.pt: ends after 7 bytes".into(),
+        failure: "broken.pt: ends after 7 bytes".into(),
     });
     window.report(Report::Finished { kind: JobKind::Load(Role::Teacher) });
     assert!(matches!(window.app().state.model(Role::Teacher), ModelSlot::Failed { .. }));

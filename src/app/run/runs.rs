@@ -247,14 +247,6 @@ impl Runs {
         Some(Note { level, what: folder_name(&live.experiment), text: said(&verdict.line()) })
     }
 
-    /// Whether this failure has been told by the run itself.
-    pub(in crate::app) fn already_said(&self, message: &str) -> bool {
-        let Some(live) = &self.live else { return false };
-        let failed =
-            |history: &Arc<RunHistory>| matches!(&history.outcome, Some(Outcome::Failed(cause)) if cause == message);
-        self.histories.iter().any(|history| history.experiment == live.number && failed(history))
-    }
-
     /// Lays a run from disk over the others. One that was begun or goes on in this session is there already.
     pub(in crate::app) fn add_earlier(&mut self, run: EarlierRun) {
         self.arriving.push_back(Arriving::new(run));
@@ -524,7 +516,6 @@ pub(super) mod tests {
         let notes = runs.receive(vec![(with, RunEvent::Warning("slow".into())), (with, failed)]);
         let levels: Vec<Level> = notes.iter().map(|note| note.level).collect();
         assert_eq!(levels, [Level::Warning, Level::Error]);
-        assert!(runs.already_said("the box loss is NaN at step 7") && !runs.already_said("another"));
     }
 
     #[test]
