@@ -86,7 +86,7 @@ impl Window {
         self.steps(2);
     }
 
-    /// Rng until something has come about on another thread.
+    /// Draws until something has come about on another thread.
     fn wait_until(&mut self, what: &str, holds: impl Fn(&App<Fake>) -> bool) {
         let start = Instant::now();
         while !holds(self.app()) {

@@ -271,6 +271,19 @@ fn a_run_that_fails_says_why_once() {
 }
 
 #[test]
+fn the_comparison_leads_from_one_run_to_pairs() {
+    let mut window = Window::open();
+    window.click("Comparison");
+    window.harness.get_by_label_contains("A run alone cannot say whether imitation helps");
+    window.click("Set up pairs");
+    let runs = &window.app().state.runs;
+    assert_eq!((runs.tab, runs.form.experiment.paired, runs.form.experiment.seeds), (RunTab::SetUp, true, 3));
+    window.click("Comparison");
+    window.click("Set up pairs");
+    assert_eq!(window.app().state.runs.tab, RunTab::Paired, "they are set up already");
+}
+
+#[test]
 fn a_run_that_never_began_can_be_started_anew() {
     let mut window = Window::open();
     window.click("Start");
