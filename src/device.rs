@@ -57,6 +57,7 @@ pub enum DeviceError {
 pub struct DeviceStatus {
     /// "CPU", "CUDA:0".
     pub label: String,
+    pub is_cuda: bool,
     /// One sentence.
     pub reason: String,
     pub cuda_devices: usize,
@@ -66,12 +67,13 @@ pub struct DeviceStatus {
 pub fn resolve(choice: DeviceChoice) -> Result<(tch::Device, DeviceStatus), DeviceError> {
     let cuda = cuda();
     let devices = *cuda.as_ref().unwrap_or(&0);
-    let status = |label: String, reason: String| DeviceStatus { label, reason, cuda_devices: devices };
+    let status =
+        |label: String, is_cuda, reason: String| DeviceStatus { label, is_cuda, reason, cuda_devices: devices };
     let on_cuda = |index: usize| {
         let reason = format!("CUDA device {index} of {devices}");
-        (tch::Device::Cuda(index), status(format!("CUDA:{index}"), reason))
+        (tch::Device::Cuda(index), status(format!("CUDA:{index}"), true, reason))
     };
-    let on_cpu = |reason: String| (tch::Device::Cpu, status("CPU".to_owned(), reason));
+    let on_cpu = |reason: String| (tch::Device::Cpu, status("CPU".to_owned(), false, reason));
     match (choice, cuda) {
         (DeviceChoice::Auto, Ok(_)) => Ok(computes(0).map_or_else(on_cpu, |()| on_cuda(0))),
         (DeviceChoice::Auto, Err(reason)) => Ok(on_cpu(reason.clone())),

@@ -7,7 +7,6 @@ use crate::figure::drawing::{Subject, ViewDrawing};
 use crate::figure::plot::{PlotFigure, PlotLine, PlotPanel};
 use crate::figure::{Figure, FigureError, Frames, Lead, Look, stacked};
 use crate::format::significant;
-use crate::imitation::choice::MaskChoice;
 use crate::train::config::RunConfig;
 use crate::train::event::Snapshot;
 use crate::train::history::{Plot, RunHistory};
@@ -47,13 +46,7 @@ impl Movie {
         let history = histories.iter().find(|history| !history.snapshots.is_empty()).ok_or_else(nothing)?;
         let replay = replays.iter().find(|replay| replay.id == history.id).ok_or_else(nothing)?;
         let imitation = RunConfig::parse(&replay.config).unwrap_or_default().imitation;
-        let choice = MaskChoice {
-            source: imitation.mask_source,
-            psi: replay.mask.psi,
-            rule: replay.mask.rule,
-            convention: replay.mask.convention,
-        };
-        let subject = Subject::of_replay(replay, choice, imitation.tap, imitation.lambda.nominal());
+        let subject = Subject::of_replay(replay, replay.mask, imitation.tap, imitation.lambda.nominal());
         Ok(Self::of(CurveSet { histories: &histories, view: &CurveView::default() }, history, subject))
     }
 

@@ -11,3 +11,11 @@ pub mod explain;
 pub mod lambda;
 pub mod loss;
 pub mod mask;
+
+/// Standard normal numbers that follow from a key: libtorch's generator is shared by all tests that run beside one another.
+#[cfg(test)]
+pub(crate) fn normal_tensor(key: u64, shape: &[i64]) -> tch::Tensor {
+    let mut rng = crate::rng::Rng::of(&[key]);
+    let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.normal() as f32).collect();
+    tch::Tensor::from_slice(&values).view(shape)
+}

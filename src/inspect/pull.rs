@@ -152,6 +152,7 @@ impl Sets {
 mod tests {
     use super::*;
     use crate::imitation::loss::SharedClasses;
+    use crate::imitation::normal_tensor;
     use crate::yolo::anchors::AnchorScale;
     use crate::yolo::loss::LossGains;
 
@@ -226,13 +227,11 @@ mod tests {
     /// differences of a plain CIoU.
     #[test]
     fn every_pull_is_that_of_plain_loops() {
-        tch::manual_seed(5);
         const SHAPE: [i64; 5] = [1, 2, 3, 4, 7];
-        let float = (Kind::Float, Device::Cpu);
         // Scores from sure to sure not; boxes of the size of their anchors.
         let spread = Tensor::from_slice(&[0.5_f32, 0.5, 0.5, 0.5, 3.0, 3.0, 3.0]);
-        let teacher = Tensor::randn(SHAPE, float) * spread;
-        let student = &teacher + Tensor::randn(SHAPE, float) * 0.4;
+        let teacher = normal_tensor(1, &SHAPE) * spread;
+        let student = &teacher + normal_tensor(2, &SHAPE) * 0.4;
         let (raw, answers) = pulls(&student, &teacher);
         let [s, t] = [&student, &teacher].map(|head| Vec::<f32>::try_from(head.view([-1])).expect("numbers"));
         let sigmoid = |x: f32| 1.0 / (1.0 + (-f64::from(x)).exp());

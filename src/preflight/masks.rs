@@ -8,7 +8,7 @@ use super::steps::{Steps, Stop};
 use super::subject::{Extents, Subject};
 use crate::dataset::{BatchImage, Label, TrainBatch};
 use crate::geometry::{BoundingBox, Size};
-use crate::imitation::loss::{BatchMask, MaskSource};
+use crate::imitation::loss::{BatchMask, MaskChoice, MaskSource};
 use crate::imitation::mask::{ANCHOR_T, IouConvention, LevelRule};
 use crate::train::TrainError;
 use crate::yolo::anchors::AnchorScale;
@@ -153,10 +153,10 @@ fn place(subject: &dyn Subject, batch: &TrainBatch, source: MaskSource) -> Resul
         let found = rows_of(mask)?;
         for (image, labelled) in wide_batch.images.iter().enumerate() {
             let boxes: Vec<BoundingBox> = labelled.labels.iter().map(|label| label.bbox).collect();
-            let rule = Rule { psi: config.psi, level: config.level_rule, convention: config.iou };
+            let choice = config.choice().mask;
             let wanted = match source {
                 MaskSource::Box => centres_inside(stride, (rows, cols), &boxes),
-                _ => by_definition(anchors, index, (rows, cols), wide, &boxes, rule),
+                _ => by_definition(anchors, index, (rows, cols), wide, &boxes, choice),
             };
             let found = &found[image * rows * cols..][..rows * cols];
             cells += wanted.iter().filter(|decided| **decided == Some(true)).count();
@@ -187,13 +187,6 @@ fn rows_of(mask: &BatchMask) -> Result<Vec<f32>, TrainError> {
     Ok(Vec::<f32>::try_from(mask.cells.f_to_kind(Kind::Float)?.f_contiguous()?.f_view([-1])?)?)
 }
 
-#[derive(Clone, Copy)]
-struct Rule {
-    psi: f32,
-    level: LevelRule,
-    convention: IouConvention,
-}
-
 /// Membership of every cell of a scale, row by row, in float64 and without any short cut; `None` where the last bits of
 /// float32 decide.
 fn by_definition(
@@ -202,20 +195,20 @@ fn by_definition(
     (rows, cols): (usize, usize),
     input: Size,
     boxes: &[BoundingBox],
-    rule: Rule,
+    choice: MaskChoice,
 ) -> Vec<Option<bool>> {
     let mut member = vec![Some(false); rows * cols];
     for bbox in boxes {
-        let maps: Vec<Vec<f64>> = anchors.iter().map(|s| best_ious(s, input, bbox, rule.convention)).collect();
+        let maps: Vec<Vec<f64>> = anchors.iter().map(|s| best_ious(s, input, bbox, choice.convention)).collect();
         let best = |map: &Vec<f64>| map.iter().copied().fold(0.0, f64::max);
-        let top = match rule.level {
+        let top = match choice.rule {
             LevelRule::Global => maps.iter().map(best).fold(0.0, f64::max),
             LevelRule::PerScale | LevelRule::Assigned => best(&maps[scale]),
         };
-        if rule.level == LevelRule::Assigned && !is_assigned(&anchors[scale], bbox) {
+        if choice.rule == LevelRule::Assigned && !is_assigned(&anchors[scale], bbox) {
             continue;
         }
-        let threshold = f64::from(rule.psi) * top;
+        let threshold = f64::from(choice.psi.get()) * top;
         for (member, iou) in member.iter_mut().zip(&maps[scale]) {
             let near = (iou - threshold).abs() < 1e-5;
             *member = match *member {
@@ -400,11 +393,11 @@ mod tests {
         let anchors = coco.map(|(stride, anchors)| AnchorScale { stride, anchors });
         let count = |w: f32, h: f32, level, convention| -> Vec<usize> {
             let boxes = [BoundingBox::from_center(320.0, 320.0, w, h)];
-            let rule = Rule { psi: 0.5, level, convention };
+            let choice = MaskChoice { rule: level, convention, ..MaskChoice::default() };
             (0..3)
                 .map(|scale| {
                     let shape = anchors[scale].shape(640, 640);
-                    let cells = by_definition(&anchors, scale, shape, Size::square(640), &boxes, rule);
+                    let cells = by_definition(&anchors, scale, shape, Size::square(640), &boxes, choice);
                     assert!(cells.iter().all(Option::is_some), "no cell of these lies on its threshold");
                     cells.iter().filter(|cell| **cell == Some(true)).count()
                 })

@@ -4,7 +4,7 @@
 //! mAP is that of `val`; of every image plain records are kept, never a tensor. [`matching`] says what became of each object
 //! and which predictions have none, [`sums`] counts that by class, size and scale and from one model to another,
 //! [`confusion`] and [`calibration`] are the plots that people expect, [`doctor`] lists the labels that the teacher disagrees
-//! with, and [`report`] writes it all down. `run` is where the models run, `distance` how far student and teacher lie apart,
+//! with, [`report`] is all of it as JSON and [`text`] as rows and a table. `run` is where the models run, `distance` how far student and teacher lie apart,
 //! `classes` which class is which where a model has others than the data.
 
 pub mod calibration;
@@ -17,6 +17,7 @@ mod records;
 pub mod report;
 mod run;
 pub mod sums;
+pub mod text;
 
 use std::path::PathBuf;
 

@@ -116,4 +116,10 @@ impl Review {
     pub fn has_labels(&self) -> bool {
         !self.objects.is_empty()
     }
+
+    /// Predictions of a model without an object: those on an object that another prediction has, or the rest.
+    pub fn strays(&self, model: usize, are_duplicates: bool) -> usize {
+        let own = self.unmatched.iter().filter(|unmatched| unmatched.model == model);
+        own.filter(|unmatched| unmatched.stray.is_duplicate == are_duplicates).count()
+    }
 }

@@ -234,7 +234,7 @@ impl<B: Backend> App<B> {
         }
     }
 
-    /// Rng the window and carries out what is asked for in it.
+    /// Draws the window and carries out what is asked for in it.
     pub fn draw(&mut self, ui: &mut egui::Ui) {
         let begin = Instant::now();
         let ctx = ui.ctx().clone();

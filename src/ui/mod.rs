@@ -88,7 +88,7 @@ impl Memory {
     }
 }
 
-/// Rng the whole window and returns what is asked for in it.
+/// Draws the whole window and returns what is asked for in it.
 pub fn show(ui: &mut Ui, state: &State, memory: &mut Memory, layout: WindowLayout) -> Vec<Command> {
     let mut commands = Vec::new();
     let mut panel = widgets::Panel { state, commands: &mut commands };

@@ -15,7 +15,7 @@ const TRUTHS: f32 = 152.0;
 /// Size of the sentence to take home.
 const HEADLINE: f32 = 15.0;
 
-/// Rng nothing while no cell is pinned.
+/// Draws nothing while no cell is pinned.
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, explained: &mut Explained) {
     let explanation = explained.of(panel.state);
     if panel.state.pin.is_none() {

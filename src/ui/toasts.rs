@@ -39,7 +39,7 @@ impl Toasts {
     }
 }
 
-/// Rng them upward from a corner: the lower right one of the picture.
+/// Draws them upward from a corner: the lower right one of the picture.
 pub fn show(ui: &Ui, state: &State, toasts: &mut Toasts, corner: egui::Pos2, commands: &mut Vec<Command>) {
     if toasts.list.is_empty() {
         return;

@@ -178,7 +178,7 @@ fn messages(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn device(ui: &mut Ui, state: &State) {
     let Some(device) = &state.device else { return };
     let palette = Palette::of_theme(ui.visuals().dark_mode);
-    let color = if device.label.starts_with("CUDA") { palette.good } else { palette.text_weak };
+    let color = if device.is_cuda { palette.good } else { palette.text_weak };
     ui.label(RichText::new(&device.label).color(color)).on_hover_text(language::tr(&device.reason));
     ui.separator();
 }

@@ -29,7 +29,7 @@ impl Spots {
     }
 }
 
-/// Rng the stop that the tour is at. Under a sheet or a question it waits.
+/// Draws the stop that the tour is at. Under a sheet or a question it waits.
 pub fn show(ui: &Ui, panel: &mut Panel<'_>, spots: &Spots) {
     let state = panel.state;
     let Some(stop) = state.tour.filter(|_| state.overlay.is_none() && state.undecided.is_empty()) else { return };

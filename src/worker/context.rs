@@ -1,43 +1,15 @@
 //! What a job sees of the outside: it reports, and it asks whether anyone still wants its answer.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
 use std::sync::mpsc::Sender;
 #[cfg(test)]
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::failure::Failure;
 use super::protocol::{Job, JobKind, Report};
-use crate::inspect::Role;
 
 impl JobKind {
-    pub(super) const COUNT: usize = 21;
-
-    pub(super) const fn index(self) -> usize {
-        match self {
-            Self::Scene => 0,
-            Self::Field => 1,
-            Self::Load(Role::Teacher) => 2,
-            Self::Load(Role::Student) => 3,
-            Self::Device => 4,
-            Self::Compare => 5,
-            Self::List => 6,
-            Self::Thumbnail => 7,
-            Self::Run => 8,
-            Self::OpenRun => 9,
-            Self::Preflight => 10,
-            Self::Survey => 11,
-            Self::Batch => 12,
-            Self::OpenReplays => 13,
-            Self::BeforeAfter => 14,
-            Self::Figure => 15,
-            Self::FigurePreview => 16,
-            Self::Search => 17,
-            Self::OpenSearch => 18,
-            Self::Handover => 19,
-            Self::Review => 20,
-        }
-    }
-
     pub(super) const fn of(job: &Job) -> Self {
         match job {
             Job::Scene(_) => Self::Scene,
@@ -66,15 +38,22 @@ impl JobKind {
 
 /// The newest generation of each kind of job: a job of an older one is stale.
 #[derive(Debug, Default)]
-pub(super) struct Generations([AtomicU64; JobKind::COUNT]);
+pub(super) struct Generations(Mutex<HashMap<JobKind, u64>>);
 
 impl Generations {
     pub(super) fn advance(&self, kind: JobKind) -> u64 {
-        self.0[kind.index()].fetch_add(1, Ordering::Relaxed) + 1
+        let mut newest = self.lock();
+        let generation = newest.entry(kind).or_default();
+        *generation += 1;
+        *generation
     }
 
     pub(super) fn newest(&self, kind: JobKind) -> u64 {
-        self.0[kind.index()].load(Ordering::Relaxed)
+        self.lock().get(&kind).copied().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobKind, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,8 +112,8 @@ impl JobContext {
         self.report(Report::Progress { kind: self.kind, stage: stage.to_owned(), fraction });
     }
 
-    pub fn failed(&self, what: impl Into<String>, message: impl Into<String>) {
-        self.report(Report::Failed { kind: self.kind, what: what.into(), message: message.into() });
+    pub fn failed(&self, what: impl Into<String>, failure: impl Into<Failure>) {
+        self.report(Report::Failed { kind: self.kind, what: what.into(), failure: failure.into() });
     }
 }
 

@@ -211,7 +211,7 @@ mod tests {
         .expect("a thread");
         let next = || inbox.recv_timeout(Duration::from_secs(10)).expect("a report");
         sender.send(ticket(&shared, "bad")).expect("the thread listens");
-        assert!(matches!(next(), Report::Failed { message, .. } if message.contains("boom")));
+        assert!(matches!(next(), Report::Failed { failure, .. } if failure.message.contains("boom")));
         assert!(matches!(next(), Report::Finished { .. }));
         sender.send(ticket(&shared, "good")).expect("the thread listens");
         assert!(matches!(next(), Report::Started { what, .. } if what == "good"));

@@ -16,7 +16,7 @@ pub(super) fn handle(job: Job, context: &JobContext) {
         Ok(Some(folder)) => context.report(Report::HandedOver(folder)),
         // Broken off.
         Ok(None) => {}
-        Err(error) => context.failed("the hand-over", error.to_string()),
+        Err(error) => context.failed("the hand-over", error),
     }
 }
 

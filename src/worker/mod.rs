@@ -11,6 +11,7 @@
 mod batches;
 mod context;
 mod engine;
+mod failure;
 mod figures;
 mod handovers;
 mod listing;
@@ -27,7 +28,7 @@ mod surveys;
 pub use engine::Worker;
 pub use protocol::{
     BatchPreview, BatchRequest, BeforeAfter, BeforeAfterRequest, Candidate, CandidateRow, DatasetBrief, DeviceStatus,
-    EarlierRun, EarlierSearch, FigureJob, FigurePreview, Finalist, Job, JobKind, Ladder, ModelBrief, ModelCard,
-    PreviewImage, Report, ReviewRequest, Running, Score, Search, SearchEvent, SearchFolder, SearchStart, SearchTable,
-    SurveyRequest, Unknown,
+    EarlierRun, EarlierSearch, Failure, FigureJob, FigurePreview, Finalist, Job, JobKind, Ladder, ModelBrief,
+    ModelCard, PreviewImage, Report, ReviewRequest, Running, Score, Search, SearchEvent, SearchFolder, SearchStart,
+    SearchTable, SurveyRequest, Unknown,
 };

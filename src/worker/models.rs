@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::context::JobContext;
+use super::failure::Failure;
 use super::outcome;
 use super::protocol::{DeviceStatus, Job, JobKind, ModelBrief, ModelCard, Report};
 use crate::device::{self, DeviceChoice};
@@ -35,8 +36,8 @@ impl Models {
         match job {
             Job::Load { role, path } => {
                 context.started(path.display().to_string());
-                if let Err(message) = self.load(role, &path, context) {
-                    context.failed(format!("the {}", role.name()), message);
+                if let Err(failure) = self.load(role, &path, context) {
+                    context.failed(format!("the {}", role.name()), failure);
                 }
             }
             Job::Unload { role } => self.slots[role as usize] = None,
@@ -48,8 +49,8 @@ impl Models {
             }
             Job::Compare { scene, request, parts } if self.slots.iter().any(Option::is_some) => {
                 context.started(scene.file_name());
-                if let Err(message) = self.compare(&scene, request, parts, context) {
-                    context.failed("the comparison", message);
+                if let Err(failure) = self.compare(&scene, request, parts, context) {
+                    context.failed("the comparison", failure);
                 }
             }
             _ => {}
@@ -63,17 +64,17 @@ impl Models {
         }
         let (device, status) = device::resolve(DeviceChoice::Auto).unwrap_or_else(|error| {
             let reason = error.to_string();
-            (tch::Device::Cpu, DeviceStatus { label: "CPU".to_owned(), reason, cuda_devices: 0 })
+            (tch::Device::Cpu, DeviceStatus { label: "CPU".to_owned(), is_cuda: false, reason, cuda_devices: 0 })
         });
         self.device = Some(device);
         context.report(Report::Device(status));
         device
     }
 
-    fn load(&mut self, role: Role, path: &Path, context: &JobContext) -> Result<(), String> {
+    fn load(&mut self, role: Role, path: &Path, context: &JobContext) -> Result<(), Failure> {
         let start = Instant::now();
         context.progress("reading the description", None);
-        let checkpoint = checkpoint::open(path).map_err(|error| error.to_string())?;
+        let checkpoint = checkpoint::open(path)?;
         context.report(Report::Described {
             role,
             brief: ModelBrief {
@@ -89,7 +90,7 @@ impl Models {
         }
         // The old model goes first, so that two never stand in memory.
         self.slots[role as usize] = None;
-        let (model, report) = Network::load(&checkpoint, device).map_err(|error| error.to_string())?;
+        let (model, report) = Network::load(&checkpoint, device)?;
         if context.is_cancelled() {
             return Ok(());
         }
@@ -111,7 +112,7 @@ impl Models {
             report: report.to_string(),
             warnings,
         };
-        let model = model.folded(tch::Kind::Float).map_err(|error| error.to_string())?;
+        let model = model.folded(tch::Kind::Float)?;
         self.slots[role as usize] = Some(Slot { path: path.to_path_buf(), model, last: None });
         context.report(Report::Loaded { role, card: Arc::new(card) });
         Ok(())
@@ -134,10 +135,10 @@ impl Models {
             let Some(slot) = self.slots[role as usize].take() else { continue };
             let path = slot.path.clone();
             drop(slot);
-            if let Err(message) = self.load(role, &path, context) {
+            if let Err(failure) = self.load(role, &path, context) {
                 // The model's own failure, so that its card says so.
                 let what = format!("the {}", role.name());
-                context.report(Report::Failed { kind: JobKind::Load(role), what, message });
+                context.report(Report::Failed { kind: JobKind::Load(role), what, failure });
             }
         }
     }
@@ -148,7 +149,7 @@ impl Models {
         request: CompareRequest,
         parts: CompareParts,
         context: &JobContext,
-    ) -> Result<(), String> {
+    ) -> Result<(), Failure> {
         for role in Role::ALL {
             let Some(slot) = &mut self.slots[role as usize] else { continue };
             if slot.last.as_ref().is_some_and(|(seen, _)| Arc::ptr_eq(seen, scene)) {
@@ -159,7 +160,7 @@ impl Models {
             }
             context.progress(&format!("running the {}", role.name()), None);
             slot.last = None;
-            let probe = inspect::probe(&slot.model, &scene.input).map_err(|error| error.to_string())?;
+            let probe = inspect::probe(&slot.model, &scene.input)?;
             slot.last = Some((Arc::clone(scene), probe));
         }
         if context.is_cancelled() {
@@ -168,8 +169,7 @@ impl Models {
         context.progress("comparing features", None);
         let probe_of =
             |role: Role| self.slots[role as usize].as_ref().and_then(|slot| slot.last.as_ref()).map(|(_, probe)| probe);
-        let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request, parts)
-            .map_err(|error| error.to_string())?;
+        let comparison = inspect::compare(probe_of(Role::Teacher), probe_of(Role::Student), &request, parts)?;
         context.report(Report::Compared { scene: Arc::clone(scene), request, comparison: Arc::new(comparison) });
         Ok(())
     }

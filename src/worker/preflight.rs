@@ -17,7 +17,7 @@ pub(super) fn handle(job: Job, context: &JobContext) {
         Ok(Some(found)) => context.report(Report::Preflight { config, found: Arc::new(found) }),
         // Nobody waits for it any more.
         Ok(None) => {}
-        Err(error) => context.failed("the preflight", error.to_string()),
+        Err(error) => context.failed("the preflight", error),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::{RgbImage, RgbaImage};
 
+pub use super::failure::Failure;
 use crate::dataset::{Split, Warning};
 pub use crate::device::DeviceStatus;
 use crate::figure::movie::MovieChoice;
@@ -273,10 +274,11 @@ pub enum Report {
     Finished {
         kind: JobKind,
     },
+    /// What a run says of its own end stands in [`RunEvent::Ended`] and is not said here again.
     Failed {
         kind: JobKind,
         what: String,
-        message: String,
+        failure: Failure,
     },
     Scene(Arc<Scene>),
     Field {

@@ -1,11 +1,11 @@
 //! Review jobs: teacher, student and runs over a split, on models of their own.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::context::JobContext;
-use super::protocol::{Job, Report, ReviewRequest};
+use super::protocol::{Failure, Job, Report, ReviewRequest};
 use super::runs::give_way;
 use crate::dataset::Samples;
 use crate::device;
@@ -26,11 +26,11 @@ pub(super) fn handle(job: Job, context: &JobContext) {
         Ok(Some(review)) => context.report(Report::Review { request, review: Arc::new(review) }),
         // Stopped before there was anything to show.
         Ok(None) => {}
-        Err(message) => context.failed("the review", message),
+        Err(failure) => context.failed("the review", failure),
     }
 }
 
-fn run(request: &ReviewRequest, control: &RunControl, context: &JobContext) -> Result<Option<Review>, String> {
+fn run(request: &ReviewRequest, control: &RunControl, context: &JobContext) -> Result<Option<Review>, Failure> {
     let go_on = || {
         let stopped = control.is_stopped() || context.is_cancelled();
         if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -51,28 +51,21 @@ fn run(request: &ReviewRequest, control: &RunControl, context: &JobContext) -> R
         return Ok(None);
     }
     let mut reviewing = said("running the models", READING, 1.0 - READING);
-    let found = review(&models, &samples, &request.options, &mut reviewing).map_err(|error| error.to_string())?;
+    let found = review(&models, &samples, &request.options, &mut reviewing)?;
     let is_empty = found.images.iter().all(|image| image.error.is_some());
     Ok((found.is_complete() || !is_empty).then_some(found))
 }
 
 /// The teacher, the student, then the runs that have left weights.
-fn models(request: &ReviewRequest) -> Result<Vec<ReviewModel>, String> {
-    let choice = request.device.parse().map_err(|error: device::DeviceError| error.to_string())?;
-    let (device, _) = device::resolve(choice).map_err(|error| error.to_string())?;
-    let load = |role: &str, path: &Path| {
-        let fails = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-        let checkpoint = checkpoint::open(path).map_err(|error| error.to_string())?;
-        let (network, _) = Network::load(&checkpoint, device).map_err(|error| fails(&error))?;
-        let network = network.folded(tch::Kind::Float).map_err(|error| fails(&error))?;
-        Ok(ReviewModel { role: role.to_owned(), path: path.to_owned(), network })
+fn models(request: &ReviewRequest) -> Result<Vec<ReviewModel>, Failure> {
+    let resolved = request.device.parse().and_then(device::resolve);
+    let (device, _) = resolved.map_err(|error| error.to_string())?;
+    let load = |(role, path): (String, PathBuf)| {
+        let network = Network::load(&checkpoint::open(&path)?, device)?.0.folded(tch::Kind::Float)?;
+        Ok(ReviewModel { role, path, network })
     };
-    let runs =
-        request.runs.iter().filter_map(|(name, folder)| Some((name.as_str(), RunFolder::new(folder).trained()?)));
-    let of_runs: Vec<(&str, std::path::PathBuf)> = runs.collect();
-    let both = [("teacher", request.teacher.as_path()), ("student", request.student.as_path())];
-    both.into_iter()
-        .chain(of_runs.iter().map(|(name, path)| (*name, path.as_path())))
-        .map(|(role, path)| load(role, path))
-        .collect()
+    let both = [("teacher", &request.teacher), ("student", &request.student)];
+    let both = both.into_iter().map(|(role, path)| (role.to_owned(), path.clone()));
+    let runs = request.runs.iter().filter_map(|(name, folder)| Some((name.clone(), RunFolder::new(folder).trained()?)));
+    both.chain(runs).map(load).collect()
 }

@@ -10,7 +10,7 @@ use super::context::JobContext;
 use super::protocol::{EarlierRun, Job, Report};
 use super::searches;
 use crate::train::config::Experiment;
-use crate::train::event::RunControl;
+use crate::train::event::{Outcome, RunControl, RunEvent};
 use crate::train::experiment;
 use crate::train::folder::RunFolder;
 use crate::train::record::{self, RunTables};
@@ -24,8 +24,8 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub(super) fn handle(job: Job, context: &JobContext) {
     if let Job::Run { experiment, control } = job {
         give_way();
-        if let Err(message) = run(&experiment, &control, context) {
-            context.failed("the run", message);
+        if let Some(failure) = run(&experiment, &control, context) {
+            context.failed("the run", failure);
         }
     }
 }
@@ -115,17 +115,21 @@ pub(super) fn give_way() {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn give_way() {}
 
-fn run(experiment: &Experiment, control: &RunControl, context: &JobContext) -> Result<(), String> {
-    gathered(
+/// What kept the runs from beginning; what ended one of them is in its events.
+fn run(experiment: &Experiment, control: &RunControl, context: &JobContext) -> Option<String> {
+    let mut is_said = false;
+    let ended = gathered(
         |batch| context.report(Report::Run(batch)),
         |events| {
             experiment::run(experiment, control, &mut |id, event| {
+                is_said |= matches!(event, RunEvent::Ended(Outcome::Failed(_)));
                 // The gatherer listens until this sender is gone.
                 let _ = events.send((id, event));
             })
             .map_err(|error| error.to_string())
         },
-    )
+    );
+    ended.err().filter(|_| !is_said)
 }
 
 /// Lets `work` speak into a channel, and passes on what it says, in its order and at most ten times a second.
@@ -161,7 +165,7 @@ mod tests {
     use crate::train::comparison::RunResult;
     use crate::train::config::RunConfig;
     use crate::train::evaluate::Evaluation;
-    use crate::train::event::{EpochRecord, Outcome, RunEvent, RunId, RunSummary, StepRecord, Variant};
+    use crate::train::event::{EpochRecord, RunId, RunSummary, StepRecord, Variant};
     use crate::train::record::Recorder;
     use crate::worker::Worker;
 
@@ -242,6 +246,42 @@ mod tests {
         assert!(unread.len() == 1 && unread[0].0.ends_with("baseline-1"), "{unread:?}");
         // One of them alone knows its pairs too.
         assert!(earlier(&out.path().join("baseline-0")).expect("a run").experiment.is_some());
+    }
+
+    #[test]
+    fn what_ends_a_run_is_said_once_and_what_keeps_it_from_beginning_too() {
+        let out = tempfile::tempdir().expect("a folder");
+        let config = RunConfig { data: out.path().join("none.yaml"), ..RunConfig::default() };
+        let asked = |name: &str| {
+            let out = out.path().join(name);
+            Experiment { config: config.clone(), out, paired: false, seeds: 1, resume: false }
+        };
+        std::fs::create_dir(out.path().join("taken")).expect("a folder");
+        std::fs::write(out.path().join("taken/config.toml"), "").expect("written");
+        let (wake, woken) = channel();
+        let worker = Worker::start(move || wake.send(()).unwrap_or_default()).expect("a worker");
+        let said = |experiment: Experiment| {
+            worker.send(Job::Run { experiment: Box::new(experiment), control: Arc::default() });
+            let (mut ended, mut failures) = (Vec::new(), Vec::new());
+            loop {
+                woken.recv_timeout(Duration::from_secs(20)).expect("an answer");
+                for report in std::iter::from_fn(|| worker.try_recv()) {
+                    match report {
+                        Report::Run(events) => ended.extend(events.into_iter().filter_map(|(_, event)| match event {
+                            RunEvent::Ended(Outcome::Failed(cause)) => Some(cause),
+                            _ => None,
+                        })),
+                        Report::Failed { failure, .. } => failures.push(failure.message),
+                        Report::Finished { .. } => return (ended, failures),
+                        _ => {}
+                    }
+                }
+            }
+        };
+        let (ended, failures) = said(asked("new"));
+        assert!(ended.len() == 1 && ended[0].contains("none.yaml") && failures.is_empty(), "{ended:?} {failures:?}");
+        let (ended, failures) = said(asked("taken"));
+        assert!(ended.is_empty() && failures.len() == 1 && failures[0].contains("already holds a run"), "{failures:?}");
     }
 
     #[test]

@@ -224,7 +224,7 @@ impl Network {
         self.spec.gflops(self.fused)
     }
 
-    /// Rng every weight anew as YOLOv5 does: uniform in ±1/√fan-in, batch-norms neutral, and Detect's biases set so
+    /// Draws every weight anew as YOLOv5 does: uniform in ±1/√fan-in, batch-norms neutral, and Detect's biases set so
     /// that at first few cells claim an object. The draws come from the seed alone.
     pub fn initialise(&self, seed: u64) -> Result<(), NetworkError> {
         let variables = self.var_store.variables();

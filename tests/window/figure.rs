@@ -439,7 +439,7 @@ fn a_failed_save_says_why_in_the_sheet_and_as_a_message() {
     window.press(Modifiers::COMMAND, Key::E);
     window.click("Save the figure");
     let message = "figures: the folder cannot be made: Permission denied; choose another one";
-    window.report(Report::Failed { kind: JobKind::Figure, what: "the figure".into(), message: message.into() });
+    window.report(Report::Failed { kind: JobKind::Figure, what: "the figure".into(), failure: message.into() });
     window.harness.get_by_label(message);
     assert_eq!(window.app().state.messages.unread, 1);
     // Another choice takes the complaint away.

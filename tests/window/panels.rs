@@ -86,7 +86,7 @@ impl Window {
         self.steps(2);
     }
 
-    /// Rng until something has come about on another thread.
+    /// Draws until something has come about on another thread.
     fn wait_until(&mut self, what: &str, holds: impl Fn(&App<Fake>) -> bool) {
         let start = Instant::now();
         while !holds(self.app()) {
@@ -620,7 +620,7 @@ fn a_failed_model_says_why_on_its_card() {
     window.report(Report::Failed {
         kind: JobKind::Load(Role::Teacher),
         what: "the teacher".into(),
-        message: "broken.pt: ends after 7 bytes".into(),
+        failure: "broken.pt: ends after 7 bytes".into(),
     });
     window.report(Report::Finished { kind: JobKind::Load(Role::Teacher) });
     assert!(matches!(window.app().state.model(Role::Teacher), ModelSlot::Failed { .. }));

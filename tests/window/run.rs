@@ -262,7 +262,6 @@ fn a_run_that_fails_says_why_once() {
     window.click("Start");
     let cause = "the class loss is NaN at step 3";
     window.say(vec![(WITH, started(40)), (WITH, RunEvent::Ended(Outcome::Failed(cause.into())))]);
-    window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: cause.into() });
     window.report(Report::Finished { kind: JobKind::Run });
     let state = &window.app().state;
     let errors: Vec<_> = state.messages.iter().filter(|message| message.level == Level::Error).collect();
@@ -272,11 +271,24 @@ fn a_run_that_fails_says_why_once() {
 }
 
 #[test]
+fn the_comparison_leads_from_one_run_to_pairs() {
+    let mut window = Window::open();
+    window.click("Comparison");
+    window.harness.get_by_label_contains("A run alone cannot say whether imitation helps");
+    window.click("Set up pairs");
+    let runs = &window.app().state.runs;
+    assert_eq!((runs.tab, runs.form.experiment.paired, runs.form.experiment.seeds), (RunTab::SetUp, true, 3));
+    window.click("Comparison");
+    window.click("Set up pairs");
+    assert_eq!(window.app().state.runs.tab, RunTab::Paired, "they are set up already");
+}
+
+#[test]
 fn a_run_that_never_began_can_be_started_anew() {
     let mut window = Window::open();
     window.click("Start");
     let message = "d/data.yaml: no such file";
-    window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: message.into() });
+    window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), failure: message.into() });
     window.report(Report::Finished { kind: JobKind::Run });
     let runs = &window.app().state.runs;
     assert!(runs.live.is_none() && runs.unfinished.is_none() && runs.histories.is_empty());
@@ -405,7 +417,6 @@ fn a_start_that_is_refused_leaves_no_run() {
     let cause = "teacher and student cannot be paired at the head: their anchors differ";
     window.say(vec![(WITH, RunEvent::Stage { what: "reading train".into(), fraction: None })]);
     window.say(vec![(WITH, RunEvent::Ended(Outcome::Failed(cause.into())))]);
-    window.report(Report::Failed { kind: JobKind::Run, what: "the run".into(), message: cause.into() });
     window.report(Report::Finished { kind: JobKind::Run });
     let runs = &window.app().state.runs;
     assert!(runs.histories.is_empty() && runs.unfinished.is_none() && runs.live.is_none());
@@ -670,7 +681,7 @@ fn a_batch_that_cannot_be_made_says_why_in_its_place() {
     window.edit(|experiment| experiment.config.imgsz = 320);
     assert!(window.asked_batch().is_some());
     let message = "d/data.yaml: no such file";
-    window.report(Report::Failed { kind: JobKind::Batch, what: "the batch".into(), message: message.into() });
+    window.report(Report::Failed { kind: JobKind::Batch, what: "the batch".into(), failure: message.into() });
     window.harness.get_by_label(message);
     window.report(Report::Started { kind: JobKind::Batch, what: "step 0".into() });
     window.click("Cancel: making a batch");

@@ -256,7 +256,7 @@ fn what_cannot_be_searched_is_said_in_the_tab() {
     window.edit(|experiment| experiment.config.teacher = Some("l.pt".into()));
     window.click("Search");
     let message = "d/data.yaml: no val split; a search compares on val, so name one there";
-    window.report(Report::Failed { kind: JobKind::Search, what: "the search".into(), message: message.into() });
+    window.report(Report::Failed { kind: JobKind::Search, what: "the search".into(), failure: message.into() });
     window.report(Report::Finished { kind: JobKind::Search });
     window.screen.get_by_label(message);
     // It never began: its folder is free.
@@ -267,7 +267,7 @@ fn what_cannot_be_searched_is_said_in_the_tab() {
     window.say(SearchEvent::Search(Arc::new(Search { ladder: None, ..search_of(1.0) })));
     let message =
         "a budget of 1 min is too short: one candidate beside its baseline on two seeds needs about 2.3 min here";
-    window.report(Report::Failed { kind: JobKind::Search, what: "the search".into(), message: message.into() });
+    window.report(Report::Failed { kind: JobKind::Search, what: "the search".into(), failure: message.into() });
     window.report(Report::Finished { kind: JobKind::Search });
     window.screen.get_by_label(message);
     let told = window.app().state.messages.iter().filter(|message| message.level == Level::Error).count();

@@ -8,7 +8,7 @@ use distillscope::app::update::apply;
 use distillscope::geometry::{BoundingBox, Letterbox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::FeatureStack;
-use distillscope::imitation::loss::Loss;
+use distillscope::imitation::loss::{Loss, MaskChoice};
 use distillscope::imitation::mask::{IouConvention, IouField, LevelRule, Psi};
 use distillscope::inspect::{
     Comparison, DetectionView, HeadPull, Role, ScaleComparison, ScalePull, Scene, SceneLabel, Tap,
@@ -23,7 +23,7 @@ use distillscope::train::event::{
     EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord, Variant,
 };
 use distillscope::train::history::RunHistory;
-use distillscope::train::replay::{MaskChoice, Replay};
+use distillscope::train::replay::Replay;
 use distillscope::worker::{BeforeAfter, EarlierRun, Job, Report, Unknown};
 use distillscope::yolo::anchors::{AnchorScale, default_anchors};
 use egui::{CursorIcon, Key, Modifiers, Rect};
@@ -538,7 +538,7 @@ fn a_recorded_run_has_bars_and_says_why_it_has_no_pictures() {
         val_images: 1,
         device: "CPU".into(),
     };
-    let mask = MaskChoice { psi: Psi::default(), rule: LevelRule::Global, convention: IouConvention::Exact };
+    let mask = MaskChoice { psi: Psi::default(), rule: LevelRule::Global, ..MaskChoice::default() };
     window.report(Report::Replay(Arc::new(Replay {
         name: "run-1 · imitation".into(),
         id: RunId { seed: 0, variant: Variant::Imitation },

@@ -4,7 +4,7 @@ use super::Command;
 use crate::app::derive;
 use crate::app::dialog::RunFile;
 use crate::app::figure::FigureWhat;
-use crate::app::run::{Field, RunTab};
+use crate::app::run::Field;
 use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
 use crate::app::tour::Stop;
@@ -132,7 +132,6 @@ impl Command {
                 Some(_) if state.runs.is_stopping() => Some(t!("The run is being stopped.")),
                 Some(_) => None,
             },
-            Self::SetRunTab(RunTab::Paired) => (!state.runs.has_pairs()).then_some(t!("No paired run has begun.")),
             Self::BrowseForRun(RunFile::Handover) if state.activity(JobKind::Handover).is_some() => {
                 Some(t!("A run is being handed over."))
             }

@@ -1,6 +1,6 @@
 //! The runs of this session, those under way and those of earlier ones: what they say is taken in here.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,6 +79,8 @@ pub struct Live {
     pub begun: usize,
     /// What a run is at outside its steps, and how far.
     pub stage: Option<(String, Option<f32>)>,
+    /// What its runs have warned of: data and models are the same in all of them, so that most of it holds for all.
+    pub warned: HashSet<String>,
 }
 
 impl Live {
@@ -168,6 +170,7 @@ impl Runs {
             current: None,
             begun,
             stage: Some(("starting".to_owned(), None)),
+            warned: HashSet::new(),
         });
         self.unfinished = None;
         self.tab = RunTab::Curves;
@@ -210,6 +213,10 @@ impl Runs {
             if let Some(live) = &mut self.live {
                 live.current = Some(key);
             }
+            let is_new = match (&event, &mut self.live) {
+                (RunEvent::Warning(text), Some(live)) => live.warned.insert(text.clone()),
+                _ => true,
+            };
             let fell = match &event {
                 RunEvent::Warning(text) => {
                     self.history(key).is_some_and(|history| history.result().fall().as_ref() == Some(text))
@@ -217,7 +224,7 @@ impl Runs {
                 _ => false,
             };
             // What is said at the run's end, with all its numbers, is not said twice.
-            notes.extend(note(&name, &event).filter(|_| !fell));
+            notes.extend(note(&name, &event).filter(|_| is_new && !fell));
             // The live end is that of the run under way.
             if let (RunEvent::Snapshot(_), Some(playback)) = (&event, &mut self.playback)
                 && playback.at.is_none()
@@ -255,14 +262,6 @@ impl Runs {
         let verdict = self.pairs_of(live.number).comparison.verdict?;
         let level = if verdict.says == Says::Hurts { Level::Warning } else { Level::Info };
         Some(Note { level, what: folder_name(&live.experiment), text: said(&verdict.line()) })
-    }
-
-    /// Whether this failure has been told by the run itself.
-    pub(in crate::app) fn already_said(&self, message: &str) -> bool {
-        let Some(live) = &self.live else { return false };
-        let failed =
-            |history: &Arc<RunHistory>| matches!(&history.outcome, Some(Outcome::Failed(cause)) if cause == message);
-        self.histories.iter().any(|history| history.experiment == live.number && failed(history))
     }
 
     /// Lays a run from disk over the others. One that was begun or goes on in this session is there already.
@@ -364,10 +363,6 @@ impl Runs {
     /// The newest experiment of pairs.
     pub fn paired(&self) -> Option<Paired> {
         Some(self.pairs_of(self.newest_pairs()?))
-    }
-
-    pub fn has_pairs(&self) -> bool {
-        self.newest_pairs().is_some()
     }
 
     fn newest_pairs(&self) -> Option<u64> {
@@ -534,7 +529,10 @@ pub(super) mod tests {
         let notes = runs.receive(vec![(with, RunEvent::Warning("slow".into())), (with, failed)]);
         let levels: Vec<Level> = notes.iter().map(|note| note.level).collect();
         assert_eq!(levels, [Level::Warning, Level::Error]);
-        assert!(runs.already_said("the box loss is NaN at step 7") && !runs.already_said("another"));
+        // Another run of the pair warns of the same.
+        let without = id(0, Variant::Baseline);
+        let notes = runs.receive(["slow", "full"].map(|text| (without, RunEvent::Warning(text.into()))).into());
+        assert_eq!(notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), ["full"]);
     }
 
     #[test]

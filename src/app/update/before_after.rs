@@ -150,8 +150,8 @@ mod tests {
         assert!(unknown(&state));
         assert!(asked(&apply(&mut state, Command::ToggleTalk)).is_empty());
         assert_eq!(asked(&apply(&mut state, Command::ToggleTalk)).len(), 1);
-        let (what, message) = ("an internal error".to_owned(), "boom".to_owned());
-        receive(&mut state, Report::Failed { kind: JobKind::BeforeAfter, what, message });
+        let (what, failure) = ("an internal error".to_owned(), "boom".into());
+        receive(&mut state, Report::Failed { kind: JobKind::BeforeAfter, what, failure });
         assert!(unknown(&state));
     }
 

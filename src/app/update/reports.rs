@@ -17,7 +17,7 @@ use crate::dataset::Warning;
 use crate::files::file_name;
 use crate::inspect::{Role, Scene};
 use crate::language::t;
-use crate::worker::{DatasetBrief, EarlierRun, JobKind, ModelBrief, ModelCard, Report};
+use crate::worker::{DatasetBrief, EarlierRun, Failure, JobKind, ModelBrief, ModelCard, Report};
 
 /// Warnings of one file that are listed; the rest is counted.
 const LISTED_WARNINGS: usize = 20;
@@ -56,7 +56,7 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
             }
         }
         Report::Finished { kind } => state.activities.retain(|activity| activity.kind != kind),
-        Report::Failed { kind, what, message } => failed(state, kind, what, message, effects),
+        Report::Failed { kind, what, failure } => failed(state, kind, what, failure, effects),
         Report::Scene(scene) => scene_arrived(state, scene, effects),
         Report::Field { scene, anchors, convention, field } => {
             if state.requested.field == Some(FieldKey { scene, anchors, convention }) {
@@ -174,7 +174,8 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
     }
 }
 
-fn failed(state: &mut State, kind: JobKind, what: String, message: String, effects: &mut Vec<Effect>) {
+fn failed(state: &mut State, kind: JobKind, what: String, failure: Failure, effects: &mut Vec<Effect>) {
+    let Failure { message, out_of_gpu_memory } = failure;
     match kind {
         JobKind::Scene => state.scene_error = Some(message.clone()),
         JobKind::Load(role) => {
@@ -197,8 +198,6 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         JobKind::List => state.dataset.listing = false,
         // Said in the batch view itself.
         JobKind::Batch => return state.runs.batch.failed(message),
-        // What went wrong in a run is told by the run itself; what kept it from running is not.
-        JobKind::Run if state.runs.already_said(&message) => return,
         JobKind::OpenRun => state.runs.reading = None,
         JobKind::BeforeAfter => state.before_after.failed(&message),
         JobKind::Figure => state.figure.outcome = Some(Err(message.clone())),
@@ -217,9 +216,7 @@ fn failed(state: &mut State, kind: JobKind, what: String, message: String, effec
         | JobKind::Survey
         | JobKind::Review => {}
     }
-    let on_gpu = state.device.as_ref().is_some_and(|device| device.label.starts_with("CUDA"));
-    let remedy =
-        (on_gpu && message.to_lowercase().contains("out of memory")).then(|| Command::SetDevice("cpu".to_owned()));
+    let remedy = out_of_gpu_memory.then(|| Command::SetDevice("cpu".to_owned()));
     tell_with(state, Level::Error, what, message, remedy, effects);
 }
 
@@ -346,18 +343,17 @@ fn settle_selection(state: &mut State, from: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::{DeviceStatus, ModelCard};
+    use crate::worker::ModelCard;
 
-    fn failed(kind: JobKind, message: &str) -> Report {
-        Report::Failed { kind, what: "the comparison".into(), message: message.into() }
+    fn failed(kind: JobKind, failure: impl Into<Failure>) -> Report {
+        Report::Failed { kind, what: "the comparison".into(), failure: failure.into() }
     }
 
     #[test]
     fn a_full_gpu_offers_the_cpu() {
         let mut state = State::default();
-        let gpu = DeviceStatus { label: "CUDA:0".into(), reason: "a GPU".into(), cuda_devices: 1 };
-        receive(&mut state, Report::Device(gpu));
-        let effects = receive(&mut state, failed(JobKind::Compare, "CUDA out of memory: tried to allocate 2 GiB"));
+        let full = Failure { message: "the GPU ran out of memory".into(), out_of_gpu_memory: true };
+        let effects = receive(&mut state, failed(JobKind::Compare, full));
         let remedy = Some(Command::SetDevice("cpu".into()));
         assert_eq!(state.messages.get(0).and_then(|message| message.remedy.clone()), remedy);
         assert!(matches!(&effects[..], [Effect::Toast { remedy: offered, .. }] if *offered == remedy));

@@ -151,10 +151,9 @@ fn where_sure(pair: &ScalePair<'_>, sure: &Tensor) -> Result<(Tensor, Tensor), T
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
-
     use super::super::SharedClasses;
     use super::*;
+    use crate::imitation::normal_tensor;
     use crate::yolo::anchors::AnchorScale;
     use crate::yolo::loss::LossGains;
 
@@ -162,10 +161,8 @@ mod tests {
     /// does not count would have a gradient that is not finite: of a width whose sigmoid is 0.
     #[test]
     fn everywhere_is_where_the_teacher_is_sure() {
-        tch::manual_seed(5);
-        let float = (Kind::Float, Device::Cpu);
-        let values = Tensor::randn([2, 3, 3, 4, 6], float);
-        let teacher = Tensor::randn([2, 3, 3, 4, 6], float) * 3.0;
+        let values = normal_tensor(1, &[2, 3, 3, 4, 6]);
+        let teacher = normal_tensor(2, &[2, 3, 3, 4, 6]) * 3.0;
         let _ = values.get(1).get(2).get(0).get(1).narrow(0, 2, 2).fill_(-200.0);
         let _ = teacher.get(1).get(2).get(0).get(1).narrow(0, 4, 1).fill_(-9.0);
         let names = ["a".to_owned()];

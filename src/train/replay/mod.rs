@@ -15,6 +15,6 @@ mod write;
 
 pub use error::ReplayError;
 pub use limits::{EXTENSION, FILE_NAME, VERSION};
-pub use recorded::{MaskChoice, Replay};
+pub use recorded::Replay;
 pub use report::ReplayReport;
 pub use write::{Recording, Subject};

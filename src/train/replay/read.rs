@@ -11,12 +11,14 @@ use super::entries::{self, Entries};
 use super::error::ReplayError;
 use super::header::{FORMAT, Header, OutcomeText, Preamble};
 use super::limits::{self, VERSION};
-use super::recorded::{MaskChoice, Replay};
+use super::recorded::Replay;
 use crate::dataset::{check_png, guarded};
 use crate::geometry::{BoundingBox, Letterbox, Size};
 use crate::grid::Grid;
+use crate::imitation::loss::MaskChoice;
 use crate::imitation::mask::Psi;
 use crate::inspect::{Scene, SceneLabel};
+use crate::train::config::RunConfig;
 use crate::train::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, SnapshotScale, StartRecord, StepRecord};
 use crate::train::record::{RecordError, RunTables};
 use crate::yolo::anchors::AnchorScale;
@@ -38,6 +40,7 @@ impl Replay {
             scales.iter().zip(&header.scales).filter(|(_, figures)| figures.compared).map(|(s, _)| s.name()).collect();
         let (steps, epochs) = read_tables(&mut entries, &compared)?;
         let psi = Psi::new(header.mask.psi).map_err(|error| entries.damaged(entries::HEADER, error.to_string()))?;
+        let source = RunConfig::parse(&config).unwrap_or_default().imitation.mask_source;
         Ok(Self {
             name: header.name,
             id: RunId { seed: header.seed, variant: header.variant },
@@ -59,7 +62,7 @@ impl Replay {
             }),
             config,
             scene: Arc::new(scene),
-            mask: MaskChoice { psi, rule: header.mask.level_rule, convention: header.mask.iou },
+            mask: MaskChoice { source, psi, rule: header.mask.level_rule, convention: header.mask.iou },
             scales,
             start: header.start.map(|start| {
                 Arc::new(StartRecord { student: start.student.into(), teacher: start.teacher.map(Into::into) })

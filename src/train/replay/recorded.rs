@@ -2,18 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+use crate::imitation::loss::MaskChoice;
 use crate::inspect::Scene;
 use crate::train::event::{EpochRecord, Outcome, RunId, RunSummary, Snapshot, StartRecord, StepRecord};
 use crate::yolo::anchors::AnchorScale;
-
-/// The rule of the masks of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MaskChoice {
-    pub psi: Psi,
-    pub rule: LevelRule,
-    pub convention: IouConvention,
-}
 
 /// A recorded run.
 #[derive(Clone, Debug)]

@@ -221,7 +221,7 @@ pub(super) fn cells(place: Rect, count: usize) -> Vec<Rect> {
 }
 
 impl Curves {
-    /// Rng one plot; returns the range of steps that a hand has moved it to.
+    /// Draws one plot; returns the range of steps that a hand has moved it to.
     fn plot(
         &mut self,
         ui: &mut Ui,

@@ -44,7 +44,7 @@ pub fn over(ui: &Ui, panel: &mut Panel<'_>, memory: &mut RunMemory) {
     batch::large(ui, panel, &mut memory.batch);
 }
 
-/// Rng it and returns its height when it is open.
+/// Draws it and returns its height when it is open.
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: f32) -> Option<f32> {
     let frame = Frame::side_top_panel(ui.style()).inner_margin(Margin::symmetric(8, 4));
     if !panel.state.runs.open {

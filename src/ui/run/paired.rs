@@ -1,15 +1,16 @@
 //! With and without imitation, seed by seed: the verdict in words and as a picture, the runs in a table, and a way to more
 //! seeds.
 
-use egui::{DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
+use egui::{Button, DragValue, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo};
 
 use crate::app::command::Command;
 use crate::app::dialog::RunFile;
-use crate::app::run::{MOST_SEEDS, Paired, Row, Stand, clock};
+use crate::app::run::{MOST_SEEDS, Paired, Row, RunTab, Stand, clock};
 use crate::glossary::Term;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::train::comparison::Accuracy;
+use crate::train::config::Experiment;
 use crate::train::event::Variant;
 use crate::ui::run::seeds;
 use crate::ui::table::{self, Cell, Column};
@@ -25,8 +26,7 @@ pub struct MoreSeeds(Option<(u32, u32)>);
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, more: &mut MoreSeeds) {
     let Some(paired) = panel.state.runs.paired() else {
-        note(ui, t!("Start a paired run: each seed is then trained with imitation and without."));
-        return;
+        return none(ui, panel);
     };
     let palette = Palette::of_theme(ui.visuals().dark_mode);
     ui.label(
@@ -52,6 +52,27 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, more: &mut MoreSeeds) {
     let right = right.with_min_x(right.left() + 2.0 * palette::UNIT);
     ui.scope_builder(UiBuilder::new().max_rect(right).id_salt("table"), |ui| runs(ui, &paired));
     ui.advance_cursor_after_rect(place);
+}
+
+/// Without pairs nothing can be said; here is the way to them.
+fn none(ui: &mut Ui, panel: &mut Panel<'_>) {
+    note(
+        ui,
+        t!("A run alone cannot say whether imitation helps: each seed has to be trained with imitation and without."),
+    );
+    let experiment = &panel.state.runs.form.experiment;
+    let can_be = experiment.config.teacher.is_some() && !experiment.paired;
+    let button = ui.add_enabled(can_be, Button::new(t!("Set up pairs")));
+    let why_not = match experiment.paired {
+        true => t!("Pairs are set up: Start trains them."),
+        false => t!("A pair needs a teacher."),
+    };
+    let button = button.on_hover_text(t!("Ticks “with and without imitation” in the set-up."));
+    if button.on_disabled_hover_text(why_not).clicked() {
+        let experiment = Experiment { paired: true, ..experiment.clone() };
+        panel.push(Command::EditRun(Box::new(experiment)));
+        panel.push(Command::SetRunTab(RunTab::SetUp));
+    }
 }
 
 /// Runs more seeds, and what that takes; why not, where it cannot be.

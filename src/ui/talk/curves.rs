@@ -24,7 +24,7 @@ const LEFT: f32 = 46.0;
 pub struct Curves(Lines);
 
 impl Curves {
-    /// Rng what the visible runs have of the plots, one below another; `at`: the step of the map that is shown.
+    /// Draws what the visible runs have of the plots, one below another; `at`: the step of the map that is shown.
     pub fn show(&mut self, ui: &Ui, runs: &Runs, at: Option<f64>, place: Rect) {
         let plots: Vec<(Plot, Vec<Line>)> = PLOTS
             .into_iter()

@@ -125,7 +125,7 @@ fn files_are_read_on_a_thread_one_after_the_other() {
         woken.recv_timeout(Duration::from_secs(20)).unwrap();
         while let Some(report) = worker.try_recv() {
             match report {
-                Report::Failed { kind: JobKind::OpenReplays, message, .. } => said.push(message),
+                Report::Failed { kind: JobKind::OpenReplays, failure, .. } => said.push(failure.message),
                 Report::Replay(replay) => said.push(replay.name.clone()),
                 _ => {}
             }
