@@ -69,3 +69,62 @@ fn models(request: &ReviewRequest) -> Result<Vec<ReviewModel>, Failure> {
     let runs = request.runs.iter().filter_map(|(name, folder)| Some((name.clone(), RunFolder::new(folder).trained()?)));
     both.chain(runs).map(load).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::review::{MaskRule, ReviewOptions};
+    use crate::worker::JobKind;
+    use crate::worker::context::test_context;
+    use std::path::Path;
+
+    /// The sample session's models on a folder of two of its images, whose labels lie beside them.
+    fn request(folder: &Path) -> ReviewRequest {
+        let sample = |path: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data").join(path);
+        let mut images: Vec<PathBuf> = std::fs::read_dir(sample("images/val"))
+            .expect("sample images")
+            .map(|entry| entry.expect("an entry").path())
+            .collect();
+        images.sort();
+        for image in &images[..2] {
+            let name = Path::new(image.file_name().expect("a name"));
+            std::fs::copy(image, folder.join(name)).expect("a copy");
+            let label = name.with_extension("txt");
+            std::fs::copy(sample("labels/val").join(&label), folder.join(&label)).expect("a copy");
+        }
+        ReviewRequest {
+            data: folder.to_owned(),
+            split: None,
+            teacher: sample("models/teacher.pt"),
+            student: sample("models/student.pt"),
+            // It has left no weights.
+            runs: vec![("a run".to_owned(), folder.join("run"))],
+            device: "cpu".to_owned(),
+            options: ReviewOptions { imgsz: 64, batch: 1, confidence: 0.25, iou: 0.5, mask: MaskRule::default() },
+        }
+    }
+
+    #[test]
+    fn a_review_answers_with_what_was_done_and_says_what_is_wrong() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let request = request(folder.path());
+        let done = |request: ReviewRequest, control: RunControl| {
+            let (context, inbox) = test_context(JobKind::Review);
+            handle(Job::Review { request: Box::new(request), control: Arc::new(control) }, &context);
+            inbox.try_iter().collect::<Vec<Report>>()
+        };
+        let whole = done(request.clone(), RunControl::default());
+        let Some(Report::Review { review, .. }) = whole.last() else { panic!("{whole:?}") };
+        assert_eq!((review.models.len(), review.images.len(), review.is_complete()), (2, 2, true));
+        assert!(!review.objects.is_empty());
+
+        let stopped = RunControl::default();
+        stopped.stop();
+        let nothing = done(request.clone(), stopped);
+        assert!(!nothing.iter().any(|report| matches!(report, Report::Review { .. } | Report::Failed { .. })));
+
+        let failed = done(ReviewRequest { student: "no.pt".into(), ..request }, RunControl::default());
+        let Some(Report::Failed { failure, .. }) = failed.last() else { panic!("{failed:?}") };
+        assert!(failure.message.contains("no.pt"), "{}", failure.message);
+    }
+}

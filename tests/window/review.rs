@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use distillscope::app::command::Command;
+use distillscope::app::derive::figure::drawing;
+use distillscope::app::figure::FigureWhat;
 use distillscope::app::review::{ReviewKind, ReviewOrder, ReviewView};
 use distillscope::app::settings::Settings;
 use distillscope::app::update::apply;
 use distillscope::dataset::{Label, Split};
+use distillscope::figure::{Draw, Look};
 use distillscope::geometry::BoundingBox;
 use distillscope::inspect::{Role, Scene};
 use distillscope::review::confusion::Confusion;
@@ -169,7 +172,7 @@ fn a_review_is_asked_for_from_what_is_open_and_stops_with_what_is_done() {
     assert_eq!((&*request.data, request.split), (Path::new("d/data.yaml"), Some(Split::Val)));
     assert_eq!((&*request.teacher, &*request.student), (Path::new("l.pt"), Path::new("s.pt")));
     let options = request.options;
-    assert_eq!((options.imgsz, options.batch, options.confidence, options.iou), (640, 32, 0.25, 0.5));
+    assert_eq!((options.imgsz, options.batch, options.confidence, options.iou), (640, 8, 0.25, 0.5));
     let kind = JobKind::Review;
     window.report(Report::Started { kind, what: "d/data.yaml".into() });
     window.report(Report::Progress { kind, stage: "running the models".into(), fraction: Some(0.5) });
@@ -273,6 +276,20 @@ fn a_click_opens_the_image_with_the_object_alone_and_the_next_one_follows() {
     window.click("Previous object");
     window.report(Report::Scene(here));
     assert_eq!(window.solo(), Some(1));
+}
+
+/// Everything that is drawn is drawn: with labels seven figures of two models, without any none.
+#[test]
+fn its_plots_are_saved_as_figures() {
+    let window = Window::open();
+    let none = drawing(&window.harness.state().as_ref().expect("an app").state, FigureWhat::Review);
+    assert_eq!(none.err(), Some("There is no review yet."));
+    let window = Window::reviewed();
+    let drawn = drawing(&window.harness.state().as_ref().expect("an app").state, FigureWhat::Review).expect("plots");
+    let names: Vec<String> = drawn.draw(&Look::default()).expect("figures").into_iter().map(|(name, _)| name).collect();
+    let expected =
+        ["precision-recall", "f1", "precision", "recall", "calibration", "confusion-teacher", "confusion-student"];
+    assert_eq!(names, expected);
 }
 
 #[test]

@@ -222,6 +222,7 @@ impl Command {
                 t!("Save {plot} as a figure…", plot = tr(plot.name()))
             }
             Self::OpenFigure(Some(FigureWhat::Movie)) => t!("Save the run as a movie…").into(),
+            Self::OpenFigure(Some(FigureWhat::Review)) => t!("Save the plots of the review as figures…").into(),
             Self::OpenFigure(Some(FigureWhat::Survey)) => t!("Save the mask survey as a figure…").into(),
             Self::EditFigure(_) => t!("Change the figure").into(),
             Self::BrowseFigureFolder => t!("Choose the folder for figures…").into(),

@@ -166,6 +166,9 @@ impl Command {
             Self::OpenFigure(Some(FigureWhat::Curves(_))) => {
                 t!("As they are shown, with axes, units and legend, for papers and talks.")
             }
+            Self::OpenFigure(Some(FigureWhat::Review)) => {
+                t!("Precision, recall and F1 curves, confusion and calibration of every model, a figure each.")
+            }
             Self::OpenFigure(Some(FigureWhat::Survey)) => t!("The plots that are shown, with axes, units and legend."),
             Self::OpenFigure(Some(FigureWhat::Movie)) => {
                 t!("The maps and curves of a run through its time, as animated WebP or GIF or numbered PNGs.")

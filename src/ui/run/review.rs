@@ -4,6 +4,7 @@
 use egui::{Button, ComboBox, Label, ProgressBar, RichText, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo};
 
 use crate::app::command::Command;
+use crate::app::figure::FigureWhat;
 use crate::app::review::{ReviewKind, ReviewOrder, ReviewView, Reviewed, change_name, outcome_name};
 use crate::app::run::clock;
 use crate::app::state::State;
@@ -70,6 +71,8 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
                 let response = panel.button(ui, Command::StepReview(steps), sign);
                 response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, name));
             }
+            ui.separator();
+            ui.menu_button(t!("Save"), |ui| panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Review))));
         }
         ui.separator();
         status(ui, state);
