@@ -1,11 +1,13 @@
 //! The review of a dataset in the window: what it was asked for, what it found, which of its objects are shown in what order.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::language::key;
 use crate::review::matching::OutcomeKind;
 use crate::review::sums::{Change, Sums};
+use crate::review::text::most_lost;
 use crate::review::{Object, Review};
 use crate::survey::ObjectSize;
 use crate::train::event::RunControl;
@@ -200,6 +202,8 @@ pub struct Reviewed {
     pub sums: Sums,
     /// Objects that are shown, in their order.
     pub rows: Vec<usize>,
+    /// Objects that the model that is looked at lost against the other, by image; images without any are left out.
+    lost: HashMap<PathBuf, usize>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -220,6 +224,8 @@ impl ReviewState {
         let Some(result) = &mut self.result else { return };
         self.view = view.checked(&result.review);
         result.rows = self.view.rows(&result.review);
+        let lost = most_lost(&result.review, self.view.of, self.view.against);
+        result.lost = lost.into_iter().map(|(image, lost)| (result.review.images[image].path.clone(), lost)).collect();
     }
 
     pub(super) fn answer(&mut self, request: ReviewRequest, review: Arc<Review>) {
@@ -234,7 +240,8 @@ impl ReviewState {
             ..self.view.clone()
         };
         let sums = Sums::of(&review);
-        (self.result, self.chosen) = (Some(Reviewed { request, review, sums, rows: Vec::new() }), None);
+        (self.result, self.chosen) =
+            (Some(Reviewed { request, review, sums, rows: Vec::new(), lost: HashMap::new() }), None);
         self.show(view);
     }
 
@@ -261,6 +268,11 @@ impl ReviewState {
         if let Some((_, control)) = &self.asked {
             control.stop();
         }
+    }
+
+    /// How many objects of an image were lost, by the review that is shown; `None` where none was.
+    pub fn lost(&self, image: &Path) -> Option<usize> {
+        self.result.as_ref()?.lost.get(image).copied()
     }
 
     /// The object so many rows from the one that was opened last; the first before any was.

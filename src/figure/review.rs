@@ -84,7 +84,7 @@ pub fn figures(review: &Review, look: &Look) -> Result<Vec<(String, Figure)>, Fi
     }
     let panels = review.models.iter().map(calibration_panel).collect();
     figures.push(("calibration".to_owned(), plot(panels, "Confidence and the share that is right, at IoU 0.5")?));
-    for model in &review.models {
+    for model in review.models.iter().filter(|model| !model.confusion.is_huge()) {
         let figure = confusion_figure(&model.role, &model.confusion, &review.names, look);
         figures.push((format!("confusion-{}", file_part(&model.role)), figure));
     }

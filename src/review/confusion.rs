@@ -1,5 +1,7 @@
 //! Which class is taken for which: YOLOv5's confusion matrix.
 
+use std::collections::BTreeMap;
+
 use crate::dataset::Label;
 use crate::train::evaluate::matching::overlap;
 use crate::yolo::detection::Detection;
@@ -7,20 +9,22 @@ use crate::yolo::detection::Detection;
 /// YOLOv5 takes a box for an object's where they overlap more than this, whatever the classes.
 pub const CONFUSION_IOU: f32 = 0.45;
 
+/// A matrix of more has no place on a page or in a report.
+const MOST_CLASSES: usize = 1000;
+
 /// Predictions against objects, by class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    /// Rows are predicted, columns true classes; in both the last is the background.
-    counts: Vec<u64>,
+    /// By predicted and true class, the last of both being the background; what never happened is not in it.
+    counts: BTreeMap<(usize, usize), u64>,
     /// Predictions by class that YOLOv5's matrix passes over: those of images where no box meets an object.
     passed_over: Vec<u64>,
 }
 
 impl Confusion {
     pub fn new(classes: usize) -> Self {
-        let side = classes + 1;
-        Self { classes, counts: vec![0; side * side], passed_over: vec![0; classes] }
+        Self { classes, counts: BTreeMap::new(), passed_over: vec![0; classes] }
     }
 
     /// The class of the background, as a row and as a column.
@@ -29,11 +33,17 @@ impl Confusion {
     }
 
     pub fn get(&self, predicted: usize, truth: usize) -> u64 {
-        self.counts[predicted * (self.classes + 1) + truth]
+        self.counts.get(&(predicted, truth)).copied().unwrap_or(0)
     }
 
-    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
-        self.counts.chunks(self.classes + 1)
+    /// Whether it is too large to be written down or drawn whole.
+    pub const fn is_huge(&self) -> bool {
+        self.classes > MOST_CLASSES
+    }
+
+    /// Rows are predicted, columns true classes.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<u64>> {
+        (0..=self.classes).map(|predicted| (0..=self.classes).map(|truth| self.get(predicted, truth)).collect())
     }
 
     pub fn passed_over(&self) -> &[u64] {
@@ -49,16 +59,16 @@ impl Confusion {
             of_label[*label] = Some(*detection);
             is_paired[*detection] = true;
         }
-        let side = self.classes + 1;
+        let mut count = |predicted: usize, truth: usize| *self.counts.entry((predicted, truth)).or_default() += 1;
         for (label, detection) in labels.iter().zip(of_label) {
             let predicted = detection.map_or(self.classes, |at: usize| detections[at].class);
-            self.counts[predicted * side + label.class] += 1;
+            count(predicted, label.class);
         }
         for (detection, _) in detections.iter().zip(is_paired).filter(|(_, is_paired)| !is_paired) {
             if pairs.is_empty() {
                 self.passed_over[detection.class] += 1;
             } else {
-                self.counts[detection.class * side + self.classes] += 1;
+                count(detection.class, self.classes);
             }
         }
     }
@@ -123,7 +133,7 @@ mod tests {
         // The first object is found, the second taken for the other class, the third by nobody; a box lies nowhere.
         let labels = [label(0, 0.0), label(0, 100.0), label(1, 200.0)];
         matrix.add(&[detection(0, 1.0), detection(1, 101.0), detection(1, 300.0)], &labels);
-        assert_eq!(matrix.rows().collect::<Vec<_>>(), [&[1, 0, 0], &[1, 0, 1], &[0, 1, 0]]);
+        assert_eq!(matrix.rows().collect::<Vec<_>>(), [[1, 0, 0], [1, 0, 1], [0, 1, 0]]);
         assert_eq!((matrix.get(1, 0), matrix.get(matrix.background(), 1), matrix.passed_over()), (1, 1, &[0, 0][..]));
     }
 
@@ -131,14 +141,14 @@ mod tests {
     fn the_better_overlap_has_the_object_whatever_its_class() {
         let mut matrix = Confusion::new(2);
         matrix.add(&[detection(0, 2.0), detection(1, 1.0)], &[label(0, 0.0)]);
-        assert_eq!(matrix.rows().collect::<Vec<_>>(), [&[0, 0, 1], &[1, 0, 0], &[0, 0, 0]]);
+        assert_eq!(matrix.rows().collect::<Vec<_>>(), [[0, 0, 1], [1, 0, 0], [0, 0, 0]]);
     }
 
     #[test]
     fn one_box_of_two_classes_counts_as_the_more_confident_one() {
         let mut matrix = Confusion::new(2);
         matrix.add(&[detection(1, 0.0), detection(0, 0.0)], &[label(0, 0.0)]);
-        assert_eq!(matrix.rows().collect::<Vec<_>>(), [&[0, 0, 1], &[1, 0, 0], &[0, 0, 0]]);
+        assert_eq!(matrix.rows().collect::<Vec<_>>(), [[0, 0, 1], [1, 0, 0], [0, 0, 0]]);
     }
 
     #[test]
@@ -146,7 +156,7 @@ mod tests {
         let mut matrix = Confusion::new(2);
         matrix.add(&[detection(1, 50.0)], &[label(0, 0.0)]);
         matrix.add(&[detection(0, 50.0), detection(1, 90.0)], &[]);
-        assert_eq!(matrix.rows().collect::<Vec<_>>(), [&[0, 0, 0], &[0, 0, 0], &[1, 0, 0]]);
+        assert_eq!(matrix.rows().collect::<Vec<_>>(), [[0, 0, 0], [0, 0, 0], [1, 0, 0]]);
         assert_eq!(matrix.passed_over(), [1, 2]);
     }
 }

@@ -219,8 +219,8 @@ mod tests {
                     continue;
                 }
                 let mut best: Option<usize> = None;
-                for l in 0..labels.len() {
-                    let own = labels[l].class == detections[d].class;
+                for (l, label) in labels.iter().enumerate() {
+                    let own = label.class == detections[d].class;
                     if (pass == WrongClass || own) && best.is_none_or(|best| overlap(d, l) >= overlap(d, best)) {
                         best = Some(l);
                     }

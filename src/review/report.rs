@@ -30,6 +30,8 @@ pub struct Report<'a> {
     split: Option<&'a str>,
     /// Long side of an image in the input, px.
     imgsz: u32,
+    /// Images that went through a network together: their inputs have one size, on which the figures depend a little.
+    batch: usize,
     conf: f32,
     iou: f32,
     psi: f32,
@@ -236,8 +238,8 @@ struct ConfusionRows<'a> {
 
 #[derive(Serialize)]
 struct ConfusionRow<'a> {
-    /// Rows are predicted, columns true classes.
-    matrix: Vec<&'a [u64]>,
+    /// Rows are predicted, columns true classes; `null` of more than 1000 classes.
+    matrix: Option<Vec<Vec<u64>>>,
     /// Predictions by class that YOLOv5's matrix passes over: those of images where no box meets an object.
     passed_over: &'a [u64],
 }
@@ -254,6 +256,7 @@ impl<'a> Report<'a> {
             data: source.data,
             split: source.split,
             imgsz: options.imgsz,
+            batch: options.batch,
             conf: options.confidence,
             iou: options.iou,
             psi: options.mask.psi.get(),
@@ -282,7 +285,10 @@ impl<'a> Report<'a> {
                 names: review.names.iter().map(String::as_str).chain([BACKGROUND]).collect(),
                 models: ByRole::new(review, |model| {
                     let confusion = &review.models[model].confusion;
-                    ConfusionRow { matrix: confusion.rows().collect(), passed_over: confusion.passed_over() }
+                    ConfusionRow {
+                        matrix: (!confusion.is_huge()).then(|| confusion.rows().collect()),
+                        passed_over: confusion.passed_over(),
+                    }
                 }),
             },
             calibration: ByRole::new(review, |model| &review.models[model].calibration),

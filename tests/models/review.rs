@@ -16,12 +16,13 @@ use distillscope::imitation::loss::{
 use distillscope::review::confusion::Confusion;
 use distillscope::review::{MaskRule, Review, ReviewError, ReviewModel, ReviewOptions, review};
 use distillscope::train::evaluate::average_precision::{Scored, confidences, curves_by_class};
-use distillscope::train::evaluate::{EvaluateOptions, Evaluation, Geometry, evaluate, for_each_batch};
+use distillscope::train::evaluate::{EvaluateOptions, Evaluation, Geometry, Input, evaluate, for_each_batch};
 use distillscope::yolo::assign::Target;
 use distillscope::yolo::checkpoint;
 use distillscope::yolo::detection::Detection;
 use distillscope::yolo::loss::{DetectionLoss, LossGains, balance};
 use distillscope::yolo::network::Network;
+use distillscope::yolo::spec::ModelSpec;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
@@ -120,7 +121,7 @@ fn the_confusion_matrix_is_upstreams() {
             predictions += detections.len() as u64;
             ours.add(&detections, &labels);
         }
-        assert_eq!(ours.rows().map(<[u64]>::to_vec).collect::<Vec<_>>(), matrix);
+        assert_eq!(ours.rows().collect::<Vec<_>>(), matrix);
         let in_it: u64 = ours.rows().take(classes).flatten().sum();
         assert_eq!(in_it + ours.passed_over().iter().sum::<u64>(), predictions, "no prediction is lost");
     }
@@ -180,55 +181,56 @@ fn every_model_has_the_figures_of_its_evaluation_to_the_last_digit() {
     assert_eq!(paths, samples.samples.iter().map(|sample| sample.image.as_path()).collect::<Vec<_>>());
 }
 
-#[test]
-fn an_images_loss_and_distance_are_those_of_training() {
-    let ([teacher, student], samples) = (models(), few_samples(5));
-    let models = [teacher, student];
+/// Reviews teacher and student, and computes every image's detection loss and distance once more as a step of training would,
+/// from a batch of that image alone.
+fn agrees_with_training(models: [ReviewModel; 2], images: usize) -> Review {
+    let samples = few_samples(images);
     let found = review(&models, &samples, &options(2), &mut quiet).unwrap();
-    let [teacher, student] = models;
-    let (teacher, student) = (teacher.network, student.network);
+    assert_eq!(found.notes, [""; 0]);
+    let [teacher, student] = models.map(|model| model.network);
     let gains = |side: u32| LossGains::default().scaled(student.scales().len(), student.names().len(), side);
     let classes = SharedClasses::of(student.names(), teacher.names());
+    let [of_teacher, own] = [&teacher, &student].map(|network| Geometry::of(network, 320).unwrap());
+    // Where the two see inputs of different sizes they are compared on those that both can take.
+    let shared = if of_teacher.stride > own.stride { of_teacher } else { own };
     let seen = RefCell::new(0);
-    let geometry = Geometry::of(&student, 320).unwrap();
-    // The same batches; of each image a batch of its own is made, as a step of training would have it.
-    for_each_batch(&samples.samples, &[geometry], 2, &mut quiet, &mut |batch| {
-        let input = &batch.inputs[0];
-        let pixels = input.tensor(Device::Cpu)?;
+    for_each_batch(&samples.samples, &[own, shared], 2, &mut quiet, &mut |batch| {
+        let [own, shared] = batch.inputs.as_slice() else { panic!("two inputs") };
         for (place, &index) in batch.images.iter().enumerate() {
-            let alone = pixels.narrow(0, place as i64, 1);
-            let heads = |network: &Network| tch::no_grad(|| network.forward(&alone).unwrap().heads);
-            let (of_teacher, of_student) = (heads(&teacher), heads(&student));
+            let heads = |network: &Network, input: &Input| {
+                let alone = input.tensor(Device::Cpu).unwrap().narrow(0, place as i64, 1);
+                tch::no_grad(|| network.forward(&alone).unwrap().heads)
+            };
             let labels = &samples.samples[index].labels;
-            let side = input.size.width.max(input.size.height);
-            let targets: Vec<Target> = input.targets(place, labels, 0);
-            let detection = DetectionLoss::new(student.scales(), student.names().len(), gains(side));
-            let expected: f64 = detection.terms(&of_student, &targets)?.values()?.iter().sum();
+            let targets: Vec<Target> = own.targets(place, labels, 0);
+            let side = |input: &Input| input.size.width.max(input.size.height);
+            let detection = DetectionLoss::new(student.scales(), student.names().len(), gains(side(own)));
+            let expected: f64 = detection.terms(&heads(&student, own), &targets)?.values()?.iter().sum();
             let ours = found.images[index].losses[1];
             assert!((ours - expected).abs() < 1e-4 * expected, "image {index}: {ours} {expected}");
 
-            let boxes = [labels.iter().map(|label| input.to_input(place, &label.bbox)).collect::<Vec<_>>()];
+            let (of_teacher, of_student) = (heads(&teacher, shared), heads(&student, shared));
+            let boxes = [labels.iter().map(|label| shared.to_input(place, &label.bbox)).collect::<Vec<_>>()];
             let heads: Vec<Option<Tensor>> = of_teacher.iter().map(|head| Some(head.shallow_clone())).collect();
             let masks =
-                MaskInputs { boxes: &boxes, scales: student.scales(), input: input.size, teacher_heads: &heads };
+                MaskInputs { boxes: &boxes, scales: student.scales(), input: shared.size, teacher_heads: &heads };
             let choice = MaskChoice { source: MaskSource::Iou, ..MaskChoice::default() };
             let masks = batch_masks(&masks, choice, Device::Cpu)?;
             let cells: Vec<usize> = masks.iter().map(|mask| mask.count as usize).collect();
             assert_eq!(found.images[index].mask_cells, cells);
-            let gains = gains(side);
-            let terms: Vec<_> = (0..student.scales().len())
-                .map(|at| {
-                    let pair = ScalePair {
-                        student: &of_student[at],
-                        teacher: &of_teacher[at],
-                        anchors: &student.scales()[at],
-                        classes: &classes,
-                        gains: &gains,
-                        balance: balance(student.scales().len(), at),
-                    };
-                    Loss::ANSWERS.terms(&pair).unwrap()
-                })
-                .collect();
+            let gains = gains(side(shared));
+            let terms = |at: usize| {
+                let pair = ScalePair {
+                    student: &of_student[at],
+                    teacher: &of_teacher[at],
+                    anchors: &student.scales()[at],
+                    classes: &classes,
+                    gains: &gains,
+                    balance: balance(student.scales().len(), at),
+                };
+                Loss::ANSWERS.terms(&pair).unwrap()
+            };
+            let terms: Vec<_> = (0..student.scales().len()).map(terms).collect();
             let losses = reduce(&terms, &masks, Norm::PerScale)?;
             let expected: f64 = losses.iter().map(|loss| loss.scalar.double_value(&[])).sum();
             let ours = found.images[index].distance.unwrap();
@@ -238,7 +240,43 @@ fn an_images_loss_and_distance_are_those_of_training() {
         Ok(())
     })
     .unwrap();
-    assert_eq!(seen.into_inner(), 5);
+    assert_eq!(seen.into_inner(), images);
+    found
+}
+
+#[test]
+fn an_images_loss_and_distance_are_those_of_training() {
+    agrees_with_training(models(), 5);
+}
+
+/// A teacher of four scales, untrained and small, whose first three have the student's anchors: its inputs are multiples of
+/// 64 px, the student's of 32.
+#[test]
+fn models_of_other_strides_each_see_their_own_input() {
+    let [_, student] = models();
+    let anchors =
+        "[[10,13, 16,30, 33,23], [30,61, 62,45, 59,119], [116,90, 156,198, 373,326], [300,300, 400,400, 500,500]]";
+    let halves = "[-1, 1, Conv, [8, 3, 2]], ".repeat(6);
+    let yaml = format!(
+        "nc: 6\ndepth_multiple: 1.0\nwidth_multiple: 1.0\nanchors: {anchors}\nbackbone: [{halves}]\n\
+         head: [[[2, 3, 4, 5], 1, Detect, [nc, anchors]]]\n"
+    );
+    let mut network = Network::build(&ModelSpec::from_yaml_text(&yaml).unwrap(), Device::Cpu).unwrap();
+    network.initialise(7).unwrap();
+    let scales = student.network.scales().iter().cloned().chain(network.scales()[3..].to_vec()).collect();
+    network.set_names_and_scales(student.network.names().to_vec(), scales);
+    let teacher = || {
+        let copy = network.folded(Kind::Float).unwrap();
+        ReviewModel { role: "teacher".into(), path: "p6.pt".into(), network: copy }
+    };
+    let samples = few_samples(5);
+    let expected = |network: &Network| {
+        let options = EvaluateOptions { imgsz: 320, batch: 2, losses: None };
+        figures(&evaluate(network, &samples, &options, &mut quiet).unwrap().unwrap())
+    };
+    let both = [expected(&teacher().network), expected(&student.network)];
+    let found = agrees_with_training([teacher(), student], 5);
+    assert_eq!(found.models.iter().map(|model| figures(&model.evaluation)).collect::<Vec<_>>(), both);
 }
 
 #[test]

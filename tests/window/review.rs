@@ -223,10 +223,16 @@ fn objects_stand_in_the_chosen_order() {
         assert_eq!(window.rows(), expected, "{order:?}");
     }
     window.harness.get_by_label("dog in a.jpg: missed, found");
-    // From the teacher to the student two are lost; the other way round one is.
+    // From the teacher to the student two are lost, one on each image; the other way round one is.
+    let lost = |window: &Window| {
+        let review = &window.harness.state().as_ref().expect("an app").state.review;
+        ["a.jpg", "b.jpg", "c.jpg"].map(|image| review.lost(Path::new(image)))
+    };
+    assert_eq!(lost(&window), [Some(1), Some(1), None]);
     window.harness.get_by_label("all: 1 won, 2 lost, 1 kept, 1 never");
     window.set(Command::EditReview(Box::new(ReviewView { of: 0, against: 1, ..window.view() })));
     window.harness.get_by_label("all: 2 won, 1 lost, 1 kept, 1 never");
+    assert_eq!(lost(&window), [None, Some(1), None]);
     window.harness.get_by_label("student: mAP50 0.500, 2 found, 2 missed");
 }
 
