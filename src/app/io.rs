@@ -7,6 +7,8 @@ use crate::app::session::Session;
 use crate::figure::curves::CurveExport;
 use crate::figure::survey::SurveyExport;
 use crate::inspect::Role;
+use crate::review::Review;
+use crate::train::history::Shared;
 use crate::train::hyp::{HypFile, Hyperparameters};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +40,8 @@ pub enum IoRequest {
     SaveCurves(Box<CurveExport>),
     /// The same for the counts of a survey.
     SaveSurvey(Box<SurveyExport>),
+    /// The same for the labels that are worth a look.
+    SaveDoubts(Shared<Review>),
 }
 
 #[derive(Clone, Debug, PartialEq)]

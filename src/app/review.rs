@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::language::key;
+use crate::review::doctor::{Finding, Suspicion, findings};
 use crate::review::matching::OutcomeKind;
 use crate::review::sums::{Change, Sums};
 use crate::review::text::most_lost;
@@ -104,6 +105,24 @@ pub const fn outcome_name(kind: OutcomeKind) -> &'static str {
     }
 }
 
+pub const fn suspicion_name(suspicion: Suspicion) -> &'static str {
+    match suspicion {
+        Suspicion::LabelAbsent => key!("label absent"),
+        Suspicion::NobodySees => key!("nobody sees it"),
+        Suspicion::BoxOff => key!("box off"),
+        Suspicion::OtherClass => key!("other class"),
+    }
+}
+
+pub const fn suspicion_explanation(suspicion: Suspicion) -> &'static str {
+    match suspicion {
+        Suspicion::LabelAbsent => key!("The teacher is sure of an object where none is labelled."),
+        Suspicion::NobodySees => key!("No model puts a box on the label, of whatever class."),
+        Suspicion::BoxOff => key!("The teacher is sure of the class and puts the box elsewhere."),
+        Suspicion::OtherClass => key!("The teacher is sure of another class."),
+    }
+}
+
 /// Which objects are shown, and in what order. Models, classes and scales are places in the review.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReviewView {
@@ -118,6 +137,8 @@ pub struct ReviewView {
     pub scale: Option<usize>,
     /// A part of the image's path.
     pub text: String,
+    /// The labels that are worth a look, in the place of the objects.
+    pub doubts: bool,
 }
 
 impl Default for ReviewView {
@@ -132,6 +153,7 @@ impl Default for ReviewView {
             size: None,
             scale: None,
             text: String::new(),
+            doubts: false,
         }
     }
 }
@@ -200,6 +222,8 @@ pub struct Reviewed {
     pub request: ReviewRequest,
     pub review: Arc<Review>,
     pub sums: Sums,
+    /// Labels that are worth a look.
+    pub findings: Vec<Finding>,
     /// Objects that are shown, in their order.
     pub rows: Vec<usize>,
     /// Objects that the model that is looked at lost against the other, by image; images without any are left out.
@@ -239,9 +263,9 @@ impl ReviewState {
             against: if models > 3 { 3 } else { usize::from(models > 2) },
             ..self.view.clone()
         };
-        let sums = Sums::of(&review);
+        let (sums, findings) = (Sums::of(&review), findings(&review));
         (self.result, self.chosen) =
-            (Some(Reviewed { request, review, sums, rows: Vec::new(), lost: HashMap::new() }), None);
+            (Some(Reviewed { request, review, sums, findings, rows: Vec::new(), lost: HashMap::new() }), None);
         self.show(view);
     }
 
@@ -252,11 +276,25 @@ impl ReviewState {
     }
 
     /// Makes an object the one that was opened last; its image, and its place among the ground truths there.
-    pub(super) fn choose(&mut self, index: usize) -> Option<(PathBuf, usize)> {
+    pub(super) fn choose(&mut self, index: usize) -> Option<(PathBuf, Option<usize>)> {
         let review = &self.result.as_ref()?.review;
         let object = review.objects.get(index)?;
         self.chosen = Some(index);
-        Some((review.images[object.image].path.clone(), object.index))
+        Some((review.images[object.image].path.clone(), Some(object.index)))
+    }
+
+    /// The same of a label that is worth a look; where it is absent there is no ground truth.
+    pub(super) fn choose_doubt(&mut self, index: usize) -> Option<(PathBuf, Option<usize>)> {
+        let result = self.result.as_ref()?;
+        let finding = result.findings.get(index)?;
+        let path = result.review.images[finding.image].path.clone();
+        match finding.object {
+            Some(object) => self.choose(object),
+            None => {
+                self.chosen = None;
+                Some((path, None))
+            }
+        }
     }
 
     /// An image has come: the ground truth that it was opened for, if it was.

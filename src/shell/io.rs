@@ -13,6 +13,8 @@ use crate::app::session::Session;
 use crate::dataset::IMAGE_EXTENSIONS;
 use crate::files::atomic;
 use crate::language::{key, t};
+use crate::review::doctor::findings;
+use crate::review::text::doctor_csv;
 use crate::train::{record, replay};
 use crate::worker::SearchFolder;
 
@@ -107,6 +109,10 @@ impl IoService {
             IoRequest::SaveSurvey(export) => {
                 let name = format!("{}.csv", export.name());
                 self.save_as(t!("the survey"), CSV, &name, move || Ok(export.csv().into_bytes()));
+            }
+            IoRequest::SaveDoubts(review) => {
+                let rows = move || Ok(doctor_csv(&review, &findings(&review)).into_bytes());
+                self.save_as(t!("the review"), CSV, "labels-worth-a-look.csv", rows);
             }
             IoRequest::ReadSession(path) => self.spawn(move || {
                 Some(match Session::read(&path) {

@@ -15,9 +15,9 @@ use distillscope::figure::{Draw, Look};
 use distillscope::geometry::BoundingBox;
 use distillscope::inspect::{Role, Scene};
 use distillscope::review::confusion::Confusion;
-use distillscope::review::matching::{Outcome, OutcomeKind, Seen};
+use distillscope::review::matching::{Outcome, OutcomeKind, Seen, Stray};
 use distillscope::review::sums::Change;
-use distillscope::review::{Calibration, ImageReview, ModelReview, Object, Review};
+use distillscope::review::{Calibration, ImageReview, ModelReview, Object, Review, Unmatched};
 use distillscope::survey::ObjectSize;
 use distillscope::train::evaluate::Evaluation;
 use distillscope::train::event::RunControl;
@@ -282,6 +282,34 @@ fn a_click_opens_the_image_with_the_object_alone_and_the_next_one_follows() {
     window.click("Previous object");
     window.report(Report::Scene(here));
     assert_eq!(window.solo(), Some(1));
+}
+
+#[test]
+fn labels_that_are_worth_a_look_are_listed_and_opened() {
+    let mut review = review();
+    // Nobody sees the third object; the teacher is sure of the fourth's class and puts the box elsewhere.
+    review.objects[3].outcomes[0].as_mut().and_then(|outcome| outcome.seen.as_mut()).expect("a box").iou = 0.2;
+    let detection = Detection { bbox: BoundingBox::new(300.0, 0.0, 320.0, 20.0), class: 0, score: 0.9 };
+    let stray = Stray { detection, nearest: None, is_duplicate: false };
+    review.unmatched.push(Unmatched { image: 0, model: 0, stray });
+    let mut window = Window::open();
+    window.click("Review the models");
+    let request = Box::new(window.asked().0);
+    window.report(Report::Review { request, review: Arc::new(review) });
+    window.report(Report::Scene(scene()));
+    window.click("Doubtful labels: 3");
+    window.harness.get_by_label("nobody sees it in b.jpg: cat, –");
+    window.click("box off in b.jpg: dog, dog");
+    let here = scene();
+    let labels = vec![here.labels[0].clone(); 3];
+    window.report(Report::Scene(Arc::new(Scene { path: "b.jpg".into(), labels, ..(*here).clone() })));
+    assert_eq!(window.solo(), Some(1));
+    // Where the label is absent its image is opened, with nothing alone.
+    window.click("label absent in a.jpg: –, cat");
+    window.report(Report::Scene(here));
+    assert_eq!(window.solo(), None);
+    window.click("Doubtful labels: 3");
+    window.harness.get_by_label("dog in a.jpg: missed, found");
 }
 
 /// Everything that is drawn is drawn: with labels seven figures of two models, without any none.

@@ -139,6 +139,10 @@ impl Command {
             Self::StartReview if state.activity(JobKind::Review).is_some() => Some(t!("A review is under way.")),
             Self::StartReview => derive::review::wanted(state).err().map(tr),
             Self::StopReview => state.activity(JobKind::Review).is_none().then_some(t!("No review is under way.")),
+            Self::ExportDoubts => match &state.review.result {
+                None => Some(t!("There is no review yet.")),
+                Some(reviewed) => reviewed.findings.is_empty().then_some(t!("No label is disputed.")),
+            },
             Self::StepReview(steps) => {
                 state.review.stepped(*steps).is_none().then_some(t!("The review has no further object."))
             }

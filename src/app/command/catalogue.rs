@@ -112,7 +112,7 @@ impl Command {
         all.push(Self::StartSurvey);
         all.extend([Self::StartReview, Self::StopReview]);
         all.extend([1, -1].map(Self::StepReview));
-        all.push(Self::OpenFigure(Some(FigureWhat::Review)));
+        all.extend([Self::ExportDoubts, Self::OpenFigure(Some(FigureWhat::Review))]);
         all.extend(Measure::ALL.map(Self::SetSurveyMeasure));
         all.extend([Self::ExportSurvey, Self::OpenFigure(Some(FigureWhat::Survey))]);
         all.extend([Self::ToggleSnapshots, Self::PlaySnapshots, Self::OpenFigure(Some(FigureWhat::Movie))]);

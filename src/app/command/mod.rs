@@ -184,8 +184,12 @@ pub enum Command {
     EditReview(Box<ReviewView>),
     /// The image of this object, with it alone.
     OpenReviewed(usize),
+    /// The image of this label that is worth a look.
+    OpenDoubt(usize),
     /// The object so many rows further.
     StepReview(isize),
+    /// The labels that are worth a look, as CSV.
+    ExportDoubts,
     ToggleSnapshots,
     /// The maps of the history with this key.
     ShowSnapshotsOf(u64),

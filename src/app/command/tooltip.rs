@@ -193,6 +193,8 @@ impl Command {
             Self::StopReview => t!("What is done by now is shown."),
             Self::EditReview(_) => t!("Which objects are shown, and in what order."),
             Self::OpenReviewed(_) => t!("Opens its image with that object alone."),
+            Self::OpenDoubt(_) => t!("Opens its image, with the label alone where there is one."),
+            Self::ExportDoubts => t!("A row for each label that teacher and label disagree on, the strongest first."),
             Self::StepReview(_) => t!("In the order of the review."),
             Self::SetSurveyMeasure(measure) => tr(measure.explanation()),
             Self::ExportSurvey => t!("A row for each rule, ψ and scale, with everything counted."),

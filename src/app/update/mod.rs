@@ -13,6 +13,7 @@ pub mod reports;
 pub mod session;
 mod talk;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::command::Command;
@@ -39,6 +40,7 @@ use crate::imitation::mask::{Psi, ScaleMask};
 use crate::inspect::Role;
 use crate::language::t;
 use crate::train::config::{Experiment, Lambda, RunConfig};
+use crate::train::history::Shared;
 use crate::worker::{FigureJob, Job, JobKind, SearchStart};
 
 /// Carries out a command.
@@ -349,11 +351,21 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
         }
         Command::StopReview => state.review.stop(),
         Command::EditReview(view) => state.review.show(*view),
-        Command::OpenReviewed(index) => open_reviewed(state, index, effects),
+        Command::OpenReviewed(index) => {
+            let place = state.review.choose(index);
+            open_reviewed(state, place, effects);
+        }
+        Command::OpenDoubt(index) => {
+            let place = state.review.choose_doubt(index);
+            open_reviewed(state, place, effects);
+        }
         Command::StepReview(steps) => {
-            if let Some(index) = state.review.stepped(steps) {
-                open_reviewed(state, index, effects);
-            }
+            let place = state.review.stepped(steps).and_then(|index| state.review.choose(index));
+            open_reviewed(state, place, effects);
+        }
+        Command::ExportDoubts => {
+            let review = state.review.result.as_ref().map(|result| Shared::new(Arc::clone(&result.review)));
+            effects.extend(review.map(|review| Effect::Ask(IoRequest::SaveDoubts(review))));
         }
         Command::SetSurveyMeasure(measure) => state.survey.measure = measure,
         Command::ExportSurvey => {
@@ -475,14 +487,14 @@ fn entered(state: &mut State) {
     }
 }
 
-/// The image of an object of the review, with that object alone: at once where it is open, else when it has come.
-fn open_reviewed(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
-    let Some((path, truth)) = state.review.choose(index) else { return };
+/// An image of the review, with one ground truth alone if one is meant: at once where it is open, else when it has come.
+fn open_reviewed(state: &mut State, place: Option<(PathBuf, Option<usize>)>, effects: &mut Vec<Effect>) {
+    let Some((path, truth)) = place else { return };
     if state.scene.as_ref().is_some_and(|scene| scene.path == path) && !state.replayed {
-        state.solo = Some(truth).filter(|truth| *truth < labels(state));
+        state.solo = truth.filter(|truth| *truth < labels(state));
         return;
     }
-    state.review.opening = Some((path.clone(), truth));
+    state.review.opening = truth.map(|truth| (path.clone(), truth));
     open_image(state, path, effects);
 }
 

@@ -4,6 +4,7 @@
 mod bar;
 mod batch;
 mod curves;
+mod doubts;
 mod fixed_plot;
 mod legend;
 mod paired;

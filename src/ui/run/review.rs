@@ -15,6 +15,7 @@ use crate::review::matching::{Outcome, OutcomeKind};
 use crate::review::sums::{Change, Group, Pairing, pairings};
 use crate::review::{Object, Review};
 use crate::survey::ObjectSize;
+use crate::ui::run::doubts;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, counted, note};
 use crate::worker::JobKind;
@@ -30,11 +31,14 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>) {
         empty(ui, state);
         return;
     };
-    filters(ui, panel, &reviewed.review);
+    filters(ui, panel, reviewed);
     ui.add_space(palette::HALF);
     let place = ui.available_rect_before_wrap();
     let (left, side) = place.split_left_right_at_x((place.right() - SIDE).max(place.left()));
-    ui.scope_builder(UiBuilder::new().max_rect(left).id_salt("objects"), |ui| objects(ui, panel, reviewed));
+    ui.scope_builder(UiBuilder::new().max_rect(left).id_salt("objects"), |ui| match state.review.view.doubts {
+        true => doubts::show(ui, panel, reviewed),
+        false => objects(ui, panel, reviewed),
+    });
     let side = side.with_min_x(side.left() + 2.0 * palette::UNIT);
     ui.scope_builder(UiBuilder::new().max_rect(side).id_salt("sums"), |ui| {
         ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
@@ -72,7 +76,10 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
                 response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, name));
             }
             ui.separator();
-            ui.menu_button(t!("Save"), |ui| panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Review))));
+            ui.menu_button(t!("Save"), |ui| {
+                panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Review)));
+                panel.entry(ui, Command::ExportDoubts);
+            });
         }
         ui.separator();
         status(ui, state);
@@ -158,7 +165,7 @@ fn pick<T: PartialEq + Clone>(ui: &mut Ui, name: &str, value: &mut T, all: &[(T,
 }
 
 /// Which models are set against each other, and which objects are shown in what order.
-fn filters(ui: &mut Ui, panel: &mut Panel<'_>, review: &Review) {
+fn filters(ui: &mut Ui, panel: &mut Panel<'_>, Reviewed { review, findings, .. }: &Reviewed) {
     let mut view = panel.state.review.view.clone();
     let roles: Vec<(usize, String, String)> = review
         .models
@@ -168,6 +175,10 @@ fn filters(ui: &mut Ui, panel: &mut Panel<'_>, review: &Review) {
         .collect();
     let plain = |text: &str| (tr(text).to_owned(), String::new());
     ui.horizontal_wrapped(|ui| {
+        let doubts = t!("Doubtful labels: {count}", count = findings.len());
+        let help = t!("Labels that the teacher disagrees with, in the place of the objects.");
+        ui.toggle_value(&mut view.doubts, doubts).on_hover_text(help);
+        ui.separator();
         pick(ui, t!("Model that is looked at"), &mut view.of, &roles);
         ui.label(t!("against"));
         pick(ui, t!("Model that it is set against"), &mut view.against, &roles);
