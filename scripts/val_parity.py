@@ -62,16 +62,14 @@ PROGRAM = Path(__file__).resolve().parent.parent / "target" / "release" / "disti
 FIGURES = ("precision", "recall", "ap50", "ap50_95")
 
 
-def reference(data, weights, imgsz, options):
-    """Figures of all classes together (None) and of each class that has labels."""
-    seen = {}
-    ap_per_class = val.ap_per_class
+def quiet(threads):
+    torch.set_num_threads(threads)
+    logging.getLogger("yolov5").setLevel(logging.ERROR)
+    val.tqdm = dataloaders.tqdm = functools.partial(tqdm, disable=True)
 
-    def listen(*args, **kwargs):
-        seen["classes"] = ap_per_class(*args, **kwargs)
-        return seen["classes"]
 
-    val.ap_per_class = listen
+def run_reference(data, weights, imgsz, options, **more):
+    """val.run()'s figures of all classes together, and its seconds. more: arguments of val.run()."""
     content = yaml.safe_load(data.read_text())
     root = (data.parent / content.get("path", "")).resolve()
     folders = [root / content[options.split]] if isinstance(content[options.split], str) else []
@@ -83,10 +81,24 @@ def reference(data, weights, imgsz, options):
         file.write_text(yaml.safe_dump({**content, "path": str(root)}))
         start = time.perf_counter()
         result = val.run(data=str(file), weights=str(weights), imgsz=imgsz, batch_size=options.batch, task=options.split,
-                         device="cpu", workers=0, plots=False, project=folder)[0]
+                         device="cpu", workers=0, plots=False, project=folder, **more)[0]
         seconds = time.perf_counter() - start
     for cache in set(labels.parent.glob("*.cache")) - caches:
         cache.unlink()
+    return result, seconds
+
+
+def reference(data, weights, imgsz, options):
+    """Figures of all classes together (None) and of each class that has labels."""
+    seen = {}
+    ap_per_class = val.ap_per_class
+
+    def listen(*args, **kwargs):
+        seen["classes"] = ap_per_class(*args, **kwargs)
+        return seen["classes"]
+
+    val.ap_per_class = listen
+    result, seconds = run_reference(data, weights, imgsz, options)
     val.ap_per_class = ap_per_class
     figures = {None: result[:4]}
     if "classes" in seen:
@@ -119,9 +131,7 @@ def main():
     parser.add_argument("--program", type=Path, default=PROGRAM)
     parser.add_argument("--limit", type=float, default=0.002)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    logging.getLogger("yolov5").setLevel(logging.ERROR)
-    val.tqdm = dataloaders.tqdm = functools.partial(tqdm, disable=True)
+    quiet(options.threads)
 
     worst = 0.0
     print(f"{'model, px, class':28s} {'distillscope P, R, mAP50, mAP50-95':>40s} {'reference':>40s} {'difference':>11s} {'seconds':>15s}")

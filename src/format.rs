@@ -1,6 +1,8 @@
 //! Numbers as the window and the figures write them: three significant digits, a real minus sign, nothing hidden. And
 //! templates, into which they go.
 
+use std::borrow::Cow;
+
 /// A text from outside (a file's name, a class, another library's message) as a piece of one line: `most` characters of it,
 /// line breaks as spaces, and what would steer a terminal or turn the line round as its code.
 pub fn outside(text: &str, most: usize) -> String {
@@ -21,6 +23,15 @@ pub fn outside(text: &str, most: usize) -> String {
         line.push('…');
     }
     line
+}
+
+/// A text as a field of a CSV file: quoted where it has to be.
+pub fn csv_field(text: &str) -> Cow<'_, str> {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\"")).into()
+    } else {
+        text.into()
+    }
 }
 
 /// Three significant digits: `0.0123`, `1.23`, `123`, `1230`; `1.23e−5` and `1.23e8` far from one.
@@ -101,6 +112,14 @@ pub fn placeholder(template: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_is_quoted_where_it_has_to_be() {
+        assert_eq!(
+            ["a b", "a,b", "say \"x\"", "a\nb"].map(csv_field),
+            ["a b", "\"a,b\"", "\"say \"\"x\"\"\"", "\"a\nb\""]
+        );
+    }
 
     #[test]
     fn what_comes_from_outside_stays_on_its_line() {

@@ -33,6 +33,7 @@
 //! - [`palette`]: who has which colour, on light and dark.
 //! - [`train`]: a distillation run: configuration, loop, events, records, curves, replays, evaluation, verdict; the search
 //!   for a setting.
+//! - [`review`]: which objects of a split each model finds, what a run won and lost; curves, confusion, doubtful labels.
 //! - [`preflight`]: the checks that a distillation distils.
 //! - [`bench`]: how fast this machine is at all of that.
 //! - [`figure`]: figures of inspections, stories, curves and surveys as SVG and PNG.
@@ -50,11 +51,11 @@
 //! [`imitation::mask::IouField::mask`] for the mask → `ui::canvas` draws it. *Start*: `app::update` sends a job →
 //! `worker::runs` calls [`train::experiment`] → [`train::run`] trains and emits events → the worker reports them →
 //! [`train::history`] makes curves of them → `ui::run` draws those. Tensors are touched in [`yolo`], [`imitation`],
-//! [`inspect`], [`train`], [`preflight`] and [`bench`] alone.
+//! [`inspect`], [`train`], [`review`], [`preflight`] and [`bench`] alone.
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!
-//! - No tensor leaves [`inspect`], [`train`], [`preflight`] or [`bench`]: workers send grids and records.
+//! - No tensor leaves [`inspect`], [`train`], [`review`], [`preflight`] or [`bench`]: workers send grids and records.
 //! - `ui` changes no state, it returns commands; `app` and `ui` never name `tch`.
 //! - The UI thread waits for nothing: no file, no model, no dialog.
 //! - Nothing in a checkpoint is executed, and no size in a file is believed before it is checked.
@@ -79,6 +80,7 @@ pub mod language;
 pub mod native;
 pub mod palette;
 pub mod preflight;
+pub mod review;
 pub mod rng;
 pub mod sample;
 pub mod shell;

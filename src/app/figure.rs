@@ -24,6 +24,8 @@ pub enum FigureWhat {
     /// One plot, or all that are shown.
     Curves(Option<Plot>),
     Survey,
+    /// The plots of the review, a figure each.
+    Review,
     /// The maps of a run and its curves through time.
     Movie,
 }

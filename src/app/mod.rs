@@ -16,6 +16,7 @@ pub mod io;
 pub mod level;
 pub mod measures;
 pub mod messages;
+pub mod review;
 pub mod run;
 pub mod session;
 pub mod settings;

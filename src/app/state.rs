@@ -12,6 +12,7 @@ use crate::app::figure::FigureState;
 use crate::app::frames::FrameTimes;
 use crate::app::measures::Measures;
 use crate::app::messages::Messages;
+use crate::app::review::ReviewState;
 use crate::app::run::Runs;
 use crate::app::survey::SurveyState;
 use crate::app::talk::TalkState;
@@ -231,6 +232,7 @@ pub struct State {
 
     pub runs: Runs,
     pub survey: SurveyState,
+    pub review: ReviewState,
     pub talk: TalkState,
     pub before_after: BeforeAfterState,
     pub figure: FigureState,
@@ -298,6 +300,7 @@ impl Default for State {
             pin: None,
             runs: Runs::default(),
             survey: SurveyState::default(),
+            review: ReviewState::default(),
             talk: TalkState::default(),
             before_after: BeforeAfterState::default(),
             figure: FigureState::default(),

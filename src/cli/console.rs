@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use serde::Serialize;
 
+use crate::files::atomic;
 use crate::format;
 use crate::train::event::RunControl;
 
@@ -32,6 +34,22 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// A report as JSON to a file, or to standard output.
+pub(super) fn write_json(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
+    if is_standard_output(path) {
+        return print(&serde_json::to_string_pretty(report)?);
+    }
+    Ok(atomic::write_json(path, report)?)
+}
+
+/// Lines to a file, or to standard output.
+pub(super) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
+    if is_standard_output(path) {
+        return print(text.trim_end());
+    }
+    Ok(atomic::write(path, text.as_bytes())?)
 }
 
 pub(super) fn existing(path: &Path) -> anyhow::Result<()> {

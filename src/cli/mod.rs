@@ -18,6 +18,7 @@ mod line;
 mod manual;
 mod preflight;
 mod replay;
+mod review;
 mod run_args;
 mod search;
 mod story;
@@ -66,6 +67,7 @@ enum Command {
     Handover(Box<handover::HandoverArgs>),
     Val(val::ValArgs),
     Survey(survey::SurveyArgs),
+    Review(Box<review::ReviewArgs>),
     Replay(replay::ReplayArgs),
     Bench(bench::BenchArgs),
     #[command(hide = true)]
@@ -101,6 +103,7 @@ pub fn main() -> ExitCode {
         Some(Command::Handover(args)) => handover::run(&args),
         Some(Command::Val(args)) => val::run(&args),
         Some(Command::Survey(args)) => survey::run(&args),
+        Some(Command::Review(args)) => review::run(&args),
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Bench(args)) => bench::run(&args),
         Some(Command::Manual(args)) => manual::run(&args),

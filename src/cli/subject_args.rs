@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 
-use super::values::ModelArgs;
+use super::values::{ModelArgs, load_model};
 use crate::dataset;
 use crate::geometry::Size;
 use crate::imitation::loss::{Loss, MaskSource};
@@ -18,7 +18,6 @@ use crate::inspect::{
 };
 use crate::yolo::anchors::default_anchors;
 use crate::yolo::checkpoint::{self, Checkpoint};
-use crate::yolo::network::Network;
 
 #[derive(Debug, Args)]
 pub(super) struct SubjectArgs {
@@ -138,20 +137,12 @@ impl SubjectArgs {
 impl Subject {
     /// What another model detects on the image.
     pub fn detections(&self, checkpoint: &Checkpoint) -> anyhow::Result<Vec<DetectionView>> {
-        let model = load(checkpoint, self.device)?;
+        let model = load_model(checkpoint, self.device)?;
         inspect::detections(&model, &self.scene).with_context(|| checkpoint.path.display().to_string())
     }
 }
 
-fn load(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Network> {
-    let (model, report) = Network::load(checkpoint, device)?;
-    if !report.is_complete() {
-        super::console::say(format_args!("{}: {report}", checkpoint.path.display()));
-    }
-    Ok(model.folded(tch::Kind::Float)?)
-}
-
 fn probe(checkpoint: &Checkpoint, scene: &Scene, device: tch::Device) -> anyhow::Result<Probe> {
-    let model = load(checkpoint, device)?;
+    let model = load_model(checkpoint, device)?;
     inspect::probe(&model, &scene.input).with_context(|| checkpoint.path.display().to_string())
 }

@@ -1,16 +1,13 @@
 //! `distillscope survey`: ψ and the level rules over a whole dataset.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::line::Line;
+use super::line::progress;
 use crate::dataset::{DataYaml, Samples, Split};
-use crate::files::atomic;
 use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::input_multiple;
@@ -80,7 +77,7 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
     let split = (!args.data.is_dir()).then_some(args.split);
     let anchors = anchors(args.weights.as_deref())?;
     let input = super::values::round_up_to_stride(args.imgsz, input_multiple(&anchors));
-    let mut reading = progress_line("labels");
+    let mut reading = progress("labels");
     let samples = match split {
         Some(split) => Samples::load(&DataYaml::load(&args.data)?, split, &mut reading)?,
         None => Samples::load_images(&args.data, &mut reading)?,
@@ -89,16 +86,14 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
         super::console::warn(warning);
     }
     let options = SurveyOptions { psis: psi_grid(args.psi), convention: args.iou };
-    let survey = survey(&samples, &anchors, input, &options, &mut progress_line("cells"))
-        .context("the survey was broken off")?;
+    let survey =
+        survey(&samples, &anchors, input, &options, &mut progress("cells")).context("the survey was broken off")?;
     let to_output = |path: &Option<PathBuf>| path.as_deref().is_some_and(super::console::is_standard_output);
     if to_output(&args.csv) && to_output(&args.json) {
         anyhow::bail!("--csv and --json cannot both go to standard output");
     }
-    match &args.csv {
-        Some(_) if to_output(&args.csv) => super::console::print(survey.csv().trim_end())?,
-        Some(file) => atomic::write(file, survey.csv().as_bytes())?,
-        None => {}
+    if let Some(path) = &args.csv {
+        super::console::write_text(path, &survey.csv())?;
     }
     let at = survey.nearest(args.psi);
     let scales = survey.overlap(args.level_rule, at);
@@ -106,18 +101,17 @@ pub(super) fn run(args: &SurveyArgs) -> anyhow::Result<()> {
         schema: "distillscope.survey/1",
         data: &args.data,
         split: split.map(Split::name),
-        skipped: samples.skipped,
+        skipped: samples.left_out.len(),
         overlap: OverlapReport { psi: survey.psis[at], level_rule: args.level_rule, scales },
         survey: &survey,
     };
-    match &args.json {
-        Some(path) if super::console::is_standard_output(path) => {
-            return super::console::print(&serde_json::to_string_pretty(&report)?);
-        }
-        Some(path) => atomic::write_json(path, &report)?,
-        None => {}
+    if let Some(path) = &args.json {
+        super::console::write_json(path, &report)?;
     }
-    if to_output(&args.csv) { Ok(()) } else { super::console::print(&survey.table(args.psi, args.level_rule)) }
+    if to_output(&args.csv) || to_output(&args.json) {
+        return Ok(());
+    }
+    super::console::print(&survey.table(args.psi, args.level_rule))
 }
 
 fn anchors(weights: Option<&Path>) -> anyhow::Result<Vec<AnchorScale>> {
@@ -127,14 +121,4 @@ fn anchors(weights: Option<&Path>) -> anyhow::Result<Vec<AnchorScale>> {
         anyhow::bail!("{}: this model does not say its anchors", weights.display());
     }
     Ok(scales)
-}
-
-fn progress_line(what: &'static str) -> impl FnMut(usize, usize) -> ControlFlow<()> {
-    let (line, begin) = (Line::start(), Instant::now());
-    move |done, images| {
-        let per_image = begin.elapsed().as_secs_f64() / done.max(1) as f64;
-        let left = (done > 0).then(|| format!(", {:.0} s left", per_image * (images - done) as f64));
-        line.draw(&format!("{what} of {done}/{images} images{}", left.unwrap_or_default()));
-        ControlFlow::Continue(())
-    }
 }

@@ -9,14 +9,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::line::Line;
-use super::values::ModelArgs;
+use super::values::{ModelArgs, load_model};
 use crate::dataset::{DataYaml, Samples, Split};
-use crate::files::atomic;
 use crate::format;
 use crate::geometry::Size;
 use crate::train::evaluate::{ClassResult, EvaluateOptions, Evaluation, evaluate, input_stride};
 use crate::yolo::checkpoint;
-use crate::yolo::network::Network;
 
 /// Measure a model's mAP on a split, as YOLOv5's val.py does
 #[derive(Debug, Args)]
@@ -58,12 +56,8 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     let data = DataYaml::load(&args.data)?;
     let checkpoint = checkpoint::open(&args.weights)?;
     let (device, _) = args.model.device()?;
-    let (network, report) = Network::load(&checkpoint, device)?;
-    let network = network.folded(tch::Kind::Float)?;
+    let network = load_model(&checkpoint, device)?;
     drop(checkpoint);
-    if !report.is_complete() {
-        super::console::say(format_args!("{}: {report}", args.weights.display()));
-    }
     let samples = Samples::load(&data, args.split, &mut |_, _| ControlFlow::Continue(()))?;
     for warning in &samples.warnings {
         super::console::warn(warning);
@@ -88,8 +82,7 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     }
     let report = Report { schema: "distillscope.val/1", evaluation: &evaluation };
     match &args.json {
-        Some(path) if !super::console::is_standard_output(path) => Ok(atomic::write_json(path, &report)?),
-        Some(_) => super::console::print(&serde_json::to_string_pretty(&report)?),
+        Some(path) => super::console::write_json(path, &report),
         None => super::console::print(&table(&evaluation)),
     }
 }

@@ -7,6 +7,8 @@ use crate::dataset::Split;
 use crate::device::{self, DeviceChoice, DeviceStatus};
 use crate::geometry::Size;
 use crate::imitation::loss::Loss;
+use crate::yolo::checkpoint::Checkpoint;
+use crate::yolo::network::Network;
 
 /// Threads of either kind: more are a slip, and each costs a stack.
 pub(super) const MAX_THREADS: i64 = 256;
@@ -33,6 +35,15 @@ impl ModelArgs {
         }
         Ok(device::resolve(self.device)?)
     }
+}
+
+/// A checkpoint's model as it is run: batch-norms folded, float32. What of it is missing is said.
+pub(super) fn load_model(checkpoint: &Checkpoint, device: tch::Device) -> anyhow::Result<Network> {
+    let (network, report) = Network::load(checkpoint, device)?;
+    if !report.is_complete() {
+        super::console::say(format_args!("{}: {report}", checkpoint.path.display()));
+    }
+    Ok(network.folded(tch::Kind::Float)?)
 }
 
 /// Parses an input size: one number for a square, or HEIGHT,WIDTH.

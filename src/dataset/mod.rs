@@ -34,5 +34,5 @@ pub use data_yaml::DataYaml;
 pub use error::{DatasetError, Warning};
 pub use label::{Label, Labels, find_labels, label_count, labels_for_image};
 pub use listing::{IMAGE_EXTENSIONS, Listing, images_beside, is_image, list_images};
-pub use samples::{Sample, Samples};
+pub use samples::{LeftOut, Sample, Samples};
 pub use split::Split;

@@ -30,6 +30,13 @@ pub struct Sample {
     pub labels: Vec<Label>,
 }
 
+/// An image that cannot be used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub image: PathBuf,
+    pub why: String,
+}
+
 /// The images of a split in upstream's order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Samples {
@@ -38,8 +45,8 @@ pub struct Samples {
     pub samples: Vec<Sample>,
     /// What was left out or put right.
     pub warnings: Vec<Warning>,
-    /// Images that were left out.
-    pub skipped: usize,
+    /// Images that were left out; each has its warning too.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Samples {
@@ -70,6 +77,23 @@ impl Samples {
             skipped,
             reason,
         })
+    }
+
+    /// A split of a data.yaml, or images that none describes; those have the class names that are given, and numbers beyond.
+    pub fn open(
+        source: &Path,
+        split: Option<Split>,
+        names: &[String],
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Self, DatasetError> {
+        if let Some(split) = split {
+            return Self::load(&DataYaml::load(source)?, split, progress);
+        }
+        let mut samples = Self::load_images(source, progress)?;
+        let highest = samples.samples.iter().flat_map(|sample| &sample.labels).map(|label| label.class).max();
+        let beyond = names.len()..highest.map_or(0, |class| class + 1);
+        samples.names = names.iter().cloned().chain(beyond.map(|class| format!("class {class}"))).collect();
+        Ok(samples)
     }
 
     /// `none` is the error where no image can be used, from how many were left out and why the first was.
@@ -103,13 +127,13 @@ impl Samples {
                         let warning = error.blame(image);
                         first_left_out.get_or_insert_with(|| Box::new(warning.clone()));
                         let Warning { file, line, message } = warning;
-                        samples.skipped += 1;
+                        samples.left_out.push(LeftOut { image: image.clone(), why: message.clone() });
                         samples.warnings.push(Warning { file, line, message: format!("left out: {message}") });
                     }
                 }
             }
         }
-        if samples.samples.is_empty() { Err(none(samples.skipped, first_left_out)) } else { Ok(samples) }
+        if samples.samples.is_empty() { Err(none(samples.left_out.len(), first_left_out)) } else { Ok(samples) }
     }
 
     /// Ground truths over all images.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::plot::{PlotFigure, PlotLine, PlotPanel};
 use crate::axis::AxisScale;
-use crate::format::significant;
+use crate::format::{csv_field, significant};
 use crate::language::t;
 use crate::palette;
 use crate::train::history::{Curve, Plot, RunHistory, Window, decimate, difference, moving_average, pairs, span};
@@ -247,9 +247,9 @@ impl CurveExport {
                 let _ = writeln!(
                     text,
                     "{},{},{},{step},{value},{smooth}",
-                    quoted(&run),
+                    csv_field(&run),
                     line.plot.name(),
-                    quoted(&line.name)
+                    csv_field(&line.name)
                 );
             }
         }
@@ -317,11 +317,6 @@ impl CurveExport {
             lines: drawn,
         }
     }
-}
-
-/// A field of a CSV file.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]

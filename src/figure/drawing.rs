@@ -8,14 +8,17 @@ use crate::figure::inspection::{DifferenceView, InspectionView, View};
 use crate::figure::run_movie::Movie;
 use crate::figure::shown::{self, Shown};
 use crate::figure::survey::SurveyExport;
-use crate::figure::{Draw, Figure, FigureError, FigureSpec, Focus, Frames, Lead, Look, StoryRequest, render_as, story};
+use crate::figure::{
+    Draw, Figure, FigureError, FigureSpec, Focus, Frames, Lead, Look, StoryRequest, render_as, review, story,
+};
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
 use crate::inspect::ChannelView;
 use crate::inspect::{Comparison, DetectionView, Inspection, Scene, Tap};
+use crate::review::Review;
 use crate::story::{RunSettings, Step, StoryRun};
 use crate::train::event::Snapshot;
-use crate::train::history::RunHistory;
+use crate::train::history::{RunHistory, Shared};
 use crate::train::replay::Replay;
 use crate::yolo::anchors::AnchorScale;
 
@@ -82,6 +85,7 @@ pub enum Drawing {
     Curves(Box<CurveExport>),
     Survey(Box<SurveyExport>),
     Movie(Box<Movie>),
+    Review(Shared<Review>),
 }
 
 impl Drawing {
@@ -90,7 +94,7 @@ impl Drawing {
         match self {
             Self::Curves(export) => Self::Curves(Box::new(CurveExport { histories: Vec::new(), ..(**export).clone() })),
             Self::Story(story) => Self::Story(Box::new(StoryDrawing { run: None, history: None, ..(**story).clone() })),
-            Self::View(_) | Self::Survey(_) | Self::Movie(_) => self.clone(),
+            Self::View(_) | Self::Survey(_) | Self::Movie(_) | Self::Review(_) => self.clone(),
         }
     }
 }
@@ -244,6 +248,7 @@ impl Draw for Drawing {
             Self::Story(story) => story.figures(look, |step| story.only.is_none_or(|only| only == step)),
             Self::Curves(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
             Self::Survey(export) => Ok(vec![(export.name(), export.figure().render_as(&Lead::default(), look)?)]),
+            Self::Review(found) => review::figures(found, look),
             // The end of it.
             Self::Movie(movie) => Ok(vec![(movie.stem(), movie.figure(movie.frames().saturating_sub(1), look)?)]),
         }

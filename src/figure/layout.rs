@@ -156,7 +156,7 @@ pub(super) fn hex([r, g, b]: [u8; 3]) -> String {
 }
 
 /// Black or white, whichever reads better on a colour.
-fn ink_on(color: [u8; 3]) -> &'static str {
+pub(super) fn ink_on(color: [u8; 3]) -> &'static str {
     let linear = color.map(|part| (f32::from(part) / 255.0).powf(2.2));
     if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.18 { "#000000" } else { "#ffffff" }
 }

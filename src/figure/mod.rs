@@ -16,6 +16,7 @@ pub mod movie;
 mod of_inspection;
 mod picture;
 pub mod plot;
+pub mod review;
 pub mod run_movie;
 pub mod shown;
 mod spec;

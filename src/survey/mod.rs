@@ -23,7 +23,7 @@ const CHUNK: usize = 64;
 /// Steps of the grid of ψ from 0 to 1.
 const STEPS: u8 = 20;
 
-/// The size of an object by its area in input px, as COCO divides it.
+/// The size of an object by its area, as COCO divides it: in input px in a survey, in image px in a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ObjectSize {
     /// Below 32².
@@ -44,7 +44,6 @@ impl ObjectSize {
         }
     }
 
-    /// `bbox` in input px.
     pub fn of(bbox: &BoundingBox) -> Self {
         match bbox.area() {
             area if area < 32.0 * 32.0 => Self::Small,

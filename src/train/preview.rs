@@ -229,7 +229,7 @@ fn read(
         scales,
         images: images(&batch),
         skipped: batch.skipped,
-        left_out: samples.skipped,
+        left_out: samples.left_out.len(),
         warnings: batch.warnings,
     }))
 }

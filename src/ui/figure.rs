@@ -75,6 +75,11 @@ fn of_what(ui: &mut Ui, panel: &Panel<'_>, sheet: &mut FigureSheet) {
         (FigureWhat::Curves(plot), curves, t!("The curves of the runs as the plots show them.")),
         (FigureWhat::Movie, t!("a movie").to_owned(), t!("The maps and curves of a run through its time.")),
         (FigureWhat::Survey, t!("the survey").to_owned(), t!("The mask survey as its tab shows it.")),
+        (
+            FigureWhat::Review,
+            t!("the review").to_owned(),
+            t!("Its curves, confusion and calibration, a figure each, in a folder."),
+        ),
     ];
     // What is on screen is the stage while a talk is on.
     let hidden = if state.talk.on { FigureWhat::View } else { FigureWhat::Step };

@@ -178,6 +178,9 @@ fn image_row(ui: &mut Ui, state: &State, list: &mut ImageList, image: &Path, sel
     if cut_short {
         below = t!("{labels}, cut short", labels = below);
     }
+    if let Some(lost) = state.review.lost(image) {
+        below = t!("{labels} · {count} lost", labels = below, count = lost);
+    }
     if selected {
         ui.painter().rect_filled(rect, 4.0, ui.visuals().selection.bg_fill);
     } else if response.hovered() {

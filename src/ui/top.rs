@@ -118,6 +118,7 @@ fn run(ui: &mut Ui, panel: &mut Panel<'_>) {
         panel.entry(ui, Command::SetRunTab(tab));
     }
     panel.entry(ui, Command::StartSurvey);
+    panel.entry(ui, Command::StartReview);
     panel.entry(ui, Command::BrowseForRun(RunFile::Earlier));
     ui.menu_button(t!("Save the plots"), |ui| {
         panel.entry(ui, Command::OpenFigure(Some(FigureWhat::Curves(None))));

@@ -27,6 +27,7 @@ impl JobKind {
             Job::Preflight { .. } => Self::Preflight,
             Job::Handover { .. } => Self::Handover,
             Job::Survey(_) => Self::Survey,
+            Job::Review { .. } => Self::Review,
             Job::Batch(_) => Self::Batch,
             Job::BeforeAfter(_) => Self::BeforeAfter,
             Job::Figure(_) => Self::Figure,

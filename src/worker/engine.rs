@@ -9,7 +9,7 @@ use std::thread;
 
 use super::context::{Generations, JobContext, Shared, Ticket};
 use super::protocol::{Job, JobKind, Report};
-use super::{batches, figures, listing, models, preflight, runs, scenes, searches, surveys};
+use super::{batches, figures, listing, models, preflight, reviews, runs, scenes, searches, surveys};
 use crate::train::preview::Previews;
 use crate::worker::handovers;
 
@@ -32,6 +32,7 @@ pub struct Worker {
     earlier: Sender<Ticket>,
     preflight: Sender<Ticket>,
     survey: Sender<Ticket>,
+    review: Sender<Ticket>,
     batches: Sender<Ticket>,
     figures: Sender<Ticket>,
     reports: Receiver<Report>,
@@ -63,6 +64,7 @@ impl Worker {
                 job => preflight::handle(job, context),
             })?,
             survey: serve("survey", &shared, Order::NewestOfEachKind, surveys::handle)?,
+            review: serve("review", &shared, Order::NewestOfEachKind, reviews::handle)?,
             batches: serve("batch view", &shared, Order::NewestOfEachKind, move |job, context| {
                 batches::handle(&mut previews, job, context);
             })?,
@@ -88,6 +90,7 @@ impl Worker {
             JobKind::OpenRun | JobKind::OpenReplays | JobKind::OpenSearch => &self.earlier,
             JobKind::Preflight | JobKind::Handover => &self.preflight,
             JobKind::Survey => &self.survey,
+            JobKind::Review => &self.review,
             JobKind::Batch => &self.batches,
             JobKind::Figure | JobKind::FigurePreview => &self.figures,
         };

@@ -1,7 +1,9 @@
 //! Why a job came to nothing.
 
 use crate::inspect::CompareError;
+use crate::review::ReviewError;
 use crate::train::TrainError;
+use crate::train::evaluate::EvaluateError;
 use crate::yolo::checkpoint::CheckpointError;
 use crate::yolo::network::NetworkError;
 
@@ -53,6 +55,14 @@ impl From<TrainError> for Failure {
             TrainError::Network(error) => error.into(),
             other => other.to_string().into(),
         }
+    }
+}
+
+impl From<ReviewError> for Failure {
+    fn from(error: ReviewError) -> Self {
+        let out_of_gpu_memory =
+            matches!(error, ReviewError::Evaluate(EvaluateError::Network(NetworkError::OutOfGpuMemory(_))));
+        Self { message: error.to_string(), out_of_gpu_memory }
     }
 }
 

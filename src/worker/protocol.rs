@@ -14,6 +14,7 @@ use crate::geometry::Size;
 use crate::imitation::mask::{IouConvention, IouField};
 use crate::inspect::{CompareParts, CompareRequest, Comparison, DetectionView, Role, Scene, SceneRequest};
 use crate::preflight::report::Preflight;
+use crate::review::{Review, ReviewOptions};
 use crate::survey::{Survey, SurveyOptions};
 use crate::train::comparison::RunResult;
 use crate::train::config::{Experiment, RunConfig, Start};
@@ -97,6 +98,11 @@ pub enum Job {
     },
     /// Count the cells that every ψ and rule mark over a split. Answered by [`Report::Survey`].
     Survey(Box<SurveyRequest>),
+    /// Run models over a split; stopped by its control, it answers with what was done. Answered by [`Report::Review`].
+    Review {
+        request: Box<ReviewRequest>,
+        control: Arc<RunControl>,
+    },
     /// Draw figures and write them. Answered by [`Report::FigureSaved`].
     Figure(FigureJob),
     /// Draw a figure small. Answered by [`Report::FigurePreview`] with the same number.
@@ -209,6 +215,22 @@ pub struct SurveyRequest {
     pub options: SurveyOptions,
 }
 
+/// What a review is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReviewRequest {
+    /// The data.yaml, a folder of images, or an image whose neighbours are meant.
+    pub data: PathBuf,
+    /// Of the data.yaml; `None` for images without one.
+    pub split: Option<Split>,
+    pub teacher: PathBuf,
+    pub student: PathBuf,
+    /// Runs by name and folder: their trained weights are looked at too.
+    pub runs: Vec<(String, PathBuf)>,
+    /// As `--device` takes it.
+    pub device: String,
+    pub options: ReviewOptions,
+}
+
 /// The kinds of job that can be under way, each at most once; also the handle to cancel one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JobKind {
@@ -229,6 +251,7 @@ pub enum JobKind {
     Preflight,
     Handover,
     Survey,
+    Review,
     Figure,
     FigurePreview,
 }
@@ -322,6 +345,10 @@ pub enum Report {
         request: Box<SurveyRequest>,
         survey: Arc<Survey>,
         skipped: usize,
+    },
+    Review {
+        request: Box<ReviewRequest>,
+        review: Arc<Review>,
     },
     /// The files, in the order of the figures.
     FigureSaved(Vec<PathBuf>),

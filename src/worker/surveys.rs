@@ -39,7 +39,7 @@ fn run(request: &SurveyRequest, context: &JobContext) -> Result<(), DatasetError
     let SurveyRequest { anchors, input, options, .. } = request;
     if let Some(survey) = survey(&samples, anchors, *input, options, &mut counting) {
         let (request, survey) = (Box::new(request.clone()), Arc::new(survey));
-        context.report(Report::Survey { request, survey, skipped: samples.skipped });
+        context.report(Report::Survey { request, survey, skipped: samples.left_out.len() });
     }
     Ok(())
 }

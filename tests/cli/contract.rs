@@ -44,7 +44,7 @@ fn sample_image() -> PathBuf {
 
 #[test]
 fn every_subcommand_has_help_with_an_example() {
-    for command in ["inspect", "convert", "survey", "story", "bench", "search"] {
+    for command in ["inspect", "convert", "survey", "review", "story", "bench", "search"] {
         let output = distillscope(&[command, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{command}");
@@ -239,6 +239,8 @@ fn no_option_waits_for_a_pipe() {
         vec!["inspect", "--image", &image, "--teacher", &model, "--student", &model, "--adapter", &pipe],
         vec!["val", "--data", &pipe, "--weights", &model],
         vec!["survey", "--data", &pipe],
+        vec!["review", "--data", &pipe, "--teacher", &model, "--student", &model],
+        vec!["review", "--data", &data, "--teacher", &model, "--student", &model, "--with", &pipe],
         vec!["convert", "--weights", &pipe, "--to", "safetensors", "--out", &out],
         vec!["replay", "--summary", &pipe],
         vec!["train", "--data", &data, "--teacher", &model, "--student", &pipe, "--out", &out],

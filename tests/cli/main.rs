@@ -4,6 +4,7 @@ mod bench;
 mod contract;
 mod handover;
 mod manual;
+mod review;
 mod story;
 mod survey;
 mod val;

@@ -72,7 +72,7 @@ fn images_come_with_size_and_boxes_and_backgrounds_stay() {
     assert_eq!(samples.samples[1].size, Size::new(40, 20));
     assert_eq!(samples.samples[1].labels, [Label { class: 1, bbox: BoundingBox::new(10.0, 5.0, 30.0, 15.0) }]);
     assert!(samples.samples[0].labels.is_empty() && samples.samples[2].labels.is_empty());
-    assert_eq!((samples.labels(), samples.skipped, samples.warnings.len()), (1, 0, 0));
+    assert_eq!((samples.labels(), samples.left_out.len(), samples.warnings.len()), (1, 0, 0));
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn an_image_with_a_damaged_header_is_left_out_named_and_counted() {
     data.write("images/b.png", b"\x89PNG\r\n\x1a\nnot a header");
     data.write("labels/b.txt", b"0 0.5 0.5 0.5 0.5\n");
     let samples = data.load().unwrap();
-    assert_eq!((file_names(&samples), samples.skipped), (vec!["a".to_owned()], 1));
+    assert_eq!((file_names(&samples), samples.left_out.len()), (vec!["a".to_owned()], 1));
     assert_eq!(samples.warnings.len(), 1);
     assert_eq!(samples.warnings[0].file, data.path("images/b.png"));
     assert!(samples.warnings[0].message.starts_with("left out: not an image that can be read"));

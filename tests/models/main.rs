@@ -11,3 +11,4 @@ mod inspection;
 mod network_common;
 mod network_golden;
 mod network_load;
+mod review;

@@ -85,6 +85,7 @@ const SUBJECTS: &[&str] = &[
     "the search",
     "the preflight",
     "the survey",
+    "the review",
     "the figure",
     "an internal error",
 ];

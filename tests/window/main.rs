@@ -8,6 +8,7 @@ mod help;
 mod language;
 mod panels;
 mod replay;
+mod review;
 mod run;
 mod search;
 mod talk;

@@ -136,6 +136,12 @@ impl Command {
                 Some(t!("A run is being handed over."))
             }
             Self::BrowseForRun(RunFile::Handover) => state.runs.to_hand_over().err(),
+            Self::StartReview if state.activity(JobKind::Review).is_some() => Some(t!("A review is under way.")),
+            Self::StartReview => derive::review::wanted(state).err().map(tr),
+            Self::StopReview => state.activity(JobKind::Review).is_none().then_some(t!("No review is under way.")),
+            Self::StepReview(steps) => {
+                state.review.stepped(*steps).is_none().then_some(t!("The review has no further object."))
+            }
             Self::StartSurvey => derive::survey::wanted(state).err().map(tr),
             Self::ExportSurvey => derive::figure::drawing(state, FigureWhat::Survey).err().map(tr),
             Self::ExportCurves(plot) => derive::figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),

@@ -110,6 +110,9 @@ impl Command {
         all.extend([RunFile::SearchOut, RunFile::EarlierSearch, RunFile::Handover].map(Self::BrowseForRun));
         all.extend([Self::ExportCurves(None), Self::OpenFigure(Some(FigureWhat::Curves(None)))]);
         all.push(Self::StartSurvey);
+        all.extend([Self::StartReview, Self::StopReview]);
+        all.extend([1, -1].map(Self::StepReview));
+        all.push(Self::OpenFigure(Some(FigureWhat::Review)));
         all.extend(Measure::ALL.map(Self::SetSurveyMeasure));
         all.extend([Self::ExportSurvey, Self::OpenFigure(Some(FigureWhat::Survey))]);
         all.extend([Self::ToggleSnapshots, Self::PlaySnapshots, Self::OpenFigure(Some(FigureWhat::Movie))]);

@@ -28,6 +28,7 @@ impl Command {
             Self::OpenFigure(_) => "export picture png svg screenshot",
             Self::ExportCurves(_) | Self::ExportSurvey => "csv table save",
             Self::ToggleTalk => "presentation slides present lecture",
+            Self::StartReview => "compare won lost missed objects confusion",
             Self::StartRun => "train distil fit",
             Self::ResumeRun | Self::ResumeSearch => "continue",
             Self::StopRun | Self::StopSearch => "abort end interrupt",
@@ -201,6 +202,12 @@ impl Command {
             Self::SetSurveyMeasure(measure) => {
                 t!("Survey plot: {measure}", measure = tr(measure.name()).to_lowercase())
             }
+            Self::StartReview => t!("Review the models on the dataset").into(),
+            Self::StopReview => t!("Stop the review").into(),
+            Self::EditReview(_) => t!("Change what the review shows").into(),
+            Self::OpenReviewed(_) => t!("Open an object of the review").into(),
+            Self::StepReview(steps) if *steps < 0 => t!("Previous object of the review").into(),
+            Self::StepReview(_) => t!("Next object of the review").into(),
             Self::ExportSurvey => t!("Save the counts of the mask survey (CSV)…").into(),
             Self::ToggleSnapshots => t!("Difference through the time of the run").into(),
             Self::ShowSnapshotsOf(_) => t!("Maps of another run").into(),
@@ -215,6 +222,7 @@ impl Command {
                 t!("Save {plot} as a figure…", plot = tr(plot.name()))
             }
             Self::OpenFigure(Some(FigureWhat::Movie)) => t!("Save the run as a movie…").into(),
+            Self::OpenFigure(Some(FigureWhat::Review)) => t!("Save the plots of the review as figures…").into(),
             Self::OpenFigure(Some(FigureWhat::Survey)) => t!("Save the mask survey as a figure…").into(),
             Self::EditFigure(_) => t!("Change the figure").into(),
             Self::BrowseFigureFolder => t!("Choose the folder for figures…").into(),
@@ -278,6 +286,7 @@ pub fn kind_name(kind: JobKind) -> &'static str {
         JobKind::OpenReplays => t!("reading a recorded run"),
         JobKind::Preflight => t!("checking the set-up"),
         JobKind::Survey => t!("surveying the masks"),
+        JobKind::Review => t!("reviewing the models"),
         JobKind::Handover => t!("handing the run over"),
         JobKind::Figure => t!("saving a figure"),
         JobKind::FigurePreview => t!("drawing a preview"),

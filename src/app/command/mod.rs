@@ -20,6 +20,7 @@ pub use crate::files::file_name;
 use crate::app::dialog::PickTarget;
 use crate::app::dialog::RunFile;
 use crate::app::figure::{FigureSheet, FigureWhat};
+use crate::app::review::ReviewView;
 use crate::app::run::RunTab;
 use crate::app::run::search::SearchForm;
 use crate::app::view::{Camera, ChannelView, Hover, Layer, Pin, RangeMode, ScaleChoice};
@@ -175,6 +176,16 @@ pub enum Command {
     StartSurvey,
     SetSurveyMeasure(Measure),
     ExportSurvey,
+    /// Runs the open models and the runs that have ended over the open dataset.
+    StartReview,
+    /// Ends it with what is done.
+    StopReview,
+    /// Which objects are shown, as a person has chosen it.
+    EditReview(Box<ReviewView>),
+    /// The image of this object, with it alone.
+    OpenReviewed(usize),
+    /// The object so many rows further.
+    StepReview(isize),
     ToggleSnapshots,
     /// The maps of the history with this key.
     ShowSnapshotsOf(u64),

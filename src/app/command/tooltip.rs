@@ -126,6 +126,7 @@ impl Command {
                 t!("A paired run of this setting, on seeds that the search has not seen: they alone confirm it.")
             }
             Self::SetRunTab(RunTab::Survey) => t!("What every ψ and level rule mark over the open dataset."),
+            Self::SetRunTab(RunTab::Review) => t!("Which objects of the open dataset each model finds."),
             Self::SetRunTab(RunTab::Paired) => t!("With and without imitation, seed by seed."),
             Self::BrowseForRun(RunFile::Data) => t!("A YOLO data.yaml with a train and a val split."),
             Self::BrowseForRun(RunFile::Teacher) => t!("The model that is imitated."),
@@ -165,6 +166,9 @@ impl Command {
             Self::OpenFigure(Some(FigureWhat::Curves(_))) => {
                 t!("As they are shown, with axes, units and legend, for papers and talks.")
             }
+            Self::OpenFigure(Some(FigureWhat::Review)) => {
+                t!("Precision, recall and F1 curves, confusion and calibration of every model, a figure each.")
+            }
             Self::OpenFigure(Some(FigureWhat::Survey)) => t!("The plots that are shown, with axes, units and legend."),
             Self::OpenFigure(Some(FigureWhat::Movie)) => {
                 t!("The maps and curves of a run through its time, as animated WebP or GIF or numbered PNGs.")
@@ -181,6 +185,15 @@ impl Command {
             Self::StartSurvey => {
                 t!("Reads every image's size and labels, and counts the cells that each ψ and level rule mark.")
             }
+            Self::StartReview => {
+                t!(
+                    "Runs teacher, student and the runs that have ended over the split, and lists which objects each finds."
+                )
+            }
+            Self::StopReview => t!("What is done by now is shown."),
+            Self::EditReview(_) => t!("Which objects are shown, and in what order."),
+            Self::OpenReviewed(_) => t!("Opens its image with that object alone."),
+            Self::StepReview(_) => t!("In the order of the review."),
             Self::SetSurveyMeasure(measure) => tr(measure.explanation()),
             Self::ExportSurvey => t!("A row for each rule, ψ and scale, with everything counted."),
             Self::ToggleSnapshots => {

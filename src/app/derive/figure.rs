@@ -18,7 +18,7 @@ use crate::language::{key, t, tr};
 use crate::story::Step;
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
-use crate::train::history::{Plot, RunHistory};
+use crate::train::history::{Plot, RunHistory, Shared};
 
 /// What can be drawn of the state, or why not.
 pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str> {
@@ -34,6 +34,13 @@ pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str>
         FigureWhat::Survey => {
             let export = state.survey_export().ok_or(key!("There is no survey yet."))?;
             Ok(Drawing::Survey(Box::new(export)))
+        }
+        FigureWhat::Review => {
+            let reviewed = state.review.result.as_ref().ok_or(key!("There is no review yet."))?;
+            if !reviewed.review.has_labels() {
+                return Err(key!("Without labels there is nothing to plot."));
+            }
+            Ok(Drawing::Review(Shared::new(Arc::clone(&reviewed.review))))
         }
         FigureWhat::Movie => {
             let none = key!("No run has kept difference maps yet.");
@@ -235,6 +242,7 @@ pub fn suggested(state: &State) -> String {
         Ok(Drawing::Curves(export)) => export.name(),
         Ok(Drawing::Survey(export)) => export.name(),
         Ok(Drawing::Movie(movie)) => movie.stem(),
+        Ok(Drawing::Review(_)) => "review".to_owned(),
         Err(_) => "figure".to_owned(),
     }
 }

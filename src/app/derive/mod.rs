@@ -3,5 +3,6 @@
 pub mod explain;
 pub mod figure;
 pub mod imitation;
+pub mod review;
 pub mod survey;
 pub mod talk;

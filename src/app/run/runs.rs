@@ -34,11 +34,20 @@ pub enum RunTab {
     Paired,
     Search,
     Survey,
+    Review,
 }
 
 impl RunTab {
-    pub const ALL: [Self; 7] =
-        [Self::SetUp, Self::Batch, Self::Preflight, Self::Curves, Self::Paired, Self::Search, Self::Survey];
+    pub const ALL: [Self; 8] = [
+        Self::SetUp,
+        Self::Batch,
+        Self::Preflight,
+        Self::Curves,
+        Self::Paired,
+        Self::Search,
+        Self::Survey,
+        Self::Review,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -49,6 +58,7 @@ impl RunTab {
             Self::Paired => key!("Comparison"),
             Self::Search => key!("Find a setting"),
             Self::Survey => key!("Mask survey"),
+            Self::Review => key!("Review"),
         }
     }
 }

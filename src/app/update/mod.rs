@@ -342,6 +342,19 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 effects.push(Effect::Send(Job::Survey(Box::new(request))));
             }
         }
+        Command::StartReview => {
+            if let Ok(request) = derive::review::wanted(state) {
+                effects.push(Effect::Send(state.review.ask(request)));
+            }
+        }
+        Command::StopReview => state.review.stop(),
+        Command::EditReview(view) => state.review.show(*view),
+        Command::OpenReviewed(index) => open_reviewed(state, index, effects),
+        Command::StepReview(steps) => {
+            if let Some(index) = state.review.stepped(steps) {
+                open_reviewed(state, index, effects);
+            }
+        }
         Command::SetSurveyMeasure(measure) => state.survey.measure = measure,
         Command::ExportSurvey => {
             let export = state.survey_export().map(Box::new);
@@ -460,6 +473,17 @@ fn entered(state: &mut State) {
     {
         state.runs.leave_replay();
     }
+}
+
+/// The image of an object of the review, with that object alone: at once where it is open, else when it has come.
+fn open_reviewed(state: &mut State, index: usize, effects: &mut Vec<Effect>) {
+    let Some((path, truth)) = state.review.choose(index) else { return };
+    if state.scene.as_ref().is_some_and(|scene| scene.path == path) && !state.replayed {
+        state.solo = Some(truth).filter(|truth| *truth < labels(state));
+        return;
+    }
+    state.review.opening = Some((path.clone(), truth));
+    open_image(state, path, effects);
 }
 
 /// The weight of the imitation in the run that is set up.

@@ -146,6 +146,7 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
                 state.survey.result = Some(Surveyed { request: *request, survey, skipped });
             }
         }
+        Report::Review { request, review } => state.review.answer(*request, review),
         Report::HandedOver(folder) => {
             let text = t!(
                 "{folder}: next, python launch.py --verify there; its README.md says the rest",
@@ -212,7 +213,8 @@ fn failed(state: &mut State, kind: JobKind, what: String, failure: Failure, effe
         | JobKind::Run
         | JobKind::Preflight
         | JobKind::Handover
-        | JobKind::Survey => {}
+        | JobKind::Survey
+        | JobKind::Review => {}
     }
     let remedy = out_of_gpu_memory.then(|| Command::SetDevice("cpu".to_owned()));
     tell_with(state, Level::Error, what, message, remedy, effects);
@@ -242,7 +244,12 @@ fn scene_arrived(state: &mut State, scene: Arc<Scene>, effects: &mut Vec<Effect>
         return;
     }
     warn(state, &scene.warnings, effects);
+    let labels = scene.labels.len();
+    let truth = state.review.opened(&scene.path).filter(|truth| *truth < labels);
     place(state, scene);
+    if truth.is_some() {
+        state.solo = truth;
+    }
 }
 
 /// Puts a scene in the middle of the window.

@@ -30,36 +30,55 @@ pub struct Figures {
 }
 
 /// The figures of every class, `None` where it has no ground truth. `labels`: ground truths by class.
-pub fn figures_by_class(mut detections: Vec<Scored>, labels: &[usize]) -> Vec<Option<Figures>> {
+pub fn figures_by_class(detections: Vec<Scored>, labels: &[usize]) -> Vec<Option<Figures>> {
+    figures(&curves_by_class(detections, labels))
+}
+
+/// The curves of every class, `None` where it has no ground truth. `labels`: ground truths by class.
+pub fn curves_by_class(mut detections: Vec<Scored>, labels: &[usize]) -> Vec<Option<Curves>> {
     detections.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut by_class: Vec<Vec<Scored>> = vec![Vec::new(); labels.len()];
     for detection in detections {
         by_class[detection.class].push(detection);
     }
-    let curves: Vec<Option<Curves>> = by_class
-        .iter()
-        .zip(labels)
-        .map(|(detections, &labels)| (labels > 0).then(|| Curves::new(detections, labels as f64)))
-        .collect();
-
-    let mut mean_f1 = vec![0.0; CONFIDENCES];
-    for curve in curves.iter().flatten() {
-        for ((mean, precision), recall) in mean_f1.iter_mut().zip(&curve.precision).zip(&curve.recall) {
-            *mean += 2.0 * precision * recall / (precision + recall + EPSILON);
-        }
-    }
-    let best = first_maximum(&smoothed(&mean_f1));
-    let at_best =
-        |curve: Curves| Figures { precision: curve.precision[best], recall: curve.recall[best], ap: curve.ap };
-    curves.into_iter().map(|curve| curve.map(at_best)).collect()
+    let of_class =
+        |(detections, &labels): (&Vec<Scored>, &usize)| (labels > 0).then(|| Curves::new(detections, labels as f64));
+    by_class.iter().zip(labels).map(of_class).collect()
 }
 
-/// One class.
-struct Curves {
+/// The figures of curves, class by class.
+pub fn figures(curves: &[Option<Curves>]) -> Vec<Option<Figures>> {
+    let best = best_confidence(curves);
+    let at_best =
+        |curve: &Curves| Figures { precision: curve.precision[best], recall: curve.recall[best], ap: curve.ap };
+    curves.iter().map(|curve| curve.as_ref().map(at_best)).collect()
+}
+
+/// The place among [`confidences`] where the mean of all classes' F1, smoothed, is best.
+pub fn best_confidence(curves: &[Option<Curves>]) -> usize {
+    let mut mean_f1 = vec![0.0; CONFIDENCES];
+    for curve in curves.iter().flatten() {
+        for (mean, f1) in mean_f1.iter_mut().zip(curve.f1()) {
+            *mean += f1;
+        }
+    }
+    first_maximum(&smoothed(&mean_f1))
+}
+
+/// The confidences, and recalls, at which [`Curves`] have their values.
+pub fn confidences() -> Vec<f64> {
+    (0..CONFIDENCES).map(|i| grid(i, CONFIDENCES)).collect()
+}
+
+/// One class: a value for each of [`confidences`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curves {
     /// At IoU 0.5, by confidence.
-    precision: Vec<f64>,
-    recall: Vec<f64>,
-    ap: [f64; IOU_THRESHOLDS.len()],
+    pub precision: Vec<f64>,
+    pub recall: Vec<f64>,
+    /// At IoU 0.5, by recall: the best precision that is reached at it or beyond. 0 where nothing was detected.
+    pub precision_at_recall: Vec<f64>,
+    pub ap: [f64; IOU_THRESHOLDS.len()],
 }
 
 impl Curves {
@@ -67,7 +86,8 @@ impl Curves {
     fn new(detections: &[Scored], labels: f64) -> Self {
         if detections.is_empty() {
             let zeros = vec![0.0; CONFIDENCES];
-            return Self { precision: zeros.clone(), recall: zeros, ap: Default::default() };
+            let (recall, precision_at_recall) = (zeros.clone(), zeros.clone());
+            return Self { precision: zeros, recall, precision_at_recall, ap: Default::default() };
         }
         // After each detection, at one threshold: (recall, precision).
         let running = |threshold: usize| -> (Vec<f64>, Vec<f64>) {
@@ -83,28 +103,53 @@ impl Curves {
         let by_confidence = |values: &[f64], above_all: f64| -> Vec<f64> {
             (0..CONFIDENCES).map(|i| interpolate(-grid(i, CONFIDENCES), &falling, values, above_all)).collect()
         };
+        let envelopes: [Envelope; IOU_THRESHOLDS.len()] = std::array::from_fn(|threshold| {
+            let (recall, precision) = running(threshold);
+            Envelope::of(&recall, &precision)
+        });
         Self {
             precision: by_confidence(&precision, 1.0),
             recall: by_confidence(&recall, 0.0),
-            ap: std::array::from_fn(|threshold| {
-                let (recall, precision) = running(threshold);
-                average_precision(&recall, &precision)
-            }),
+            precision_at_recall: envelopes[0].heights(CONFIDENCES),
+            ap: envelopes.map(|envelope| envelope.area()),
         }
+    }
+
+    /// Harmonic mean of precision and recall, by confidence.
+    pub fn f1(&self) -> Vec<f64> {
+        let f1 = |(precision, recall): (&f64, &f64)| 2.0 * precision * recall / (precision + recall + EPSILON);
+        self.precision.iter().zip(&self.recall).map(f1).collect()
     }
 }
 
-/// The area under the envelope of precision over recall, by 101 points. Beyond the last recall that was reached,
-/// precision falls linearly to 0 at recall 1.
-fn average_precision(recall: &[f64], precision: &[f64]) -> f64 {
-    let recall = [&[0.0], recall, &[1.0]].concat();
-    let mut envelope = [&[1.0], precision, &[0.0]].concat();
-    for i in (1..envelope.len()).rev() {
-        envelope[i - 1] = envelope[i - 1].max(envelope[i]);
+/// The best precision that is reached at a recall or beyond. After the last recall that was reached it falls linearly to 0 at
+/// recall 1.
+struct Envelope {
+    recall: Vec<f64>,
+    precision: Vec<f64>,
+}
+
+impl Envelope {
+    fn of(recall: &[f64], precision: &[f64]) -> Self {
+        let recall = [&[0.0], recall, &[1.0]].concat();
+        let mut precision = [&[1.0], precision, &[0.0]].concat();
+        for i in (1..precision.len()).rev() {
+            precision[i - 1] = precision[i - 1].max(precision[i]);
+        }
+        Self { recall, precision }
     }
-    let heights: Vec<f64> = (0..RECALLS).map(|i| interpolate(grid(i, RECALLS), &recall, &envelope, 1.0)).collect();
-    let trapezoid = |(i, pair): (usize, &[f64])| (grid(i + 1, RECALLS) - grid(i, RECALLS)) * (pair[0] + pair[1]) / 2.0;
-    heights.windows(2).enumerate().map(trapezoid).sum()
+
+    /// At so many recalls from 0 to 1.
+    fn heights(&self, recalls: usize) -> Vec<f64> {
+        (0..recalls).map(|i| interpolate(grid(i, recalls), &self.recall, &self.precision, 1.0)).collect()
+    }
+
+    /// Average precision: the area, by 101 points.
+    fn area(&self) -> f64 {
+        let trapezoid =
+            |(i, pair): (usize, &[f64])| (grid(i + 1, RECALLS) - grid(i, RECALLS)) * (pair[0] + pair[1]) / 2.0;
+        self.heights(RECALLS).windows(2).enumerate().map(trapezoid).sum()
+    }
 }
 
 /// The i-th of n numbers spread evenly from 0 to 1.

@@ -15,27 +15,47 @@ pub type Found = [bool; IOU_THRESHOLDS.len()];
 /// A detection goes to the ground truth of its class that it overlaps most, and to no other: where a better detection
 /// has that one already, it found nothing.
 pub fn match_detections(detections: &[Detection], labels: &[Label]) -> Vec<Found> {
-    let mut taken = vec![Found::default(); labels.len()];
-    detections
-        .iter()
-        .map(|detection| {
-            let of_class = labels.iter().enumerate().filter(|(_, label)| label.class == detection.class);
-            // The last of equal overlaps wins.
-            let closest = of_class.map(|(index, label)| (index, iou(&label.bbox, &detection.bbox)));
-            let Some((index, iou)) = closest.reduce(|best, next| if next.1 >= best.1 { next } else { best }) else {
-                return Found::default();
-            };
-            std::array::from_fn(|threshold| {
-                let found = iou >= IOU_THRESHOLDS[threshold] && !taken[index][threshold];
-                taken[index][threshold] |= found;
-                found
-            })
-        })
-        .collect()
+    let closest = closest_of_class(detections, labels);
+    let mut found = vec![Found::default(); detections.len()];
+    for (at, threshold) in IOU_THRESHOLDS.into_iter().enumerate() {
+        for (found, place) in found.iter_mut().zip(first_ones(&closest, labels.len(), threshold)) {
+            found[at] = place.is_some();
+        }
+    }
+    found
 }
 
-/// As YOLOv5 computes it, with a little added to the union.
-fn iou(a: &BoundingBox, b: &BoundingBox) -> f32 {
+/// The same at one threshold: for each detection the ground truth that it found, and how well it overlaps that.
+pub fn matches_at(detections: &[Detection], labels: &[Label], threshold: f32) -> Vec<Option<(usize, f32)>> {
+    first_ones(&closest_of_class(detections, labels), labels.len(), threshold).collect()
+}
+
+fn closest_of_class(detections: &[Detection], labels: &[Label]) -> Vec<Option<(usize, f32)>> {
+    let of_class = |detection: &Detection| closest(&detection.bbox, labels, |label| label.class == detection.class);
+    detections.iter().map(of_class).collect()
+}
+
+/// Of the detections that are close enough, the first at each of so many ground truths.
+fn first_ones(
+    closest: &[Option<(usize, f32)>],
+    labels: usize,
+    threshold: f32,
+) -> impl Iterator<Item = Option<(usize, f32)>> {
+    let mut taken = vec![false; labels];
+    closest.iter().map(move |place| {
+        place.filter(|(index, iou)| *iou >= threshold && !std::mem::replace(&mut taken[*index], true))
+    })
+}
+
+/// The label that a box overlaps most, of those that count, and their IoU; the last of equal ones.
+pub fn closest(bbox: &BoundingBox, labels: &[Label], counts: impl Fn(&Label) -> bool) -> Option<(usize, f32)> {
+    let counted = labels.iter().enumerate().filter(|(_, label)| counts(label));
+    let overlaps = counted.map(|(index, label)| (index, overlap(&label.bbox, bbox)));
+    overlaps.reduce(|best, next| if next.1 >= best.1 { next } else { best })
+}
+
+/// The IoU of two boxes as YOLOv5 computes it, with a little added to the union.
+pub fn overlap(a: &BoundingBox, b: &BoundingBox) -> f32 {
     let width = (a.x2.min(b.x2) - a.x1.max(b.x1)).max(0.0);
     let height = (a.y2.min(b.y2) - a.y1.max(b.y1)).max(0.0);
     let intersection = width * height;

@@ -1,9 +1,11 @@
 //! A model on a split → precision, recall, mAP, with the numbers and the geometry of YOLOv5's `val.py`.
 //!
-//! [`rect`] says which images share an input and where they lie in it, [`loader`] makes its pixels, [`matching`] and
-//! [`average_precision`] are the mathematics, [`detector`] is what of a model it takes; here the model runs.
+//! [`rect`] says which images share an input and where they lie in it, [`loader`] makes its pixels and [`batches`] hands
+//! them out, [`matching`] and [`average_precision`] are the mathematics, [`detector`] is what of a model it takes; here the
+//! model runs.
 
 pub mod average_precision;
+mod batches;
 mod detector;
 mod loader;
 pub mod matching;
@@ -11,24 +13,22 @@ mod rect;
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, TchError, Tensor};
+use tch::{TchError, Tensor};
 use thiserror::Error;
 
-use self::average_precision::{Scored, figures_by_class};
-use self::loader::LoadedBatch;
-use self::rect::Placement;
+use self::average_precision::{Curves, Scored, curves_by_class, figures};
+use self::matching::Found;
 use crate::dataset::{DatasetError, Label, Sample, Samples, Warning};
 use crate::yolo::assign::Target;
 use crate::yolo::decode::rows_above;
 use crate::yolo::detection::{Detection, NmsOptions, non_max_suppression};
 use crate::yolo::network::NetworkError;
 
+pub use batches::{Batch, Geometry, Input, for_each_batch};
 pub use detector::{Detector, class_places, input_stride};
 
 /// One class.
@@ -129,43 +129,23 @@ pub fn evaluate_as(
 ) -> Result<Option<Evaluation>, EvaluateError> {
     let start = Instant::now();
     let Samples { names, samples, .. } = samples;
-    let stride = model.stride()?;
-    let imgsz = options.imgsz.next_multiple_of(stride);
-    let sizes: Vec<_> = samples.iter().map(|sample| sample.size).collect();
-    let batches = rect::rect_batches(&sizes, imgsz, options.batch, stride);
+    let geometry = Geometry::of(model, options.imgsz)?;
+    let batches = samples.len().div_ceil(options.batch.max(1));
 
     let mut scored = Vec::new();
     let mut unreadable = Vec::new();
     let mut losses = options.losses.map(|_| [0.0; 3]);
-    let finished = thread::scope(|scope| -> Result<bool, EvaluateError> {
-        // One batch waits while the next is read.
-        let (sender, receiver) = mpsc::sync_channel(1);
-        let read = || {
-            let sender = sender;
-            batches.iter().try_for_each(|batch| sender.send(loader::load(samples, batch, imgsz)))
-        };
-        thread::Builder::new()
-            .name("evaluation images".to_owned())
-            .spawn_scoped(scope, read)
-            .map_err(EvaluateError::Thread)?;
-        let mut done = 0;
-        for batch in receiver {
-            if progress(done, samples.len()).is_break() {
-                return Ok(false);
-            }
-            let mut batch = batch?;
-            unreadable.append(&mut batch.unreadable);
-            done += batch.images.len();
-            if batch.images.is_empty() {
-                continue;
-            }
-            let (found, of_batch) = tch::no_grad(|| run(model, classes, samples, &batch, options.losses))?;
-            scored.extend(found);
-            for (sum, loss) in losses.iter_mut().flatten().zip(of_batch.into_iter().flatten()) {
-                *sum += loss / batches.len() as f64;
-            }
+    let finished = for_each_batch(samples, &[geometry], options.batch, progress, &mut |mut batch| {
+        unreadable.append(&mut batch.unreadable);
+        if batch.images.is_empty() {
+            return Ok(());
         }
-        Ok(progress(done, samples.len()).is_continue())
+        let (found, of_batch) = tch::no_grad(|| run(model, classes, samples, &batch, options.losses))?;
+        scored.extend(found);
+        for (sum, loss) in losses.iter_mut().flatten().zip(of_batch.into_iter().flatten()) {
+            *sum += loss / batches as f64;
+        }
+        Ok(())
     })?;
     let warnings = unreadable
         .iter()
@@ -176,11 +156,15 @@ pub fn evaluate_as(
         .collect();
     let used = samples.iter().enumerate().filter(|(index, _)| unreadable.iter().all(|(other, _)| other != index));
     let used: Vec<&Sample> = used.map(|(_, sample)| sample).collect();
+    let mut labels = vec![0; names.len()];
+    for label in used.iter().flat_map(|sample| &sample.labels) {
+        labels[label.class] += 1;
+    }
     Ok(finished.then(|| Evaluation {
         losses,
         seconds: start.elapsed().as_secs_f64(),
         warnings,
-        ..summary(scored, &used, names)
+        ..summary(&curves_by_class(scored, &labels), &labels, used.len(), names)
     }))
 }
 
@@ -189,53 +173,62 @@ fn run(
     model: &dyn Detector,
     classes: &[Option<usize>],
     samples: &[Sample],
-    batch: &LoadedBatch,
+    batch: &Batch,
     losses: Option<BatchLosses>,
 ) -> Result<(Vec<Scored>, Option<[f64; 3]>), EvaluateError> {
-    let shape = [batch.images.len() as i64, i64::from(batch.input.height), i64::from(batch.input.width), 3];
-    let pixels = Tensor::f_from_slice(&batch.pixels)?.f_view(shape)?.f_to_device(model.device())?;
-    // Channels come last, as convolutions are fastest.
-    let input = pixels.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
-    let heads = model.heads(&input)?;
+    let input = &batch.inputs[0];
+    let heads = model.heads(&input.tensor(model.device())?)?;
+    let labels = |image: usize| &samples[batch.images[image]].labels;
     let losses = match losses {
-        Some(losses) => Some(losses(&heads, &targets(samples, batch))?),
+        Some(losses) => {
+            let of_image = |image: usize| input.targets(image, labels(image), image);
+            let targets: Vec<Target> = (0..batch.images.len()).flat_map(of_image).collect();
+            Some(losses(&heads, &targets)?)
+        }
         None => None,
     };
+    let found = detections(model, classes, input, &heads)?;
+    let scored = found
+        .into_par_iter()
+        .enumerate()
+        .flat_map_iter(|(image, detections)| scored(&detections, &input.labels(image, labels(image))));
+    Ok((scored.collect(), losses))
+}
+
+/// What a model finds in every image of a batch: best first, image px, by the data's classes. heads: of this input; classes:
+/// as in [`evaluate_as`].
+pub fn detections(
+    model: &dyn Detector,
+    classes: &[Option<usize>],
+    input: &Input,
+    heads: &[Tensor],
+) -> Result<Vec<Vec<Detection>>, EvaluateError> {
     let (nms, nc) = (NmsOptions::for_evaluation(), model.classes());
-    let rows = rows_above(&heads, model.scales(), nms.confidence)?;
-    let scored = rows.par_iter().zip(&batch.images).flat_map_iter(|(rows, (index, placement))| {
+    let rows = rows_above(heads, model.scales(), nms.confidence)?;
+    let of_image = |(image, rows): (usize, &Vec<f32>)| {
         let mut detections = non_max_suppression(rows, nc, &nms);
         detections.retain_mut(|detection| {
-            detection.bbox = placement.to_image(&detection.bbox);
+            detection.bbox = input.to_image(image, &detection.bbox);
             let place = classes.get(detection.class).copied().flatten();
             detection.class = place.unwrap_or(detection.class);
             place.is_some()
         });
-        let there_and_back =
-            |label: &Label| Label { bbox: placement.to_image(&placement.to_input(&label.bbox)), ..*label };
-        let labels: Vec<Label> = samples[*index].labels.iter().map(there_and_back).collect();
-        let found = matching::match_detections(&detections, &labels);
-        detections.into_iter().zip(found).map(|(Detection { class, score, .. }, found)| Scored { class, score, found })
-    });
-    Ok((scored.collect(), losses))
-}
-
-/// The ground truths of a batch where the input shows them.
-fn targets(samples: &[Sample], batch: &LoadedBatch) -> Vec<Target> {
-    let of_image = |(image, (index, placement)): (usize, &(usize, Placement))| {
-        let target =
-            move |label: &Label| Target::new(image, label.class, &placement.to_input(&label.bbox), batch.input);
-        samples[*index].labels.iter().map(target).collect::<Vec<_>>()
+        detections
     };
-    batch.images.iter().enumerate().flat_map(of_image).collect()
+    Ok(rows.par_iter().enumerate().map(of_image).collect())
 }
 
-fn summary(scored: Vec<Scored>, samples: &[&Sample], names: &[String]) -> Evaluation {
-    let mut labels = vec![0; names.len()];
-    for label in samples.iter().flat_map(|sample| &sample.labels) {
-        labels[label.class] += 1;
-    }
-    let figures = figures_by_class(scored, &labels);
+/// Detections of an image, best first, once it is known what they found.
+pub fn scored(detections: &[Detection], labels: &[Label]) -> Vec<Scored> {
+    let found = matching::match_detections(detections, labels);
+    let scored =
+        |(detection, found): (&Detection, Found)| Scored { class: detection.class, score: detection.score, found };
+    detections.iter().zip(found).map(scored).collect()
+}
+
+/// An evaluation from its curves. `labels`: ground truths by class.
+pub fn summary(curves: &[Option<Curves>], labels: &[usize], images: usize, names: &[String]) -> Evaluation {
+    let figures = figures(curves);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let per_class: Vec<ClassResult> = figures
         .into_iter()
@@ -259,7 +252,7 @@ fn summary(scored: Vec<Scored>, samples: &[&Sample], names: &[String]) -> Evalua
         recall: over(|class| class.recall),
         map50: over(|class| class.ap50),
         map50_95: over(|class| class.ap50_95),
-        images: samples.len(),
+        images,
         labels: labels.iter().sum(),
         per_class,
         ..Evaluation::default()

@@ -1,5 +1,5 @@
 //! The run at the bottom of the window: one bar that is always there, and above it, when it is open, the set-up, a batch,
-//! the preflight, the curves, the comparison, the search or the mask survey.
+//! the preflight, the curves, the comparison, the search, the mask survey or the review.
 
 mod bar;
 mod batch;
@@ -8,6 +8,7 @@ mod fixed_plot;
 mod legend;
 mod paired;
 mod preflight;
+mod review;
 mod search;
 mod seeds;
 mod setup;
@@ -63,6 +64,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
             RunTab::Paired => paired::show(ui, panel, &mut memory.more),
             RunTab::Search => search::show(ui, panel, &mut memory.search),
             RunTab::Survey => survey::show(ui, panel),
+            RunTab::Review => review::show(ui, panel),
         });
         ui.take_available_space();
     });
