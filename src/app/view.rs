@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::colormap::ColorMap;
-use crate::figure::inspection::View;
+pub use crate::drawing::Pin;
+use crate::drawing::View;
 use crate::imitation::difference::DifferenceKind;
 pub use crate::inspect::ChannelView;
+use crate::inspect::Role;
 use crate::language::key;
 
 /// The one map that lies over the image.
@@ -58,12 +60,14 @@ impl Layer {
         matches!(self, Self::Teacher | Self::Student | Self::Difference)
     }
 
-    /// What a figure of it is called; `None` for the image alone.
-    pub const fn view(self) -> Option<View> {
+    /// What it shows of an inspection; `None` for the image alone. weighs: something else than the IoU says how much each
+    /// cell counts.
+    pub const fn view(self, weighs: bool) -> Option<View> {
         match self {
             Self::Image => None,
             Self::Anchors => Some(View::Anchors),
             Self::Iou => Some(View::Iou),
+            Self::Mask if weighs => Some(View::Weights),
             Self::Mask | Self::IouMask => Some(View::Mask),
             Self::Teacher => Some(View::Teacher),
             Self::Student => Some(View::Student),
@@ -148,6 +152,12 @@ impl Default for ViewSettings {
 }
 
 impl ViewSettings {
+    /// The models whose detections are shown.
+    pub fn boxes_of(&self) -> impl Iterator<Item = Role> {
+        let shown = [(Role::Teacher, self.teacher_boxes), (Role::Student, self.student_boxes)];
+        shown.into_iter().filter(|(_, on)| *on).map(|(role, _)| role)
+    }
+
     /// As it can be drawn, whatever a file says.
     pub fn checked(self) -> Self {
         let opacity = if self.opacity.is_finite() { self.opacity.clamp(0.0, 1.0) } else { Self::default().opacity };
@@ -168,15 +178,6 @@ pub enum Camera {
     Fit,
     /// `center` in input px; `zoom` in screen points per input px.
     Free { center: [f32; 2], zoom: f32 },
-}
-
-/// The cell that is explained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// Of its scale.
-    pub stride: u32,
-    pub row: usize,
-    pub col: usize,
 }
 
 /// What the pointer is over: written by the canvas in one frame, read by the panels in the next.

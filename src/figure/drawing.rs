@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::drawing::{Picture, View};
 use crate::figure::curves::{CurveExport, story_panels};
-use crate::figure::inspection::{DifferenceView, InspectionView, View};
+use crate::figure::inspection::{DifferenceView, InspectionView};
 use crate::figure::run_movie::Movie;
 use crate::figure::shown::{self, Shown};
 use crate::figure::survey::SurveyExport;
@@ -106,6 +107,15 @@ impl Subject {
 
 impl ViewDrawing {
     fn figure(&self, look: &Look) -> Result<Figure, FigureError> {
+        self.with_spec(|spec| render_as(&spec, look))
+    }
+
+    /// What each of its panels shows, in order.
+    pub fn pictures(&self) -> Result<Vec<Picture>, FigureError> {
+        self.with_spec(|spec| Ok(spec.panels.into_iter().map(|panel| panel.picture).collect()))
+    }
+
+    fn with_spec<T>(&self, then: impl FnOnce(FigureSpec<'_>) -> Result<T, FigureError>) -> Result<T, FigureError> {
         let subject = &self.subject;
         let inspection = subject.inspect()?;
         let mut view = inspection.view(&Focus {
@@ -119,7 +129,7 @@ impl ViewDrawing {
             at_snapshot(&mut view, snapshot, &self.of_run);
         }
         let positives = if self.positives { inspection.positives(self.shown.solo) } else { Vec::new() };
-        render_as(&shown::spec(&view, &Shown { positives, ..self.shown.clone() })?, look)
+        then(shown::spec(&view, &Shown { positives, ..self.shown.clone() })?)
     }
 
     /// Of the maps of a run, all scales side by side and in one range of colours; which of them, [`ViewDrawing::at`] says.

@@ -1,22 +1,19 @@
 //! The figure of the view in the window: the same layer, scales, colours and boxes, with the numbers and the settings that
 //! a screen leaves to its panels.
 
-use super::inspection::{
-    self, BESIDE, CELL, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, adapter_fact, anchor_panel,
-    bare, detection_tags, has, image_facts, label_entries, label_outlines, marked, mask_facts,
-};
-use super::layout::not_finite_entry;
-use super::spec::{
-    FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke, ground_truth_color,
-};
-use super::svg::FigureError;
-use crate::colormap::{ColorMap, EndsRule};
-use crate::format::tick;
-use crate::geometry::BoundingBox;
-use crate::inspect::DetectionView;
+use std::sync::Arc;
 
-/// YOLOv5's positive cells: a red that no map over the image contains.
-const POSITIVE: [u8; 3] = [255, 64, 64];
+use super::inspection::{
+    self, BESIDE, InspectionView, SINGLE, ScaleView, adapter_fact, content, has, image_facts, label_entries, marked,
+    mask_facts, place, shows,
+};
+use super::raster::FigureError;
+use super::spec::{Detail, FigureSpec, Lead, Panel};
+use crate::colormap::ColorMap;
+use crate::drawing::{
+    self, ColorBar, Content, Found, Heatmap, Ink, LegendEntry, Picture, Pin, Positives, Scheme, View, anchor_cell,
+};
+use crate::format::tick;
 
 /// How an inspection is looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,11 +34,10 @@ pub struct Shown {
     pub range: Option<(f32, f32)>,
     /// What the models see inside the mask alone.
     pub inside_mask: bool,
-    /// The cell that is explained, and whose anchors are shown: stride, row, column.
-    pub cell: Option<(u32, usize, usize)>,
-    /// What each model detects, where that is shown.
-    pub teacher: Vec<DetectionView>,
-    pub student: Vec<DetectionView>,
+    /// The cell that is explained, and whose anchors are shown.
+    pub pin: Option<Pin>,
+    /// What the models detect, where that is shown.
+    pub found: Vec<Found>,
     /// The cells that YOLOv5 assigns, row by row for each stride, where they are shown.
     pub positives: Vec<(u32, Vec<bool>)>,
     /// The run whose map takes the difference's place, and its step.
@@ -133,30 +129,52 @@ fn facts(view: &InspectionView<'_>, shown: &Shown) -> Vec<String> {
     facts
 }
 
+/// What every scale shows.
+fn over_all<'v>(view: &'v InspectionView<'_>, shown: &Shown, scale: Content<'v>) -> Content<'v> {
+    let labels = if shown.labels { view.labels.iter().enumerate().collect() } else { Vec::new() };
+    Content { labels, solo: shown.solo, found: shown.found.clone(), pin: shown.pin, ..scale }
+}
+
 fn image<'a>(view: &InspectionView<'a>, shown: &Shown) -> Panel<'a> {
     let title = match view.labels.len() {
         1 => "1 ground truth".to_owned(),
         count => format!("{count} ground truths"),
     };
-    Panel { outlines: boxes(view, shown, Detail::Full), ..bare(view.photo, title, false) }
+    shows(view.photo, title, Picture::of(&over_all(view, shown, Content::default())), Detail::Full)
 }
 
 fn panel<'a>(view: &InspectionView<'a>, shown: &Shown, scale: &ScaleView, kind: View, detail: Detail) -> Panel<'a> {
-    let mut panel = match kind {
-        View::Anchors => anchor_panel(view.photo, scale, anchor_cell(view, shown, scale)),
-        kind => Panel { outlines: Vec::new(), grey: false, ..inspection::panel(view, scale, kind, detail) },
-    };
-    panel.map = panel.map.map(|map| colored(view, shown, scale, kind, map));
-    panel.regions = regions(shown, scale, kind);
-    let mut outlines = boxes(view, shown, detail);
-    outlines.append(&mut panel.outlines);
-    if let Some((_, row, col)) = shown.cell.filter(|(stride, ..)| kind != View::Anchors && *stride == scale.stride) {
-        let side = scale.stride as f32;
-        let (x, y) = (col as f32 * side, row as f32 * side);
-        let bbox = BoundingBox::new(x, y, x + side, y + side);
-        outlines.push(Outline { bbox, color: CELL, stroke: Stroke::Solid, tags: Vec::new() });
-    }
-    Panel { outlines, ..panel }
+    let mask = marked(&scale.count, scale.stride);
+    let bar = inspection::map(view, scale, kind).and_then(|(bar, _)| {
+        let scheme = Scheme::of(kind, view.signed, shown.colors)?;
+        let grid = &bar.map.grid;
+        let inside = is_veiled(shown, kind) && mask.fits(grid.height(), grid.width());
+        let inside = inside.then(|| mask.inside.clone());
+        let map = Heatmap::by(scheme, grid.clone(), bar.map.cell, shown.range, inside);
+        let integer = bar.integer && map.range.0.fract() == 0.0 && map.range.1.fract() == 0.0;
+        Some(ColorBar { map: Arc::new(map), integer, ..bar })
+    });
+    let positives = shown.positives.iter().find(|(stride, _)| *stride == scale.stride).map(|(_, cells)| cells);
+    let positives = positives.filter(|cells| cells.len() == mask.inside.len()).map(|cells| {
+        let found = cells.iter().enumerate().filter(|(_, positive)| **positive);
+        Arc::new(Positives::against(&mask, found.map(|(cell, _)| (cell / mask.cols, cell % mask.cols))))
+    });
+    // The window's mask says nothing of a run's map with other cells.
+    let fits = bar.as_ref().is_none_or(|bar| mask.fits(bar.map.grid.height(), bar.map.grid.width()));
+    let is_anchors = kind == View::Anchors;
+    let outlined = fits && (kind == View::Mask || is_veiled(shown, kind));
+    let picture = Picture::of(&Content {
+        muted: if is_anchors { shown.opacity } else { 0.0 },
+        map: bar.as_ref().map(|bar| Arc::clone(&bar.map)),
+        opacity: shown.opacity,
+        mask: outlined.then_some(mask),
+        mask_ink: shown.solo.map_or(Ink::White, Ink::Truth),
+        positives,
+        anchors_at: is_anchors.then(|| anchors_at(view, shown, scale)),
+        ..over_all(view, shown, content(scale))
+    });
+    let note = if is_anchors { String::new() } else { inspection::note(view, scale, kind, detail) };
+    Panel { accent: kind.accent(), note, bar, ..shows(view.photo, place(scale), picture, detail) }
 }
 
 /// Whether cells outside the mask are veiled.
@@ -164,136 +182,39 @@ fn is_veiled(shown: &Shown, kind: View) -> bool {
     shown.inside_mask && kind.is_of_models()
 }
 
-/// A map in the colours of the window.
-fn colored(view: &InspectionView<'_>, shown: &Shown, scale: &ScaleView, kind: View, map: Heatmap) -> Heatmap {
-    let mask = marked(&scale.count, scale.stride).inside;
-    let inside = Some(mask).filter(|mask| is_veiled(shown, kind) && mask.len() == map.grid.values().len());
-    let signed = view.signed && kind.is_of_models();
-    let over_image = matches!(kind, View::Iou | View::Mask | View::Weights);
-    let rule = EndsRule { fixed: shown.range, signed, from_zero: over_image || (kind == View::Difference && !signed) };
-    // An empty mask leaves no cell to take a range from.
-    let counted = inside.as_ref().filter(|mask| mask.contains(&true));
-    let values = map.grid.values().iter().enumerate();
-    let range = rule.ends(values.filter(|(cell, _)| counted.is_none_or(|mask| mask[*cell])).map(|(_, value)| *value));
-    Heatmap {
-        colors: shown.colors.unwrap_or(map.colors),
-        range: Some(range),
-        opacity: shown.opacity,
-        hide_zero: over_image,
-        fades: kind == View::Iou,
-        integer: map.integer && range.0.fract() == 0.0 && range.1.fract() == 0.0,
-        inside,
-        ..map
-    }
-}
-
-/// The outline of the mask, or mask and positives set against each other.
-fn regions(shown: &Shown, scale: &ScaleView, kind: View) -> Vec<Region> {
-    let mask = marked(&scale.count, scale.stride);
-    let positives = shown.positives.iter().find(|(stride, _)| *stride == scale.stride).map(|(_, cells)| cells);
-    if let Some(positives) = positives.filter(|cells| cells.len() == mask.inside.len()) {
-        let of = |holds: fn(bool, bool) -> bool| {
-            let pairs = mask.inside.iter().zip(positives);
-            pairs.map(|(masked, positive)| holds(*masked, *positive)).collect::<Vec<bool>>()
-        };
-        let region = |inside, color, fill| Region { inside, color, fill, ..mask.clone() };
-        return vec![
-            region(of(|masked, positive| masked && !positive), [255; 3], RegionFill::Empty),
-            region(of(|masked, positive| !masked && positive), POSITIVE, RegionFill::Striped),
-            region(of(|masked, positive| masked && positive), POSITIVE, RegionFill::Tinted),
-        ];
-    }
-    let outlined = kind == View::Mask || is_veiled(shown, kind);
-    let color = shown.solo.map_or([255; 3], ground_truth_color);
-    outlined.then_some(Region { color, ..mask }).into_iter().collect()
-}
-
-/// The cell whose anchors are shown: the one that is explained, else the one that the soloed or the first ground truth
-/// fits best, else the middle.
-fn anchor_cell(view: &InspectionView<'_>, shown: &Shown, scale: &ScaleView) -> (usize, usize) {
-    let explained = shown.cell.filter(|(stride, ..)| *stride == scale.stride).map(|(_, row, col)| (row, col));
+fn anchors_at(view: &InspectionView<'_>, shown: &Shown, scale: &ScaleView) -> (usize, usize) {
+    let pinned = shown.pin.filter(|pin| pin.stride == scale.stride).map(|pin| (pin.row, pin.col));
     let gt = shown.solo.unwrap_or(0);
-    let best = || scale.best.get(gt).copied().flatten().map(|(_, row, col)| (row, col));
-    let (rows, cols) = (scale.count.height(), scale.count.width());
-    let center = || {
-        let (x, y) = view.labels.get(gt)?.bbox.center();
-        let cell = |at: f32| (at >= 0.0).then_some((at / scale.stride as f32) as usize);
-        Some((cell(y)?, cell(x)?))
-    };
-    let inside = |&(row, col): &(usize, usize)| row < rows && col < cols;
-    explained.or_else(best).or_else(center).filter(inside).unwrap_or((rows / 2, cols / 2))
-}
-
-/// Ground truths and detections; the soloed one on top, the others pale.
-fn boxes(view: &InspectionView<'_>, shown: &Shown, detail: Detail) -> Vec<Outline> {
-    let mut boxes = if shown.labels { label_outlines(view, detail) } else { Vec::new() };
-    if let Some(solo) = shown.solo.filter(|&solo| solo < boxes.len()) {
-        for (_, outline) in boxes.iter_mut().enumerate().filter(|(gt, _)| *gt != solo) {
-            outline.stroke = Stroke::Faint;
-            outline.tags.clear();
-        }
-        let own = boxes.remove(solo);
-        boxes.push(own);
-    }
-    for (found, color) in [(&shown.teacher, TEACHER), (&shown.student, STUDENT)] {
-        boxes.extend(found.iter().map(|detection| Outline {
-            bbox: detection.bbox,
-            color,
-            stroke: Stroke::Dashed,
-            tags: detection_tags(detection),
-        }));
-    }
-    boxes
+    let best = scale.best.get(gt).copied().flatten().map(|(_, row, col)| (row, col));
+    let shape = (scale.count.height(), scale.count.width());
+    anchor_cell(scale.stride, shape, pinned, best, view.labels.get(gt).map(|label| &label.bbox))
 }
 
 fn legend(view: &InspectionView<'_>, shown: &Shown, panels: &[Panel<'_>]) -> Vec<LegendEntry> {
-    let entry = |sign, text: &str| LegendEntry { sign, text: text.to_owned() };
-    let mut entries = Vec::new();
-    if shown.view == Some(View::Anchors) {
-        entries.push(entry(Sign::Box(CELL), "the cell, and its anchors around it"));
-    } else if shown.cell.is_some() && shown.view.is_some() {
-        entries.push(entry(Sign::Box(CELL), "the cell that is explained"));
-    }
-    let regions = || panels.iter().flat_map(|panel| &panel.regions);
-    if regions().any(|region| region.fill != RegionFill::Empty) {
-        entries.extend([
-            entry(Sign::Region, "the mask alone"),
-            entry(Sign::Cell(POSITIVE, RegionFill::Striped), "YOLOv5's positives alone"),
-            entry(Sign::Cell(POSITIVE, RegionFill::Tinted), "both"),
-        ]);
-    } else if regions().next().is_some() {
-        entries.push(entry(Sign::Region, "outline of the mask"));
-    }
-    if shown.view.is_some_and(|kind| is_veiled(shown, kind)) {
-        entries.push(entry(Sign::Fill([60; 3]), "outside the mask"));
-    }
-    if !shown.teacher.is_empty() {
-        entries.push(entry(Sign::Dashed(TEACHER), "found by the teacher"));
-    }
-    if !shown.student.is_empty() {
-        entries.push(entry(Sign::Dashed(STUDENT), "found by the student"));
-    }
-    let maps: Vec<&Heatmap> = panels.iter().filter_map(|panel| panel.map.as_ref()).collect();
-    entries.extend(not_finite_entry(&maps));
-    if shown.labels {
-        entries.extend(label_entries(view));
-    }
-    entries
+    let pictures: Vec<&Picture> = panels.iter().map(|panel| &panel.picture).collect();
+    let labels = if shown.labels { label_entries(view) } else { Vec::new() };
+    drawing::legend(&pictures).into_iter().chain(labels).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use image::RgbImage;
 
-    use super::inspection::{DifferenceView, LabelView};
+    use super::inspection::DifferenceView;
     use super::*;
+    use crate::drawing::{Item, Stroke, Tag};
+    use crate::geometry::BoundingBox;
     use crate::grid::Grid;
+    use crate::inspect::SceneLabel;
 
     /// One scale of 2 × 2 cells of 32 px and two objects; d is 4, 8, 0 and NaN; the first two cells are masked.
     fn view(photo: &RgbImage) -> InspectionView<'_> {
         let grid = |values: [f32; 4]| Grid::from_values(2, 2, values.to_vec()).expect("2 x 2");
-        let label =
-            |name: &str, x: f32| LabelView { name: name.into(), bbox: BoundingBox::new(x, 4.0, x + 20.0, 30.0) };
+        let label = |name: &str, x: f32| SceneLabel {
+            class: 0,
+            name: name.into(),
+            bbox: BoundingBox::new(x, 4.0, x + 20.0, 30.0),
+        };
         InspectionView {
             photo,
             image: "a.jpg".into(),
@@ -339,18 +260,23 @@ mod tests {
     fn colours_and_range_are_those_of_the_window() {
         let photo = RgbImage::new(64, 64);
         let view = view(&photo);
-        let map = |shown: &Shown| spec(&view, shown).expect("a figure").panels.remove(0).map.expect("a map");
+        let panel = |shown: &Shown| spec(&view, shown).expect("a figure").panels.remove(0);
+        let bar = |shown: &Shown| panel(shown).bar.expect("a map");
+        let map = |shown: &Shown| bar(shown).map;
         let difference = map(&shown(View::Difference));
-        assert_eq!((difference.range, difference.colors, difference.opacity), (Some((0.0, 8.0)), ColorMap::Magma, 0.6));
+        assert_eq!((difference.range, difference.colors), ((0.0, 8.0), ColorMap::Magma));
+        let drawn = panel(&shown(View::Difference));
+        let map_of = |item: &Item| matches!(item, Item::Map { opacity: 0.6, map } if drawn.bar.as_ref().is_some_and(|bar| Arc::ptr_eq(map, &bar.map)));
+        assert!(drawn.picture.items().any(map_of), "the bar is of what is drawn");
         let locked = Shown { range: Some((1.0, 2.0)), colors: Some(ColorMap::Cividis), ..shown(View::Difference) };
-        assert_eq!((map(&locked).range, map(&locked).colors), (Some((1.0, 2.0)), ColorMap::Cividis));
+        assert_eq!((map(&locked).range, map(&locked).colors), ((1.0, 2.0), ColorMap::Cividis));
         let inside = map(&Shown { inside_mask: true, ..shown(View::Difference) });
         assert_eq!(inside.inside, Some(vec![true, true, false, false]));
         let iou = map(&shown(View::Iou));
-        assert!(iou.fades && iou.hide_zero && iou.range == Some((0.0, 0.8)));
+        assert!(iou.fades && iou.clear_to == Some(0.0) && iou.range == (0.0, 0.8));
         // Counts are told in steps unless a locked range lies between them.
-        assert!(map(&shown(View::Mask)).integer);
-        assert!(!map(&Shown { range: Some((0.0, 0.5)), ..shown(View::Mask) }).integer);
+        assert!(bar(&shown(View::Mask)).integer);
+        assert!(!bar(&Shown { range: Some((0.0, 0.5)), ..shown(View::Mask) }).integer);
     }
 
     #[test]
@@ -360,8 +286,8 @@ mod tests {
         view.scales[0].difference.as_mut().expect("a difference").grid = Grid::filled(4, 4, 1.0);
         let panel =
             spec(&view, &Shown { inside_mask: true, ..shown(View::Difference) }).expect("a figure").panels.remove(0);
-        let map = panel.map.expect("a map");
-        assert_eq!((map.cell, map.inside), (16.0, None));
+        let map = panel.bar.expect("a map").map;
+        assert_eq!((map.cell, map.inside.as_ref()), (16.0, None));
     }
 
     #[test]
@@ -389,8 +315,10 @@ mod tests {
         // λ times the loss at 1.
         assert!(spec.panels[0].note.contains("loss at λ = 0.5: 1.50"));
         // The soloed box is on top, the other one pale and without a name.
-        let strokes: Vec<(Stroke, usize)> = spec.panels[0].outlines.iter().map(|o| (o.stroke, o.tags.len())).collect();
-        assert_eq!(strokes, [(Stroke::Faint, 0), (Stroke::Solid, 2)]);
+        let strokes: Vec<_> =
+            spec.panels[0].picture.frames().map(|frame| (frame.ink, frame.stroke, frame.tag.clone())).collect();
+        let dog = Tag::Truth { number: 1, name: "dog".into() };
+        assert_eq!(strokes, [(Ink::Truth(0), Stroke::Faint, None), (Ink::Truth(1), Stroke::Strong, Some(dog))]);
         assert!(spec.legend.iter().any(|entry| entry.text == "not finite"));
     }
 
@@ -398,11 +326,12 @@ mod tests {
     fn anchors_stand_on_the_cell_that_is_explained_or_fits_best() {
         let photo = RgbImage::new(64, 64);
         let view = view(&photo);
-        let cell = |shown: &Shown| anchor_cell(&view, shown, &view.scales[0]);
+        let cell = |shown: &Shown| anchors_at(&view, shown, &view.scales[0]);
+        let pin = |row, col| Some(Pin { stride: 32, row, col });
         assert_eq!(cell(&shown(View::Anchors)), (0, 0));
         assert_eq!(cell(&Shown { solo: Some(1), ..shown(View::Anchors) }), (0, 1));
-        assert_eq!(cell(&Shown { cell: Some((32, 1, 1)), ..shown(View::Anchors) }), (1, 1));
-        assert_eq!(cell(&Shown { cell: Some((32, 9, 9)), ..shown(View::Anchors) }), (1, 1), "the middle");
+        assert_eq!(cell(&Shown { pin: pin(1, 1), ..shown(View::Anchors) }), (1, 1));
+        assert_eq!(cell(&Shown { pin: pin(9, 9), ..shown(View::Anchors) }), (1, 1), "the middle");
     }
 
     #[test]
