@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::heatmap::Heatmap;
 use super::ink::Ink;
+use super::item::{Item, LegendEntry};
 use super::region::{Region, cell_at};
 use super::view::Pin;
 use crate::geometry::BoundingBox;
@@ -44,6 +45,15 @@ pub struct Content<'a> {
     /// The cell that is explained, of whatever scale.
     pub pin: Option<Pin>,
     pub pointer: Option<Pointer>,
+}
+
+/// How a layer is built.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    pub name: &'static str,
+    pub items: fn(&Content<'_>) -> Vec<Item>,
+    /// What its items mean.
+    pub legend: fn(&[Item]) -> Vec<LegendEntry>,
 }
 
 /// What one model detects.

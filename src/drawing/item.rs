@@ -38,6 +38,12 @@ pub enum Item {
     },
 }
 
+impl Item {
+    pub fn region(region: &Arc<Region>, ink: Ink, fill: Fill) -> Self {
+        Self::Region { region: Arc::clone(region), ink, fill }
+    }
+}
+
 /// What becomes of the cells of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fill {

@@ -1,6 +1,6 @@
 //! The colour bar under a map: its colours, its numbers, values that have a name.
 
-use super::svg::{Svg, hex, place};
+use super::svg::{Style, Svg, hex};
 use super::text::{INK, NOTE, Text, WEAK};
 use crate::axis::round_ticks;
 use crate::colormap::ColorMap;
@@ -29,13 +29,13 @@ pub(super) fn color_bar(svg: &mut Svg, bar: &ColorBar, x: f32, y: f32, width: f3
         let (first, step) = (low.max(1.0), width / steps as f32);
         for index in 0..steps {
             let (value, left) = (first + index as f32, x + index as f32 * step);
-            let swatch = place(left, y, (step - 1.0).max(1.0), BAR);
-            svg.rect(swatch, [("fill", hex(bar.map.colors.color(value, (low, high))))]);
+            let color = hex(bar.map.colors.color(value, (low, high)));
+            svg.rect((left, y, (step - 1.0).max(1.0), BAR), Style::fill(&color));
             label(svg, left + step / 2.0, &format!("{value:.0}"), "middle");
         }
     } else {
         let gradient = gradient(svg, bar.map.colors);
-        svg.rect(place(x, y, width, BAR), [("fill", format!("url(#{gradient})"))]);
+        svg.rect((x, y, width, BAR), Style::fill(&format!("url(#{gradient})")));
         range(svg, bar, (x, y, width), &label);
     }
     let quantity = Text::new(&bar.label, NOTE).fitted(width);
@@ -54,8 +54,7 @@ fn range(svg: &mut Svg, bar: &ColorBar, (x, y, width): (f32, f32, f32), label: &
     let half = |text: &str| Text::new(text, NOTE).width() / 2.0;
     for (value, name) in bar.marks.iter().filter(|(value, _)| (low..=high).contains(value)) {
         let at = x + (value - low) / (high - low) * width;
-        let mark = [("d", format!("M{at:.2} {:.2}v{}", y - 3.0, BAR + 6.0)), ("stroke", INK.to_owned())];
-        svg.add("path", mark.into_iter().chain([("stroke-width", "2".to_owned())]));
+        svg.path(&format!("M{at:.2} {:.2}v{}", y - 3.0, BAR + 6.0), Style::line(INK, 2.0));
         let half = half(name);
         label(svg, at.clamp(x + half, x + width - half), name, "middle");
     }
@@ -71,8 +70,7 @@ fn range(svg: &mut Svg, bar: &ColorBar, (x, y, width): (f32, f32, f32), label: &
         let half = half(&text);
         if at - half >= free && at + half <= end {
             free = at + half + 8.0;
-            let tick = [("d", format!("M{at:.2} {y:.2}v{BAR}")), ("stroke", "#ffffff".to_owned())];
-            svg.add("path", tick.into_iter().chain([("stroke-opacity", "0.7".to_owned())]));
+            svg.path(&format!("M{at:.2} {y:.2}v{BAR}"), Style { opacity: 0.7, ..Style::line("#ffffff", 1.0) });
             label(svg, at, &text, "middle");
         }
     }

@@ -7,9 +7,7 @@ use image::RgbImage;
 
 use super::spec::{Detail, FigureSpec, Lead, Panel};
 pub use crate::drawing::View;
-use crate::drawing::{
-    BestAnchor, ColorBar, Content, Ground, Heatmap, Ink, LegendEntry, Picture, Region, Sign, legend as meanings,
-};
+use crate::drawing::{BestAnchor, ColorBar, Content, Ground, Heatmap, Ink, LegendEntry, Picture, Region, Sign, layers};
 use crate::format::{significant, tick};
 use crate::grid::Grid;
 use crate::inspect::{Role, SceneLabel};
@@ -245,7 +243,7 @@ pub(super) fn panel<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View
         Detail::Least => format!("{} {}", scale.name, short(kind)),
     };
     let found = map(view, scale, kind);
-    let picture = Picture::of(&Content {
+    let picture = layers::picture(&Content {
         map: found.as_ref().map(|(bar, _)| Arc::clone(&bar.map)),
         opacity: found.as_ref().map_or(0.0, |(_, opacity)| *opacity),
         mask: kind.is_of_models().then(|| marked(&scale.count, scale.stride)),
@@ -397,7 +395,7 @@ fn best(view: &InspectionView<'_>, scale: &ScaleView, detail: Detail) -> Vec<Bes
 /// What the panels show, and the ground truths.
 pub(super) fn legend(view: &InspectionView<'_>, panels: &[Panel<'_>]) -> Vec<LegendEntry> {
     let pictures: Vec<&Picture> = panels.iter().map(|panel| &panel.picture).collect();
-    meanings(&pictures).into_iter().chain(label_entries(view)).collect()
+    layers::legend(&pictures).into_iter().chain(label_entries(view)).collect()
 }
 
 /// The ground truths, as far as a legend lists them.

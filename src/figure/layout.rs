@@ -2,10 +2,10 @@
 
 use super::bar::{self, color_bar};
 use super::look::Look;
-use super::paint::{self, Place};
+use super::paint;
 use super::raster::{Figure, FigureError};
 use super::spec::{FigureSpec, Lead, Panel};
-use super::svg::{Svg, opaque, place, px};
+use super::svg::{Place, Style, Svg, opaque};
 use super::text::{HAIRLINE, INK, NOTE, Text, WEAK, widths};
 use crate::drawing::{LegendEntry, Sign};
 
@@ -144,8 +144,7 @@ fn wrapped(text: &str, size: f32, width: f32) -> Vec<String> {
 fn heading(svg: &mut Svg, panel: &Panel<'_>, notes: &[String], x: f32, y: f32, width: f32) {
     let mut left = x;
     if let Some(accent) = panel.accent {
-        let (cx, cy) = (x + 5.0, y + LINE - 4.5);
-        svg.add("circle", [("cx", px(cx)), ("cy", px(cy)), ("r", "4.5".to_owned()), ("fill", opaque(accent))]);
+        svg.dot((x + 5.0, y + LINE - 4.5), 4.5, &opaque(accent));
         left += 15.0;
     }
     let title = Text::bold(&panel.title, PANEL_TITLE).fitted(width - (left - x));
@@ -161,8 +160,7 @@ fn picture(svg: &mut Svg, panel: &Panel<'_>, k: f32, (x, y, width, height): Plac
     paint::photograph(svg, panel.photo, panel.is_grey(), k, (x, y, width, height))?;
     paint::picture(svg, &panel.picture, panel.detail, k, (x, y, width, height))?;
     svg.close("g");
-    let frame = place(x - 0.5, y - 0.5, width + 1.0, height + 1.0);
-    svg.rect(frame, [("fill", "none".to_owned()), ("stroke", HAIRLINE.to_owned())]);
+    svg.rect((x - 0.5, y - 0.5, width + 1.0, height + 1.0), Style::line(HAIRLINE, 1.0));
     Ok(())
 }
 

@@ -41,7 +41,7 @@ mod tests {
 
     use super::*;
     use crate::colormap::ColorMap;
-    use crate::drawing::{ColorBar, Content, Heatmap, LegendEntry, Picture, Sign};
+    use crate::drawing::{ColorBar, Content, Heatmap, LegendEntry, Sign, layers};
     use crate::geometry::BoundingBox;
     use crate::grid::Grid;
     use crate::inspect::SceneLabel;
@@ -63,7 +63,7 @@ mod tests {
                 photo,
                 grey: true,
                 bar: Some(ColorBar::new(Arc::clone(&map), "anything")),
-                picture: Picture::of(&Content {
+                picture: layers::picture(&Content {
                     map: Some(map),
                     opacity: 1.0,
                     labels: vec![(0, label)],

@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::picture::{map_uri, photo_uri};
 use super::raster::FigureError;
 use super::spec::Detail;
-use super::svg::{Svg, opaque, place};
+use super::svg::{Place, Style, Svg, at, opaque, words};
 use super::text::{Text, WEAK, widths};
 use crate::drawing::{Fill, Frame, Ground, Heatmap, Ink, Item, Picture, Region, Sign, Stroke, Tag};
 use crate::geometry::BoundingBox;
@@ -21,33 +21,26 @@ const NAMED: usize = 32;
 const APART: f32 = 4.0;
 const REACH: f32 = 8.0;
 
-/// A place on the page: x, y, width, height.
-pub(super) type Place = (f32, f32, f32, f32);
-
 fn color(ink: Ink) -> String {
     opaque(ink.color(Ground::Paper))
 }
 
 /// Opens a group that ends at the picture's border, with the photograph in it; `k`: figure units per input px.
-pub(super) fn photograph(
-    svg: &mut Svg,
-    photo: &RgbImage,
-    grey: bool,
-    k: f32,
-    (x, y, width, height): Place,
-) -> Result<(), FigureError> {
+pub(super) fn photograph(svg: &mut Svg, photo: &RgbImage, grey: bool, k: f32, place: Place) -> Result<(), FigureError> {
     let (number, new) = svg.number("photo", &format!("{:x} {grey}", photo.as_raw().as_ptr() as usize));
+    let id = format!("photo{number}");
     if new {
-        let size = [("width", photo.width().to_string()), ("height", photo.height().to_string())];
-        let mut attributes = vec![("id", format!("photo{number}"))];
-        attributes.extend(size.into_iter().chain([("xlink:href", photo_uri(photo, grey)?)]));
+        let (width, height) = (photo.width().to_string(), photo.height().to_string());
+        let uri = photo_uri(photo, grey)?;
+        let attributes = words([("id", &id), ("width", &width), ("height", &height), ("xlink:href", &uri)]);
         svg.define("image", attributes, "", Vec::new());
     }
-    let (clip, _) = svg.number("picture", &format!("{x} {y}"));
-    svg.define("clipPath", vec![("id", format!("picture{clip}"))], "rect", vec![place(x, y, width, height)]);
-    svg.open("g", [("clip-path", format!("url(#picture{clip})"))]);
+    let (x, y, ..) = place;
+    let clip = format!("picture{}", svg.number("picture", &format!("{x} {y}")).0);
+    svg.define("clipPath", words([("id", &clip)]), "rect", vec![at(place)]);
+    svg.open("g", words([("clip-path", &format!("url(#{clip})"))]));
     let transform = format!("translate({x:.2} {y:.2}) scale({k})");
-    svg.add("use", [("xlink:href", format!("#photo{number}")), ("transform", transform)]);
+    svg.add("use", words([("xlink:href", &format!("#{id}")), ("transform", &transform)]));
     Ok(())
 }
 
@@ -73,36 +66,31 @@ pub(super) fn picture(svg: &mut Svg, picture: &Picture, detail: Detail, k: f32, 
 
 fn heatmap(svg: &mut Svg, map: &Heatmap, opacity: f32, k: f32, (x, y): (f32, f32)) -> Result<(), FigureError> {
     let [width, height] = map.covered();
-    let more = [
-        ("opacity", format!("{opacity:.3}")),
-        ("preserveAspectRatio", "none".to_owned()),
-        ("image-rendering", "optimizeSpeed".to_owned()),
-        ("style", "image-rendering:pixelated".to_owned()),
-        ("xlink:href", map_uri(map)?),
-    ];
-    svg.add("image", place(x, y, width * k, height * k).into_iter().chain(more));
+    let more = words([
+        ("opacity", &format!("{opacity:.3}")),
+        ("preserveAspectRatio", "none"),
+        ("image-rendering", "optimizeSpeed"),
+        ("style", "image-rendering:pixelated"),
+        ("xlink:href", &map_uri(map)?),
+    ]);
+    svg.add("image", [at((x, y, width * k, height * k)), more].concat());
     Ok(())
 }
 
 /// A coloured line on a dark casing, readable on any photograph.
 fn outline(svg: &mut Svg, frame: &Frame, k: f32, (x, y): (f32, f32), line: f32) {
     let b = &frame.bbox;
-    let at = place(x + b.x1 * k, y + b.y1 * k, (b.width() * k).max(0.0), (b.height() * k).max(0.0));
-    let thin = |opacity: &str| (line * 0.7, Some(("stroke-opacity", opacity.to_owned())), false);
-    let (line, more, cased) = match frame.stroke {
-        Stroke::Solid | Stroke::Strong => (line, None, true),
-        Stroke::Dashed => (line * 0.7, Some(("stroke-dasharray", "4 3".to_owned())), true),
-        Stroke::Quiet => thin("0.6"),
-        Stroke::Faint => thin("0.45"),
+    let at = (x + b.x1 * k, y + b.y1 * k, (b.width() * k).max(0.0), (b.height() * k).max(0.0));
+    let color = color(frame.ink);
+    let (solid, thin) = (Style::line(&color, line), Style::line(&color, line * 0.7));
+    let style = match frame.stroke {
+        Stroke::Solid | Stroke::Strong => solid,
+        Stroke::Dashed => Style { dash: "4 3", ..thin },
+        Stroke::Quiet => return svg.rect(at, Style { opacity: 0.6, ..thin }),
+        Stroke::Faint => return svg.rect(at, Style { opacity: 0.45, ..thin }),
     };
-    let mut rect = |color: String, width: f32, more: Option<(&'static str, String)>| {
-        let stroke = [("fill", "none".to_owned()), ("stroke", color), ("stroke-width", format!("{width:.2}"))];
-        svg.add("rect", at.iter().cloned().chain(stroke).chain(more));
-    };
-    if cased {
-        rect("#000000".to_owned(), line + 1.4, Some(("stroke-opacity", "0.55".to_owned())));
-    }
-    rect(color(frame.ink), line, more);
+    svg.rect(at, Style { opacity: 0.55, ..Style::line("#000000", style.width + 1.4) });
+    svg.rect(at, style);
 }
 
 /// Lines between cells of a side, over a picture.
@@ -114,29 +102,23 @@ fn cell_lines(svg: &mut Svg, cell: f32, (x, y, width, height): Place) {
     let down = inside(width).map(|at| format!("M{:.2} {y:.2}v{height:.2}", x + at));
     let across = inside(height).map(|at| format!("M{x:.2} {:.2}h{width:.2}", y + at));
     let path: String = down.chain(across).collect();
-    svg.stroke(&path, "#ffffff", [("stroke-opacity", "0.45".to_owned()), ("stroke-width", "0.6".to_owned())]);
+    svg.path(&path, Style { opacity: 0.45, ..Style::line("#ffffff", 0.6) });
 }
 
 /// A line on a dark casing with square ends.
 fn cased(svg: &mut Svg, path: &str, color: &str, line: f32) {
-    let cap = || ("stroke-linecap", "square".to_owned());
-    let width = |width: f32| ("stroke-width", format!("{width:.1}"));
-    svg.stroke(path, "#000000", [("stroke-opacity", "0.7".to_owned()), width(line + 1.4), cap()]);
-    svg.stroke(path, color, [width(line), cap()]);
+    let style = Style { cap: "square", ..Style::line(color, line) };
+    svg.path(path, Style { stroke: "#000000", width: line + 1.4, opacity: 0.7, ..style });
+    svg.path(path, style);
 }
 
 /// Cells, or the edges between those inside and those outside.
 fn region(svg: &mut Svg, region: &Region, ink: Ink, fill: Fill, k: f32, at: (f32, f32)) {
-    if fill == Fill::Outline {
-        let path = edges(region, k, at);
-        if !path.is_empty() {
-            cased(svg, &path, &color(ink), 1.2);
-        }
-        return;
-    }
-    let path = cells(region, fill, k, at);
-    if !path.is_empty() {
-        svg.add("path", [("d", path), ("fill", color(ink)), ("fill-opacity", fill.opacity().to_string())]);
+    let path = if fill == Fill::Outline { edges(region, k, at) } else { cells(region, fill, k, at) };
+    match fill {
+        _ if path.is_empty() => {}
+        Fill::Outline => cased(svg, &path, &color(ink), 1.2),
+        _ => svg.path(&path, Style { opacity: fill.opacity(), ..Style::fill(&color(ink)) }),
     }
 }
 
@@ -191,7 +173,7 @@ fn texts(tag: &Tag, detail: Detail, truths: usize) -> Vec<String> {
 }
 
 /// Tags beside their boxes.
-fn tags(svg: &mut Svg, picture: &Picture, detail: Detail, k: f32, at: Place) {
+fn tags(svg: &mut Svg, picture: &Picture, detail: Detail, k: f32, picture_at: Place) {
     let tagged = || picture.frames().filter_map(|frame| Some((frame, frame.tag.as_ref()?)));
     let truths = tagged().filter(|(_, tag)| matches!(tag, Tag::Truth { .. })).count();
     let said: Vec<(&Frame, Vec<Text>)> = tagged()
@@ -202,12 +184,12 @@ fn tags(svg: &mut Svg, picture: &Picture, detail: Detail, k: f32, at: Place) {
     let mut taken = Vec::new();
     for (frame, texts) in &said {
         let widths: Vec<f32> = measured.by_ref().take(texts.len()).collect();
-        let Some((choice, (x, y, width, height))) = place_tag(&frame.bbox, &widths, k, at, &mut taken) else {
+        let Some((choice, area)) = place_tag(&frame.bbox, &widths, k, picture_at, &mut taken) else {
             continue;
         };
         let plate = frame.ink.color(Ground::Paper);
-        svg.rect(place(x, y, width, height), [("rx", "1.5".to_owned()), ("fill", opaque(plate))]);
-        svg.text(&texts[choice], x + TAG_PAD, y + TAG, &opaque(ink_on(plate)), "start");
+        svg.add("rect", [at(area), words([("rx", "1.5"), ("fill", &opaque(plate))])].concat());
+        svg.text(&texts[choice], area.0 + TAG_PAD, area.1 + TAG, &opaque(ink_on(plate)), "start");
     }
 }
 
@@ -247,20 +229,14 @@ fn place_tag(
 
 /// A sign of a legend, its upper left corner at (x, y).
 pub(super) fn sign(svg: &mut Svg, sign: Sign, x: f32, y: f32) {
-    let at = place(x + 1.0, y + 1.0, 12.0, 9.0);
+    let at = (x + 1.0, y + 1.0, 12.0, 9.0);
     // On white paper white is not seen.
     let color = |ink| if ink == Ink::White { WEAK.to_owned() } else { color(ink) };
-    let line = |color: &str, width: &str| {
-        [("fill", "none".to_owned()), ("stroke", color.to_owned()), ("stroke-width", width.to_owned())]
-    };
     match sign {
         Sign::None => {}
-        Sign::Fill(color) => svg.rect(at, [("fill", opaque(color))]),
-        Sign::Box(ink) => svg.rect(at, line(&color(ink), "2")),
-        Sign::Dashed(ink) => {
-            let dashes = ("stroke-dasharray", "3 2".to_owned());
-            svg.add("rect", at.into_iter().chain(line(&color(ink), "1.4")).chain([dashes]));
-        }
+        Sign::Fill(color) => svg.rect(at, Style::fill(&opaque(color))),
+        Sign::Box(ink) => svg.rect(at, Style::line(&color(ink), 2.0)),
+        Sign::Dashed(ink) => svg.rect(at, Style { dash: "3 2", ..Style::line(&color(ink), 1.4) }),
         Sign::Cell(ink, fill) => {
             let cell = Region::of((1, 1), 10, |_| true);
             for fill in [fill, Fill::Outline] {
@@ -268,9 +244,8 @@ pub(super) fn sign(svg: &mut Svg, sign: Sign, x: f32, y: f32) {
             }
         }
         Sign::Outline => {
-            let [_, casing, width] = line("#000000", "2.6");
-            svg.rect(at.clone(), [("fill", "#8a9099".to_owned()), casing, width]);
-            svg.rect(at, line("#ffffff", "1.2"));
+            svg.rect(at, Style { fill: "#8a9099", ..Style::line("#000000", 2.6) });
+            svg.rect(at, Style::line("#ffffff", 1.2));
         }
     }
 }

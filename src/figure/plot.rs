@@ -4,7 +4,7 @@ use super::layout::heading_of;
 use super::look::Look;
 use super::raster::{Figure, FigureError};
 use super::spec::Lead;
-use super::svg::{Svg, hex};
+use super::svg::{Style, Svg, hex};
 use super::text::{HAIRLINE, INK, Text, WEAK, widths};
 use crate::axis::{AxisScale, ticks};
 use crate::colormap::NOT_FINITE;
@@ -102,10 +102,8 @@ impl PlotFigure {
 }
 
 fn stroke(svg: &mut Svg, path: &str, color: [u8; 3], dashed: bool) {
-    let line = [("d", path.to_owned()), ("fill", "none".to_owned()), ("stroke", hex(color))];
-    let width = [("stroke-width", "1.6".to_owned()), ("stroke-linejoin", "round".to_owned())];
-    let dash = dashed.then(|| ("stroke-dasharray", "5 4".to_owned()));
-    svg.add("path", line.into_iter().chain(width).chain(dash));
+    let dash = if dashed { "5 4" } else { "" };
+    svg.path(path, Style { join: "round", dash, ..Style::line(&hex(color), 1.6) });
 }
 
 /// Smallest and largest of the finite values, apart even where there is one value alone.
@@ -148,8 +146,7 @@ impl PlotPanel {
                 let there = line.band.iter().map(|band| (band[0], band[2]));
                 let back = line.band.iter().rev().map(|band| (band[0], band[1]));
                 let outline = path(there.chain(back).map(|(x, y)| (at_x(x), at_y(y))));
-                let fill = [("fill", hex(line.color)), ("fill-opacity", "0.18".to_owned())];
-                svg.add("path", [("d", outline + "Z")].into_iter().chain(fill));
+                svg.path(&(outline + "Z"), Style { opacity: 0.18, ..Style::fill(&hex(line.color)) });
             }
         }
         for line in &self.lines {
@@ -161,7 +158,7 @@ impl PlotPanel {
             }
         }
         let frame = format!("M{left:.2} {top:.2}v{height:.2}h{width:.2}");
-        svg.stroke(&frame, HAIRLINE, []);
+        svg.path(&frame, Style::line(HAIRLINE, 1.0));
     }
 
     fn y_range(&self) -> Option<(f64, f64)> {
@@ -172,7 +169,7 @@ impl PlotPanel {
 }
 
 fn rule(svg: &mut Svg, path: &str) {
-    svg.stroke(path, HAIRLINE, [("stroke-opacity", "0.4".to_owned())]);
+    svg.path(path, Style { opacity: 0.4, ..Style::line(HAIRLINE, 1.0) });
 }
 
 fn path(points: impl Iterator<Item = (f32, f32)>) -> String {

@@ -11,7 +11,7 @@ use super::raster::FigureError;
 use super::spec::{Detail, FigureSpec, Lead, Panel};
 use crate::colormap::ColorMap;
 use crate::drawing::{
-    self, ColorBar, Content, Found, Heatmap, Ink, LegendEntry, Picture, Pin, Positives, Scheme, View, anchor_cell,
+    ColorBar, Content, Found, Heatmap, Ink, LegendEntry, Picture, Pin, Positives, Scheme, View, anchor_cell, layers,
 };
 use crate::format::tick;
 
@@ -140,7 +140,7 @@ fn image<'a>(view: &InspectionView<'a>, shown: &Shown) -> Panel<'a> {
         1 => "1 ground truth".to_owned(),
         count => format!("{count} ground truths"),
     };
-    shows(view.photo, title, Picture::of(&over_all(view, shown, Content::default())), Detail::Full)
+    shows(view.photo, title, layers::picture(&over_all(view, shown, Content::default())), Detail::Full)
 }
 
 fn panel<'a>(view: &InspectionView<'a>, shown: &Shown, scale: &ScaleView, kind: View, detail: Detail) -> Panel<'a> {
@@ -163,7 +163,7 @@ fn panel<'a>(view: &InspectionView<'a>, shown: &Shown, scale: &ScaleView, kind: 
     let fits = bar.as_ref().is_none_or(|bar| mask.fits(bar.map.grid.height(), bar.map.grid.width()));
     let is_anchors = kind == View::Anchors;
     let outlined = fits && (kind == View::Mask || is_veiled(shown, kind));
-    let picture = Picture::of(&Content {
+    let picture = layers::picture(&Content {
         muted: if is_anchors { shown.opacity } else { 0.0 },
         map: bar.as_ref().map(|bar| Arc::clone(&bar.map)),
         opacity: shown.opacity,
@@ -193,7 +193,7 @@ fn anchors_at(view: &InspectionView<'_>, shown: &Shown, scale: &ScaleView) -> (u
 fn legend(view: &InspectionView<'_>, shown: &Shown, panels: &[Panel<'_>]) -> Vec<LegendEntry> {
     let pictures: Vec<&Picture> = panels.iter().map(|panel| &panel.picture).collect();
     let labels = if shown.labels { label_entries(view) } else { Vec::new() };
-    drawing::legend(&pictures).into_iter().chain(labels).collect()
+    layers::legend(&pictures).into_iter().chain(labels).collect()
 }
 
 #[cfg(test)]

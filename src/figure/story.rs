@@ -11,7 +11,7 @@ use super::plot::{PlotFigure, PlotPanel};
 use super::raster::{Figure, FigureError};
 use super::spec::{Detail, FigureSpec, Lead, Panel};
 use crate::colormap::ColorMap;
-use crate::drawing::{BestAnchor, ColorBar, Content, Fill, Found, Ground, Heatmap, Ink, LegendEntry, Picture, Sign};
+use crate::drawing::{BestAnchor, ColorBar, Content, Fill, Found, Ground, Heatmap, Ink, LegendEntry, Sign, layers};
 use crate::format::significant;
 use crate::grid::Grid;
 use crate::inspect::{DetectionView, Role};
@@ -110,7 +110,7 @@ fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
     match step {
         Step::Image => {
             let labels = inspection.labels.iter().enumerate().collect();
-            let picture = Picture::of(&Content { labels, ..Content::default() });
+            let picture = layers::picture(&Content { labels, ..Content::default() });
             let title = format!("{} ground truths", inspection.labels.len());
             vec![shows(inspection.photo, title, picture, Detail::Full)]
         }
@@ -153,7 +153,7 @@ fn pulls<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
             }
             let map = Heatmap::new(grid, scale.stride as f32, ColorMap::Magma);
             let map = Arc::new(Heatmap { clear_to: masked.then_some(0.0), fades: !masked, ..map });
-            let picture = Picture::of(&Content {
+            let picture = layers::picture(&Content {
                 map: Some(Arc::clone(&map)),
                 opacity: OPACITY,
                 mask: masked.then(|| marked(&scale.count, scale.stride)),
@@ -179,7 +179,7 @@ fn anchors<'a>(view: &StoryView<'a>, scale: &ScaleView) -> Panel<'a> {
         Some((_, row, col)) => (row, col),
         None => (scale.count.height() / 2, scale.count.width() / 2),
     };
-    let picture = Picture::of(&Content { muted: 1.0, anchors_at: Some((row, col)), ..content(scale) });
+    let picture = layers::picture(&Content { muted: 1.0, anchors_at: Some((row, col)), ..content(scale) });
     shows(view.inspection.photo, place(scale), picture, Detail::Full)
 }
 
@@ -207,7 +207,7 @@ fn one_truth<'a>(view: &StoryView<'a>, step: Step) -> Option<Panel<'a>> {
     };
     let map = Heatmap { clear_to: Some(0.0), ..Heatmap::new(grid.clone(), scale.stride as f32, colors) };
     let map = Arc::new(if is_mask { map } else { Heatmap { range: (0.0, best), ..map } });
-    let picture = Picture::of(&Content {
+    let picture = layers::picture(&Content {
         map: Some(Arc::clone(&map)),
         opacity: if is_mask { 0.7 } else { OPACITY },
         mask: matches!(step, Step::Threshold | Step::Mask).then(|| marked(&truth.count, scale.stride)),
@@ -257,7 +257,7 @@ fn detections<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
     let titles =
         ["The student before", if evaluated { "The student after, best weights" } else { "The student after" }];
     let panels = titles.into_iter().zip(both).map(|(title, found)| {
-        let picture = Picture::of(&Content {
+        let picture = layers::picture(&Content {
             labels: view.inspection.labels.iter().enumerate().collect(),
             found: vec![Found { role: Role::Student, detections: found.clone(), named: true }],
             ..Content::default()

@@ -13,12 +13,54 @@ use super::text::{FAMILY, Text, measured};
 /// Attributes by name.
 pub(super) type Attributes = Vec<(&'static str, String)>;
 
+/// A place on the page: x, y, width, height.
+pub(super) type Place = (f32, f32, f32, f32);
+
 #[derive(Clone, Debug)]
 enum Node {
     Open(&'static str, Attributes),
     Close(&'static str),
     Empty(&'static str, Attributes),
     Text(Text, Attributes),
+}
+
+/// How a shape is painted; what is empty or 0 is left to SVG, and opacity 0 is opaque.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Style<'s> {
+    pub fill: &'s str,
+    pub stroke: &'s str,
+    /// Of the stroke.
+    pub width: f32,
+    pub opacity: f32,
+    pub dash: &'s str,
+    pub cap: &'s str,
+    pub join: &'s str,
+}
+
+impl<'s> Style<'s> {
+    pub fn fill(fill: &'s str) -> Self {
+        Self { fill, ..Self::default() }
+    }
+
+    pub fn line(stroke: &'s str, width: f32) -> Self {
+        Self { fill: "none", stroke, width, ..Self::default() }
+    }
+
+    fn attributes(&self) -> Attributes {
+        let number =
+            |value: f32| if value > 0.0 { format!("{}", (value * 1000.0).round() / 1000.0) } else { String::new() };
+        let opacity = if self.stroke.is_empty() { "fill-opacity" } else { "stroke-opacity" };
+        let all = [
+            ("fill", self.fill.to_owned()),
+            ("stroke", self.stroke.to_owned()),
+            (opacity, number(self.opacity)),
+            ("stroke-width", number(self.width)),
+            ("stroke-dasharray", self.dash.to_owned()),
+            ("stroke-linecap", self.cap.to_owned()),
+            ("stroke-linejoin", self.join.to_owned()),
+        ];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+    }
 }
 
 /// Elements in the order in which they are painted.
@@ -30,8 +72,7 @@ pub(super) struct Svg {
     known: Vec<String>,
 }
 
-/// A coordinate or a length.
-pub(super) fn px(value: f32) -> String {
+fn px(value: f32) -> String {
     format!("{value:.2}")
 }
 
@@ -45,25 +86,31 @@ pub(super) fn opaque(color: Color32) -> String {
     hex([r, g, b])
 }
 
-/// Left, top, width and height.
-pub(super) fn place(x: f32, y: f32, width: f32, height: f32) -> Attributes {
+pub(super) fn at((x, y, width, height): Place) -> Attributes {
     vec![("x", px(x)), ("y", px(y)), ("width", px(width)), ("height", px(height))]
 }
 
+/// Attributes of plain words.
+pub(super) fn words<const N: usize>(words: [(&'static str, &str); N]) -> Attributes {
+    words.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
+}
+
 impl Svg {
-    pub fn add(&mut self, name: &'static str, attributes: impl IntoIterator<Item = (&'static str, String)>) {
-        self.body.push(Node::Empty(name, attributes.into_iter().collect()));
+    pub fn add(&mut self, name: &'static str, attributes: Attributes) {
+        self.body.push(Node::Empty(name, attributes));
     }
 
-    /// A rectangle with more attributes behind its place.
-    pub fn rect<const N: usize>(&mut self, place: Attributes, more: [(&'static str, String); N]) {
-        self.add("rect", place.into_iter().chain(more));
+    pub fn rect(&mut self, place: Place, style: Style<'_>) {
+        self.add("rect", [at(place), style.attributes()].concat());
     }
 
-    /// A line along a path.
-    pub fn stroke<const N: usize>(&mut self, path: &str, color: &str, more: [(&'static str, String); N]) {
-        let own = [("d", path.to_owned()), ("fill", "none".to_owned()), ("stroke", color.to_owned())];
-        self.add("path", own.into_iter().chain(more));
+    pub fn path(&mut self, path: &str, style: Style<'_>) {
+        self.add("path", [words([("d", path)]), style.attributes()].concat());
+    }
+
+    pub fn dot(&mut self, (x, y): (f32, f32), radius: f32, fill: &str) {
+        let place = vec![("cx", px(x)), ("cy", px(y)), ("r", radius.to_string())];
+        self.add("circle", [place, Style::fill(fill).attributes()].concat());
     }
 
     /// A text with its baseline starting at (x, y); `anchor` is start, middle or end.
@@ -71,12 +118,12 @@ impl Svg {
         let mut attributes = vec![("x", px(x)), ("y", px(y)), ("font-size", text.size.to_string())];
         attributes.extend(text.bold.then(|| ("font-weight", "700".to_owned())));
         attributes.extend((anchor != "start").then(|| ("text-anchor", anchor.to_owned())));
-        attributes.push(("fill", fill.to_owned()));
+        attributes.extend(Style::fill(fill).attributes());
         self.body.push(Node::Text(text.clone(), attributes));
     }
 
-    pub fn open(&mut self, name: &'static str, attributes: impl IntoIterator<Item = (&'static str, String)>) {
-        self.body.push(Node::Open(name, attributes.into_iter().collect()));
+    pub fn open(&mut self, name: &'static str, attributes: Attributes) {
+        self.body.push(Node::Open(name, attributes));
     }
 
     pub fn close(&mut self, name: &'static str) {
@@ -103,20 +150,12 @@ impl Svg {
     }
 
     pub fn finish(self, title: &str, width: f32, height: f32, look: &Look) -> Result<Figure, FigureError> {
-        let mut root = vec![
-            ("xmlns", "http://www.w3.org/2000/svg".to_owned()),
-            ("xmlns:xlink", "http://www.w3.org/1999/xlink".to_owned()),
-        ];
-        root.extend(look.size(width, height));
-        root.push(("viewBox", format!("0 0 {width} {height}")));
-        root.push(("font-family", FAMILY.to_owned()));
-        let ground = match look.background {
-            Background::White => {
-                let size = [("width", width.to_string()), ("height", height.to_string())];
-                Some(Node::Empty("rect", size.into_iter().chain([("fill", "#ffffff".to_owned())]).collect()))
-            }
-            Background::Transparent => None,
-        };
+        let names = [("xmlns", "http://www.w3.org/2000/svg"), ("xmlns:xlink", "http://www.w3.org/1999/xlink")];
+        let view = format!("0 0 {width} {height}");
+        let view = words([("viewBox", &view), ("font-family", FAMILY)]);
+        let root = [words(names), look.size(width, height).to_vec(), view].concat();
+        let (all, white) = ((0.0, 0.0, width, height), Style::fill("#ffffff").attributes());
+        let ground = (look.background == Background::White).then(|| Node::Empty("rect", [at(all), white].concat()));
         let mut nodes = vec![Node::Open("svg", root), Node::Open("title", Vec::new())];
         nodes.push(Node::Text(Text::new(title, 0.0), Vec::new()));
         nodes.extend([Node::Close("title"), Node::Open("defs", Vec::new())]);
@@ -148,10 +187,10 @@ fn with_lengths(mut body: Vec<Node>) -> Vec<Node> {
 /// A document of texts alone, each in a group of its number.
 pub(super) fn sheet(texts: &[&Text]) -> Result<String, FigureError> {
     let mut svg = Svg::default();
-    let size = [("width", "9"), ("height", "9"), ("font-family", FAMILY)].map(|(name, value)| (name, value.to_owned()));
-    svg.open("svg", [("xmlns", "http://www.w3.org/2000/svg".to_owned())].into_iter().chain(size));
+    let root = [("xmlns", "http://www.w3.org/2000/svg"), ("width", "9"), ("height", "9"), ("font-family", FAMILY)];
+    svg.open("svg", words(root));
     for (index, text) in texts.iter().enumerate() {
-        svg.open("g", [("id", format!("t{index}"))]);
+        svg.open("g", vec![("id", format!("t{index}"))]);
         svg.text(text, 0.0, 0.0, "#000", "start");
         svg.close("g");
     }
@@ -226,7 +265,7 @@ mod tests {
     fn every_text_element_says_its_length_wherever_it_stands() {
         let mut svg = Svg::default();
         svg.text(&Text::new("00", 20.0), 50.0, 9.0, "#000", "end");
-        svg.add("path", []);
+        svg.add("path", Vec::new());
         svg.text(&Text::new("", 20.0), 0.0, 0.0, "#000", "start");
         // Two figures of 1151 of 2048 units: 22.48.
         let written = written(&with_lengths(svg.body)).expect("XML");

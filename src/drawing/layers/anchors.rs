@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::kind::{Kind, region};
-use crate::drawing::content::Content;
-use crate::drawing::ink::Ink;
-use crate::drawing::item::{Fill, Frame, Item, LegendEntry, Sign, Stroke, Tag};
-use crate::drawing::region::{Region, cell_box};
+use crate::drawing::{Content, Fill, Frame, Ink, Item, Kind, LegendEntry, Region, Sign, Stroke, Tag, cell_box};
 use crate::geometry::BoundingBox;
 
 pub(super) const LAYER: Kind = Kind { name: "anchors", items, legend };
@@ -22,7 +18,7 @@ fn items(content: &Content<'_>) -> Vec<Item> {
         let tag = Some(Tag::Size([width, height]));
         Item::Frame(Frame { tag, ..Frame::new(bbox, Ink::Anchor { index, of }, Stroke::Solid) })
     });
-    let below = [Item::Grid { stride, rows, cols }, region(&own, Ink::Cell, Fill::Tinted)];
+    let below = [Item::Grid { stride, rows, cols }, Item::region(&own, Ink::Cell, Fill::Tinted)];
     below.into_iter().chain(anchors).collect()
 }
 

@@ -1,10 +1,6 @@
 //! Anchors at the cell where a ground truth has its best IoU.
 
-use super::kind::Kind;
-use crate::drawing::content::{BestAnchor, Content};
-use crate::drawing::ink::Ink;
-use crate::drawing::item::{Frame, Item, LegendEntry, Sign, Stroke, Tag};
-use crate::drawing::region::cell_box;
+use crate::drawing::{BestAnchor, Content, Frame, Ink, Item, Kind, LegendEntry, Sign, Stroke, Tag, cell_box};
 use crate::geometry::BoundingBox;
 
 pub(super) const LAYER: Kind = Kind { name: "best", items, legend };

@@ -1,11 +1,7 @@
 //! The cell that is explained, at the same place on every scale: framed, with marks at its sides that find it where it
 //! is small.
 
-use super::kind::Kind;
-use crate::drawing::content::Content;
-use crate::drawing::ink::Ink;
-use crate::drawing::item::{Frame, Item, LegendEntry, Sign, Stroke};
-use crate::drawing::region::cell_box;
+use crate::drawing::{Content, Frame, Ink, Item, Kind, LegendEntry, Sign, Stroke, cell_box};
 
 pub(super) const LAYER: Kind = Kind { name: "cell", items, legend };
 

@@ -1,9 +1,6 @@
 //! What the models detect.
 
-use super::kind::Kind;
-use crate::drawing::content::{Content, Found};
-use crate::drawing::ink::Ink;
-use crate::drawing::item::{Frame, Item, LegendEntry, Sign, Stroke, Tag};
+use crate::drawing::{Content, Found, Frame, Ink, Item, Kind, LegendEntry, Sign, Stroke, Tag};
 use crate::inspect::{DetectionView, Role};
 
 pub(super) const LAYER: Kind = Kind { name: "detections", items, legend };

@@ -1,12 +1,9 @@
 //! The boxes of the ground truths; what is soloed or pointed at lies on top.
 
-use super::kind::{Kind, no_legend};
-use crate::drawing::content::Content;
-use crate::drawing::ink::Ink;
-use crate::drawing::item::{Frame, Item, Stroke, Tag};
+use crate::drawing::{Content, Frame, Ink, Item, Kind, Stroke, Tag};
 use crate::inspect::SceneLabel;
 
-pub(super) const LAYER: Kind = Kind { name: "labels", items, legend: no_legend };
+pub(super) const LAYER: Kind = Kind { name: "labels", items, legend: |_| Vec::new() };
 
 fn items(content: &Content<'_>) -> Vec<Item> {
     let solo = content.solo.filter(|solo| content.labels.iter().any(|(number, _)| number == solo));

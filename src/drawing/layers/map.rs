@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use ecolor::Color32;
 
-use super::kind::Kind;
-use crate::drawing::content::Content;
-use crate::drawing::item::{Item, LegendEntry, Sign};
+use crate::drawing::{Content, Item, Kind, LegendEntry, Sign};
 use crate::palette;
 
 pub(super) const LAYER: Kind = Kind { name: "map", items, legend };

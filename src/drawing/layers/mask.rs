@@ -1,14 +1,12 @@
 //! The outline of the mask.
 
-use super::kind::{Kind, region};
-use crate::drawing::content::Content;
-use crate::drawing::item::{Fill, Item, LegendEntry, Sign};
+use crate::drawing::{Content, Fill, Item, Kind, LegendEntry, Sign};
 
 pub(super) const LAYER: Kind = Kind { name: "mask", items, legend };
 
 fn items(content: &Content<'_>) -> Vec<Item> {
     let mask = content.mask.as_ref().filter(|_| content.positives.is_none());
-    mask.map(|mask| region(mask, content.mask_ink, Fill::Outline)).into_iter().collect()
+    mask.map(|mask| Item::region(mask, content.mask_ink, Fill::Outline)).into_iter().collect()
 }
 
 fn legend(_: &[Item]) -> Vec<LegendEntry> {

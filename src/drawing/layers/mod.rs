@@ -4,7 +4,6 @@ mod anchors;
 mod best;
 mod cell;
 mod detections;
-mod kind;
 mod labels;
 mod map;
 mod mask;
@@ -12,8 +11,9 @@ mod photograph;
 mod pointer;
 mod positives;
 
-pub use kind::Kind;
 pub use positives::SIGNS;
+
+use super::{Content, Kind, LegendEntry, Picture};
 
 /// From the lowest to the uppermost.
 pub const LAYERS: &[Kind] = &[
@@ -28,3 +28,22 @@ pub const LAYERS: &[Kind] = &[
     cell::LAYER,
     pointer::LAYER,
 ];
+
+/// Everything over a photograph.
+pub fn picture(content: &Content<'_>) -> Picture {
+    Picture::of(LAYERS.iter().map(|kind| (kind.name, (kind.items)(content))))
+}
+
+/// What the layers of pictures mean, each thing once.
+pub fn legend(pictures: &[&Picture]) -> Vec<LegendEntry> {
+    let mut entries = Vec::new();
+    for kind in LAYERS {
+        let shown = pictures.iter().flat_map(|picture| &picture.layers).filter(|layer| layer.name == kind.name);
+        for entry in shown.flat_map(|layer| (kind.legend)(&layer.items)) {
+            if !entries.contains(&entry) {
+                entries.push(entry);
+            }
+        }
+    }
+    entries
+}

@@ -1,10 +1,8 @@
 //! The photograph, where it steps back.
 
-use super::kind::{Kind, no_legend};
-use crate::drawing::content::Content;
-use crate::drawing::item::Item;
+use crate::drawing::{Content, Item, Kind};
 
-pub(super) const LAYER: Kind = Kind { name: "photograph", items, legend: no_legend };
+pub(super) const LAYER: Kind = Kind { name: "photograph", items, legend: |_| Vec::new() };
 
 fn items(content: &Content<'_>) -> Vec<Item> {
     if content.muted > 0.0 { vec![Item::Muted(content.muted)] } else { Vec::new() }

@@ -1,13 +1,9 @@
 //! The cell under the pointer, and in other panes a cross where the pointer would be.
 
-use super::kind::{Kind, no_legend};
-use crate::drawing::content::{Content, Pointer};
-use crate::drawing::ink::Ink;
-use crate::drawing::item::{Frame, Item, Stroke};
-use crate::drawing::region::{cell_at, cell_box};
+use crate::drawing::{Content, Frame, Ink, Item, Kind, Pointer, Stroke, cell_at, cell_box};
 use crate::geometry::BoundingBox;
 
-pub(super) const LAYER: Kind = Kind { name: "pointer", items, legend: no_legend };
+pub(super) const LAYER: Kind = Kind { name: "pointer", items, legend: |_| Vec::new() };
 
 fn items(content: &Content<'_>) -> Vec<Item> {
     let Some(Pointer { x, y, elsewhere }) = content.pointer else { return Vec::new() };

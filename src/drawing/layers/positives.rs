@@ -1,10 +1,7 @@
 //! The mask set against YOLOv5's positive cells: the mask alone is outlined, positives alone are striped, cells that
 //! are both are filled.
 
-use super::kind::{Kind, region};
-use crate::drawing::content::Content;
-use crate::drawing::ink::Ink;
-use crate::drawing::item::{Fill, Item, LegendEntry, Sign};
+use crate::drawing::{Content, Fill, Ink, Item, Kind, LegendEntry, Sign};
 
 pub(super) const LAYER: Kind = Kind { name: "positives", items, legend };
 
@@ -15,10 +12,10 @@ pub const SIGNS: [Sign; 3] =
 fn items(content: &Content<'_>) -> Vec<Item> {
     let Some(positives) = &content.positives else { return Vec::new() };
     vec![
-        region(&positives.both, Ink::Positive, Fill::Tinted),
-        region(&positives.alone, Ink::Positive, Fill::Striped),
-        region(&positives.mask_alone, Ink::White, Fill::Outline),
-        region(&positives.all, Ink::Positive, Fill::Outline),
+        Item::region(&positives.both, Ink::Positive, Fill::Tinted),
+        Item::region(&positives.alone, Ink::Positive, Fill::Striped),
+        Item::region(&positives.mask_alone, Ink::White, Fill::Outline),
+        Item::region(&positives.all, Ink::Positive, Fill::Outline),
     ]
 }
 

@@ -8,10 +8,10 @@ mod layout;
 mod lines;
 pub(super) mod maps;
 pub mod model;
-pub(super) mod paint;
+pub mod paint;
 mod pane;
 mod positives;
-pub(super) mod projection;
+pub mod projection;
 pub(super) mod texels;
 
 use std::collections::BTreeMap;

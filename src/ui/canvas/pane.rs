@@ -9,7 +9,7 @@ use egui::{Align2, Color32, FontId, Painter, Rect, TextureHandle, TextureId, Tex
 
 use crate::app::view::{Hover, Layer, RangeMode};
 use crate::drawing::{
-    ColorBar, Content, Found, Ground, Heatmap, Ink, Picture, Pointer, Positives, Scheme, anchor_cell, cell_at,
+    ColorBar, Content, Found, Ground, Heatmap, Ink, Picture, Pointer, Positives, Scheme, anchor_cell, cell_at, layers,
 };
 use crate::format::significant;
 use crate::geometry::Size;
@@ -180,7 +180,7 @@ impl PaneMemory {
         let body = painter.with_clip_rect(pane.parts.body);
 
         photograph(&body, pane, palette);
-        self.picture = Picture::of(&self.content(pane, scale));
+        self.picture = layers::picture(&self.content(pane, scale));
         let texture = self.map.as_ref().and_then(|map| map.texture.as_ref()).map(TextureHandle::id);
         paint::picture(&body, &pane.projection, &self.picture, texture, false);
         // While something is under way one message says so for all panes.

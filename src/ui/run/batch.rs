@@ -12,7 +12,7 @@ use crate::app::command::Command;
 use crate::app::state::Overlay;
 use crate::app::view::Camera;
 use crate::dataset::Warning;
-use crate::drawing::{Content, Picture};
+use crate::drawing::{Content, layers};
 use crate::files::file_name;
 use crate::inspect::{SceneLabel, class_name};
 use crate::language::t;
@@ -299,7 +299,7 @@ fn picture(
             bbox: label.bbox,
         });
         let labels: Vec<SceneLabel> = named.collect();
-        let boxes = Picture::of(&Content { labels: labels.iter().enumerate().collect(), ..Content::default() });
+        let boxes = layers::picture(&Content { labels: labels.iter().enumerate().collect(), ..Content::default() });
         paint::picture(&painter, &projection, &boxes, None, projection.zoom < REDUCED);
     }
 }
