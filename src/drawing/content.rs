@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::heatmap::Heatmap;
 use super::ink::Ink;
 use super::item::{Item, LegendEntry};
-use super::region::{Region, cell_at};
+use super::region::Region;
 use super::view::Pin;
-use crate::geometry::BoundingBox;
-use crate::inspect::{Comparison, DetectionView, Role, SceneLabel, named};
+use crate::inspect::{Comparison, DetectionView, Role, Scene, SceneLabel, assigned_cells, named};
+use crate::yolo::anchors::AnchorScale;
 
 /// What there is to see of one image on one scale: what the layers are built from.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +106,11 @@ pub struct Positives {
 }
 
 impl Positives {
+    /// `solo`: the ground truth that counts alone.
+    pub fn of(scene: &Scene, anchors: &AnchorScale, mask: &Region, solo: Option<usize>) -> Self {
+        Self::against(mask, assigned_cells(scene, anchors, (mask.rows, mask.cols), solo))
+    }
+
     /// `found`: (row, column) of the positives; one may come more than once.
     pub fn against(mask: &Region, found: impl Iterator<Item = (usize, usize)>) -> Self {
         let (rows, cols) = (mask.rows, mask.cols);
@@ -128,23 +133,6 @@ impl Positives {
     }
 }
 
-/// The cell whose anchors are shown: the first of `chosen` that is one, else that of `best`, the best IoU of the ground
-/// truth that is looked at, else that of the middle of its box, else the one in the middle.
-pub fn anchor_cell(
-    stride: u32,
-    (rows, cols): (usize, usize),
-    chosen: Option<(usize, usize)>,
-    best: Option<(usize, usize)>,
-    bbox: Option<&BoundingBox>,
-) -> (usize, usize) {
-    let center = || {
-        let (x, y) = bbox?.center();
-        cell_at(x, y, stride, (rows, cols))
-    };
-    let inside = |&(row, col): &(usize, usize)| row < rows && col < cols;
-    chosen.or(best).or_else(center).filter(inside).unwrap_or((rows / 2, cols / 2))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,17 +149,5 @@ mod tests {
         assert_eq!(marked(&found.both), [[0.0, 0.0, 8.0, 8.0]]);
         // Four edges around each of two squares apart, and around the one below the first.
         assert_eq!((found.all.edges.len(), found.mask_alone.edges.len()), (8, 4));
-    }
-
-    #[test]
-    fn the_anchors_cell_is_the_chosen_the_best_the_boxs_or_the_middle_one() {
-        let bbox = BoundingBox::new(40.0, 8.0, 56.0, 24.0);
-        let at = |chosen, best, bbox| anchor_cell(16, (4, 6), chosen, best, bbox);
-        assert_eq!(at(Some((0, 5)), Some((1, 1)), Some(&bbox)), (0, 5));
-        assert_eq!(at(None, Some((1, 1)), Some(&bbox)), (1, 1));
-        // The middle of the box is at x = 48, y = 16.
-        assert_eq!(at(None, None, Some(&bbox)), (1, 3));
-        assert_eq!(at(None, None, None), (2, 3));
-        assert_eq!(at(Some((9, 9)), None, Some(&bbox)), (2, 3), "no cell of this scale");
     }
 }

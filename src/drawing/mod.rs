@@ -1,6 +1,6 @@
 //! What a picture shows, as data: built once from an image and how it is looked at, painted by the window and by figures.
 //!
-//! A [`Content`] says what there is to see on one scale, [`layers::picture`] asks every layer for its items, from the
+//! A [`Viewpoint`] says how a scene is looked at, a [`Content`] what there is to see on one scale, [`layers::picture`] asks every layer for its items, from the
 //! lowest to the uppermost, and [`layers::legend`] for what they mean. Coordinates are input px; widths of lines,
 //! sizes of type and where a tag finds room are the painter's: `ui::canvas::paint` for egui, `figure::paint` for SVG.
 
@@ -12,27 +12,29 @@ mod item;
 pub mod layers;
 mod region;
 mod view;
+mod viewpoint;
 
 use std::sync::Arc;
 
 pub use bar::ColorBar;
-pub use content::{BestAnchor, Content, Found, Kind, Pointer, Positives, anchor_cell};
+pub use content::{BestAnchor, Content, Found, Kind, Pointer, Positives};
 pub use heatmap::{Heatmap, Scheme};
 pub use ink::{Ground, Ink};
 pub use item::{Fill, Frame, Item, LegendEntry, Sign, Stroke, Tag};
 pub use region::{Edge, Region, cell_at, cell_box};
-pub use view::{Pin, View};
+pub use view::{Layer, Pin, RangeMode, ScaleChoice, View, ViewSettings};
+pub use viewpoint::Viewpoint;
 
 /// What is drawn over one photograph.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picture {
     /// From the lowest to the uppermost; none is empty.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<PictureLayer>,
 }
 
 /// The items of one layer, in the order in which they are painted.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layer {
+pub struct PictureLayer {
     /// As [`layers::LAYERS`] has it.
     pub name: &'static str,
     pub items: Vec<Item>,
@@ -41,7 +43,7 @@ pub struct Layer {
 impl Picture {
     pub fn of(layers: impl Iterator<Item = (&'static str, Vec<Item>)>) -> Self {
         let layers = layers.filter(|(_, items)| !items.is_empty());
-        Self { layers: layers.map(|(name, items)| Layer { name, items }).collect() }
+        Self { layers: layers.map(|(name, items)| PictureLayer { name, items }).collect() }
     }
 
     pub fn items(&self) -> impl Iterator<Item = &Item> {

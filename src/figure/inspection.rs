@@ -416,11 +416,75 @@ pub(super) fn label_entries(view: &InspectionView<'_>) -> Vec<LegendEntry> {
     entries
 }
 
+/// What tests of figures have in common.
+#[cfg(test)]
+pub(super) mod fixture {
+    use super::*;
+    use crate::geometry::BoundingBox;
+
+    pub fn label(name: &str, [x1, y1, x2, y2]: [f32; 4]) -> SceneLabel {
+        SceneLabel { class: 0, name: name.to_owned(), bbox: BoundingBox::new(x1, y1, x2, y2) }
+    }
+
+    /// Settings and sources, with nothing on the image.
+    pub fn plain(photo: &RgbImage) -> InspectionView<'_> {
+        InspectionView {
+            photo,
+            image: "a.jpg".to_owned(),
+            teacher: "t.pt".to_owned(),
+            student: "s.pt".to_owned(),
+            labels: Vec::new(),
+            psi: 0.5,
+            level_rule: "per-scale".to_owned(),
+            convention: "exact".to_owned(),
+            tap: "neck".to_owned(),
+            features: "L2 norm over channels".to_owned(),
+            difference: "squared L2".to_owned(),
+            signed: false,
+            loss: "features, mask iou".to_owned(),
+            lambda: 1.0,
+            scales: Vec::new(),
+        }
+    }
+
+    /// One scale of 2 × 2 cells of 32 px with one object in the first cell; the first two are masked; nothing is compared.
+    pub fn four_cells() -> ScaleView {
+        ScaleView {
+            name: "P5".to_owned(),
+            stride: 32,
+            anchors: vec![[24.0, 20.0]],
+            iou: four([0.8, 0.5, 0.1, 0.0]),
+            count: four([2.0, 1.0, 0.0, 0.0]),
+            best: vec![Some((0, 0, 0))],
+            teacher: None,
+            student: None,
+            difference: None,
+            weights: None,
+        }
+    }
+
+    pub fn four(values: [f32; 4]) -> Grid {
+        Grid::from_values(2, 2, values.to_vec()).expect("2 x 2")
+    }
+
+    /// A mean of 6 inside the mask, and a loss of 3 at λ = 1.
+    pub fn difference(grid: Grid, adapter: &str) -> DifferenceView {
+        DifferenceView {
+            grid,
+            adapter: adapter.to_owned(),
+            mean_inside: Some(6.0),
+            mean_outside: Some(0.0),
+            loss: Some(3.0),
+            r2_leave_one_out: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::fixture::{label, plain};
     use super::*;
     use crate::figure::render;
-    use crate::geometry::BoundingBox;
 
     fn scale(name: &str, stride: u32, compared: bool) -> ScaleView {
         let side = 64 / stride as usize;
@@ -448,27 +512,13 @@ mod tests {
     }
 
     fn view(photo: &RgbImage, compared: bool) -> InspectionView<'_> {
-        let label = |name: &str, x: f32| SceneLabel {
-            class: 0,
-            name: name.to_owned(),
-            bbox: BoundingBox::new(x, 4.0, x + 12.0, 20.0),
-        };
         InspectionView {
-            photo,
             image: "<細胞>.jpg".to_owned(),
-            teacher: "t.pt".to_owned(),
-            student: "s.pt".to_owned(),
-            labels: vec![label("赤血球", 3.0), label("", 60.0)],
             psi: 0.3,
             level_rule: "global".to_owned(),
-            convention: "exact".to_owned(),
-            tap: "neck".to_owned(),
-            features: "L2 norm over channels".to_owned(),
-            difference: "squared L2".to_owned(),
-            signed: false,
-            loss: "features, mask iou".to_owned(),
-            lambda: 1.0,
+            labels: vec![label("赤血球", [3.0, 4.0, 15.0, 20.0]), label("", [60.0, 4.0, 72.0, 20.0])],
             scales: vec![scale("P3", 8, compared), scale("P4", 16, compared)],
+            ..plain(photo)
         }
     }
 

@@ -9,37 +9,17 @@ use super::inspection::{
 };
 use super::raster::FigureError;
 use super::spec::{Detail, FigureSpec, Lead, Panel};
-use crate::colormap::ColorMap;
-use crate::drawing::{
-    ColorBar, Content, Found, Heatmap, Ink, LegendEntry, Picture, Pin, Positives, Scheme, View, anchor_cell, layers,
-};
+use crate::drawing::{ColorBar, Content, Found, LegendEntry, Picture, Positives, ScaleChoice, View, Viewpoint, layers};
 use crate::format::tick;
 
 /// How an inspection is looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shown {
-    /// `None`: the image with its boxes alone.
-    pub view: Option<View>,
-    /// The scale that is shown alone; `None`: all side by side.
-    pub stride: Option<u32>,
-    /// The boxes of the ground truths.
-    pub labels: bool,
-    /// The ground truth that counts alone.
-    pub solo: Option<usize>,
-    /// Of the map over the photograph, 0..=1.
-    pub opacity: f32,
-    /// `None`: the view's own.
-    pub colors: Option<ColorMap>,
-    /// Ends of the colours that are locked.
-    pub range: Option<(f32, f32)>,
-    /// What the models see inside the mask alone.
-    pub inside_mask: bool,
-    /// The cell that is explained, and whose anchors are shown.
-    pub pin: Option<Pin>,
+    pub at: Viewpoint,
     /// What the models detect, where that is shown.
     pub found: Vec<Found>,
-    /// The cells that YOLOv5 assigns, row by row for each stride, where they are shown.
-    pub positives: Vec<(u32, Vec<bool>)>,
+    /// The mask set against YOLOv5's positives, a scale in order, where that is shown.
+    pub positives: Vec<Arc<Positives>>,
     /// The run whose map takes the difference's place, and its step.
     pub snapshot: Option<(String, u64)>,
     /// The gradient ratio at which a run will keep λ, where it does.
@@ -50,8 +30,8 @@ pub struct Shown {
 pub fn spec<'a>(view: &InspectionView<'a>, shown: &Shown) -> Result<FigureSpec<'a>, FigureError> {
     let scales = scales(view, shown)?;
     let detail = if scales.len() > 1 { Detail::Small } else { Detail::Full };
-    let panels: Vec<Panel<'a>> = match shown.view {
-        Some(kind) => scales.iter().map(|scale| panel(view, shown, scale, kind, detail)).collect(),
+    let panels: Vec<Panel<'a>> = match shown.at.kind() {
+        Some(kind) => scales.iter().map(|(index, scale)| panel(view, shown, (*index, scale), kind, detail)).collect(),
         None => vec![image(view, shown)],
     };
     Ok(FigureSpec {
@@ -65,16 +45,16 @@ pub fn spec<'a>(view: &InspectionView<'a>, shown: &Shown) -> Result<FigureSpec<'
     })
 }
 
-/// The scales that have a panel.
-fn scales<'v>(view: &'v InspectionView<'_>, shown: &Shown) -> Result<Vec<&'v ScaleView>, FigureError> {
-    let Some(kind) = shown.view else { return Ok(Vec::new()) };
-    // Without the scale that is asked for the window shows the first.
-    let one = shown.stride.map(|stride| view.scales.iter().find(|s| s.stride == stride).or(view.scales.first()));
-    let wanted: Vec<&ScaleView> = match one {
-        Some(scale) => scale.into_iter().collect(),
-        None => view.scales.iter().collect(),
-    };
-    let found: Vec<&ScaleView> = wanted.into_iter().filter(|scale| has(scale, kind)).collect();
+/// The scales that have a panel, with their indices.
+fn scales<'v>(view: &'v InspectionView<'_>, shown: &Shown) -> Result<Vec<(usize, &'v ScaleView)>, FigureError> {
+    let Some(kind) = shown.at.kind() else { return Ok(Vec::new()) };
+    let mut found: Vec<(usize, &ScaleView)> = view.scales.iter().enumerate().collect();
+    if let ScaleChoice::Stride(stride) = shown.at.view.scales {
+        // Without the scale that is asked for the window shows the first.
+        let one = found.iter().position(|(_, scale)| scale.stride == stride).unwrap_or(0);
+        found.retain(|(index, _)| *index == one);
+    }
+    found.retain(|(_, scale)| has(scale, kind));
     if found.is_empty() { Err(FigureError::Nothing(missing(kind).to_owned())) } else { Ok(found) }
 }
 
@@ -95,12 +75,12 @@ const fn missing(kind: View) -> &'static str {
     }
 }
 
-fn title(view: &InspectionView<'_>, shown: &Shown, scales: &[&ScaleView]) -> String {
-    let mut title = shown.view.map_or("Image and ground truths", View::title).to_owned();
-    if let Some((solo, label)) = shown.solo.and_then(|solo| Some((solo, view.labels.get(solo)?))) {
+fn title(view: &InspectionView<'_>, shown: &Shown, scales: &[(usize, &ScaleView)]) -> String {
+    let mut title = shown.at.kind().map_or("Image and ground truths", View::title).to_owned();
+    if let Some((solo, label)) = shown.at.solo.and_then(|solo| Some((solo, view.labels.get(solo)?))) {
         title += &format!(", object {solo} {}", label.name);
     }
-    if let (Some(_), [scale]) = (shown.stride, scales) {
+    if let (ScaleChoice::Stride(_), [(_, scale)]) = (shown.at.view.scales, scales) {
         title += &format!(", {}", scale.name);
     }
     if let Some((_, step)) = &shown.snapshot {
@@ -129,10 +109,9 @@ fn facts(view: &InspectionView<'_>, shown: &Shown) -> Vec<String> {
     facts
 }
 
-/// What every scale shows.
-fn over_all<'v>(view: &'v InspectionView<'_>, shown: &Shown, scale: Content<'v>) -> Content<'v> {
-    let labels = if shown.labels { view.labels.iter().enumerate().collect() } else { Vec::new() };
-    Content { labels, solo: shown.solo, found: shown.found.clone(), pin: shown.pin, ..scale }
+fn picture(view: &InspectionView<'_>, shown: &Shown, scale: Content<'_>) -> Picture {
+    let labels = if shown.at.view.labels { view.labels.iter().enumerate().collect() } else { Vec::new() };
+    layers::picture(&shown.at.content(Content { labels, found: shown.found.clone(), ..scale }))
 }
 
 fn image<'a>(view: &InspectionView<'a>, shown: &Shown) -> Panel<'a> {
@@ -140,59 +119,40 @@ fn image<'a>(view: &InspectionView<'a>, shown: &Shown) -> Panel<'a> {
         1 => "1 ground truth".to_owned(),
         count => format!("{count} ground truths"),
     };
-    shows(view.photo, title, layers::picture(&over_all(view, shown, Content::default())), Detail::Full)
+    shows(view.photo, title, picture(view, shown, Content::default()), Detail::Full)
 }
 
-fn panel<'a>(view: &InspectionView<'a>, shown: &Shown, scale: &ScaleView, kind: View, detail: Detail) -> Panel<'a> {
+fn panel<'a>(
+    view: &InspectionView<'a>,
+    shown: &Shown,
+    (index, scale): (usize, &ScaleView),
+    kind: View,
+    detail: Detail,
+) -> Panel<'a> {
     let mask = marked(&scale.count, scale.stride);
     let bar = inspection::map(view, scale, kind).and_then(|(bar, _)| {
-        let scheme = Scheme::of(kind, view.signed, shown.colors)?;
-        let grid = &bar.map.grid;
-        let inside = is_veiled(shown, kind) && mask.fits(grid.height(), grid.width());
-        let inside = inside.then(|| mask.inside.clone());
-        let map = Heatmap::by(scheme, grid.clone(), bar.map.cell, shown.range, inside);
+        let map = shown.at.heatmap(bar.map.grid.clone(), bar.map.cell, Some(&mask))?;
         let integer = bar.integer && map.range.0.fract() == 0.0 && map.range.1.fract() == 0.0;
         Some(ColorBar { map: Arc::new(map), integer, ..bar })
     });
-    let positives = shown.positives.iter().find(|(stride, _)| *stride == scale.stride).map(|(_, cells)| cells);
-    let positives = positives.filter(|cells| cells.len() == mask.inside.len()).map(|cells| {
-        let found = cells.iter().enumerate().filter(|(_, positive)| **positive);
-        Arc::new(Positives::against(&mask, found.map(|(cell, _)| (cell / mask.cols, cell % mask.cols))))
-    });
-    // The window's mask says nothing of a run's map with other cells.
-    let fits = bar.as_ref().is_none_or(|bar| mask.fits(bar.map.grid.height(), bar.map.grid.width()));
-    let is_anchors = kind == View::Anchors;
-    let outlined = fits && (kind == View::Mask || is_veiled(shown, kind));
-    let picture = layers::picture(&Content {
-        muted: if is_anchors { shown.opacity } else { 0.0 },
-        map: bar.as_ref().map(|bar| Arc::clone(&bar.map)),
-        opacity: shown.opacity,
-        mask: outlined.then_some(mask),
-        mask_ink: shown.solo.map_or(Ink::White, Ink::Truth),
-        positives,
-        anchors_at: is_anchors.then(|| anchors_at(view, shown, scale)),
-        ..over_all(view, shown, content(scale))
-    });
-    let note = if is_anchors { String::new() } else { inspection::note(view, scale, kind, detail) };
-    Panel { accent: kind.accent(), note, bar, ..shows(view.photo, place(scale), picture, detail) }
-}
-
-/// Whether cells outside the mask are veiled.
-fn is_veiled(shown: &Shown, kind: View) -> bool {
-    shown.inside_mask && kind.is_of_models()
-}
-
-fn anchors_at(view: &InspectionView<'_>, shown: &Shown, scale: &ScaleView) -> (usize, usize) {
-    let pinned = shown.pin.filter(|pin| pin.stride == scale.stride).map(|pin| (pin.row, pin.col));
-    let gt = shown.solo.unwrap_or(0);
-    let best = scale.best.get(gt).copied().flatten().map(|(_, row, col)| (row, col));
     let shape = (scale.count.height(), scale.count.width());
-    anchor_cell(scale.stride, shape, pinned, best, view.labels.get(gt).map(|label| &label.bbox))
+    let best = |gt: usize| scale.best.get(gt).copied().flatten().map(|(_, row, col)| (row, col));
+    let bbox = |gt: usize| view.labels.get(gt).map(|label| label.bbox);
+    let scale_content = Content {
+        map: bar.as_ref().map(|bar| Arc::clone(&bar.map)),
+        mask: Some(mask),
+        positives: shown.positives.get(index).cloned(),
+        anchors_at: Some(shown.at.anchor_cell(scale.stride, shape, None, best, bbox)),
+        ..content(scale)
+    };
+    let note = if kind == View::Anchors { String::new() } else { inspection::note(view, scale, kind, detail) };
+    let picture = picture(view, shown, scale_content);
+    Panel { accent: kind.accent(), note, bar, ..shows(view.photo, place(scale), picture, detail) }
 }
 
 fn legend(view: &InspectionView<'_>, shown: &Shown, panels: &[Panel<'_>]) -> Vec<LegendEntry> {
     let pictures: Vec<&Picture> = panels.iter().map(|panel| &panel.picture).collect();
-    let labels = if shown.labels { label_entries(view) } else { Vec::new() };
+    let labels = if shown.at.view.labels { label_entries(view) } else { Vec::new() };
     layers::legend(&pictures).into_iter().chain(labels).collect()
 }
 
@@ -200,60 +160,33 @@ fn legend(view: &InspectionView<'_>, shown: &Shown, panels: &[Panel<'_>]) -> Vec
 mod tests {
     use image::RgbImage;
 
-    use super::inspection::DifferenceView;
+    use super::inspection::fixture::{difference, four, four_cells, label, plain};
     use super::*;
-    use crate::drawing::{Item, Stroke, Tag};
-    use crate::geometry::BoundingBox;
+    use crate::colormap::ColorMap;
+    use crate::drawing::{Ink, Item, Layer, Pin, RangeMode, Stroke, Tag, ViewSettings};
     use crate::grid::Grid;
-    use crate::inspect::SceneLabel;
 
     /// One scale of 2 × 2 cells of 32 px and two objects; d is 4, 8, 0 and NaN; the first two cells are masked.
     fn view(photo: &RgbImage) -> InspectionView<'_> {
-        let grid = |values: [f32; 4]| Grid::from_values(2, 2, values.to_vec()).expect("2 x 2");
-        let label = |name: &str, x: f32| SceneLabel {
-            class: 0,
-            name: name.into(),
-            bbox: BoundingBox::new(x, 4.0, x + 20.0, 30.0),
-        };
         InspectionView {
-            photo,
-            image: "a.jpg".into(),
-            teacher: "t.pt".into(),
             student: String::new(),
-            labels: vec![label("car", 2.0), label("dog", 36.0)],
-            psi: 0.5,
-            level_rule: "per-scale".into(),
-            convention: "exact".into(),
-            tap: "neck".into(),
-            features: "L2 norm over channels".into(),
-            difference: "squared L2".into(),
-            signed: false,
-            loss: "features, mask iou".into(),
             lambda: 0.5,
+            labels: vec![label("car", [2.0, 4.0, 22.0, 30.0]), label("dog", [36.0, 4.0, 56.0, 30.0])],
             scales: vec![ScaleView {
-                name: "P5".into(),
-                stride: 32,
-                anchors: vec![[24.0, 20.0]],
-                iou: grid([0.8, 0.5, 0.1, 0.0]),
-                count: grid([2.0, 1.0, 0.0, 0.0]),
                 best: vec![Some((0, 0, 0)), Some((0, 0, 1))],
-                teacher: None,
-                student: None,
-                difference: Some(DifferenceView {
-                    grid: grid([4.0, 8.0, 0.0, f32::NAN]),
-                    adapter: "trained".into(),
-                    mean_inside: Some(6.0),
-                    mean_outside: Some(0.0),
-                    loss: Some(3.0),
-                    r2_leave_one_out: None,
-                }),
-                weights: None,
+                difference: Some(difference(four([4.0, 8.0, 0.0, f32::NAN]), "trained")),
+                ..four_cells()
             }],
+            ..plain(photo)
         }
     }
 
-    fn shown(view: View) -> Shown {
-        Shown { view: Some(view), labels: true, opacity: 0.6, ..Shown::default() }
+    fn shown(layer: Layer) -> Shown {
+        by(ViewSettings { layer, ..ViewSettings::default() })
+    }
+
+    fn by(view: ViewSettings) -> Shown {
+        Shown { at: Viewpoint { view, ..Viewpoint::default() }, ..Shown::default() }
     }
 
     #[test]
@@ -263,20 +196,24 @@ mod tests {
         let panel = |shown: &Shown| spec(&view, shown).expect("a figure").panels.remove(0);
         let bar = |shown: &Shown| panel(shown).bar.expect("a map");
         let map = |shown: &Shown| bar(shown).map;
-        let difference = map(&shown(View::Difference));
+        let difference = map(&shown(Layer::Difference));
         assert_eq!((difference.range, difference.colors), ((0.0, 8.0), ColorMap::Magma));
-        let drawn = panel(&shown(View::Difference));
-        let map_of = |item: &Item| matches!(item, Item::Map { opacity: 0.6, map } if drawn.bar.as_ref().is_some_and(|bar| Arc::ptr_eq(map, &bar.map)));
+        let drawn = panel(&shown(Layer::Difference));
+        let own = &drawn.bar.as_ref().expect("a map").map;
+        let map_of = |item: &Item| matches!(item, Item::Map { opacity: 0.6, map } if Arc::ptr_eq(map, own));
         assert!(drawn.picture.items().any(map_of), "the bar is of what is drawn");
-        let locked = Shown { range: Some((1.0, 2.0)), colors: Some(ColorMap::Cividis), ..shown(View::Difference) };
+        let of = |layer| ViewSettings { layer, ..ViewSettings::default() };
+        let range = RangeMode::Locked { low: 1.0, high: 2.0 };
+        let locked = by(ViewSettings { range, color_map: Some(ColorMap::Cividis), ..of(Layer::Difference) });
         assert_eq!((map(&locked).range, map(&locked).colors), ((1.0, 2.0), ColorMap::Cividis));
-        let inside = map(&Shown { inside_mask: true, ..shown(View::Difference) });
+        let inside = map(&by(ViewSettings { inside_mask: true, ..of(Layer::Difference) }));
         assert_eq!(inside.inside, Some(vec![true, true, false, false]));
-        let iou = map(&shown(View::Iou));
+        let iou = map(&shown(Layer::Iou));
         assert!(iou.fades && iou.clear_to == Some(0.0) && iou.range == (0.0, 0.8));
         // Counts are told in steps unless a locked range lies between them.
-        assert!(bar(&shown(View::Mask)).integer);
-        assert!(!bar(&Shown { range: Some((0.0, 0.5)), ..shown(View::Mask) }).integer);
+        assert!(bar(&shown(Layer::Mask)).integer);
+        let range = RangeMode::Locked { low: 0.0, high: 0.5 };
+        assert!(!bar(&by(ViewSettings { range, ..of(Layer::Mask) })).integer);
     }
 
     #[test]
@@ -285,7 +222,10 @@ mod tests {
         let mut view = view(&photo);
         view.scales[0].difference.as_mut().expect("a difference").grid = Grid::filled(4, 4, 1.0);
         let panel =
-            spec(&view, &Shown { inside_mask: true, ..shown(View::Difference) }).expect("a figure").panels.remove(0);
+            spec(&view, &by(ViewSettings { layer: Layer::Difference, inside_mask: true, ..ViewSettings::default() }))
+                .expect("a figure")
+                .panels
+                .remove(0);
         let map = panel.bar.expect("a map").map;
         assert_eq!((map.cell, map.inside.as_ref()), (16.0, None));
     }
@@ -294,8 +234,10 @@ mod tests {
     fn what_counts_is_said_in_title_and_facts() {
         let photo = RgbImage::new(64, 64);
         let view = view(&photo);
-        let shown =
-            Shown { stride: Some(32), solo: Some(1), snapshot: Some(("run-1".into(), 340)), ..shown(View::Difference) };
+        let settings =
+            ViewSettings { scales: ScaleChoice::Stride(32), layer: Layer::Difference, ..ViewSettings::default() };
+        let at = Viewpoint { solo: Some(1), ..by(settings).at };
+        let shown = Shown { at, snapshot: Some(("run-1".into(), 340)), ..Shown::default() };
         let spec = spec(&view, &shown).expect("a figure");
         assert_eq!(spec.title, "Difference of student and teacher, object 1 dog, P5, step 340");
         assert_eq!(
@@ -326,19 +268,28 @@ mod tests {
     fn anchors_stand_on_the_cell_that_is_explained_or_fits_best() {
         let photo = RgbImage::new(64, 64);
         let view = view(&photo);
-        let cell = |shown: &Shown| anchors_at(&view, shown, &view.scales[0]);
         let pin = |row, col| Some(Pin { stride: 32, row, col });
-        assert_eq!(cell(&shown(View::Anchors)), (0, 0));
-        assert_eq!(cell(&Shown { solo: Some(1), ..shown(View::Anchors) }), (0, 1));
-        assert_eq!(cell(&Shown { pin: pin(1, 1), ..shown(View::Anchors) }), (1, 1));
-        assert_eq!(cell(&Shown { pin: pin(9, 9), ..shown(View::Anchors) }), (1, 1), "the middle");
+        let cell = |solo, pin| {
+            let at = Viewpoint { solo, pin, ..shown(Layer::Anchors).at };
+            let panel = spec(&view, &Shown { at, ..Shown::default() }).expect("a figure").panels.remove(0);
+            let region = panel.picture.items().find_map(|item| match item {
+                Item::Region { region, .. } => Some(Arc::clone(region)),
+                _ => None,
+            });
+            let cell = region.expect("the cell").inside.iter().position(|inside| *inside).expect("one cell");
+            (cell / 2, cell % 2)
+        };
+        assert_eq!(cell(None, None), (0, 0));
+        assert_eq!(cell(Some(1), None), (0, 1));
+        assert_eq!(cell(None, pin(1, 1)), (1, 1));
+        assert_eq!(cell(None, pin(9, 9)), (1, 1), "the middle");
     }
 
     #[test]
     fn what_is_not_there_is_an_error_that_says_what_to_do() {
         let photo = RgbImage::new(64, 64);
-        let error = spec(&view(&photo), &shown(View::Teacher)).expect_err("no features").to_string();
+        let error = spec(&view(&photo), &shown(Layer::Teacher)).expect_err("no features").to_string();
         assert!(error.contains("show another scale or channel"), "{error}");
-        assert!(spec(&view(&photo), &Shown::default()).is_ok(), "the image alone");
+        assert!(spec(&view(&photo), &shown(Layer::Image)).is_ok(), "the image alone");
     }
 }

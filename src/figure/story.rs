@@ -300,33 +300,20 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
-    use crate::figure::inspection::{DifferenceView, FeatureView, map};
+    use crate::figure::inspection::fixture::{difference, four, four_cells, label, plain};
+    use crate::figure::inspection::{FeatureView, map};
     use crate::geometry::BoundingBox;
-    use crate::inspect::SceneLabel;
     use crate::story::{Cell, PullShares, StoryScale, StoryTruth};
 
     /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.
     fn view(photo: &RgbImage, compared: bool) -> StoryView<'_> {
-        let grid = |values: [f32; 4]| Grid::from_values(2, 2, values.to_vec()).expect("2 x 2");
-        let features = compared.then(|| FeatureView { grid: grid([1.0, 2.0, 3.0, 4.0]), channels: 8 });
+        let features = compared.then(|| FeatureView { grid: four([1.0, 2.0, 3.0, 4.0]), channels: 8 });
         let scale = ScaleView {
-            name: "P5".into(),
-            stride: 32,
             anchors: vec![[24.0, 20.0], [40.0, 40.0]],
-            iou: grid([0.8, 0.5, 0.1, 0.0]),
-            count: grid([2.0, 1.0, 0.0, 0.0]),
-            best: vec![Some((0, 0, 0))],
             teacher: features.clone(),
             student: features,
-            difference: compared.then(|| DifferenceView {
-                grid: grid([4.0, 8.0, 0.0, 0.0]),
-                adapter: "none".into(),
-                mean_inside: Some(6.0),
-                mean_outside: Some(0.0),
-                loss: Some(3.0),
-                r2_leave_one_out: None,
-            }),
-            weights: None,
+            difference: compared.then(|| difference(four([4.0, 8.0, 0.0, 0.0]), "none")),
+            ..four_cells()
         };
         let numbers = StoryNumbers {
             image: "a.jpg".into(),
@@ -371,29 +358,13 @@ mod tests {
         };
         StoryView {
             inspection: InspectionView {
-                photo,
-                image: "a.jpg".into(),
-                teacher: "t.pt".into(),
-                student: "s.pt".into(),
-                labels: vec![SceneLabel {
-                    class: 0,
-                    name: "cell".into(),
-                    bbox: BoundingBox::new(4.0, 6.0, 28.0, 26.0),
-                }],
-                psi: 0.5,
-                level_rule: "per-scale".into(),
-                convention: "exact".into(),
-                tap: "neck".into(),
-                features: "L2 norm over channels".into(),
-                difference: "squared L2".into(),
-                signed: false,
-                loss: "features, mask iou".into(),
-                lambda: 1.0,
+                labels: vec![label("cell", [4.0, 6.0, 28.0, 26.0])],
                 scales: vec![scale],
+                ..plain(photo)
             },
             numbers,
-            truth: Some(TruthView { iou: grid([0.8, 0.5, 0.1, 0.0]), count: grid([2.0, 1.0, 0.0, 0.0]) }),
-            pulls: compared.then(|| [2.0, 1.0].map(|high| vec![(32, grid([high, 0.5, 0.0, 0.0]))])),
+            truth: Some(TruthView { iou: four([0.8, 0.5, 0.1, 0.0]), count: four([2.0, 1.0, 0.0, 0.0]) }),
+            pulls: compared.then(|| [2.0, 1.0].map(|high| vec![(32, four([high, 0.5, 0.0, 0.0]))])),
             curves: Vec::new(),
             detections: None,
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::app::derive::talk;
 use crate::app::figure::FigureWhat;
 use crate::app::state::{ModelSlot, State};
-use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
-use crate::drawing::Found;
+use crate::app::view::{ChannelView, Layer, RangeMode, ViewSettings};
+use crate::drawing::{Found, Viewpoint};
 use crate::figure::curves::CurveExport;
 use crate::figure::drawing::{Drawing, StoryDrawing, Subject, ViewDrawing};
 use crate::figure::run_movie::Movie;
@@ -114,22 +114,9 @@ fn view_drawing(state: &State) -> Result<ViewDrawing, &'static str> {
         Lambda::GradientRatio(ratio) if at.is_none() && state.runs.replay().is_none() => Some(ratio),
         _ => None,
     };
+    let (weighs, solo, pin) = (state.shows_weights(), state.solo, state.pin);
     let shown = Shown {
-        view: view.layer.view(state.shows_weights()),
-        stride: match view.scales {
-            ScaleChoice::All => None,
-            ScaleChoice::Stride(stride) => Some(stride),
-        },
-        labels: view.labels,
-        solo: state.solo,
-        opacity: view.opacity,
-        colors: view.color_map,
-        range: match view.range {
-            RangeMode::Auto => None,
-            RangeMode::Locked { low, high } => Some((low, high)),
-        },
-        inside_mask: view.inside_mask,
-        pin: state.pin,
+        at: Viewpoint { view, weighs, solo, pin, outlined: false },
         found: Found::by(view.boxes_of(), state.comparison.as_deref(), &subject.names),
         positives: Vec::new(),
         snapshot: snapshot.map(|(history, snapshot)| (history.name.clone(), snapshot.step)),
@@ -137,11 +124,8 @@ fn view_drawing(state: &State) -> Result<ViewDrawing, &'static str> {
     };
     Ok(ViewDrawing {
         subject,
-        channels: view.channels,
-        difference: view.difference,
         snapshot: snapshot.map(|(_, snapshot)| Arc::clone(snapshot)),
         of_run: snapshot.map(|(history, _)| history.settings()).unwrap_or_default(),
-        positives: view.positives,
         shown,
     })
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use crate::app::measures::Measures;
 use crate::app::view::{ChannelView, Layer, ViewSettings};
-use crate::drawing::{Region, Scheme};
+use crate::drawing::Region;
 use crate::format::significant;
 use crate::grid::Grid;
 use crate::imitation::choice::LossOnScale;
@@ -238,13 +238,6 @@ fn said(model: &CanvasModel<'_>, missing: MissingMap) -> &'static str {
         MissingMap::Channel => key!("There are fewer channels at this scale."),
         MissingMap::Size => key!("Teacher and student maps differ in size at this scale."),
     }
-}
-
-/// How the layer's values become colours; `None` for a layer without a map.
-pub fn scheme(model: &CanvasModel<'_>) -> Option<Scheme> {
-    let view = model.view;
-    let one = matches!(view.channels, ChannelView::One(_));
-    Scheme::of(view.layer.view(model.weighed.is_some())?, one, view.color_map)
 }
 
 /// What the values are of, for the colour bar: a run's map is of the loss that it minimised.

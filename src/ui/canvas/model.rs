@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::app::measures::Measures;
 use crate::app::state::State;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
-use crate::drawing::BestAnchor;
+use crate::drawing::{BestAnchor, Viewpoint};
 use crate::imitation::choice::MaskSource;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, DetectionView, ScalePull, Scene};
@@ -57,6 +57,13 @@ pub struct Pull<'a> {
     pub maps: &'a Arc<Vec<ScalePull>>,
     pub caption: &'a str,
     pub unit: &'static str,
+}
+
+impl CanvasModel<'_> {
+    pub fn viewpoint(&self) -> Viewpoint {
+        let (view, weighs) = (*self.view, self.weighed.is_some());
+        Viewpoint { view, weighs, solo: self.solo, pin: self.pin, outlined: self.outlined }
+    }
 }
 
 /// What the canvas draws.

@@ -9,13 +9,13 @@ use egui::{Align2, Color32, FontId, Painter, Rect, TextureHandle, TextureId, Tex
 
 use crate::app::view::{Hover, Layer, RangeMode};
 use crate::drawing::{
-    ColorBar, Content, Found, Ground, Heatmap, Ink, Picture, Pointer, Positives, Scheme, anchor_cell, cell_at, layers,
+    ColorBar, Content, Found, Ground, Heatmap, Ink, Picture, Pointer, Positives, Scheme, cell_at, layers,
 };
 use crate::format::significant;
 use crate::geometry::Size;
 use crate::grid::Grid;
 use crate::imitation::mask::AnchorCell;
-use crate::inspect::{Role, Scene, assigned_cells};
+use crate::inspect::{Role, Scene};
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::ui::canvas::maps::{self, MaskId, ShownMask, Source};
@@ -115,11 +115,9 @@ impl PaneMemory {
 
     /// Makes again what no longer shows the model. Returns what stands in the way of a map.
     fn update(&mut self, ctx: &egui::Context, model: &CanvasModel<'_>, scale: usize) -> Result<(), &'static str> {
-        let view = model.view;
-        let masks_features = view.inside_mask && view.layer.is_of_models();
-        let shows_hits = view.layer == Layer::IouMask || (view.layer == Layer::Mask && model.weighed.is_none());
+        let (view, at) = (model.view, model.viewpoint());
         let id = MaskId::of(model);
-        if !(shows_hits || masks_features || model.outlined) {
+        if !at.outlines() {
             self.mask = None;
         } else if self.mask.as_ref().is_none_or(|(shown, _)| *shown != id) {
             self.mask = Some((id.clone(), ShownMask::of(model, scale)));
@@ -143,12 +141,11 @@ impl PaneMemory {
             let texture = self.map.take().and_then(|map| map.texture);
             self.map = Some(Map { source, values, painted: None, texture });
         }
-        let (Some(map), Some(scheme), Some(anchors)) = (&mut self.map, maps::scheme(model), model.anchors.get(scale))
-        else {
+        let (Some(map), Some(scheme), Some(anchors)) = (&mut self.map, at.scheme(), model.anchors.get(scale)) else {
             return Ok(());
         };
         let grid = map.values.as_ref().map_err(|missing| *missing)?;
-        let inside = mask.filter(|mask| masks_features && mask.region.fits(grid.height(), grid.width()));
+        let inside = mask.filter(|_| at.veils());
         let paint = Paint { scheme, range: view.range, inside: inside.map(|_| id) };
         if map.painted.as_ref().is_none_or(|(shown, _)| *shown != paint) {
             // A run's input may be of another size; its map covers the whole input all the same.
@@ -156,12 +153,7 @@ impl PaneMemory {
                 (Source::Moment(_), Some(scene)) => scene.input_size().width as f32 / grid.width().max(1) as f32,
                 _ => anchors.stride as f32,
             };
-            let fixed = match view.range {
-                RangeMode::Auto => None,
-                RangeMode::Locked { low, high } => Some((low, high)),
-            };
-            let inside = inside.map(|mask| mask.region.inside.clone());
-            let heatmap = Heatmap::by(scheme, grid.clone(), cell, fixed, inside);
+            let Some(heatmap) = at.heatmap(grid.clone(), cell, inside.map(|mask| &*mask.region)) else { return Ok(()) };
             let picture = texels::map(&heatmap);
             match &mut map.texture {
                 Some(texture) => texture.set(picture, TextureOptions::NEAREST),
@@ -205,38 +197,28 @@ impl PaneMemory {
         let over_all = Content {
             labels: if shown { labels.iter().enumerate().collect() } else { Vec::new() },
             labels_step_back: model.found.is_some(),
-            solo: model.solo,
             pointed,
             found: match model.found {
                 Some(found) => vec![Found { role: Role::Student, detections: found.to_vec(), named: true }],
                 None => Found::by(view.boxes_of(), model.comparison.map(|comparison| &**comparison), model.names),
             },
-            pin: model.pin,
             ..Content::default()
         };
-        let Some((index, scale)) = scale else { return over_all };
+        let Some((index, scale)) = scale else { return model.viewpoint().content(over_all) };
         let input = pane.projection.input;
         let shape = scale.shape(input.width, input.height);
-        let opacity = view.opacity.clamp(0.0, 1.0);
-        let is_anchors = view.layer == Layer::Anchors;
-        // The window's mask says nothing of a run's map with other cells.
-        let fits =
-            |mask: &&ShownMask| self.heatmap().is_none_or(|map| mask.region.fits(map.grid.height(), map.grid.width()));
-        Content {
+        model.viewpoint().content(Content {
             stride: scale.stride,
             shape,
             anchors: &scale.anchors,
-            muted: if is_anchors { opacity } else { 0.0 },
             map: self.heatmap().cloned(),
-            opacity,
-            mask: self.mask().filter(fits).map(|mask| Arc::clone(&mask.region)),
-            mask_ink: model.solo.filter(|_| !model.outlined).map_or(Ink::White, Ink::Truth),
+            mask: self.mask().map(|mask| Arc::clone(&mask.region)),
             positives: self.positives().cloned(),
-            anchors_at: is_anchors.then(|| anchors_at(model, index, shape, pane.hover.as_ref())),
+            anchors_at: Some(anchors_at(model, index, shape, pane.hover.as_ref())),
             best: model.best.cloned().into_iter().collect(),
             pointer: pane.hover.map(|at| Pointer { x: at.x, y: at.y, elsewhere: !pane.pointed }),
             ..over_all
-        }
+        })
     }
 
     fn head(&self, painter: &Painter, pane: &Pane<'_>, scale: Option<(usize, &AnchorScale)>, palette: &Palette) {
@@ -353,22 +335,16 @@ fn photograph(body: &Painter, pane: &Pane<'_>, palette: &Palette) {
 
 /// The mask of one scale set against YOLOv5's positives; `None` without a mask.
 fn positives_of(model: &CanvasModel<'_>, scale: usize) -> Option<Arc<Positives>> {
-    let (scene, anchors) = (model.scene?, model.anchors.get(scale)?);
     let mask = ShownMask::of(model, scale)?.region;
-    let found = assigned_cells(scene, anchors, (mask.rows, mask.cols), model.solo);
-    Some(Arc::new(Positives::against(&mask, found)))
+    Some(Arc::new(Positives::of(model.scene?, model.anchors.get(scale)?, &mask, model.solo)))
 }
 
-/// The cell whose anchors are shown: under the pointer, else the pinned one, else where the first (or soloed) ground truth
-/// fits best.
+/// The cell whose anchors are shown.
 fn anchors_at(model: &CanvasModel<'_>, scale: usize, shape: (usize, usize), hover: Option<&Hover>) -> (usize, usize) {
     let stride = model.anchors[scale].stride;
     let pointed = hover.and_then(|hover| cell_at(hover.x, hover.y, stride, shape));
-    let pinned = model.pin.filter(|pin| pin.stride == stride).map(|pin| (pin.row, pin.col));
-    let gt = model.solo.unwrap_or(0);
-    let best = || model.mask?.scales.get(scale)?.gts.get(gt)?.best.map(|best| (best.row, best.col));
-    let bbox = model.scene.and_then(|scene| scene.labels.get(gt)).map(|label| &label.bbox);
-    anchor_cell(stride, shape, pointed.or(pinned), best(), bbox)
+    let best = |gt: usize| model.mask?.scales.get(scale)?.gts.get(gt)?.best.map(|best| (best.row, best.col));
+    model.viewpoint().anchor_cell(stride, shape, pointed, best, |gt| Some(model.scene?.labels.get(gt)?.bbox))
 }
 
 /// The largest IoU that an anchor at a cell has with the soloed ground truth, or with any.
