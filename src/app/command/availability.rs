@@ -143,12 +143,12 @@ impl Command {
                 state.review.stepped(*steps).is_none().then_some(t!("The review has no further object."))
             }
             Self::StartSurvey => derive::survey::wanted(state).err().map(tr),
-            Self::ExportSurvey => derive::figure::drawing(state, FigureWhat::Survey).err().map(tr),
-            Self::ExportCurves(plot) => derive::figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),
+            Self::ExportSurvey => derive::figure::availability(state, FigureWhat::Survey).err().map(tr),
+            Self::ExportCurves(plot) => derive::figure::availability(state, FigureWhat::Curves(*plot)).err().map(tr),
             Self::OpenFigure(None) => {
                 derive::figure::first_possible(state).is_none().then_some(t!("Open an image first."))
             }
-            Self::OpenFigure(Some(what)) => derive::figure::drawing(state, *what).err().map(tr),
+            Self::OpenFigure(Some(what)) => derive::figure::availability(state, *what).err().map(tr),
             Self::WriteFigure if state.activity(JobKind::Figure).is_some() => Some(t!("A figure is being written.")),
             Self::WriteFigure => derive::figure::problem(state),
             Self::ToggleSnapshots => (!state.runs.has_snapshots() && state.runs.playback.is_none())
