@@ -24,6 +24,7 @@ mod manual;
 mod preflight;
 mod replay;
 mod run_args;
+mod run_options;
 mod search;
 mod story;
 mod subject_args;
