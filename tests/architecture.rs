@@ -119,6 +119,7 @@ const PLAIN: &[&str] = &[
     "train::history",
     "train::evaluate",
     "train::hyp",
+    "train::metrics",
     "train::record",
     "train::replay",
     "train::verdict",
