@@ -124,6 +124,7 @@ const PLAIN: &[&str] = &[
     "train::history",
     "train::evaluate",
     "train::hyp",
+    "train::metrics",
     "train::record",
     "train::replay",
     "train::verdict",

@@ -20,6 +20,7 @@ mod preflight;
 mod replay;
 mod review;
 mod run_args;
+mod run_options;
 mod search;
 mod story;
 mod subject_args;

@@ -328,7 +328,7 @@ impl Trainer {
     /// Losses and their gradients. Where λ is measured a loss that is not finite is an error by then; nothing has changed.
     fn backward(&mut self, batch: &TrainBatch, step: u64) -> Result<Backward, TrainError> {
         let share = self.schedule.lambda_share(step);
-        let imitate = share != 0.0 && !self.is_idle();
+        let imitate = share != 0.0 && !self.plan.config.imitation.is_idle();
         let objective = self.objective(batch, imitate)?;
         let parameters: Vec<Tensor> = self.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
@@ -394,12 +394,6 @@ impl Trainer {
             return Ok(());
         }
         Err(TrainError::NoEffect { step, lambda: self.progress.lambda.unwrap_or(0.0), norm })
-    }
-
-    /// Whether the imitation was given no weight at all, in no step.
-    pub fn is_idle(&self) -> bool {
-        let config = &self.plan.config.imitation;
-        matches!(config.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0)) || config.stop_step == Some(0)
     }
 
     /// λ before its envelope, from the norms of the two gradients at λ = 1; `None` where they give none, so that the next step

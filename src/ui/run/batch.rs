@@ -64,7 +64,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
     let view = &state.runs.batch;
     header(ui, panel);
     if let Some(why) = state.runs.form.batch_problem() {
-        note(ui, why);
+        note(ui, &why);
         return;
     }
     if let Some(error) = &view.error {
