@@ -45,10 +45,9 @@ impl Language {
         }
     }
 
-    /// What the desktop is set to, by POSIX's order of variables.
+    /// What the desktop is set to.
     pub fn of_system() -> Self {
-        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self::of_locale(&["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default())
+        Self::of_locale(&sys_locale::get_locale().unwrap_or_default())
     }
 
     /// The language of a locale such as "zh_CN.UTF-8"; English where there is no text for it.

@@ -31,6 +31,7 @@
 //! - [`inspect`]: one image and two models → plain grids and tables.
 //! - [`sample`]: where the sample session lies.
 //! - [`palette`]: who has which colour, on light and dark.
+//! - [`drawing`]: what a picture shows, as data: one list for the window and for figures, a file a layer.
 //! - [`train`]: a distillation run: configuration, loop, events, records, curves, replays, evaluation, verdict; the search
 //!   for a setting.
 //! - [`review`]: which objects of a split each model finds, what a run won and lost; curves, confusion, doubtful labels.
@@ -68,6 +69,7 @@ pub mod cli;
 pub mod colormap;
 pub mod dataset;
 pub mod device;
+pub mod drawing;
 pub mod figure;
 pub mod files;
 pub mod format;

@@ -1,24 +1,30 @@
 //! Progress in one line of a terminal.
 
-use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 /// A line on standard error, drawn over itself and gone when this is; nothing where that is no terminal.
-pub(super) struct Line {
-    live: bool,
-}
+pub(super) struct Line(ProgressBar);
 
 impl Line {
     pub fn start() -> Self {
-        Self { live: std::io::stderr().is_terminal() }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        // Cut at the terminal's width: a line that wraps cannot be drawn over.
+        Self(
+            bar.with_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar())),
+        )
     }
 
-    // A terminal that is gone stops no work.
     pub fn draw(&self, text: &str) {
-        if self.live {
-            let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
-        }
+        self.0.set_message(text.to_owned());
+        self.0.tick();
+    }
+
+    /// Lets something that stays be written in the line's place.
+    pub fn above<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
     }
 }
 
@@ -35,6 +41,6 @@ pub(super) fn progress(what: &'static str) -> impl FnMut(usize, usize) -> Contro
 
 impl Drop for Line {
     fn drop(&mut self) {
-        self.draw("");
+        self.0.finish_and_clear();
     }
 }

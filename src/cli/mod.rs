@@ -1,12 +1,7 @@
 //! The command line: arguments in, the library's answers out. One file per subcommand, thin.
 
-/// As the standard ones, which panic where a line cannot be written: a terminal that is gone or a full disk behind standard
+/// As the standard one, which panics where a line cannot be written: a terminal that is gone or a full disk behind standard
 /// error stops no work.
-macro_rules! eprint {
-    ($($text:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!($($text)*));
-    }};
-}
 macro_rules! eprintln {
     ($($text:tt)*) => {{
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{}\n", format_args!($($text)*)));
@@ -25,6 +20,7 @@ mod preflight;
 mod replay;
 mod review;
 mod run_args;
+mod run_options;
 mod search;
 mod story;
 mod subject_args;

@@ -4,18 +4,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{ArgAction, Args};
+use clap::Args;
 
 use super::line::Line;
+use super::run_options::{self, RunOptions, order};
 use crate::device::DeviceChoice;
 use crate::files;
-use crate::imitation::loss::{Loss, MaskSource};
-use crate::imitation::mask::{IouConvention, LevelRule, Psi};
+use crate::imitation::loss::Loss;
 use crate::inspect::Tap;
-use crate::train::config::{
-    AdapterStart, Amp, Decay, Lambda, Length, LrSchedule, NonFinite, Norm, OptimizerKind, Recipe, RunConfig,
-    SnapshotConfig, WARMUP_EPOCHS, frozen_layers, names_its_loss,
-};
+use crate::train::config::option::{Part, Setting, Value};
+use crate::train::config::{Field, Lambda, Length, LrSchedule, RunConfig, names_its_loss};
 use crate::train::hyp::{HypFile, Hyperparameters};
 use crate::train::memory::largest_batch;
 use crate::train::plan::{usual_loss, usual_recipe};
@@ -26,189 +24,57 @@ const MAX_CONFIG_BYTES: u64 = 1 << 20;
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// The data.yaml
-    #[arg(long, value_name = "DATA")]
+    #[arg(long, value_name = "DATA", display_order = order("data"))]
     data: Option<PathBuf>,
     /// The teacher: .pt, .safetensors or TorchScript; none trains without imitation
-    #[arg(long, value_name = "WEIGHTS")]
+    #[arg(long, value_name = "WEIGHTS", display_order = order("teacher"))]
     teacher: Option<PathBuf>,
     /// The student: .pt or .safetensors; a model yaml or a name such as yolov5n starts from random weights
-    #[arg(long, value_name = "WEIGHTS")]
+    #[arg(long, value_name = "WEIGHTS", display_order = order("student"))]
     student: Option<PathBuf>,
     /// Everything from a run's config.toml; other options change it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", display_order = order("student") + 1)]
     config: Option<PathBuf>,
     #[command(flatten)]
     length: LengthArgs,
-    /// Side of the square input in px
-    #[arg(long, value_name = "PX")]
-    imgsz: Option<u32>,
     /// Images a step; auto tries how many a GPU's memory takes [default: 16]
-    #[arg(long, value_name = "N", value_parser = parse_batch)]
+    #[arg(long, value_name = "N", value_parser = parse_batch, display_order = order("batch"))]
     batch: Option<Batch>,
-    /// Gradients are gathered over about so many images before the optimizer steps; 0 steps after every batch
-    #[arg(long, value_name = "N")]
-    nominal_batch: Option<usize>,
-    /// What is imitated [default: answers; correlation where the heads of both models cannot be compared]
-    #[arg(long, value_name = "LOSS", value_parser = super::values::loss_parser())]
-    imitation: Option<Loss>,
-    /// Which cells count: iou, teacher, box or none [default: the loss's own]
-    #[arg(long, value_enum, value_name = "SOURCE")]
-    mask_source: Option<MaskSource>,
     /// Weight of the imitation loss [default: the loss's own; 1 for answers]
-    #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, conflicts_with = "lambda_ratio")]
+    #[arg(long, value_name = "LAMBDA", allow_negative_numbers = true, conflicts_with = "lambda_ratio",
+        display_order = order("mask_source") + 1)]
     lambda: Option<f64>,
     /// Set lambda so that the imitation's gradient has this share of the detection's norm; it never rises above its first value
-    #[arg(long, value_name = "RATIO", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATIO", allow_negative_numbers = true, display_order = order("mask_source") + 1)]
     lambda_ratio: Option<f64>,
-    /// lambda grows from 0 over so many steps
-    #[arg(long, value_name = "STEPS")]
-    lambda_warmup: Option<u64>,
-    /// How lambda fades towards the end
-    #[arg(long, value_enum, value_name = "DECAY")]
-    lambda_decay: Option<Decay>,
-    /// From this step on lambda is 0
-    #[arg(long, value_name = "STEP")]
-    lambda_stop: Option<u64>,
-    /// A cell is imitated where an anchor's IoU exceeds psi times the ground truth's best; 0..1
-    #[arg(long)]
-    psi: Option<Psi>,
-    /// Which best: per-scale, global or assigned
-    #[arg(long, value_name = "RULE")]
-    level_rule: Option<LevelRule>,
-    /// exact or seed, as in inspect
-    #[arg(long, value_name = "CONVENTION")]
-    iou: Option<IouConvention>,
-    /// Where features and correlation take their features: neck or backbone
-    #[arg(long, value_enum)]
-    tap: Option<Tap>,
-    /// Which number of cells divides the loss
-    #[arg(long, value_enum)]
-    norm: Option<Norm>,
-    /// Where the adapters start: least-squares, least-squares:IMAGES, or random
-    #[arg(long, value_name = "START", value_parser = parse_start)]
-    adapter_start: Option<AdapterStart>,
-    /// Side of the adapters' kernels: 1 or 3
-    #[arg(long, value_name = "SIDE")]
-    adapter_kernel: Option<u32>,
-    /// The adapters' learning rate as a multiple of the student's
-    #[arg(long, value_name = "FACTOR", allow_negative_numbers = true)]
-    adapter_lr: Option<f64>,
-    /// Divide features by the teacher's standard deviation per channel
-    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
-    normalise: Option<bool>,
     /// Hyperparameters: any of YOLOv5's hyp.*.yaml
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", display_order = order("normalise") + 1)]
     hyp: Option<PathBuf>,
     /// Change one hyperparameter, as lr0=0.005; may be given several times
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_assignment, display_order = order("normalise") + 2)]
     set: Vec<(String, f64)>,
     /// Without any augmentation
-    #[arg(long)]
+    #[arg(long, display_order = order("normalise") + 3)]
     no_augmentation: bool,
-    /// Draw the student's weights anew although a checkpoint is given
-    #[arg(long)]
-    from_scratch: bool,
-    /// What every random draw follows from
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Where the optimisation's values come from: short (AdamW, a cosine per step) or yolov5 (YOLOv5 v7.0 to the letter:
-    /// SGD, a nominal batch of 64). --hyp, --set and other options win [default: short up to 50 epochs, yolov5 beyond]
-    #[arg(long, value_enum)]
-    recipe: Option<Recipe>,
-    /// The optimizer
-    #[arg(long, value_enum)]
-    optimizer: Option<OptimizerKind>,
-    /// How the learning rate falls
-    #[arg(long, value_enum, value_name = "SCHEDULE")]
-    lr_schedule: Option<LrSchedule>,
     /// The learning rate falls as YOLOv5's cosine, per epoch
-    #[arg(long, conflicts_with = "lr_schedule")]
+    #[arg(long, conflicts_with = "lr_schedule", display_order = order("lr_schedule") + 1)]
     cos_lr: bool,
-    /// Warm-up as a share of the run's steps; 0 counts warmup_epochs
-    #[arg(long, value_name = "SHARE")]
-    warmup_share: Option<f64>,
-    /// Keep the raw weights instead of their moving average
-    #[arg(long)]
-    no_ema: bool,
-    /// Layers whose parameters stay as they are: N for the first N layers (10 is the backbone), 0,1,2 for these
-    #[arg(long, value_name = "LAYERS", value_parser = parse_freeze)]
-    freeze: Option<Frozen>,
-    /// What the forward passes compute with [default: auto]
-    #[arg(long, value_enum)]
-    amp: Option<Amp>,
-    /// Let a GPU's float32 convolutions use TF32 while it trains: faster, 1e-3 off [default: true]
-    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
-    tf32: Option<bool>,
-    /// Keep channels last in memory [default: true]
-    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
-    channels_last: Option<bool>,
-    /// What to do when a loss is not finite
-    #[arg(long, value_enum)]
-    non_finite: Option<NonFinite>,
-    /// Epochs from one evaluation to the next
-    #[arg(long, value_name = "EPOCHS")]
-    evaluate_every: Option<u32>,
-    /// Evaluate student and teacher before the first step [default: true]
-    #[arg(long, action = ArgAction::Set, value_name = "BOOL")]
-    evaluate_start: Option<bool>,
-    /// Keep the difference maps of this image every 25 or EVERY steps, and record a replay with them
-    #[arg(long, value_name = "IMAGE[:EVERY]", value_parser = parse_snapshot)]
-    snapshot: Option<SnapshotConfig>,
     /// Where the models run: auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", display_order = order("device"))]
     device: Option<DeviceChoice>,
-    /// Cores that libtorch may use on the CPU [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=super::values::MAX_THREADS))]
-    threads: Option<u16>,
-    /// Threads that make batches; they change no batch [default: all cores but one, at most 16]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=super::values::MAX_THREADS))]
-    workers: Option<u16>,
+    #[command(flatten)]
+    options: RunOptions,
 }
 
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 struct LengthArgs {
     /// Passes over the data [default: 20]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", display_order = order("from_scratch") + 1)]
     epochs: Option<u32>,
     /// Batches
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", display_order = order("from_scratch") + 2)]
     steps: Option<u64>,
-}
-
-fn parse_start(text: &str) -> Result<AdapterStart, String> {
-    match text.split_once(':') {
-        None if text == "random" => Ok(AdapterStart::Random),
-        None if text == "least-squares" => Ok(AdapterStart::LeastSquares { images: 64 }),
-        Some(("least-squares", images)) => match images.parse() {
-            Ok(images) if images > 0 => Ok(AdapterStart::LeastSquares { images }),
-            _ => Err(format!("'{images}' is no number of images")),
-        },
-        _ => Err(format!("'{text}' is neither least-squares nor least-squares:IMAGES nor random")),
-    }
-}
-
-/// Numbers of layers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Frozen(Vec<usize>);
-
-fn parse_freeze(text: &str) -> Result<Frozen, String> {
-    frozen_layers(text).map(Frozen)
-}
-
-/// A colon belongs to the path where no number follows it.
-fn parse_snapshot(text: &str) -> Result<SnapshotConfig, String> {
-    let (image, every) = match text.rsplit_once(':') {
-        Some((image, every)) if !every.is_empty() && every.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (image, every.parse().ok().filter(|every| *every > 0).ok_or("EVERY is no number of steps above 0")?)
-        }
-        _ => (text, SnapshotConfig::EVERY),
-    };
-    if image.is_empty() {
-        Err("no image is named".to_owned())
-    } else {
-        Ok(SnapshotConfig { image: image.into(), every })
-    }
 }
 
 fn parse_assignment(text: &str) -> Result<(String, f64), String> {
@@ -223,58 +89,43 @@ impl RunArgs {
         self.config.as_deref()
     }
 
-    /// The loss, and what follows from it. Without one it is that of the config, of the tap, or what fits the two models.
+    /// The imitation: its loss first, which brings values of its own. Without one it is that of the config, of the tap, or
+    /// what fits the two models.
     fn imitation(&self, config: &mut RunConfig) -> anyhow::Result<()> {
-        let of_tap = match self.tap {
-            Some(tap) if tap != Tap::Head => Some(Loss::FEATURES),
-            _ => None,
-        };
-        let imitation = std::mem::take(&mut config.imitation);
-        config.imitation = match self.imitation.or(of_tap.filter(|_| self.config.is_none())) {
-            Some(loss) if loss != imitation.loss => imitation.with_loss(loss),
-            Some(_) => imitation,
-            None if self.config.is_some() => imitation,
-            None => {
+        if self.config.is_none() && self.options.get("loss").is_none() {
+            let reads_features = self.options.get("tap").is_some_and(|tap| *tap != Tap::Head.value());
+            let loss = if reads_features {
+                Loss::FEATURES
+            } else {
                 let usual = usual_loss(config.teacher.as_deref(), &config.student)?;
                 if let Some(reason) = usual.reason {
                     eprintln!("distillscope: note: {reason}: the imitation is {} at the neck", usual.loss);
                 }
-                imitation.with_loss(usual.loss)
-            }
-        };
-        if let Some(source) = self.mask_source {
-            config.imitation.mask_source = source;
+                usual.loss
+            };
+            config.imitation = std::mem::take(&mut config.imitation).with_loss(loss);
         }
-        if let Some(tap) = self.tap {
-            config.imitation.tap = tap;
+        for (field, value) in self.options.given().filter(|(field, _)| field.about.part == Part::Imitation) {
+            field.choose(config, value).map_err(anyhow::Error::msg)?;
+        }
+        if let Some(lambda) = self.lambda {
+            config.imitation.lambda = Lambda::Fixed(lambda);
+        }
+        if let Some(ratio) = self.lambda_ratio {
+            config.imitation.lambda = Lambda::GradientRatio(ratio);
         }
         match config.imitation.contradiction() {
-            Some(what) => bail!("{what}"),
+            Some(what) => bail!("{}", what.english()),
             None => Ok(()),
         }
     }
 
-    /// Options that say how a teacher is imitated, as far as they were given.
-    fn of_imitation(&self) -> impl Iterator<Item = &'static str> {
-        let given = [
-            ("--imitation", self.imitation.is_some()),
-            ("--mask-source", self.mask_source.is_some()),
-            ("--lambda", self.lambda.is_some()),
-            ("--lambda-ratio", self.lambda_ratio.is_some()),
-            ("--lambda-warmup", self.lambda_warmup.is_some()),
-            ("--lambda-decay", self.lambda_decay.is_some()),
-            ("--lambda-stop", self.lambda_stop.is_some()),
-            ("--psi", self.psi.is_some()),
-            ("--level-rule", self.level_rule.is_some()),
-            ("--iou", self.iou.is_some()),
-            ("--tap", self.tap.is_some()),
-            ("--norm", self.norm.is_some()),
-            ("--adapter-start", self.adapter_start.is_some()),
-            ("--adapter-kernel", self.adapter_kernel.is_some()),
-            ("--adapter-lr", self.adapter_lr.is_some()),
-            ("--normalise", self.normalise.is_some()),
-        ];
-        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
+    /// The first option that says how a teacher is imitated.
+    fn of_imitation(&self) -> Option<String> {
+        let weights = [("lambda", self.lambda.is_some()), ("lambda-ratio", self.lambda_ratio.is_some())];
+        let weight = weights.into_iter().find(|(_, given)| *given).map(|(name, _)| name.to_owned());
+        let mut given = self.options.given().filter(|(field, _)| field.about.part == Part::Imitation);
+        weight.or_else(|| given.find_map(|(field, _)| run_options::name(field)))
     }
 
     /// The configuration, from `--config` where it is given, changed by every other option.
@@ -311,9 +162,9 @@ impl RunArgs {
         if let Some(teacher) = &self.teacher {
             config.teacher = (teacher.as_os_str() != "none").then(|| teacher.clone());
         }
-        if let (None, Some(option)) = (&config.teacher, self.of_imitation().next()) {
+        if let (None, Some(option)) = (&config.teacher, self.of_imitation()) {
             bail!(
-                "{option} says how a teacher is imitated, and --teacher none leaves nothing to imitate; leave one of them out"
+                "--{option} says how a teacher is imitated, and --teacher none leaves nothing to imitate; leave one of them out"
             );
         }
         if let Some(epochs) = self.length.epochs {
@@ -325,93 +176,51 @@ impl RunArgs {
         if let Some(Batch::Images(images)) = self.batch {
             config.batch = images;
         }
-        match self.recipe {
-            Some(recipe) => config = config.with_recipe(recipe),
-            None if self.config.is_none() => {
-                let usual = usual_recipe(config.length, &config.data, config.batch)?;
-                config = config.with_recipe(usual);
-            }
-            None => {}
+        let of_run = |field: &Field| field.about.part == Part::Run;
+        let (recipe, others): (Vec<_>, Vec<_>) =
+            self.options.given().filter(|(field, _)| of_run(field)).partition(|(field, _)| field.about.key == "recipe");
+        if self.config.is_none() && recipe.is_empty() {
+            config = with_usual_recipe(config)?;
         }
-        set(&mut config.imgsz, &self.imgsz);
-        set(&mut config.nominal_batch, &self.nominal_batch);
-        set(&mut config.seed, &self.seed);
-        set(&mut config.optimizer, &self.optimizer);
-        set(&mut config.amp, &self.amp);
-        set(&mut config.tf32, &self.tf32);
-        set(&mut config.non_finite, &self.non_finite);
-        set(&mut config.evaluate_every, &self.evaluate_every);
-        set(&mut config.evaluate_start, &self.evaluate_start);
-        set(&mut config.workers, &self.workers.map(usize::from));
-        if self.snapshot.is_some() {
-            config.snapshot.clone_from(&self.snapshot);
-        }
-        config.from_scratch |= self.from_scratch;
-        set(&mut config.lr_schedule, &self.lr_schedule);
-        if self.cos_lr {
-            config.lr_schedule = LrSchedule::CosinePerEpoch;
-        }
-        config.ema &= !self.no_ema;
-        config.channels_last = self.channels_last.or(config.channels_last);
-        config.threads = self.threads.or(config.threads);
-        if let Some(device) = self.device {
-            config.device = device.to_string();
-        }
-        if let Some(Frozen(layers)) = &self.freeze {
-            config.freeze.clone_from(layers);
+        for (field, value) in recipe {
+            field.choose(&mut config, value).map_err(anyhow::Error::msg)?;
         }
         self.imitation(&mut config)?;
-        let imitation = &mut config.imitation;
-        if let Some(lambda) = self.lambda {
-            imitation.lambda = Lambda::Fixed(lambda);
-        }
-        if let Some(ratio) = self.lambda_ratio {
-            imitation.lambda = Lambda::GradientRatio(ratio);
-        }
-        set(&mut imitation.warmup_steps, &self.lambda_warmup);
-        set(&mut imitation.decay, &self.lambda_decay);
-        imitation.stop_step = self.lambda_stop.or(imitation.stop_step);
-        if let Some(psi) = self.psi {
-            imitation.psi = psi.get();
-        }
-        set(&mut imitation.level_rule, &self.level_rule);
-        set(&mut imitation.iou, &self.iou);
-        set(&mut imitation.norm, &self.norm);
-        set(&mut imitation.adapter_start, &self.adapter_start);
-        set(&mut imitation.adapter_kernel, &self.adapter_kernel);
-        set(&mut imitation.adapter_lr, &self.adapter_lr);
-        set(&mut imitation.normalise, &self.normalise);
         if let Some(file) = &self.hyp {
             config.take_hyp(changed_hyp(&config.hyp, file)?);
         }
         if self.no_augmentation {
             config.hyp = config.hyp.without_augmentation();
         }
-        if !self.set.is_empty() {
-            let mut values = serde_json::to_value(&config.hyp)?;
-            for (name, value) in &self.set {
-                match values.get_mut(name) {
-                    Some(slot) => {
-                        *slot = (*value).into();
-                        if name == WARMUP_EPOCHS {
-                            config.warmup_share = 0.0;
-                        }
-                    }
-                    None => bail!("--set {name}: no hyperparameter has this name"),
-                }
-            }
-            config.hyp = serde_json::from_value(values)?;
+        for (name, value) in &self.set {
+            let Some(field) = RunConfig::field(name).filter(|field| field.about.part == Part::Hyp) else {
+                bail!("--set {name}: no hyperparameter has this name")
+            };
+            field.choose(&mut config, &Value::Real(*value)).map_err(anyhow::Error::msg)?;
         }
-        set(&mut config.warmup_share, &self.warmup_share);
+        // After what the hyperparameters say of the warm-up.
+        for (field, value) in others {
+            (field.set)(&mut config, value).map_err(anyhow::Error::msg)?;
+        }
+        if self.cos_lr {
+            config.lr_schedule = LrSchedule::CosinePerEpoch;
+        }
+        if let Some(device) = self.device {
+            config.device = device.to_string();
+        }
         if self.batch == Some(Batch::Auto) {
             config.batch = largest(&config)?;
-            if self.recipe.is_none() && self.config.is_none() {
-                let usual = usual_recipe(config.length, &config.data, config.batch)?;
-                config = config.with_recipe(usual);
+            if self.options.get("recipe").is_none() && self.config.is_none() {
+                config = with_usual_recipe(config)?;
             }
         }
         Ok(config)
     }
+}
+
+fn with_usual_recipe(config: RunConfig) -> anyhow::Result<RunConfig> {
+    let usual = usual_recipe(config.length, &config.data, config.batch)?;
+    Ok(config.with_recipe(usual))
 }
 
 /// Images a step, as they are asked for.
@@ -456,6 +265,7 @@ pub(super) fn changed_hyp(hyp: &Hyperparameters, file: &Path) -> anyhow::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::config::{OptimizerKind, Recipe, SnapshotConfig};
 
     #[derive(clap::Parser)]
     struct Command {
@@ -529,7 +339,9 @@ mod tests {
 
     #[test]
     fn a_snapshot_is_an_image_and_perhaps_a_number_of_steps() {
-        let parsed = |text| parse_snapshot(text).map(|config| (config.image.display().to_string(), config.every));
+        let parsed = |text: &str| {
+            text.parse::<SnapshotConfig>().map(|config| (config.image.display().to_string(), config.every))
+        };
         assert_eq!(parsed("a.jpg"), Ok(("a.jpg".to_owned(), 25)));
         assert_eq!(parsed("a.jpg:5"), Ok(("a.jpg".to_owned(), 5)));
         assert_eq!(parsed(r"C:\a.jpg"), Ok((r"C:\a.jpg".to_owned(), 25)));

@@ -1,6 +1,5 @@
 //! `distillscope train`: a run, or a run and its baselines, without a window.
 
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use clap::Args;
 
+use super::line::Line;
 use super::run_args::RunArgs;
 use crate::files;
 use crate::format::significant;
@@ -113,11 +113,10 @@ pub(super) fn run(args: &TrainArgs) -> anyhow::Result<()> {
 
 /// One line on a terminal, drawn over itself; elsewhere a line an epoch.
 struct ProgressLine {
-    live: bool,
+    line: Line,
     summary: Option<Arc<RunSummary>>,
     begin: Instant,
     first_step: u64,
-    width: usize,
     /// Of the run under way.
     result: RunResult,
     /// Of those that have ended.
@@ -127,11 +126,10 @@ struct ProgressLine {
 impl ProgressLine {
     fn new() -> Self {
         Self {
-            live: std::io::stderr().is_terminal(),
+            line: Line::start(),
             summary: None,
             begin: Instant::now(),
             first_step: 0,
-            width: 0,
             result: RunResult::default(),
             results: Vec::new(),
         }
@@ -142,37 +140,38 @@ impl ProgressLine {
         match event {
             RunEvent::Started(summary) => {
                 let what = if id.variant == Variant::Imitation { "imitation" } else { "without imitation" };
-                self.settle();
-                eprintln!(
-                    "{}: {what}, seed {}, {} steps of {} images, val {}, {}",
-                    summary.folder.display(),
-                    id.seed,
-                    summary.steps,
-                    summary.images,
-                    summary.val_images,
-                    summary.device
-                );
+                self.line.above(|| {
+                    eprintln!(
+                        "{}: {what}, seed {}, {} steps of {} images, val {}, {}",
+                        summary.folder.display(),
+                        id.seed,
+                        summary.steps,
+                        summary.images,
+                        summary.val_images,
+                        summary.device
+                    );
+                });
                 (self.begin, self.first_step) = (Instant::now(), summary.first_step);
                 self.summary = Some(Arc::clone(summary));
             }
             RunEvent::Stage { what, fraction } => {
                 let percent = fraction.map_or_else(String::new, |f| format!(" {:.0} %", 100.0 * f));
-                self.draw(&format!("{what}{percent}"));
+                self.line.draw(&format!("{what}{percent}"));
             }
             RunEvent::Start(start) => {
-                self.settle();
                 let mut text =
                     format!("start      mAP50 {:.4}  mAP50-95 {:.4}", start.student.map50, start.student.map50_95);
                 if let Some(teacher) = &start.teacher {
                     text += &format!("; the teacher {:.4}  {:.4}", teacher.map50, teacher.map50_95);
                 }
-                eprintln!("{text}");
+                self.line.above(|| eprintln!("{text}"));
             }
             RunEvent::Tested(test) => {
-                self.settle();
-                eprintln!("test       mAP50 {:.4}  mAP50-95 {:.4}, of weights/last", test.map50, test.map50_95);
+                self.line.above(|| {
+                    eprintln!("test       mAP50 {:.4}  mAP50-95 {:.4}, of weights/last", test.map50, test.map50_95)
+                });
             }
-            RunEvent::Step(step) => self.draw(&self.step_text(step)),
+            RunEvent::Step(step) => self.line.draw(&self.step_text(step)),
             RunEvent::Epoch(epoch) => {
                 let mean = &epoch.mean;
                 let mut text = format!(
@@ -190,20 +189,18 @@ impl ProgressLine {
                 if let Some(evaluation) = &epoch.evaluation {
                     text += &format!("  mAP50 {:.4}  mAP50-95 {:.4}", evaluation.map50, evaluation.map50_95);
                 }
-                self.settle();
-                eprintln!("{text}");
+                self.line.above(|| eprintln!("{text}"));
             }
             RunEvent::Warning(text) => {
-                self.settle();
-                super::console::warn(text);
+                self.line.above(|| super::console::warn(text));
             }
             RunEvent::Ended(outcome) => {
-                self.settle();
                 let folder = self.summary.as_ref().map(|s| s.folder.display().to_string()).unwrap_or_default();
                 match outcome {
                     Outcome::Finished => {
                         let other = self.results.iter().find(|other| other.seed == id.seed);
-                        super::console::print(&format!("{folder}: finished; {}", self.result.sentence(other)))?;
+                        let text = format!("{folder}: finished; {}", self.result.sentence(other));
+                        self.line.above(|| super::console::print(&text))?;
                         self.results.push(self.result.clone());
                     }
                     Outcome::Stopped | Outcome::Failed(_) => {}
@@ -226,21 +223,5 @@ impl ProgressLine {
             left as u64 % 60,
             significant(step.total)
         )
-    }
-
-    fn draw(&mut self, text: &str) {
-        if self.live {
-            eprint!("\r{text:<width$}", width = self.width);
-            self.width = text.chars().count();
-            let _ = std::io::stderr().flush();
-        }
-    }
-
-    /// Leaves the line's place to something that stays.
-    fn settle(&mut self) {
-        if self.live && self.width > 0 {
-            eprint!("\r{:width$}\r", "", width = self.width);
-            self.width = 0;
-        }
     }
 }

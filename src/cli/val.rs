@@ -1,7 +1,6 @@
 //! `distillscope val`: mAP of a model on a split.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -9,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
+use super::line::Line;
 use super::values::{ModelArgs, load_model};
 use crate::dataset::{DataYaml, Samples, Split};
 use crate::format;
@@ -68,16 +68,14 @@ pub(super) fn run(args: &ValArgs) -> anyhow::Result<()> {
     let size = super::values::round_up_to_stride(Size::square(args.imgsz), input_stride(&network)?);
     let options = EvaluateOptions { imgsz: size.width, batch: usize::from(args.batch), losses: None };
 
-    let terminal = std::io::stderr().is_terminal();
+    let line = Line::start();
     let evaluation = evaluate(&network, &samples, &options, &mut |done, images| {
-        if terminal {
-            let end = if done == images { "\r\x1b[K" } else { "" };
-            let _ = write!(std::io::stderr(), "\r{done} of {images} images{end}");
-        }
+        line.draw(&format!("{done} of {images} images"));
         ControlFlow::Continue(())
     })
     .with_context(|| args.weights.display().to_string())?
     .context("the evaluation was broken off")?;
+    drop(line);
 
     for warning in &evaluation.warnings {
         super::console::warn(warning);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::look::Look;
-use super::svg::{Figure, FigureError};
+use super::raster::{Figure, FigureError};
 use crate::files::atomic::{self, WriteError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

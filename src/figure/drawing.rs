@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::drawing::{Layer, Picture, Positives, RangeMode, ScaleChoice, ViewSettings, Viewpoint};
 use crate::figure::curves::{CurveExport, story_panels};
-use crate::figure::inspection::{DifferenceView, InspectionView, View};
+use crate::figure::inspection::{DifferenceView, InspectionView, ScaleView, marked};
 use crate::figure::run_movie::Movie;
 use crate::figure::shown::{self, Shown};
 use crate::figure::survey::SurveyExport;
@@ -13,7 +14,6 @@ use crate::figure::{
 };
 use crate::imitation::choice::{Loss, MaskChoice};
 use crate::imitation::difference::{DifferenceKind, imitation_loss, masked_statistics};
-use crate::inspect::ChannelView;
 use crate::inspect::{Comparison, DetectionView, Inspection, Scene, Tap};
 use crate::review::Review;
 use crate::story::{RunSettings, Step, StoryRun};
@@ -54,13 +54,10 @@ impl PartialEq for Subject {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ViewDrawing {
     pub subject: Subject,
-    pub channels: ChannelView,
-    pub difference: Option<DifferenceKind>,
     /// The maps of a run, in the place of the comparison's difference.
     pub snapshot: Option<Arc<Snapshot>>,
     /// The run that it is of.
     pub of_run: RunSettings,
-    pub positives: bool,
     /// Without positives, which follow from the subject.
     pub shown: Shown,
 }
@@ -110,40 +107,47 @@ impl Subject {
 
 impl ViewDrawing {
     fn figure(&self, look: &Look) -> Result<Figure, FigureError> {
-        let subject = &self.subject;
+        self.with_spec(|spec| render_as(&spec, look))
+    }
+
+    /// What each of its panels shows, in order.
+    pub fn pictures(&self) -> Result<Vec<Picture>, FigureError> {
+        self.with_spec(|spec| Ok(spec.panels.into_iter().map(|panel| panel.picture).collect()))
+    }
+
+    fn with_spec<T>(&self, then: impl FnOnce(FigureSpec<'_>) -> Result<T, FigureError>) -> Result<T, FigureError> {
+        let (subject, settings) = (&self.subject, &self.shown.at.view);
         let inspection = subject.inspect()?;
         let mut view = inspection.view(&Focus {
-            solo: self.shown.solo,
-            channels: self.channels,
-            difference: self.difference,
+            solo: self.shown.at.solo,
+            channels: settings.channels,
+            difference: settings.difference,
             lambda: subject.lambda,
             ..Focus::whole(subject.teacher.as_deref(), subject.student.as_deref())
         });
         if let Some(snapshot) = &self.snapshot {
             at_snapshot(&mut view, snapshot, &self.of_run);
         }
-        let positives = if self.positives { inspection.positives(self.shown.solo) } else { Vec::new() };
-        render_as(&shown::spec(&view, &Shown { positives, ..self.shown.clone() })?, look)
+        let against = |(anchors, scale): (&AnchorScale, &ScaleView)| {
+            let mask = marked(&scale.count, scale.stride);
+            Arc::new(Positives::of(&subject.scene, anchors, &mask, self.shown.at.solo))
+        };
+        let scales = subject.anchors.iter().zip(&view.scales).filter(|_| settings.positives);
+        let positives = scales.map(against).collect();
+        then(shown::spec(&view, &Shown { positives, ..self.shown.clone() })?)
     }
 
     /// Of the maps of a run, all scales side by side and in one range of colours; which of them, [`ViewDrawing::at`] says.
     pub fn of_snapshots(subject: Subject, history: &Arc<RunHistory>) -> Self {
-        let shown = Shown {
-            view: Some(View::Difference),
-            labels: true,
-            opacity: 0.8,
-            range: Some((0.0, history.snapshot_high.max(f32::MIN_POSITIVE))),
-            ..Shown::default()
-        };
-        Self {
-            subject,
-            channels: ChannelView::All,
+        let view = ViewSettings {
+            layer: Layer::Difference,
             difference: Some(DifferenceKind::SquaredL2),
-            snapshot: None,
-            of_run: history.settings(),
-            positives: false,
-            shown,
-        }
+            opacity: 0.8,
+            range: RangeMode::Locked { low: 0.0, high: history.snapshot_high.max(f32::MIN_POSITIVE) },
+            ..ViewSettings::default()
+        };
+        let shown = Shown { at: Viewpoint { view, ..Viewpoint::default() }, ..Shown::default() };
+        Self { subject, snapshot: None, of_run: history.settings(), shown }
     }
 
     /// The map of one moment, under what a step of the story says.
@@ -161,9 +165,11 @@ impl ViewDrawing {
 
     /// "img-difference-p4".
     pub fn name(&self) -> String {
-        let view = self.shown.view.map_or("image", |view| view.name());
-        let scale = self.shown.stride.filter(|_| self.shown.view.is_some());
-        let scale = scale.map_or_else(String::new, |stride| format!("-p{}", stride.max(1).ilog2()));
+        let view = self.shown.at.kind().map_or("image", |view| view.name());
+        let scale = match self.shown.at.view.scales {
+            ScaleChoice::Stride(stride) if self.shown.at.kind().is_some() => format!("-p{}", stride.max(1).ilog2()),
+            _ => String::new(),
+        };
         let step = self.shown.snapshot.as_ref().map_or_else(String::new, |(_, step)| format!("-step-{step}"));
         format!("{}-{view}{scale}{step}", self.subject.stem())
     }

@@ -1,23 +1,17 @@
 //! The figures of an inspection: every view of every scale, all scales side by side, and an overview.
 
+use std::sync::Arc;
+
+use ecolor::Color32;
 use image::RgbImage;
 
-use super::layout::not_finite_entry;
-use super::spec::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, Sign, Stroke, ground_truth_color};
-use crate::colormap::ColorMap;
+use super::spec::{Detail, FigureSpec, Lead, Panel};
+pub use crate::drawing::View;
+use crate::drawing::{BestAnchor, ColorBar, Content, Ground, Heatmap, Ink, LegendEntry, Picture, Region, Sign, layers};
 use crate::format::{significant, tick};
-use crate::geometry::BoundingBox;
 use crate::grid::Grid;
-use crate::inspect::DetectionView;
-
-/// Blue, orange and magenta on white paper.
-pub(super) const TEACHER: [u8; 3] = [10, 91, 184];
-pub(super) const STUDENT: [u8; 3] = [214, 104, 0];
-pub(super) const DIFFERENCE: [u8; 3] = [160, 22, 116];
-
-/// The anchor shapes of a cell, in order, and the cell: readable over a grey photograph.
-const ANCHORS: [[u8; 3]; 4] = [[255, 255, 255], [150, 230, 220], [0, 201, 177], [120, 200, 255]];
-pub(super) const CELL: [u8; 3] = [0, 201, 177];
+use crate::inspect::{Role, SceneLabel};
+use crate::palette::LIGHT;
 
 /// Long side of the picture in a figure of one scale, of several, and of the overview.
 pub(super) const SINGLE: f32 = 640.0;
@@ -26,10 +20,8 @@ const OVERVIEW: f32 = 200.0;
 
 /// Ground truths that a legend lists.
 const LISTED: usize = 24;
-/// Ground truths up to which a small picture numbers them, and a large one shows the other anchors too.
-const TAGGED: usize = 12;
-/// Ground truths up to which a large picture names them; it numbers any more.
-const NAMED: usize = 32;
+/// Ground truths up to which a large picture shows anchors that fit less well too.
+const ROOMY: usize = 12;
 
 /// How much of the photograph a map covers.
 const OVER_GREY: f32 = 0.8;
@@ -44,7 +36,7 @@ pub struct InspectionView<'a> {
     pub image: String,
     pub teacher: String,
     pub student: String,
-    pub labels: Vec<LabelView>,
+    pub labels: Vec<SceneLabel>,
     pub psi: f32,
     pub level_rule: String,
     pub convention: String,
@@ -60,13 +52,6 @@ pub struct InspectionView<'a> {
     /// Weight of the imitation loss.
     pub lambda: f64,
     pub scales: Vec<ScaleView>,
-}
-
-/// A ground truth; `bbox` in input px.
-#[derive(Clone, Debug)]
-pub struct LabelView {
-    pub name: String,
-    pub bbox: BoundingBox,
 }
 
 /// One scale.
@@ -97,11 +82,6 @@ pub struct FeatureView {
     pub channels: usize,
 }
 
-/// "car 0.87", or the score alone where that is too long.
-pub(super) fn detection_tags(detection: &DetectionView) -> Vec<String> {
-    vec![format!("{} {:.2}", detection.name, detection.score), format!("{:.2}", detection.score)]
-}
-
 #[derive(Clone, Debug)]
 pub struct DifferenceView {
     pub grid: Grid,
@@ -115,36 +95,10 @@ pub struct DifferenceView {
     pub r2_leave_one_out: Option<f64>,
 }
 
-/// The views that a figure can show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
-    Anchors,
-    Iou,
-    Mask,
-    /// How much each cell counts, where that is not the mask of IoUs.
-    Weights,
-    Teacher,
-    Student,
-    Difference,
-}
+/// Those that a whole inspection has.
+const ALL: [View; 6] = [View::Anchors, View::Iou, View::Mask, View::Teacher, View::Student, View::Difference];
 
 impl View {
-    /// Those that a whole inspection has.
-    const ALL: [Self; 6] = [Self::Anchors, Self::Iou, Self::Mask, Self::Teacher, Self::Student, Self::Difference];
-
-    /// As files are named.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Anchors => "anchors",
-            Self::Iou => "iou",
-            Self::Mask => "mask",
-            Self::Weights => "weights",
-            Self::Teacher => "teacher",
-            Self::Student => "student",
-            Self::Difference => "difference",
-        }
-    }
-
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Anchors => "Anchors at the best cell of each ground truth",
@@ -157,28 +111,11 @@ impl View {
         }
     }
 
-    /// The colours that are its own; `signed`: of one channel.
-    pub const fn colors(self, signed: bool) -> Option<ColorMap> {
+    pub(super) fn accent(self) -> Option<Color32> {
         match self {
-            Self::Anchors => None,
-            Self::Iou => Some(ColorMap::Cividis),
-            Self::Mask | Self::Weights => Some(ColorMap::Viridis),
-            Self::Teacher | Self::Student | Self::Difference if signed => Some(ColorMap::BlueRed),
-            Self::Teacher | Self::Student => Some(ColorMap::Inferno),
-            Self::Difference => Some(ColorMap::Magma),
-        }
-    }
-
-    /// Whether it shows what the models see.
-    pub(super) const fn is_of_models(self) -> bool {
-        matches!(self, Self::Teacher | Self::Student | Self::Difference)
-    }
-
-    const fn accent(self) -> Option<[u8; 3]> {
-        match self {
-            Self::Teacher => Some(TEACHER),
-            Self::Student => Some(STUDENT),
-            Self::Difference => Some(DIFFERENCE),
+            Self::Teacher => Some(Ink::Model(Role::Teacher).color(Ground::Paper)),
+            Self::Student => Some(Ink::Model(Role::Student).color(Ground::Paper)),
+            Self::Difference => Some(LIGHT.difference),
             Self::Anchors | Self::Iou | Self::Mask | Self::Weights => None,
         }
     }
@@ -188,7 +125,7 @@ impl View {
 /// is left out.
 pub fn figures<'a>(view: &InspectionView<'a>) -> Vec<(String, FigureSpec<'a>)> {
     let mut figures = Vec::new();
-    for kind in View::ALL {
+    for kind in ALL {
         let shown: Vec<&ScaleView> = view.scales.iter().filter(|scale| has(scale, kind)).collect();
         for scale in &shown {
             figures.push((format!("{}-{}", scale.name.to_lowercase(), kind.name()), single(view, scale, kind)));
@@ -212,32 +149,34 @@ pub(super) fn has(scale: &ScaleView, kind: View) -> bool {
 }
 
 fn single<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View) -> FigureSpec<'a> {
+    let panels = vec![panel(view, scale, kind, Detail::Full)];
     FigureSpec {
         title: format!("{}, {}", kind.title(), scale.name),
         lead: Lead::default(),
         facts: facts(view, kind),
-        panels: vec![panel(view, scale, kind, Detail::Full)],
         columns: 1,
         panel_side: SINGLE,
-        legend: legend(view, std::slice::from_ref(&scale), &[kind]),
+        legend: legend(view, &panels),
+        panels,
     }
 }
 
 fn beside<'a>(view: &InspectionView<'a>, scales: &[&ScaleView], kind: View) -> FigureSpec<'a> {
+    let panels: Vec<Panel<'a>> = scales.iter().map(|scale| panel(view, scale, kind, Detail::Small)).collect();
     FigureSpec {
         title: kind.title().to_owned(),
         lead: Lead::default(),
         facts: facts(view, kind),
-        panels: scales.iter().map(|scale| panel(view, scale, kind, Detail::Small)).collect(),
         columns: scales.len().min(4),
         panel_side: BESIDE,
-        legend: legend(view, scales, &[kind]),
+        legend: legend(view, &panels),
+        panels,
     }
 }
 
 /// One row a scale: IoU, mask, teacher, student, difference, as far as they are there.
 fn overview<'a>(view: &InspectionView<'a>) -> Option<FigureSpec<'a>> {
-    let kinds: Vec<View> = View::ALL
+    let kinds: Vec<View> = ALL
         .into_iter()
         .filter(|&kind| kind != View::Anchors && view.scales.iter().all(|scale| has(scale, kind)))
         .collect();
@@ -246,7 +185,6 @@ fn overview<'a>(view: &InspectionView<'a>) -> Option<FigureSpec<'a>> {
         .iter()
         .flat_map(|scale| kinds.iter().map(move |&kind| panel(view, scale, kind, Detail::Least)))
         .collect();
-    let scales: Vec<&ScaleView> = view.scales.iter().collect();
     (!panels.is_empty()).then(|| FigureSpec {
         title: format!("What is imitated, and where: {}", view.image),
         lead: Lead::default(),
@@ -254,10 +192,10 @@ fn overview<'a>(view: &InspectionView<'a>) -> Option<FigureSpec<'a>> {
             let last = if kinds.contains(&View::Difference) { View::Difference } else { View::Mask };
             facts(view, last).into_iter().skip(1).collect()
         },
-        panels,
         columns: kinds.len(),
         panel_side: OVERVIEW,
-        legend: legend(view, &scales, &kinds),
+        legend: legend(view, &panels),
+        panels,
     })
 }
 
@@ -299,30 +237,33 @@ pub(super) fn adapter_fact(view: &InspectionView<'_>) -> Option<String> {
     (!adapters.is_empty()).then(|| format!("adapter {}", adapters.join(", ")))
 }
 
-/// How much a panel says, by its size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Detail {
-    Least,
-    Small,
-    Full,
-}
-
 pub(super) fn panel<'a>(view: &InspectionView<'a>, scale: &ScaleView, kind: View, detail: Detail) -> Panel<'a> {
     let title = match detail {
         Detail::Full | Detail::Small => place(scale),
         Detail::Least => format!("{} {}", scale.name, short(kind)),
     };
+    let found = map(view, scale, kind);
+    let picture = layers::picture(&Content {
+        map: found.as_ref().map(|(bar, _)| Arc::clone(&bar.map)),
+        opacity: found.as_ref().map_or(0.0, |(_, opacity)| *opacity),
+        mask: kind.is_of_models().then(|| marked(&scale.count, scale.stride)),
+        labels: view.labels.iter().enumerate().collect(),
+        best: if kind == View::Anchors { best(view, scale, detail) } else { Vec::new() },
+        ..content(scale)
+    });
     Panel {
-        title,
         accent: kind.accent(),
         note: note(view, scale, kind, detail),
-        photo: view.photo,
         grey: kind == View::Iou || kind.is_of_models(),
-        map: map(view, scale, kind),
-        regions: kind.is_of_models().then(|| marked(&scale.count, scale.stride)).into_iter().collect(),
-        cells: None,
-        outlines: outlines(view, scale, kind, detail),
+        bar: found.map(|(bar, _)| bar),
+        ..shows(view.photo, title, picture, detail)
     }
+}
+
+/// A scale with nothing to see on it yet.
+pub(super) fn content(scale: &ScaleView) -> Content<'_> {
+    let (stride, shape) = (scale.stride, (scale.count.height(), scale.count.width()));
+    Content { stride, shape, anchors: &scale.anchors, ..Content::default() }
 }
 
 /// "P3 · stride 8 · 80×80 cells".
@@ -331,40 +272,13 @@ pub(super) fn place(scale: &ScaleView) -> String {
 }
 
 /// The cells that an anchor hits.
-pub(super) fn marked(count: &Grid, stride: u32) -> Region {
-    let inside = count.values().iter().map(|&hits| hits > 0.0).collect();
-    Region::outlined(count.height(), count.width(), stride, inside)
+pub(super) fn marked(count: &Grid, stride: u32) -> Arc<Region> {
+    Arc::new(Region::of((count.height(), count.width()), stride, |cell| count.values()[cell] > 0.0))
 }
 
-/// The photograph alone.
-pub(super) fn bare(photo: &RgbImage, title: String, grey: bool) -> Panel<'_> {
-    Panel {
-        title,
-        accent: None,
-        note: String::new(),
-        photo,
-        grey,
-        map: None,
-        regions: Vec::new(),
-        cells: None,
-        outlines: Vec::new(),
-    }
-}
-
-/// The grid of cells, and every anchor of one of them.
-pub(super) fn anchor_panel<'a>(photo: &'a RgbImage, scale: &ScaleView, (row, col): (usize, usize)) -> Panel<'a> {
-    let side = scale.stride as f32;
-    let center = |cell: usize| (cell as f32 + 0.5) * side;
-    let shape = |width, height| BoundingBox::from_center(center(col), center(row), width, height);
-    let cell = Outline { bbox: shape(side, side), color: CELL, stroke: Stroke::Solid, tags: Vec::new() };
-    let boxes = scale.anchors.iter().enumerate().map(|(index, &[width, height])| Outline {
-        bbox: shape(width, height),
-        color: ANCHORS[index % ANCHORS.len()],
-        stroke: Stroke::Solid,
-        tags: vec![format!("{width:.0}×{height:.0}")],
-    });
-    let outlines = std::iter::once(cell).chain(boxes).collect();
-    Panel { cells: Some(scale.stride), outlines, ..bare(photo, place(scale), true) }
+/// A picture alone.
+pub(super) fn shows(photo: &RgbImage, title: String, picture: Picture, detail: Detail) -> Panel<'_> {
+    Panel { title, accent: None, note: String::new(), photo, grey: false, picture, detail, bar: None }
 }
 
 const fn short(kind: View) -> &'static str {
@@ -379,7 +293,7 @@ const fn short(kind: View) -> &'static str {
     }
 }
 
-fn note(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: Detail) -> String {
+pub(super) fn note(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: Detail) -> String {
     if detail == Detail::Least {
         return String::new();
     }
@@ -430,7 +344,8 @@ fn difference_note(difference: &DifferenceView, lambda: f64) -> String {
     parts.join(", ")
 }
 
-pub(super) fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> Option<Heatmap> {
+/// The map of a view with its colour bar, and how much of the photograph it covers.
+pub(super) fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> Option<(ColorBar, f32)> {
     let largest = |of: fn(&ScaleView) -> &Grid| {
         let highs = view.scales.iter().filter_map(|scale| of(scale).finite_range());
         highs.map(|(_, high)| high).fold(0.0, f32::max)
@@ -438,111 +353,59 @@ pub(super) fn map(view: &InspectionView<'_>, scale: &ScaleView, kind: View) -> O
     // A map of a run with another input covers the whole image all the same.
     let fits = |grid: &Grid| (grid.width(), grid.height()) == (scale.count.width(), scale.count.height());
     let whole = |grid: &Grid| view.photo.width() as f32 / grid.width().max(1) as f32;
-    let base = |grid: &Grid, quantity: String| Heatmap {
-        grid: grid.clone(),
-        cell: if fits(grid) { scale.stride as f32 } else { whole(grid) },
-        colors: kind.colors(view.signed).unwrap_or(ColorMap::Viridis),
-        range: None,
-        opacity: OVER_GREY,
-        quantity,
-        integer: false,
-        hide_zero: false,
-        fades: false,
-        inside: None,
-        marks: Vec::new(),
+    let base = |grid: &Grid| {
+        let cell = if fits(grid) { scale.stride as f32 } else { whole(grid) };
+        Some(Heatmap::new(grid.clone(), cell, kind.colors(view.signed)?))
     };
+    let bar = |map: Heatmap, label: &str| ColorBar::new(Arc::new(map), label);
     match kind {
         View::Anchors => None,
         // Scales are compared by eye: one range for all.
-        View::Iou => Some(Heatmap {
-            range: Some((0.0, largest(|scale| &scale.iou))),
-            ..base(&scale.iou, "largest IoU of the cell's anchors".to_owned())
-        }),
-        View::Mask => Some(Heatmap {
-            range: Some((0.0, largest(|scale| &scale.count))),
-            opacity: OVER_PHOTO,
-            integer: true,
-            hide_zero: true,
-            ..base(&scale.count, "anchor hits per cell".to_owned())
-        }),
-        View::Weights => Some(Heatmap {
-            range: Some((0.0, 1.0)),
-            opacity: OVER_PHOTO,
-            hide_zero: true,
-            ..base(scale.weights.as_ref()?, "weight of the cell".to_owned())
-        }),
-        View::Teacher => Some(base(&scale.teacher.as_ref()?.grid, view.features.clone())),
-        View::Student => Some(base(&scale.student.as_ref()?.grid, view.features.clone())),
-        View::Difference => Some(base(&scale.difference.as_ref()?.grid, view.difference.clone())),
-    }
-}
-
-pub(super) fn outlines(view: &InspectionView<'_>, scale: &ScaleView, kind: View, detail: Detail) -> Vec<Outline> {
-    let mut outlines = Vec::new();
-    if kind == View::Anchors {
-        for (gt, best) in scale.best.iter().enumerate() {
-            let Some((best_anchor, row, col)) = *best else { continue };
-            let center = |cell: usize| (cell as f32 + 0.5) * scale.stride as f32;
-            for (anchor, &[width, height]) in scale.anchors.iter().enumerate() {
-                // The best anchor of every object, and the others where there is room for them.
-                if anchor == best_anchor || (detail == Detail::Full && view.labels.len() <= TAGGED) {
-                    let bbox = BoundingBox::from_center(center(col), center(row), width, height);
-                    outlines.push(Outline {
-                        bbox,
-                        color: ground_truth_color(gt),
-                        stroke: Stroke::Dashed,
-                        tags: vec![],
-                    });
-                }
-            }
+        View::Iou => {
+            let map = Heatmap { range: (0.0, largest(|scale| &scale.iou)), ..base(&scale.iou)? };
+            Some((bar(map, "largest IoU of the cell's anchors"), OVER_GREY))
         }
+        View::Mask => {
+            let range = (0.0, largest(|scale| &scale.count));
+            let map = Heatmap { range, clear_to: Some(0.0), ..base(&scale.count)? };
+            Some((ColorBar { integer: true, ..bar(map, "anchor hits per cell") }, OVER_PHOTO))
+        }
+        View::Weights => {
+            let map = Heatmap { range: (0.0, 1.0), clear_to: Some(0.0), ..base(scale.weights.as_ref()?)? };
+            Some((bar(map, "weight of the cell"), OVER_PHOTO))
+        }
+        View::Teacher => Some((bar(base(&scale.teacher.as_ref()?.grid)?, &view.features), OVER_GREY)),
+        View::Student => Some((bar(base(&scale.student.as_ref()?.grid)?, &view.features), OVER_GREY)),
+        View::Difference => Some((bar(base(&scale.difference.as_ref()?.grid)?, &view.difference), OVER_GREY)),
     }
-    outlines.extend(label_outlines(view, detail));
-    outlines
 }
 
-/// The boxes of the ground truths.
-pub(super) fn label_outlines(view: &InspectionView<'_>, detail: Detail) -> Vec<Outline> {
-    let full = detail == Detail::Full;
-    let numbered = detail == Detail::Small && view.labels.len() <= TAGGED;
-    let boxes = view.labels.iter().enumerate().map(|(gt, label)| {
-        let number = gt.to_string();
-        let tags = if full && view.labels.len() <= NAMED {
-            vec![format!("{gt} {}", label.name), number]
-        } else if full || numbered {
-            vec![number]
-        } else {
-            vec![]
-        };
-        Outline { bbox: label.bbox, color: ground_truth_color(gt), stroke: Stroke::Solid, tags }
-    });
-    boxes.collect()
+/// The best anchor of every object, and the others where there is room for them.
+fn best(view: &InspectionView<'_>, scale: &ScaleView, detail: Detail) -> Vec<BestAnchor> {
+    let all = detail == Detail::Full && view.labels.len() <= ROOMY;
+    let of = |(gt, best): (usize, &Option<(usize, usize, usize)>)| {
+        let (best, row, col) = (*best)?;
+        let anchors = scale.anchors.iter().enumerate().filter(move |(anchor, _)| all || *anchor == best);
+        let at = move |(_, &anchor)| BestAnchor { ink: Ink::Truth(gt), anchor, cell: (row, col), value: None };
+        Some(anchors.map(at).collect::<Vec<_>>())
+    };
+    scale.best.iter().enumerate().filter_map(of).flatten().collect()
 }
 
-pub(super) fn legend(view: &InspectionView<'_>, scales: &[&ScaleView], kinds: &[View]) -> Vec<LegendEntry> {
-    let mut entries = Vec::new();
-    let entry = |sign, text: &str| LegendEntry { sign, text: text.to_owned() };
-    if kinds.contains(&View::Anchors) {
-        entries.push(entry(Sign::Dashed([84, 91, 101]), "anchor at the cell of the best IoU"));
-    }
-    if kinds.iter().any(|kind| kind.is_of_models()) {
-        entries.push(entry(Sign::Region, "outline of the mask"));
-    }
-    let maps: Vec<Heatmap> =
-        kinds.iter().flat_map(|&kind| scales.iter().filter_map(move |scale| map(view, scale, kind))).collect();
-    entries.extend(not_finite_entry(&maps.iter().collect::<Vec<_>>()));
-    entries.extend(label_entries(view));
-    entries
+/// What the panels show, and the ground truths.
+pub(super) fn legend(view: &InspectionView<'_>, panels: &[Panel<'_>]) -> Vec<LegendEntry> {
+    let pictures: Vec<&Picture> = panels.iter().map(|panel| &panel.picture).collect();
+    layers::legend(&pictures).into_iter().chain(label_entries(view)).collect()
 }
 
 /// The ground truths, as far as a legend lists them.
 pub(super) fn label_entries(view: &InspectionView<'_>) -> Vec<LegendEntry> {
     let mut entries = Vec::new();
-    let entry = |text: String| LegendEntry { sign: Sign::None, text };
+    let entry = |text: String| LegendEntry::new(Sign::None, text);
     for (gt, label) in view.labels.iter().enumerate().take(LISTED) {
         let (width, height) = (label.bbox.width(), label.bbox.height());
         let text = format!("{gt} {} {width:.0}×{height:.0}", label.name);
-        entries.push(LegendEntry { sign: Sign::Box(ground_truth_color(gt)), text });
+        entries.push(LegendEntry::new(Sign::Box(Ink::Truth(gt)), text));
     }
     if view.labels.len() > LISTED {
         entries.push(entry(format!("and {} more", view.labels.len() - LISTED)));
@@ -553,8 +416,73 @@ pub(super) fn label_entries(view: &InspectionView<'_>) -> Vec<LegendEntry> {
     entries
 }
 
+/// What tests of figures have in common.
+#[cfg(test)]
+pub(super) mod fixture {
+    use super::*;
+    use crate::geometry::BoundingBox;
+
+    pub fn label(name: &str, [x1, y1, x2, y2]: [f32; 4]) -> SceneLabel {
+        SceneLabel { class: 0, name: name.to_owned(), bbox: BoundingBox::new(x1, y1, x2, y2) }
+    }
+
+    /// Settings and sources, with nothing on the image.
+    pub fn plain(photo: &RgbImage) -> InspectionView<'_> {
+        InspectionView {
+            photo,
+            image: "a.jpg".to_owned(),
+            teacher: "t.pt".to_owned(),
+            student: "s.pt".to_owned(),
+            labels: Vec::new(),
+            psi: 0.5,
+            level_rule: "per-scale".to_owned(),
+            convention: "exact".to_owned(),
+            tap: "neck".to_owned(),
+            features: "L2 norm over channels".to_owned(),
+            difference: "squared L2".to_owned(),
+            signed: false,
+            loss: "features, mask iou".to_owned(),
+            lambda: 1.0,
+            scales: Vec::new(),
+        }
+    }
+
+    /// One scale of 2 × 2 cells of 32 px with one object in the first cell; the first two are masked; nothing is compared.
+    pub fn four_cells() -> ScaleView {
+        ScaleView {
+            name: "P5".to_owned(),
+            stride: 32,
+            anchors: vec![[24.0, 20.0]],
+            iou: four([0.8, 0.5, 0.1, 0.0]),
+            count: four([2.0, 1.0, 0.0, 0.0]),
+            best: vec![Some((0, 0, 0))],
+            teacher: None,
+            student: None,
+            difference: None,
+            weights: None,
+        }
+    }
+
+    pub fn four(values: [f32; 4]) -> Grid {
+        Grid::from_values(2, 2, values.to_vec()).expect("2 x 2")
+    }
+
+    /// A mean of 6 inside the mask, and a loss of 3 at λ = 1.
+    pub fn difference(grid: Grid, adapter: &str) -> DifferenceView {
+        DifferenceView {
+            grid,
+            adapter: adapter.to_owned(),
+            mean_inside: Some(6.0),
+            mean_outside: Some(0.0),
+            loss: Some(3.0),
+            r2_leave_one_out: None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::fixture::{label, plain};
     use super::*;
     use crate::figure::render;
 
@@ -584,24 +512,13 @@ mod tests {
     }
 
     fn view(photo: &RgbImage, compared: bool) -> InspectionView<'_> {
-        let label =
-            |name: &str, x: f32| LabelView { name: name.to_owned(), bbox: BoundingBox::new(x, 4.0, x + 12.0, 20.0) };
         InspectionView {
-            photo,
             image: "<細胞>.jpg".to_owned(),
-            teacher: "t.pt".to_owned(),
-            student: "s.pt".to_owned(),
-            labels: vec![label("赤血球", 3.0), label("", 60.0)],
             psi: 0.3,
             level_rule: "global".to_owned(),
-            convention: "exact".to_owned(),
-            tap: "neck".to_owned(),
-            features: "L2 norm over channels".to_owned(),
-            difference: "squared L2".to_owned(),
-            signed: false,
-            loss: "features, mask iou".to_owned(),
-            lambda: 1.0,
+            labels: vec![label("赤血球", [3.0, 4.0, 15.0, 20.0]), label("", [60.0, 4.0, 72.0, 20.0])],
             scales: vec![scale("P3", 8, compared), scale("P4", 16, compared)],
+            ..plain(photo)
         }
     }
 

@@ -67,11 +67,12 @@ impl Look {
     }
 
     /// The size attributes of the SVG element: figure units on a screen, millimetres in print.
-    pub(super) fn size(&self, width: f32, height: f32) -> String {
-        match self.width_mm {
-            None => format!("width=\"{width}\" height=\"{height}\""),
-            Some(mm) => format!("width=\"{mm}mm\" height=\"{:.2}mm\"", mm * height / width),
-        }
+    pub(super) fn size(&self, width: f32, height: f32) -> [(&'static str, String); 2] {
+        let [width, height] = match self.width_mm {
+            None => [width.to_string(), height.to_string()],
+            Some(mm) => [format!("{mm}mm"), format!("{:.2}mm", mm * height / width)],
+        };
+        [("width", width), ("height", height)]
     }
 }
 

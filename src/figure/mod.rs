@@ -1,7 +1,7 @@
 //! Figures for papers and talks: one SVG each, and the PNG made from it.
 //!
-//! A [`FigureSpec`] says what is shown: panels with a photograph, a map over it, boxes and a colour bar; a title,
-//! facts and a legend around them. [`render`] lays it out, a [`Look`] says for which paper, a [`FigureChoice`] how it is
+//! A [`FigureSpec`] says what is shown: panels with a photograph, a [`Picture`](crate::drawing::Picture) over it and a
+//! colour bar; a title, facts and a legend around them. [`render`] lays it out, a [`Look`] says for which paper, a [`FigureChoice`] how it is
 //! written. [`inspection`] knows which figures an inspection has, [`shown`] that of the view in the window, [`story`] those
 //! of a talk. Text is set in the bundled fonts alone, so the PNG is the same on every machine; nothing here reads a file.
 
@@ -14,8 +14,10 @@ mod layout;
 mod look;
 pub mod movie;
 mod of_inspection;
+mod paint;
 mod picture;
 pub mod plot;
+mod raster;
 pub mod review;
 pub mod run_movie;
 pub mod shown;
@@ -29,22 +31,28 @@ pub use choice::{ChoiceError, FigureChoice, FigureFormat, SaveError, SvgText, fr
 pub use layout::{render, render_as};
 pub use look::{Background, Look};
 pub use of_inspection::{Focus, StoryRequest};
-pub use spec::{
-    FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Region, RegionFill, Sign, Stroke, ground_truth_color,
-};
-pub use svg::{Draw, Figure, FigureError, Frames, stacked};
+pub use raster::{Draw, Figure, FigureError, Frames, stacked};
+pub use spec::{Detail, FigureSpec, Lead, Panel};
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use image::RgbImage;
 
     use super::*;
     use crate::colormap::ColorMap;
+    use crate::drawing::{ColorBar, Content, Heatmap, LegendEntry, Sign, layers};
     use crate::geometry::BoundingBox;
     use crate::grid::Grid;
+    use crate::inspect::SceneLabel;
 
     /// A figure of one grey 64 × 32 photograph under an opaque map of two cells.
     fn small(photo: &RgbImage, values: [f32; 2]) -> FigureSpec<'_> {
+        let grid = Grid::from_values(2, 1, values.to_vec()).expect("2 x 1");
+        let map = Arc::new(Heatmap::new(grid, 32.0, ColorMap::Viridis));
+        let bbox = BoundingBox::new(2.0, 2.0, 10.0, 10.0);
+        let label = &SceneLabel { class: 0, name: "細胞".to_owned(), bbox };
         FigureSpec {
             title: "A <title> & more".to_owned(),
             lead: Lead::default(),
@@ -55,31 +63,18 @@ mod tests {
                 note: String::new(),
                 photo,
                 grey: true,
-                map: Some(Heatmap {
-                    grid: Grid::from_values(2, 1, values.to_vec()).expect("2 x 1"),
-                    cell: 32.0,
-                    colors: ColorMap::Viridis,
-                    range: None,
+                bar: Some(ColorBar::new(Arc::clone(&map), "anything")),
+                picture: layers::picture(&Content {
+                    map: Some(map),
                     opacity: 1.0,
-                    quantity: "anything".to_owned(),
-                    integer: false,
-                    hide_zero: false,
-                    fades: false,
-                    inside: None,
-                    marks: Vec::new(),
+                    labels: vec![(0, label)],
+                    ..Content::default()
                 }),
-                regions: Vec::new(),
-                cells: None,
-                outlines: vec![Outline {
-                    bbox: BoundingBox::new(2.0, 2.0, 10.0, 10.0),
-                    color: ground_truth_color(0),
-                    stroke: Stroke::Solid,
-                    tags: vec!["細胞 0".to_owned()],
-                }],
+                detail: Detail::Full,
             }],
             columns: 1,
             panel_side: 256.0,
-            legend: vec![LegendEntry { sign: Sign::Region, text: "mask".to_owned() }],
+            legend: vec![LegendEntry::new(Sign::Outline, "mask")],
         }
     }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::look::Look;
-use super::svg::{FigureError, Frames};
+use super::raster::{FigureError, Frames};
 use crate::files::atomic::{self, WriteError};
 
 /// What a movie is written as.

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::inspection::{self, DifferenceView, FeatureView, InspectionView, LabelView, ScaleView};
+use super::inspection::{self, DifferenceView, FeatureView, InspectionView, ScaleView};
 use super::look::Look;
 use super::plot::PlotPanel;
+use super::raster::{Figure, FigureError};
 use super::story::{StoryView, TruthView};
-use super::svg::{Figure, FigureError};
 use crate::files::file_name;
 use crate::grid::Grid;
 use crate::imitation::difference::{DifferenceKind, masked_statistics};
@@ -126,12 +126,7 @@ impl Inspection {
             image: self.scene.file_name(),
             teacher: focus.teacher.map_or_else(String::new, file_name),
             student: focus.student.map_or_else(String::new, file_name),
-            labels: self
-                .scene
-                .labels
-                .iter()
-                .map(|label| LabelView { name: label.name.clone(), bbox: label.bbox })
-                .collect(),
+            labels: self.scene.labels.clone(),
             psi: self.choice.psi.get(),
             level_rule: self.choice.rule.to_string(),
             convention: self.choice.convention.to_string(),

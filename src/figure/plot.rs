@@ -1,10 +1,11 @@
 //! Figures of curves: panels with axes, units and one legend.
 
-use super::layout::{HAIRLINE, INK, Svg, WEAK, heading_of, hex};
+use super::layout::heading_of;
 use super::look::Look;
+use super::raster::{Figure, FigureError};
 use super::spec::Lead;
-use super::svg::{Figure, FigureError};
-use super::text::{Text, widths};
+use super::svg::{Style, Svg, hex};
+use super::text::{HAIRLINE, INK, Text, WEAK, widths};
 use crate::axis::{AxisScale, ticks};
 use crate::colormap::NOT_FINITE;
 
@@ -72,7 +73,7 @@ impl PlotFigure {
         }
         y = self.legend(&mut svg, y, (margin, inner));
         let (width, height) = (inner + 2.0 * margin, y + (margin - 8.0).max(2.0));
-        Ok(svg.finish(&self.title, width, height, look))
+        svg.finish(&self.title, width, height, look)
     }
 
     /// Every label once, what has none not at all; returns the y below.
@@ -92,20 +93,17 @@ impl PlotFigure {
             }
             let left = margin + x;
             let path = format!("M{left:.2} {:.2}h{SIGN}", y + 5.0);
-            svg.body += &stroke(&path, line.color, line.dashed);
-            svg.body += &text.svg(left + SIGN + 8.0, y + 9.0, INK, "start");
+            stroke(svg, &path, line.color, line.dashed);
+            svg.text(text, left + SIGN + 8.0, y + 9.0, INK, "start");
             x += SIGN + 8.0 + text_width + 24.0;
         }
         if entries.is_empty() { y } else { y + LINE }
     }
 }
 
-fn stroke(path: &str, color: [u8; 3], dashed: bool) -> String {
-    let dash = if dashed { " stroke-dasharray=\"5 4\"" } else { "" };
-    format!(
-        "<path d=\"{path}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.6\" stroke-linejoin=\"round\"{dash}/>\n",
-        hex(color)
-    )
+fn stroke(svg: &mut Svg, path: &str, color: [u8; 3], dashed: bool) {
+    let dash = if dashed { "5 4" } else { "" };
+    svg.path(path, Style { join: "round", dash, ..Style::line(&hex(color), 1.6) });
 }
 
 /// Smallest and largest of the finite values, apart even where there is one value alone.
@@ -121,45 +119,46 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 
 impl PlotPanel {
     fn draw(&self, svg: &mut Svg, x: f32, y: f32, whole: f32) {
-        svg.body += &Text::bold(&self.title, PANEL_TITLE).fitted(whole).svg(x, y + PANEL_TITLE, INK, "start");
-        let unit = Text::new(&self.y_label, SMALL);
-        svg.body += &unit.svg(x + whole, y + PANEL_TITLE, WEAK, "end");
+        svg.text(&Text::bold(&self.title, PANEL_TITLE).fitted(whole), x, y + PANEL_TITLE, INK, "start");
+        let note = |svg: &mut Svg, text: &str, x: f32, y: f32, anchor: &str| {
+            svg.text(&Text::new(text, SMALL), x, y, WEAK, anchor);
+        };
+        note(svg, &self.y_label, x + whole, y + PANEL_TITLE, "end");
         let (left, top) = (x + LEFT, y + PANEL_TITLE + 10.0);
         let (width, height) = (whole - LEFT, HEIGHT - PANEL_TITLE - 10.0 - BELOW);
         let right_end = || self.lines.iter().flat_map(|line| &line.points).map(|point| point[0]);
         let (Some(across), Some(up)) = (range(right_end()), self.y_range()) else {
-            svg.body += &Text::new("no values", SMALL).svg(left + width / 2.0, top + height / 2.0, WEAK, "middle");
-            return;
+            return note(svg, "no values", left + width / 2.0, top + height / 2.0, "middle");
         };
         let at_x = |value: f64| left + ((value - across.0) / (across.1 - across.0)) as f32 * width;
         let at_y = |value: f64| top + height - ((value - up.0) / (up.1 - up.0)) as f32 * height;
         for (place, label) in ticks(across.0, across.1, 6, self.x) {
-            svg.body += &rule(&format!("M{:.2} {top:.2}v{height:.2}", at_x(place)));
-            svg.body += &Text::new(label, SMALL).svg(at_x(place), top + height + 14.0, WEAK, "middle");
+            rule(svg, &format!("M{:.2} {top:.2}v{height:.2}", at_x(place)));
+            note(svg, &label, at_x(place), top + height + 14.0, "middle");
         }
         for (place, label) in ticks(up.0, up.1, 5, self.y) {
-            svg.body += &rule(&format!("M{left:.2} {:.2}h{width:.2}", at_y(place)));
-            svg.body += &Text::new(label, SMALL).svg(left - 6.0, at_y(place) + 4.0, WEAK, "end");
+            rule(svg, &format!("M{left:.2} {:.2}h{width:.2}", at_y(place)));
+            note(svg, &label, left - 6.0, at_y(place) + 4.0, "end");
         }
-        svg.body += &Text::new(&self.x_label, SMALL).svg(left + width / 2.0, top + height + 30.0, WEAK, "middle");
+        note(svg, &self.x_label, left + width / 2.0, top + height + 30.0, "middle");
         for line in &self.lines {
             if !line.band.is_empty() {
                 let there = line.band.iter().map(|band| (band[0], band[2]));
                 let back = line.band.iter().rev().map(|band| (band[0], band[1]));
                 let outline = path(there.chain(back).map(|(x, y)| (at_x(x), at_y(y))));
-                svg.body += &format!("<path d=\"{outline}Z\" fill=\"{}\" fill-opacity=\"0.18\"/>\n", hex(line.color));
+                svg.path(&(outline + "Z"), Style { opacity: 0.18, ..Style::fill(&hex(line.color)) });
             }
         }
         for line in &self.lines {
             let path = path(line.points.iter().map(|point| (at_x(point[0]), at_y(point[1]))));
-            svg.body += &stroke(&path, line.color, line.dashed);
+            stroke(svg, &path, line.color, line.dashed);
             for missing in &line.missing {
                 let cross = format!("M{:.2} {:.2}l6 6m0 -6l-6 6", at_x(*missing) - 3.0, top + 2.0);
-                svg.body += &stroke(&cross, NOT_FINITE, false);
+                stroke(svg, &cross, NOT_FINITE, false);
             }
         }
         let frame = format!("M{left:.2} {top:.2}v{height:.2}h{width:.2}");
-        svg.body += &format!("<path d=\"{frame}\" fill=\"none\" stroke=\"{HAIRLINE}\"/>\n");
+        svg.path(&frame, Style::line(HAIRLINE, 1.0));
     }
 
     fn y_range(&self) -> Option<(f64, f64)> {
@@ -169,8 +168,8 @@ impl PlotPanel {
     }
 }
 
-fn rule(path: &str) -> String {
-    format!("<path d=\"{path}\" fill=\"none\" stroke=\"{HAIRLINE}\" stroke-opacity=\"0.4\"/>\n")
+fn rule(svg: &mut Svg, path: &str) {
+    svg.path(path, Style { opacity: 0.4, ..Style::line(HAIRLINE, 1.0) });
 }
 
 fn path(points: impl Iterator<Item = (f32, f32)>) -> String {

@@ -1,11 +1,12 @@
 //! The plots of a review: precision, recall and F1, calibration, and which class is taken for which.
 
-use super::layout::{HAIRLINE, INK, Svg, WEAK, heading_of, hex, ink_on};
+use super::layout::heading_of;
 use super::look::Look;
 use super::plot::{PlotFigure, PlotLine, PlotPanel};
+use super::raster::{Figure, FigureError};
 use super::spec::Lead;
-use super::svg::{Figure, FigureError};
-use super::text::Text;
+use super::svg::{Style, Svg, opaque};
+use super::text::{HAIRLINE, INK, Text, WEAK};
 use crate::axis::AxisScale;
 use crate::palette;
 use crate::review::confusion::Confusion;
@@ -85,7 +86,7 @@ pub fn figures(review: &Review, look: &Look) -> Result<Vec<(String, Figure)>, Fi
     let panels = review.models.iter().map(calibration_panel).collect();
     figures.push(("calibration".to_owned(), plot(panels, "Confidence and the share that is right, at IoU 0.5")?));
     for model in review.models.iter().filter(|model| !model.confusion.is_huge()) {
-        let figure = confusion_figure(&model.role, &model.confusion, &review.names, look);
+        let figure = confusion_figure(&model.role, &model.confusion, &review.names, look)?;
         figures.push((format!("confusion-{}", file_part(&model.role)), figure));
     }
     Ok(figures)
@@ -151,7 +152,7 @@ fn panel(title: String, x_label: &str, y_label: &str, lines: Vec<PlotLine>) -> P
 }
 
 /// Shares of each true class, with the counts where they are readable.
-fn confusion_figure(role: &str, confusion: &Confusion, names: &[String], look: &Look) -> Figure {
+fn confusion_figure(role: &str, confusion: &Confusion, names: &[String], look: &Look) -> Result<Figure, FigureError> {
     const SMALL: f32 = 11.0;
     const NAME: f32 = 110.0;
     const BELOW: f32 = 20.0;
@@ -175,20 +176,16 @@ fn confusion_figure(role: &str, confusion: &Confusion, names: &[String], look: &
         let y = top + row as f32 * cell;
         if readable {
             let text = Text::new(name(row), SMALL).fitted(NAME - 8.0);
-            svg.body += &text.svg(margin + NAME - 8.0, y + cell / 2.0 + 4.0, WEAK, "end");
+            svg.text(&text, margin + NAME - 8.0, y + cell / 2.0 + 4.0, WEAK, "end");
         }
         for (truth, sum) in sums.iter().enumerate() {
             let (x, value) = (margin + NAME + truth as f32 * cell, confusion.get(row, truth));
             let share = value as f64 / (*sum).max(1) as f64;
             let color = none.lerp_to_gamma(all, if value == 0 { 0.0 } else { 0.08 + 0.92 * share as f32 });
-            let color = [color.r(), color.g(), color.b()];
-            svg.body += &format!(
-                "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{cell:.2}\" height=\"{cell:.2}\" fill=\"{}\" stroke=\"{HAIRLINE}\" stroke-width=\"0.5\"/>\n",
-                hex(color)
-            );
+            svg.rect((x, y, cell, cell), Style { stroke: HAIRLINE, width: 0.5, ..Style::fill(&opaque(color)) });
             if readable && value > 0 {
                 let text = Text::new(value.to_string(), SMALL).fitted(cell - 2.0);
-                svg.body += &text.svg(x + cell / 2.0, y + cell / 2.0 + 4.0, ink_on(color), "middle");
+                svg.text(&text, x + cell / 2.0, y + cell / 2.0 + 4.0, &opaque(palette::ink_on(color)), "middle");
             }
         }
     }
@@ -196,14 +193,14 @@ fn confusion_figure(role: &str, confusion: &Confusion, names: &[String], look: &
     if readable {
         for truth in 0..count {
             let x = margin + NAME + (truth as f32 + 0.5) * cell;
-            svg.body += &Text::new(name(truth), SMALL).fitted(cell - 2.0).svg(x, y + 14.0, WEAK, "middle");
+            svg.text(&Text::new(name(truth), SMALL).fitted(cell - 2.0), x, y + 14.0, WEAK, "middle");
         }
         y += BELOW;
     }
     let passed_over: u64 = confusion.passed_over().iter().sum();
     if passed_over > 0 {
         let text = format!("not in it, on images where no box meets an object: {passed_over}");
-        svg.body += &Text::new(text, SMALL).fitted(width).svg(margin, y + 14.0, INK, "start");
+        svg.text(&Text::new(text, SMALL).fitted(width), margin, y + 14.0, INK, "start");
         y += BELOW;
     }
     let (whole, height) = (width + 2.0 * margin, y + margin);

@@ -109,7 +109,7 @@ impl Frames for Movie {
         let snapshot = snapshot.ok_or_else(|| FigureError::Nothing(format!("there is no moment {frame}")))?;
         let map = self.view.at(snapshot, self.lead(snapshot), look)?;
         let curves = self.plots(snapshot.step).render_as(&Lead::default(), look)?;
-        Ok(stacked(&[map, curves]))
+        stacked(&[map, curves])
     }
 }
 

@@ -1,20 +1,25 @@
 //! The figures of the story: one for each step that can be told, with its sentence, its formula and its numbers.
 
+use std::sync::Arc;
+
 use super::inspection::{
-    BESIDE, CELL, DIFFERENCE, Detail, InspectionView, SINGLE, STUDENT, ScaleView, TEACHER, View, anchor_panel, bare,
-    detection_tags, legend, marked, outlines, panel,
+    BESIDE, InspectionView, SINGLE, ScaleView, View, content, legend, marked, panel, place, shows,
 };
 use super::layout::render_as;
 use super::look::Look;
 use super::plot::{PlotFigure, PlotPanel};
-use super::spec::{FigureSpec, Heatmap, Lead, LegendEntry, Outline, Panel, Sign, Stroke, ground_truth_color};
-use super::svg::{Figure, FigureError};
+use super::raster::{Figure, FigureError};
+use super::spec::{Detail, FigureSpec, Lead, Panel};
 use crate::colormap::ColorMap;
+use crate::drawing::{BestAnchor, ColorBar, Content, Fill, Found, Ground, Heatmap, Ink, LegendEntry, Sign, layers};
 use crate::format::significant;
-use crate::geometry::BoundingBox;
 use crate::grid::Grid;
-use crate::inspect::DetectionView;
+use crate::inspect::{DetectionView, Role};
+use crate::palette::LIGHT;
 use crate::story::{Line, Step, StoryNumbers};
+
+/// How much of the photograph a map covers.
+const OPACITY: f32 = 0.8;
 
 /// Long side of the picture in a figure of two.
 const PAIR: f32 = 480.0;
@@ -88,7 +93,7 @@ pub fn figure(view: &StoryView<'_>, step: Step, look: &Look) -> Result<Figure, F
             2 => PAIR,
             _ => BESIDE,
         },
-        legend: signs(view, step),
+        legend: signs(view, step, &panels),
         panels,
     };
     render_as(&spec, look)
@@ -104,9 +109,10 @@ fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
     let beside = |kind: View| scales.iter().map(move |scale| panel(inspection, scale, kind, Detail::Small));
     match step {
         Step::Image => {
-            let boxes = scales.first().map(|scale| outlines(inspection, scale, View::Mask, Detail::Full));
+            let labels = inspection.labels.iter().enumerate().collect();
+            let picture = layers::picture(&Content { labels, ..Content::default() });
             let title = format!("{} ground truths", inspection.labels.len());
-            vec![Panel { outlines: boxes.unwrap_or_default(), ..bare(view.inspection.photo, title, false) }]
+            vec![shows(inspection.photo, title, picture, Detail::Full)]
         }
         Step::CellAnchors => scales.get(view.numbers.at).map(|scale| anchors(view, scale)).into_iter().collect(),
         Step::ScaleAnchors => scales.iter().map(|scale| anchors(view, scale)).collect(),
@@ -118,17 +124,15 @@ fn panels<'a>(view: &StoryView<'a>, step: Step) -> Vec<Panel<'a>> {
                 scales.iter().filter(both).map(move |scale| {
                     let panel = panel(inspection, scale, kind, Detail::Small);
                     let role = if kind == View::Student { "student" } else { "teacher" };
-                    Panel {
-                        title: format!("{role} at {}", scale.name),
-                        regions: Vec::new(),
-                        outlines: Vec::new(),
-                        ..panel
-                    }
+                    let picture = panel.picture.without(&["mask", "labels"]);
+                    Panel { title: format!("{role} at {}", scale.name), picture, ..panel }
                 })
             };
             row(View::Student).chain(row(View::Teacher)).collect()
         }
-        Step::Difference => compared(view).map(|(panel, _)| Panel { regions: Vec::new(), ..panel }).collect(),
+        Step::Difference => {
+            compared(view).map(|(panel, _)| Panel { picture: panel.picture.without(&["mask"]), ..panel }).collect()
+        }
         Step::Inside => compared(view).map(|(panel, scale)| inside(panel, scale)).collect(),
         Step::Loss => compared(view).map(|(panel, scale)| term(view, inside(panel, scale), scale)).collect(),
         Step::Answers => pulls(view),
@@ -147,23 +151,16 @@ fn pulls<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
                 let outside = grid.values_mut().iter_mut().zip(scale.count.values()).filter(|(_, hits)| **hits <= 0.0);
                 outside.for_each(|(value, _)| *value = 0.0);
             }
-            let region = masked.then(|| marked(&scale.count, scale.stride));
-            let map = Heatmap {
-                grid,
-                cell: scale.stride as f32,
-                colors: ColorMap::Magma,
-                range: None,
-                opacity: 0.8,
-                quantity: quantity.to_owned(),
-                integer: false,
-                hide_zero: masked,
-                fades: !masked,
-                inside: None,
-                marks: Vec::new(),
-            };
-            let title = format!("{name} at {}", scale.name);
-            let panel = bare(view.inspection.photo, title, true);
-            Some(Panel { map: Some(map), regions: region.into_iter().collect(), accent: Some(DIFFERENCE), ..panel })
+            let map = Heatmap::new(grid, scale.stride as f32, ColorMap::Magma);
+            let map = Arc::new(Heatmap { clear_to: masked.then_some(0.0), fades: !masked, ..map });
+            let picture = layers::picture(&Content {
+                map: Some(Arc::clone(&map)),
+                opacity: OPACITY,
+                mask: masked.then(|| marked(&scale.count, scale.stride)),
+                ..content(scale)
+            });
+            let panel = shows(view.inspection.photo, format!("{name} at {}", scale.name), picture, Detail::Small);
+            Some(Panel { bar: Some(ColorBar::new(map, quantity)), accent: Some(LIGHT.difference), grey: true, ..panel })
         };
         view.inspection.scales.iter().filter_map(of_scale).collect()
     };
@@ -182,7 +179,8 @@ fn anchors<'a>(view: &StoryView<'a>, scale: &ScaleView) -> Panel<'a> {
         Some((_, row, col)) => (row, col),
         None => (scale.count.height() / 2, scale.count.width() / 2),
     };
-    anchor_panel(view.inspection.photo, scale, (row, col))
+    let picture = layers::picture(&Content { muted: 1.0, anchors_at: Some((row, col)), ..content(scale) });
+    shows(view.inspection.photo, place(scale), picture, Detail::Full)
 }
 
 /// The IoU or the mask of the one ground truth.
@@ -191,47 +189,35 @@ fn one_truth<'a>(view: &StoryView<'a>, step: Step) -> Option<Panel<'a>> {
     let (truth, told_truth) = (view.truth.as_ref()?, numbers.truth.as_ref()?);
     let scale = view.inspection.scales.get(numbers.at)?;
     let label = view.inspection.labels.get(told_truth.number)?;
-    let color = ground_truth_color(told_truth.number);
-    let mut outlines = vec![Outline { bbox: label.bbox, color, stroke: Stroke::Solid, tags: vec![label.name.clone()] }];
     let best = numbers.scale_at().map_or(0.0, |scale| scale.max_iou);
-    let mut marks = Vec::new();
+    let (mut marks, mut anchors) = (Vec::new(), Vec::new());
     if step == Step::Best {
-        let side = scale.stride as f32;
-        let center = |cell: usize| (cell as f32 + 0.5) * side;
-        let shape = |[width, height]: [f32; 2]| {
-            BoundingBox::from_center(center(numbers.cell.col), center(numbers.cell.row), width, height)
-        };
-        let tags = vec![format!("M = {}", significant(f64::from(best)))];
-        outlines.push(Outline {
-            bbox: shape(told_truth.best_anchor),
-            color: [255; 3],
-            stroke: Stroke::Dashed,
-            tags: Vec::new(),
-        });
-        outlines.push(Outline { bbox: shape([side; 2]), color: CELL, stroke: Stroke::Solid, tags });
+        let value = Some(format!("M = {}", significant(f64::from(best))));
+        let cell = (numbers.cell.row, numbers.cell.col);
+        anchors.push(BestAnchor { ink: Ink::White, anchor: told_truth.best_anchor, cell, value });
         marks.push((best, "M".to_owned()));
     }
     if step == Step::Threshold && told_truth.threshold.is_finite() {
         marks.push((told_truth.threshold, format!("ψ · M = {}", significant(f64::from(told_truth.threshold)))));
     }
     let is_mask = step == Step::Mask;
-    let map = Heatmap {
-        grid: if is_mask { truth.count.clone() } else { truth.iou.clone() },
-        cell: scale.stride as f32,
-        colors: if is_mask { ColorMap::Viridis } else { ColorMap::Cividis },
-        range: (!is_mask).then_some((0.0, best)),
-        opacity: if is_mask { 0.7 } else { 0.8 },
-        quantity: if is_mask { "anchors above the threshold" } else { "largest IoU of the cell's anchors" }.to_owned(),
-        integer: is_mask,
-        hide_zero: true,
-        fades: false,
-        inside: None,
-        marks,
+    let (grid, colors, quantity) = match is_mask {
+        true => (&truth.count, ColorMap::Viridis, "anchors above the threshold"),
+        false => (&truth.iou, ColorMap::Cividis, "largest IoU of the cell's anchors"),
     };
-    let outlined = matches!(step, Step::Threshold | Step::Mask);
-    let regions = outlined.then(|| marked(&truth.count, scale.stride)).into_iter().collect();
+    let map = Heatmap { clear_to: Some(0.0), ..Heatmap::new(grid.clone(), scale.stride as f32, colors) };
+    let map = Arc::new(if is_mask { map } else { Heatmap { range: (0.0, best), ..map } });
+    let picture = layers::picture(&Content {
+        map: Some(Arc::clone(&map)),
+        opacity: if is_mask { 0.7 } else { OPACITY },
+        mask: matches!(step, Step::Threshold | Step::Mask).then(|| marked(&truth.count, scale.stride)),
+        labels: vec![(told_truth.number, label)],
+        best: anchors,
+        ..content(scale)
+    });
     let title = format!("{} · object {} {}", scale.name, told_truth.number, label.name);
-    Some(Panel { map: Some(map), regions, outlines, ..bare(view.inspection.photo, title, !is_mask) })
+    let bar = Some(ColorBar { integer: is_mask, marks, ..ColorBar::new(map, quantity) });
+    Some(Panel { bar, grey: !is_mask, ..shows(view.inspection.photo, title, picture, Detail::Full) })
 }
 
 /// The difference of every scale that has one.
@@ -240,22 +226,21 @@ fn compared<'v, 'a>(view: &'v StoryView<'a>) -> impl Iterator<Item = (Panel<'a>,
     inspection.scales.iter().filter(|scale| scale.difference.is_some()).map(move |scale| {
         let panel = panel(inspection, scale, View::Difference, Detail::Small);
         let title = format!("{} · stride {}", scale.name, scale.stride);
-        (Panel { title, note: String::new(), outlines: Vec::new(), ..panel }, scale)
+        (Panel { title, note: String::new(), picture: panel.picture.without(&["labels"]), ..panel }, scale)
     })
 }
 
 /// I · d: what lies outside the mask is 0 and lets the photograph through.
-fn inside<'a>(mut panel: Panel<'a>, scale: &ScaleView) -> Panel<'a> {
-    if let Some(map) = &mut panel.map {
-        for (value, &hits) in map.grid.values_mut().iter_mut().zip(scale.count.values()) {
-            if hits <= 0.0 {
-                *value = 0.0;
-            }
-        }
-        map.hide_zero = true;
-        map.quantity = format!("I · d, {}", map.quantity);
+fn inside<'a>(panel: Panel<'a>, scale: &ScaleView) -> Panel<'a> {
+    let Some(bar) = panel.bar else { return panel };
+    let mut grid = bar.map.grid.clone();
+    for (value, _) in grid.values_mut().iter_mut().zip(scale.count.values()).filter(|(_, hits)| **hits <= 0.0) {
+        *value = 0.0;
     }
-    panel
+    let map = Arc::new(Heatmap { clear_to: Some(0.0), ..Heatmap::new(grid, bar.map.cell, bar.map.colors) });
+    let picture = panel.picture.with_map(&map);
+    let bar = Some(ColorBar { label: format!("I · d, {}", bar.label), map, ..bar });
+    Panel { picture, bar, ..panel }
 }
 
 /// The term of a scale under its name.
@@ -272,45 +257,40 @@ fn detections<'a>(view: &StoryView<'a>) -> Vec<Panel<'a>> {
     let titles =
         ["The student before", if evaluated { "The student after, best weights" } else { "The student after" }];
     let panels = titles.into_iter().zip(both).map(|(title, found)| {
-        let truths = view.inspection.labels.iter().enumerate().map(|(gt, label)| Outline {
-            bbox: label.bbox,
-            color: ground_truth_color(gt),
-            stroke: Stroke::Solid,
-            tags: Vec::new(),
-        });
-        let found_boxes = found.iter().map(|detection| Outline {
-            bbox: detection.bbox,
-            color: STUDENT,
-            stroke: Stroke::Dashed,
-            tags: detection_tags(detection),
+        let picture = layers::picture(&Content {
+            labels: view.inspection.labels.iter().enumerate().collect(),
+            found: vec![Found { role: Role::Student, detections: found.clone(), named: true }],
+            ..Content::default()
         });
         let note = match found.len() {
             1 => "1 detection".to_owned(),
             count => format!("{count} detections"),
         };
-        let panel = bare(view.inspection.photo, title.to_owned(), false);
-        Panel { accent: Some(STUDENT), note, outlines: truths.chain(found_boxes).collect(), ..panel }
+        let panel = shows(view.inspection.photo, title.to_owned(), picture, Detail::Least);
+        Panel { accent: Some(Ink::Model(Role::Student).color(Ground::Paper)), note, ..panel }
     });
     panels.collect()
 }
 
-fn signs(view: &StoryView<'_>, step: Step) -> Vec<LegendEntry> {
-    let entry = |sign, text: &str| LegendEntry { sign, text: text.to_owned() };
-    let scales: Vec<&ScaleView> = view.inspection.scales.iter().collect();
-    let objects = || legend(&view.inspection, &scales, &[View::Mask]);
+fn signs(view: &StoryView<'_>, step: Step, panels: &[Panel<'_>]) -> Vec<LegendEntry> {
+    let entry = |sign, text: &str| LegendEntry::new(sign, text);
+    let color = |role: Role| Ink::Model(role).color(Ground::Paper);
     match step {
-        Step::Image | Step::Union => objects(),
-        Step::CellAnchors | Step::ScaleAnchors => vec![entry(Sign::Box(CELL), "the cell")],
+        Step::Image | Step::Union => legend(&view.inspection, panels),
+        Step::CellAnchors | Step::ScaleAnchors => vec![entry(Sign::Cell(Ink::Cell, Fill::Tinted), "the cell")],
         Step::Iou => Vec::new(),
-        Step::Best => vec![entry(Sign::Box(CELL), "the cell of M"), entry(Sign::Dashed([84, 91, 101]), "its anchor")],
-        Step::Threshold | Step::Mask => vec![entry(Sign::Region, "IoU above ψ · M")],
-        Step::Features => vec![entry(Sign::Fill(STUDENT), "student"), entry(Sign::Fill(TEACHER), "teacher")],
-        Step::Difference => vec![entry(Sign::Fill(DIFFERENCE), "student − teacher, after the adapter")],
-        Step::Inside | Step::Loss | Step::Answers => vec![entry(Sign::Region, "outline of the mask")],
+        Step::Best => {
+            vec![entry(Sign::Box(Ink::Cell), "the cell of M"), entry(Sign::Dashed(Ink::White), "its anchor")]
+        }
+        Step::Threshold | Step::Mask => vec![entry(Sign::Outline, "IoU above ψ · M")],
+        Step::Features => Role::ALL.map(|role| entry(Sign::Fill(color(role)), role.name())).into_iter().rev().collect(),
+        Step::Difference => vec![entry(Sign::Fill(LIGHT.difference), "student − teacher, after the adapter")],
+        Step::Inside | Step::Loss | Step::Answers => vec![entry(Sign::Outline, "outline of the mask")],
         Step::Run => Vec::new(),
         Step::BeforeAfter => {
-            let truth = view.inspection.labels.first().map(|_| entry(Sign::Box(ground_truth_color(0)), "ground truth"));
-            std::iter::once(entry(Sign::Dashed(STUDENT), "detection of the student")).chain(truth).collect()
+            let truth = view.inspection.labels.first().map(|_| entry(Sign::Box(Ink::Truth(0)), "ground truth"));
+            let found = entry(Sign::Dashed(Ink::Model(Role::Student)), "detection of the student");
+            std::iter::once(found).chain(truth).collect()
         }
     }
 }
@@ -320,31 +300,20 @@ mod tests {
     use image::RgbImage;
 
     use super::*;
-    use crate::figure::inspection::{DifferenceView, FeatureView, LabelView, map};
+    use crate::figure::inspection::fixture::{difference, four, four_cells, label, plain};
+    use crate::figure::inspection::{FeatureView, map};
+    use crate::geometry::BoundingBox;
     use crate::story::{Cell, PullShares, StoryScale, StoryTruth};
 
     /// One scale of 2 × 2 cells of 32 px; one object in the first cell. d is 4, 8, 0 and 0; the first two are masked.
     fn view(photo: &RgbImage, compared: bool) -> StoryView<'_> {
-        let grid = |values: [f32; 4]| Grid::from_values(2, 2, values.to_vec()).expect("2 x 2");
-        let features = compared.then(|| FeatureView { grid: grid([1.0, 2.0, 3.0, 4.0]), channels: 8 });
+        let features = compared.then(|| FeatureView { grid: four([1.0, 2.0, 3.0, 4.0]), channels: 8 });
         let scale = ScaleView {
-            name: "P5".into(),
-            stride: 32,
             anchors: vec![[24.0, 20.0], [40.0, 40.0]],
-            iou: grid([0.8, 0.5, 0.1, 0.0]),
-            count: grid([2.0, 1.0, 0.0, 0.0]),
-            best: vec![Some((0, 0, 0))],
             teacher: features.clone(),
             student: features,
-            difference: compared.then(|| DifferenceView {
-                grid: grid([4.0, 8.0, 0.0, 0.0]),
-                adapter: "none".into(),
-                mean_inside: Some(6.0),
-                mean_outside: Some(0.0),
-                loss: Some(3.0),
-                r2_leave_one_out: None,
-            }),
-            weights: None,
+            difference: compared.then(|| difference(four([4.0, 8.0, 0.0, 0.0]), "none")),
+            ..four_cells()
         };
         let numbers = StoryNumbers {
             image: "a.jpg".into(),
@@ -389,25 +358,13 @@ mod tests {
         };
         StoryView {
             inspection: InspectionView {
-                photo,
-                image: "a.jpg".into(),
-                teacher: "t.pt".into(),
-                student: "s.pt".into(),
-                labels: vec![LabelView { name: "cell".into(), bbox: BoundingBox::new(4.0, 6.0, 28.0, 26.0) }],
-                psi: 0.5,
-                level_rule: "per-scale".into(),
-                convention: "exact".into(),
-                tap: "neck".into(),
-                features: "L2 norm over channels".into(),
-                difference: "squared L2".into(),
-                signed: false,
-                loss: "features, mask iou".into(),
-                lambda: 1.0,
+                labels: vec![label("cell", [4.0, 6.0, 28.0, 26.0])],
                 scales: vec![scale],
+                ..plain(photo)
             },
             numbers,
-            truth: Some(TruthView { iou: grid([0.8, 0.5, 0.1, 0.0]), count: grid([2.0, 1.0, 0.0, 0.0]) }),
-            pulls: compared.then(|| [2.0, 1.0].map(|high| vec![(32, grid([high, 0.5, 0.0, 0.0]))])),
+            truth: Some(TruthView { iou: four([0.8, 0.5, 0.1, 0.0]), count: four([2.0, 1.0, 0.0, 0.0]) }),
+            pulls: compared.then(|| [2.0, 1.0].map(|high| vec![(32, four([high, 0.5, 0.0, 0.0]))])),
             curves: Vec::new(),
             detections: None,
         }
@@ -481,9 +438,11 @@ mod tests {
     fn only_the_masked_difference_is_coloured() {
         let photo = RgbImage::new(64, 64);
         let view = view(&photo, true);
-        let masked = panels(&view, Step::Inside).remove(0).map.expect("a map");
-        assert_eq!((masked.grid.values(), masked.hide_zero), (&[4.0, 8.0, 0.0, 0.0][..], true));
-        let union = map(&view.inspection, &view.inspection.scales[0], View::Mask).expect("a map");
-        assert_eq!(union.grid.values(), [2.0, 1.0, 0.0, 0.0]);
+        let panel = panels(&view, Step::Inside).remove(0);
+        let masked = &panel.bar.as_ref().expect("a map").map;
+        assert_eq!((masked.grid.values(), masked.clear_to), (&[4.0, 8.0, 0.0, 0.0][..], Some(0.0)));
+        assert_eq!(panel.picture.map(), Some(masked), "what is drawn is what the bar is of");
+        let union = map(&view.inspection, &view.inspection.scales[0], View::Mask).expect("a map").0;
+        assert_eq!(union.map.grid.values(), [2.0, 1.0, 0.0, 0.0]);
     }
 }

@@ -4,12 +4,22 @@ use std::sync::{Arc, OnceLock};
 
 use resvg::usvg::{self, fontdb};
 
+use super::svg::sheet;
+
 /// What a viewer that lacks the bundled font falls back to stands behind it: fonts of about its widths first. Fonts are
 /// not embedded: two faces of Roboto weigh more than most figures, and neither librsvg nor Inkscape reads a font inside an
-/// SVG. [`with_lengths`] keeps the layout with another font; where a viewer ignores that too (librsvg), a figure in
+/// SVG. Every text's length keeps the layout with another font; where a viewer ignores that too (librsvg), a figure in
 /// outlines ([`crate::figure::choice::SvgText`]) is the same.
 pub(super) const FAMILY: &str =
     "Roboto, Arimo, 'Liberation Sans', Arial, Helvetica, 'DejaVu Sans Condensed', sans-serif";
+
+/// Colours of a page.
+pub(super) const INK: &str = "#1b1e23";
+pub(super) const WEAK: &str = "#545b65";
+pub(super) const HAIRLINE: &str = "#b9bec6";
+
+/// Size of small print.
+pub(super) const NOTE: f32 = 11.0;
 
 /// A text and how it is set.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,17 +37,6 @@ impl Text {
 
     pub fn bold(content: impl Into<String>, size: f32) -> Self {
         Self { bold: true, ..Self::new(content, size) }
-    }
-
-    /// The element with its baseline starting at (x, y); `anchor` is start, middle or end.
-    pub fn svg(&self, x: f32, y: f32, fill: &str, anchor: &str) -> String {
-        let weight = if self.bold { " font-weight=\"700\"" } else { "" };
-        let anchor = if anchor == "start" { String::new() } else { format!(" text-anchor=\"{anchor}\"") };
-        format!(
-            "<text x=\"{x:.2}\" y=\"{y:.2}\" font-size=\"{}\"{weight}{anchor} fill=\"{fill}\">{}</text>\n",
-            self.size,
-            escape(&self.content)
-        )
     }
 
     /// Shortened with an ellipsis until it is no wider than `width`.
@@ -61,47 +60,13 @@ impl Text {
 
 /// Advance widths, measured by the renderer itself, so that fallback fonts count as they are drawn.
 pub(super) fn widths(texts: &[Text]) -> Vec<f32> {
-    let elements: Vec<String> = texts.iter().map(|text| text.svg(0.0, 0.0, "#000", "start")).collect();
-    measured(&elements.iter().map(String::as_str).collect::<Vec<_>>())
+    measured(&texts.iter().collect::<Vec<_>>())
 }
 
-/// The same of text elements, wherever they stand.
-fn measured(elements: &[&str]) -> Vec<f32> {
-    let mut svg =
-        format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\" font-family=\"{FAMILY}\">");
-    for (index, element) in elements.iter().enumerate() {
-        svg += &format!("<g id=\"t{index}\">{element}</g>");
-    }
-    svg += "</svg>";
-    let tree = usvg::Tree::from_str(&svg, &options());
-    (0..elements.len())
-        .map(|index| {
-            let node = tree.as_ref().ok().and_then(|tree| tree.node_by_id(&format!("t{index}")));
-            node.map_or(0.0, |node| node.bounding_box().width())
-        })
-        .collect()
-}
-
-/// Writes into every text element how long it is, so that with another font the layout stays.
-pub(super) fn with_lengths(body: &str) -> String {
-    const OPEN: &str = "<text ";
-    const CLOSE: &str = "</text>";
-    // Text is escaped: what looks like an element is one.
-    let elements: Vec<&str> = body
-        .match_indices(OPEN)
-        .filter_map(|(at, _)| Some(&body[at..at + body[at..].find(CLOSE)? + CLOSE.len()]))
-        .collect();
-    let mut widths = measured(&elements).into_iter();
-    let mut parts = body.split(OPEN);
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        text += OPEN;
-        if let Some(width) = widths.next().filter(|width| *width > 0.0) {
-            text += &format!("textLength=\"{width:.2}\" lengthAdjust=\"spacingAndGlyphs\" ");
-        }
-        text += part;
-    }
-    text
+pub(super) fn measured(texts: &[&Text]) -> Vec<f32> {
+    let tree = sheet(texts).ok().and_then(|svg| usvg::Tree::from_str(&svg, &options()).ok());
+    let node = |index: usize| tree.as_ref()?.node_by_id(&format!("t{index}"));
+    (0..texts.len()).map(|index| node(index).map_or(0.0, |node| node.bounding_box().width())).collect()
 }
 
 /// Parsing options that know the bundled fonts and nothing of the machine.
@@ -120,23 +85,6 @@ pub(super) fn options() -> usvg::Options<'static> {
         Arc::new(fonts)
     });
     usvg::Options { fontdb: Arc::clone(fonts), font_family: "Roboto".to_owned(), ..usvg::Options::default() }
-}
-
-/// Text as XML content or attribute value; characters that XML forbids become replacement characters.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\t' | '\n' | '\r' => escaped.push(' '),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -161,21 +109,6 @@ mod tests {
     }
 
     #[test]
-    fn every_text_element_says_its_length_wherever_it_stands() {
-        let body = Text::new("00", 20.0).svg(50.0, 9.0, "#000", "end")
-            + "<path/>"
-            + &Text::new("", 20.0).svg(0.0, 0.0, "#000", "start");
-        // Two figures of 1151 of 2048 units: 22.48.
-        let written = with_lengths(&body);
-        assert!(
-            written.starts_with("<text textLength=\"22.48\" lengthAdjust=\"spacingAndGlyphs\" x=\"50.00\""),
-            "{written}"
-        );
-        assert_eq!(written.matches("textLength").count(), 1);
-        assert!(written.contains("<path/><text x=\"0.00\""), "what is empty has no length");
-    }
-
-    #[test]
     fn a_long_text_ends_in_an_ellipsis_and_fits() {
         let text = Text::new("a very long file name of an image, really.jpg", 12.0);
         assert!(text.width() > 100.0);
@@ -183,11 +116,6 @@ mod tests {
         assert!(fitted.width() <= 100.0 && fitted.content.ends_with('…'), "{fitted:?}");
         assert!(fitted.width() > 80.0, "not shorter than it must be: {fitted:?}");
         assert_eq!(text.clone().fitted(1000.0), text);
-    }
-
-    #[test]
-    fn hostile_text_stays_text() {
-        assert_eq!(escape("<a href=\"x\">&\n\u{1}"), "&lt;a href=&quot;x&quot;&gt;&amp; \u{fffd}");
     }
 
     #[test]

@@ -368,30 +368,44 @@ impl IouField {
         ImitationMask { scales }
     }
 
+    /// Per cell the anchors whose IoU with a ground truth is above a threshold, row by row.
+    pub fn hits(&self, scale: usize, gt: usize, threshold: f32) -> Vec<i32> {
+        let mut count = vec![0; self.scales[scale].rows * self.scales[scale].cols];
+        self.add_hits(scale, gt, threshold, &mut count);
+        count
+    }
+
+    /// Adds those hits to `count`; returns the cells that have one.
+    fn add_hits(&self, scale: usize, gt: usize, threshold: f32, count: &mut [i32]) -> usize {
+        let (field, here) = (&self.scales[scale], &self.scales[scale].gts[gt]);
+        if here.max_iou <= threshold {
+            return 0;
+        }
+        let (mut cells, mut hits) = (0, vec![0_i32; field.cols]);
+        let seen = here.windows.iter().filter(|window| !window.cols.is_empty());
+        for row in span(seen.map(|window| &window.rows)) {
+            hits.fill(0);
+            for window in here.windows.iter().filter(|window| window.rows.contains(&row)) {
+                for (hit, &iou) in hits[window.cols.clone()].iter_mut().zip(window.line(row)) {
+                    *hit += i32::from(iou > threshold);
+                }
+            }
+            for (total, &hit) in count[row * field.cols..].iter_mut().zip(&hits) {
+                *total += hit;
+                cells += usize::from(hit > 0);
+            }
+        }
+        cells
+    }
+
     fn scale_mask(&self, scale: usize, gts: Range<usize>, psi: Psi, rule: LevelRule) -> ScaleMask {
         let field = &self.scales[scale];
         let mut count = vec![0_i32; field.rows * field.cols];
         let mut records = vec![GtMask::default(); self.gts];
-        let mut hits = vec![0_i32; field.cols];
         for gt in gts {
             let here = &field.gts[gt];
             let threshold = self.threshold(scale, gt, psi, rule);
-            let mut cells = 0;
-            if here.max_iou > threshold {
-                let seen = here.windows.iter().filter(|window| !window.cols.is_empty());
-                for row in span(seen.map(|window| &window.rows)) {
-                    hits.fill(0);
-                    for window in here.windows.iter().filter(|window| window.rows.contains(&row)) {
-                        for (hit, &iou) in hits[window.cols.clone()].iter_mut().zip(window.line(row)) {
-                            *hit += i32::from(iou > threshold);
-                        }
-                    }
-                    for (total, &hit) in count[row * field.cols..].iter_mut().zip(&hits) {
-                        *total += hit;
-                        cells += usize::from(hit > 0);
-                    }
-                }
-            }
+            let cells = self.add_hits(scale, gt, threshold, &mut count);
             records[gt] = GtMask { max_iou: here.max_iou, threshold, cells, best: here.best };
         }
         let mask_cells = count.iter().filter(|&&hits| hits > 0).count();

@@ -224,6 +224,14 @@ impl Comparison {
     pub fn scale(&self, stride: u32) -> Option<&ScaleComparison> {
         self.scales.iter().find(|scale| scale.stride == stride)
     }
+
+    /// What a model detects, best first.
+    pub fn found(&self, role: Role) -> Option<&[Detection]> {
+        match role {
+            Role::Teacher => self.teacher_detections.as_deref(),
+            Role::Student => self.student_detections.as_deref(),
+        }
+    }
 }
 
 /// What both sides of an input are multiples of: the largest stride of either model. A file's claim is bounded.

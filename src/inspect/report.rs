@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::compare::named;
-use super::maps::assigned_cells;
 use super::records::{Comparison, DetectionView, Tap};
 use super::scene::Scene;
 use crate::files::tensors::{Elements, NamedTensor};
@@ -312,18 +311,6 @@ impl Inspection {
     /// What the student detects, by the names of its classes; `None` without a student.
     pub fn student_found(&self, names: &[String]) -> Option<Vec<DetectionView>> {
         self.comparison.student_detections.as_deref().map(|found| named(found, names))
-    }
-
-    /// The cells that YOLOv5 assigns to the ground truths or to one alone, row by row for each stride.
-    pub fn positives(&self, solo: Option<usize>) -> Vec<(u32, Vec<bool>)> {
-        let of_scale = |(anchors, mask): (&AnchorScale, &ScaleMask)| {
-            let mut cells = vec![false; mask.rows * mask.cols];
-            for (row, col) in assigned_cells(&self.scene, anchors, (mask.rows, mask.cols), solo) {
-                cells[row * mask.cols + col] = true;
-            }
-            (anchors.stride, cells)
-        };
-        self.anchors.iter().zip(&self.mask.scales).map(of_scale).collect()
     }
 
     /// `[3, H, W]` in 0..1.

@@ -1,61 +1,77 @@
 //! What a run is asked to do. It is what `config.toml` in a run's folder says, whole, so that the folder alone
-//! repeats the run.
+//! repeats the run. Its options stand in two tables here and one in `hyperparameters`, a line an option ([`option`]);
+//! `fields` goes through all of them.
+
+mod fields;
+mod file;
+mod hyperparameters;
+pub mod option;
+mod values;
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::hyp::{HypFile, Hyperparameters};
 use crate::dataset::{BatchOptions, Batches};
 use crate::geometry::Size;
+use crate::glossary::Term;
 pub use crate::imitation::lambda::{Decay, Lambda, Norm};
 use crate::imitation::loss::{Loss, MaskChoice, MaskSource, Reads};
 use crate::imitation::mask::{IouConvention, LevelRule, Psi};
 use crate::inspect::{AdapterChoice, CompareRequest, ImitationChoice, Tap};
+use crate::story::{Line, say};
+use option::{About, CliOption, Part, Place, Range, Setting, Spec, options};
 
-/// How long a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Length {
-    Epochs(u32),
-    Steps(u64),
-}
+pub use fields::{Field, Origin, Problem};
+pub use file::names_its_loss;
+pub use hyperparameters::Hyperparameters;
+pub use values::{
+    AdapterStart, Amp, Length, LrSchedule, NonFinite, OptimizerKind, Recipe, SHORT_EPOCHS, SnapshotConfig,
+    frozen_layers, frozen_text,
+};
 
-/// Where the adapters' weights come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AdapterStart {
-    /// The ridge fit over the cells of so many training images.
-    LeastSquares {
-        images: usize,
-    },
-    Random,
-}
+options! {
+    /// The imitation.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct ImitationConfig by loss: Loss, at config => config.imitation, in Part::Imitation;
 
-/// The imitation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ImitationConfig {
-    pub loss: Loss,
-    pub mask_source: MaskSource,
-    pub lambda: Lambda,
-    /// λ grows linearly from 0 over so many steps.
-    pub warmup_steps: u64,
-    pub decay: Decay,
-    /// From this step on λ is 0.
-    pub stop_step: Option<u64>,
-    pub psi: f32,
-    pub level_rule: LevelRule,
-    pub iou: IouConvention,
-    pub tap: Tap,
-    pub norm: Norm,
-    /// Side of the adapters' kernels: 1 or 3. The tap head has no adapters.
-    pub adapter_kernel: u32,
-    pub adapter_start: AdapterStart,
-    /// The adapters' learning rate as a multiple of the student's.
-    pub adapter_lr: f64,
-    /// Features are divided by the teacher's standard deviation per channel before the difference.
-    pub normalise: bool,
+    loss: Loss = loss, "Imitation", "What the student imitates; tap, mask and λ become those that belong to it.",
+        { option: CliOption::Named("imitation"), unit: "LOSS",
+          cli: "What is imitated [default: answers; correlation where the heads of both models cannot be compared]" };
+    mask_source: MaskSource = loss.defaults().mask_source,
+        "Mask source", "Which cells count in the imitation, and how much.",
+        { unit: "SOURCE", cli: "Which cells count: iou, teacher, box or none [default: the loss's own]" };
+    /// The weight of the imitation loss.
+    lambda: Lambda = loss.defaults().lambda;
+    warmup_steps: u64 = 0, "λ warm-up", "lambda grows from 0 over so many steps.",
+        { term: Some(Term::LambdaWarmUp), option: CliOption::Named("lambda-warmup"), unit: "STEPS" };
+    decay: Decay = loss.defaults().decay, "λ decay", "How λ fades to 0 until the end, or until the stop step.",
+        { option: CliOption::Named("lambda-decay"), unit: "DECAY", cli: "How lambda fades towards the end" };
+    stop_step: Option<u64> = None, "Stop step", "From this step on the imitation has no weight.",
+        { option: CliOption::Named("lambda-stop"), unit: "STEP", first: 1000.0, cli: "From this step on lambda is 0" };
+    psi: f32 = Psi::default().get(),
+        "ψ", "A cell is imitated where an anchor's IoU exceeds psi times the ground truth's best; 0..1.",
+        { range: Range::SHARE, term: Some(Term::Psi) };
+    level_rule: LevelRule = ImitationChoice::of(loss).mask.rule,
+        "Level rule", "Which best: per-scale, global or assigned.", { term: Some(Term::LevelRule), unit: "RULE", says_values: true };
+    iou: IouConvention = ImitationChoice::of(loss).mask.convention,
+        "IoU", "exact or seed, as in inspect.", { term: Some(Term::IouConvention), unit: "CONVENTION", says_values: true };
+    tap: Tap = ImitationChoice::of(loss).compared.tap, "Tap", "Where features and correlation take their features: neck or backbone.",
+        { term: Some(Term::Tap), of_features: true };
+    norm: Norm = Norm::PerScale,
+        "Norm", "Which number of cells divides the sum: each scale's own, or that of all scales.",
+        { cli: "Which number of cells divides the loss" };
+    adapter_kernel: u32 = 1, "Adapter's kernel", "Side of the convolution that maps student to teacher channels.",
+        { of_features: true, unit: "SIDE", cli: "Side of the adapters' kernels: 1 or 3" };
+    adapter_start: AdapterStart = AdapterStart::LeastSquares { images: 64 },
+        "Adapter starts", "From the ridge fit over so many training images, or at random.",
+        { of_features: true, unit: "START",
+          cli: "Where the adapters start: least-squares, least-squares:IMAGES, or random" };
+    adapter_lr: f64 = 1.0, "Adapter's rate", "The adapters' learning rate as a multiple of the student's.",
+        { of_features: true, unit: "FACTOR", range: Range::NOT_NEGATIVE };
+    normalise: bool = false, "Normalise", "Divide features by the teacher's standard deviation per channel.",
+        { of_features: true, unit: "BOOL" };
 }
 
 /// ‖λ ∇imitation‖ / ‖∇detection‖ unless asked otherwise.
@@ -68,29 +84,6 @@ impl Default for ImitationConfig {
 }
 
 impl ImitationConfig {
-    /// A loss as it is used unless a person says otherwise.
-    pub fn of(loss: Loss) -> Self {
-        let defaults = loss.defaults();
-        let ImitationChoice { compared, mask } = ImitationChoice::of(loss);
-        Self {
-            loss,
-            mask_source: mask.source,
-            lambda: defaults.lambda,
-            warmup_steps: 0,
-            decay: defaults.decay,
-            stop_step: None,
-            psi: mask.psi.get(),
-            level_rule: mask.rule,
-            iou: mask.convention,
-            tap: compared.tap,
-            norm: Norm::PerScale,
-            adapter_kernel: 1,
-            adapter_start: AdapterStart::LeastSquares { images: 64 },
-            adapter_lr: 1.0,
-            normalise: false,
-        }
-    }
-
     /// What is compared and which cells count, as a picture shows it.
     pub fn choice(&self) -> ImitationChoice {
         let compared = CompareRequest { tap: self.tap, adapter: AdapterChoice::default(), loss: self.loss };
@@ -105,276 +98,127 @@ impl ImitationConfig {
         Self { loss, mask_source, lambda, decay, tap, ..self }
     }
 
+    /// Whether λ is 0 in every step.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0)) || self.stop_step == Some(0)
+    }
+
+    /// Why a run would imitate nothing although it has a teacher.
+    pub fn idleness(&self) -> Option<Line> {
+        self.is_idle().then(|| {
+            say!("lambda is 0 in every step, so nothing would be imitated; give a lambda above 0, or leave the teacher out")
+        })
+    }
+
     /// What cannot be together, in one sentence.
-    pub fn contradiction(&self) -> Option<String> {
-        let (loss, tap) = (self.loss, self.tap.name());
-        match (loss.reads(), self.tap) {
-            (Reads::Head, Tap::Neck | Tap::Backbone) => Some(format!(
-                "the imitation loss {loss} compares heads, not the {tap}; features and correlation compare it"
+    pub fn contradiction(&self) -> Option<Line> {
+        let (loss, tap) = (self.loss.name(), Line::word(self.tap.name()));
+        match (self.loss.reads(), self.tap) {
+            (Reads::Head, Tap::Neck | Tap::Backbone) => Some(say!(
+                "the imitation loss {loss} compares heads, not the {tap}; features and correlation compare it",
+                loss = loss,
+                tap = tap
             )),
-            (Reads::Features, Tap::Head) => Some(format!(
-                "the imitation loss {loss} compares neck or backbone, not the head; answers and logits do"
+            (Reads::Features, Tap::Head) => Some(say!(
+                "the imitation loss {loss} compares neck or backbone, not the head; answers and logits do",
+                loss = loss
             )),
             _ => None,
         }
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum OptimizerKind {
-    /// With Nesterov's momentum.
-    Sgd,
-    Adam,
-    #[default]
-    AdamW,
-}
+options! {
+    /// A run. Paths are as given.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    pub struct RunConfig by recipe: Recipe, at config => *config, in Part::Run;
 
-/// Where the optimisation's values come from unless a person says otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Recipe {
-    /// For runs of up to 50 epochs: AdamW from lr0 0.003, every batch a step, warm-up over a tenth of the steps, cosine per
-    /// step. Measured on three data sets, it leaves a student 0.05 to 0.10 mAP50-95 ahead of YOLOv5's in 20 epochs.
-    #[default]
-    Short,
-    /// YOLOv5 v7.0's own: SGD from lr0 0.01, gradients gathered over 64 images, warm-up over 3 epochs and at least 100 steps, a
-    /// line per epoch.
-    Yolov5,
-}
-
-/// The longest run, in epochs, for which [`Recipe::Short`] is meant.
-pub const SHORT_EPOCHS: u32 = 50;
-
-impl Recipe {
-    pub const ALL: [Self; 2] = [Self::Short, Self::Yolov5];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Short => "short",
-            Self::Yolov5 => "yolov5",
-        }
-    }
-
-    /// The one for a run of this length; a length in steps counts as short as long as nobody knows the data (see
-    /// [`super::plan::usual_recipe`]).
-    pub const fn of_length(length: Length) -> Self {
-        match length {
-            Length::Epochs(epochs) if epochs > SHORT_EPOCHS => Self::Yolov5,
-            Length::Epochs(_) | Length::Steps(_) => Self::Short,
-        }
-    }
-
-    const fn values(self) -> RecipeValues {
-        match self {
-            Self::Short => RecipeValues {
-                optimizer: OptimizerKind::AdamW,
-                nominal_batch: 0,
-                lr_schedule: LrSchedule::CosinePerStep,
-                warmup_share: 0.1,
-            },
-            Self::Yolov5 => RecipeValues {
-                optimizer: OptimizerKind::Sgd,
-                nominal_batch: 64,
-                lr_schedule: LrSchedule::LinearPerEpoch,
-                warmup_share: 0.0,
-            },
-        }
-    }
-
-    pub fn hyp(self) -> Hyperparameters {
-        let yolov5 = Hyperparameters::default();
-        match self {
-            Self::Yolov5 => yolov5,
-            Self::Short => Hyperparameters {
-                lr0: 0.003,
-                weight_decay: 0.02,
-                warmup_momentum: yolov5.momentum,
-                warmup_bias_lr: 0.0,
-                ..yolov5
-            },
-        }
-    }
-}
-
-/// What a recipe says beside its hyperparameters; the fields of [`RunConfig`] explain them.
-struct RecipeValues {
-    optimizer: OptimizerKind,
-    nominal_batch: usize,
-    lr_schedule: LrSchedule,
-    warmup_share: f64,
-}
-
-/// Whoever gives this hyperparameter means epochs, and no share of the run's steps.
-pub const WARMUP_EPOCHS: &str = "warmup_epochs";
-
-/// How the learning rate falls from `lr0` to `lr0 · lrf`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum LrSchedule {
-    /// A cosine over the steps.
-    #[default]
-    CosinePerStep,
-    /// YOLOv5's: a line over the epochs, one value an epoch.
-    LinearPerEpoch,
-    /// YOLOv5's `--cos-lr`.
-    CosinePerEpoch,
-}
-
-/// What the forward passes compute with. Weights and losses are float32 in each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Amp {
-    /// bfloat16 on a GPU that has it, float16 on an older one, float32 on the CPU.
-    #[default]
-    Auto,
-    /// float32.
-    Off,
-    /// float16 with a loss scaler; on a GPU alone.
-    Fp16,
-    /// bfloat16, which needs no loss scaler.
-    Bf16,
-}
-
-/// What happens when a loss or a gradient is not finite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum NonFinite {
-    /// The run ends and says which term and step; the last good weights are kept.
-    #[default]
-    Stop,
-    /// The step is left out, with a warning.
-    Skip,
-}
-
-/// The image whose difference maps are kept through time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SnapshotConfig {
-    pub image: PathBuf,
-    /// Steps from one map to the next.
-    pub every: u64,
-}
-
-impl SnapshotConfig {
-    /// Steps from one map to the next, unless told otherwise.
-    pub const EVERY: u64 = 25;
-}
-
-/// A run. Paths are as given.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RunConfig {
-    /// The data.yaml.
-    pub data: PathBuf,
+    data: PathBuf = PathBuf::new(), "Data", "A YOLO data.yaml with train and val.",
+        { option: CliOption::Apart, place: Place::Essential, free: true };
     /// `None` trains without imitation.
-    pub teacher: Option<PathBuf>,
+    teacher: Option<PathBuf> = None, "Teacher", "Whose features are imitated; without one the student trains alone.",
+        { option: CliOption::Apart, place: Place::Essential, free: true };
     /// A checkpoint, a model yaml, or the name of a published model (yolov5n …): the latter two start from random
     /// weights.
-    pub student: PathBuf,
-    /// Draw the student's weights anew although a checkpoint is given.
-    pub from_scratch: bool,
-    pub length: Length,
-    /// Side of the square input, px.
-    pub imgsz: u32,
-    pub batch: usize,
-    /// Gradients are gathered until about so many images have gone through; 0 steps after every batch.
-    pub nominal_batch: usize,
-    pub seed: u64,
-    pub recipe: Recipe,
-    pub optimizer: OptimizerKind,
-    pub lr_schedule: LrSchedule,
-    /// Warm-up as a share of the run's steps; 0 counts `hyp.warmup_epochs`, with the recipe yolov5 at least 100 steps.
-    pub warmup_share: f64,
-    pub ema: bool,
-    /// Layers whose parameters stay as they are (0 freezes `model.0.*`).
-    pub freeze: Vec<usize>,
-    pub amp: Amp,
-    /// Whether a GPU's float32 convolutions may round their factors to 10 bits (TF32): several times faster, 1e-3 off.
-    pub tf32: bool,
+    student: PathBuf = PathBuf::new(),
+        "Student", "What is trained: a checkpoint, or a model yaml to start from nothing.",
+        { option: CliOption::Apart, place: Place::Essential, free: true };
+    from_scratch: bool = false,
+        "From scratch", "Draw the student's weights anew although a checkpoint is given.",
+        { option: CliOption::Flag("from-scratch") };
+    length: Length = Length::Epochs(20);
+    imgsz: u32 = 640, "Image size", "Side of the square input in px.",
+        { range: Range::of(32.0, 8192.0), unit: "PX", place: Place::Essential };
+    batch: usize = 16, "Batch size", "The images that a step learns from.",
+        { range: Range::of(1.0, 4096.0), option: CliOption::Apart, place: Place::Essential, term: Some(Term::Batch) };
+    nominal_batch: usize = recipe.either(0, 64), "Nominal batch",
+        "Gradients are gathered over about so many images before the optimizer steps; 0 steps after every batch.",
+        { unit: "N", term: Some(Term::NominalBatch) };
+    seed: u64 = 0, "Seed", "What every random draw follows from.", { term: Some(Term::Seed) };
+    recipe: Recipe = recipe, "Recipe",
+        "short: AdamW, a cosine per step, for up to 50 epochs. yolov5: as YOLOv5 trains. A choice fills in what nobody has changed below.",
+        { cli: "Where the optimisation's values come from: short (AdamW, a cosine per step) or yolov5 (YOLOv5 v7.0 to the letter: SGD, a nominal batch of 64). --hyp, --set and other options win [default: short up to 50 epochs, yolov5 beyond]" };
+    optimizer: OptimizerKind = recipe.either(OptimizerKind::AdamW, OptimizerKind::Sgd),
+        "Optimizer", "SGD has Nesterov's momentum.", { cli: "The optimizer" };
+    lr_schedule: LrSchedule = recipe.either(LrSchedule::CosinePerStep, LrSchedule::LinearPerEpoch),
+        "Decay", "How the learning rate falls: along a cosine or a line, per step or per epoch.",
+        { unit: "SCHEDULE", cli: "How the learning rate falls" };
+    warmup_share: f64 = recipe.either(0.1, 0.0),
+        "Warm-up", "Warm-up as a share of the run's steps; 0 counts warmup_epochs.",
+        { unit: "SHARE", range: Range::SHARE };
+    ema: bool = true, "Averaged weights", "Evaluate and save an exponential moving average of the weights.",
+        { option: CliOption::Flag("no-ema"), term: Some(Term::Averaged),
+          cli: "Keep the raw weights instead of their moving average" };
+    freeze: Vec<usize> = Vec::new(), "Frozen layers",
+        "Layers whose parameters stay as they are: N for the first N layers (10 is the backbone), 0,1,2 for these.",
+        { unit: "LAYERS" };
+    amp: Amp = Amp::Auto, "Precision",
+        "What the forward passes compute with: auto is bf16 on a GPU that has it, fp16 with a loss scaler on an older one, off on the CPU; off is float32.",
+        { cli: "What the forward passes compute with [default: auto]" };
+    tf32: bool = true,
+        "TF32", "Let a GPU's float32 convolutions use TF32 while it trains: faster, 1e-3 off.",
+        { unit: "BOOL", says_default: true };
     /// Tensors in the order [B, H, W, C]; `None` takes what is faster on the device.
-    pub channels_last: Option<bool>,
-    pub non_finite: NonFinite,
-    /// Epochs from one evaluation to the next; the last epoch is always evaluated.
-    pub evaluate_every: u32,
-    /// Whether student and teacher are evaluated before the first step. Without it nothing says where the student came from,
-    /// and a run that ends below its start is not told.
-    pub evaluate_start: bool,
-    pub snapshot: Option<SnapshotConfig>,
+    channels_last: Option<bool> = None,
+        "Channels last", "Order of tensors in memory: faster on some devices, the same numbers.",
+        { unit: "BOOL", place: Place::Machine, free: true, cli: "Keep channels last in memory [default: true]" };
+    non_finite: NonFinite = NonFinite::Stop,
+        "If not finite", "Stop with the last good weights, or skip the step with a warning.",
+        { free: true, cli: "What to do when a loss is not finite" };
+    evaluate_every: u32 = 1,
+        "Evaluate every", "Epochs from one evaluation to the next; the last is always evaluated.",
+        { unit: "EPOCHS", range: Range::AT_LEAST_ONE, free: true, cli: "Epochs from one evaluation to the next" };
+    /// Without it nothing says where the student came from, and a run that ends below its start goes unsaid.
+    evaluate_start: bool = true,
+        "Evaluate the start", "Evaluate student and teacher before the first step.",
+        { unit: "BOOL", says_default: true, free: true };
+    snapshot: Option<SnapshotConfig> = None,
+        "Snapshots", "Steps from one difference map of the open image to the next.",
+        { unit: "IMAGE[:EVERY]", place: Place::Machine, free: true,
+          cli: "Keep the difference maps of this image every 25 or EVERY steps, and record a replay with them" };
     /// "auto", "cpu", "cuda" or "cuda:N".
-    pub device: String,
-    /// Cores for libtorch; `None` leaves it its own choice.
-    pub threads: Option<u16>,
-    /// Threads that make batches.
-    pub workers: usize,
-    pub imitation: ImitationConfig,
-    pub hyp: Hyperparameters,
+    device: String = "auto".to_owned(), "Device", "Where the run computes.",
+        { option: CliOption::Apart, place: Place::Machine, free: true };
+    threads: Option<u16> = None, "Threads", "Cores for libtorch; off leaves it its own choice.",
+        { unit: "N", range: Range::of(1.0, 256.0), place: Place::Machine, free: true,
+          cli: "Cores that libtorch may use on the CPU [default: all]" };
+    workers: usize = Batches::default_workers(),
+        "Loader threads", "Threads that make batches; the result does not depend on them.",
+        { unit: "N", range: Range::of(0.0, 256.0), place: Place::Machine, free: true,
+          cli: "Threads that make batches; they change no batch [default: all cores but one, at most 16]" };
+    imitation: ImitationConfig = ImitationConfig::default();
+    hyp: Hyperparameters = Hyperparameters::of(recipe);
 }
 
 impl Default for RunConfig {
     fn default() -> Self {
-        let recipe = Recipe::Short;
-        let RecipeValues { optimizer, nominal_batch, lr_schedule, warmup_share } = recipe.values();
-        Self {
-            data: PathBuf::new(),
-            teacher: None,
-            student: PathBuf::new(),
-            from_scratch: false,
-            length: Length::Epochs(20),
-            imgsz: 640,
-            batch: 16,
-            nominal_batch,
-            seed: 0,
-            recipe,
-            optimizer,
-            lr_schedule,
-            warmup_share,
-            ema: true,
-            freeze: Vec::new(),
-            amp: Amp::Auto,
-            tf32: true,
-            channels_last: None,
-            non_finite: NonFinite::Stop,
-            evaluate_every: 1,
-            evaluate_start: true,
-            snapshot: None,
-            device: "auto".to_owned(),
-            threads: None,
-            workers: Batches::default_workers(),
-            imitation: ImitationConfig::default(),
-            hyp: recipe.hyp(),
-        }
+        Self::of(Recipe::default())
     }
 }
 
-/// No model has so many.
-const MAX_LAYERS: usize = 10_000;
-
-/// Layers that are named as YOLOv5's `--freeze` names them: one number N means the first N layers, several mean those layers,
-/// and `5,` means layer 5 alone. Fails with a sentence on what is no number.
-pub fn frozen_layers(text: &str) -> Result<Vec<usize>, String> {
-    let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
-    let number = |part: &str| {
-        let layer = part.parse().ok().filter(|layer| *layer < MAX_LAYERS);
-        layer.ok_or_else(|| format!("'{part}' is no number of a layer"))
-    };
-    let numbers = parts.map(number).collect::<Result<Vec<usize>, _>>()?;
-    Ok(match numbers.as_slice() {
-        [first] if !text.contains(',') => (0..*first).collect(),
-        _ => numbers,
-    })
-}
-
-/// The inverse of [`frozen_layers`].
-pub fn frozen_text(layers: &[usize]) -> String {
-    match layers {
-        [only] if *only > 0 => format!("{only},"),
-        _ if layers.iter().enumerate().all(|(at, layer)| at == *layer) && !layers.is_empty() => {
-            layers.len().to_string()
-        }
-        _ => layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
-    }
-}
+/// Whoever gives this hyperparameter means epochs, and no share of the run's steps.
+pub const WARMUP_EPOCHS: &str = "warmup_epochs";
 
 /// What a run's student is before its first step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -382,33 +226,6 @@ pub enum Start {
     Checkpoint(PathBuf),
     /// Weights drawn at random: a model without an opinion.
     Random,
-}
-
-impl Experiment {
-    /// With paths that mean the same from every folder, so that what is written down can be gone on with from anywhere.
-    #[must_use]
-    pub fn with_whole_paths(mut self) -> Self {
-        let RunConfig { data, teacher, student, snapshot, .. } = &mut self.config;
-        let paths =
-            [data, student].into_iter().chain(teacher).chain(snapshot.as_mut().map(|snapshot| &mut snapshot.image));
-        // What is not there stays as it was given: for the error that names it, and since a student may be a model's name.
-        for path in paths.filter(|path| path.exists()) {
-            if let Ok(whole) = std::path::absolute(&*path) {
-                *path = whole;
-            }
-        }
-        self
-    }
-
-    /// Reads a `experiment.toml`, as [`RunConfig::parse`] does.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        let mut table: toml::Table = toml::from_str(text)?;
-        if let Some(config) = table.get_mut("config").and_then(toml::Value::as_table_mut) {
-            upgrade(config);
-            fill(config)?;
-        }
-        table.try_into()
-    }
 }
 
 impl RunConfig {
@@ -423,50 +240,17 @@ impl RunConfig {
         }
     }
 
-    /// Reads a `config.toml`; what it leaves open is its recipe's or, where it names none, that of its length. One of version
-    /// 0.1.0 did not name its loss, which is the one of its tap, raw heads or features; nor its recipe, which was YOLOv5's.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        let mut table: toml::Table = toml::from_str(text)?;
-        if is_current(&table) {
-            // As it is, from text: an error then names its line.
-            let _: Self = toml::from_str(text)?;
-        }
-        upgrade(&mut table);
-        fill(&mut table)?;
-        table.try_into()
-    }
-
     /// The optimisation as another recipe has it. What differs from the present recipe is somebody's choice and stays.
     #[must_use]
     pub fn with_recipe(mut self, recipe: Recipe) -> Self {
-        fn follow<T: PartialEq>(value: &mut T, from: T, to: T) {
-            if *value == from {
-                *value = to;
+        let (from, to) = (Self::of(self.recipe), Self::of(recipe));
+        for field in Self::fields() {
+            if (field.same)(&self, &from) {
+                (field.copy)(&mut self, &to);
             }
         }
-        let (from, to) = (self.recipe.values(), recipe.values());
-        follow(&mut self.optimizer, from.optimizer, to.optimizer);
-        follow(&mut self.nominal_batch, from.nominal_batch, to.nominal_batch);
-        follow(&mut self.lr_schedule, from.lr_schedule, to.lr_schedule);
-        follow(&mut self.warmup_share, from.warmup_share, to.warmup_share);
-        let (hyp, from, to) = (&mut self.hyp, self.recipe.hyp(), recipe.hyp());
-        follow(&mut hyp.lr0, from.lr0, to.lr0);
-        follow(&mut hyp.lrf, from.lrf, to.lrf);
-        follow(&mut hyp.momentum, from.momentum, to.momentum);
-        follow(&mut hyp.weight_decay, from.weight_decay, to.weight_decay);
-        follow(&mut hyp.warmup_epochs, from.warmup_epochs, to.warmup_epochs);
-        follow(&mut hyp.warmup_momentum, from.warmup_momentum, to.warmup_momentum);
-        follow(&mut hyp.warmup_bias_lr, from.warmup_bias_lr, to.warmup_bias_lr);
         self.recipe = recipe;
         self
-    }
-
-    /// Takes the values of a `hyp.*.yaml` over.
-    pub fn take_hyp(&mut self, file: HypFile) {
-        if file.names.iter().any(|name| name == WARMUP_EPOCHS) {
-            self.warmup_share = 0.0;
-        }
-        self.hyp = file.hyp;
     }
 
     /// Images over which gradients are gathered.
@@ -495,69 +279,6 @@ impl RunConfig {
     }
 }
 
-/// Whether a `config.toml` says which imitation loss it means; those of version 0.1.0 do not.
-pub fn names_its_loss(text: &str) -> bool {
-    toml::from_str(text).is_ok_and(|table: toml::Table| imitation_of(&table).is_none_or(|own| own.contains_key("loss")))
-}
-
-fn imitation_of(config: &toml::Table) -> Option<&toml::Table> {
-    config.get("imitation").and_then(toml::Value::as_table)
-}
-
-/// `cos_lr` is what version 0.1.0 always wrote and no later one does.
-fn is_current(config: &toml::Table) -> bool {
-    !config.contains_key("cos_lr") && imitation_of(config).is_none_or(|own| own.contains_key("loss"))
-}
-
-/// Writes down what version 0.1.0 left unsaid.
-fn upgrade(config: &mut toml::Table) {
-    if let Some(cosine) = config.remove("cos_lr") {
-        let schedule = if cosine.as_bool() == Some(true) { "cosine-per-epoch" } else { "linear-per-epoch" };
-        config.insert("recipe".to_owned(), Recipe::Yolov5.name().into());
-        config.insert("lr_schedule".to_owned(), schedule.into());
-        config.insert("warmup_share".to_owned(), 0.0.into());
-        config.entry("optimizer").or_insert_with(|| "sgd".into());
-        config.entry("nominal_batch").or_insert(16.into());
-    }
-
-    let Some(imitation) = config.get_mut("imitation").and_then(toml::Value::as_table_mut) else { return };
-    if imitation.contains_key("loss") {
-        return;
-    }
-    let head = imitation.get("tap").and_then(toml::Value::as_str).is_none_or(|tap| tap == Tap::Head.name());
-    imitation.insert("loss".to_owned(), Loss::usual_at(head).name().into());
-    imitation.entry("mask_source").or_insert_with(|| MaskSource::Iou.name().into());
-    imitation.entry("tap").or_insert_with(|| Tap::Head.name().into());
-}
-
-/// Writes down what a file leaves to its recipe or, where it names none, to that of its length.
-fn fill(config: &mut toml::Table) -> Result<(), toml::de::Error> {
-    let recipe = match (config.get("recipe"), config.get("length")) {
-        (Some(recipe), _) => recipe.clone().try_into()?,
-        (None, Some(length)) => Recipe::of_length(length.clone().try_into()?),
-        (None, None) => Recipe::of_length(RunConfig::default().length),
-    };
-    let in_epochs = config.get("hyp").is_some_and(|hyp| hyp.get(WARMUP_EPOCHS).is_some());
-    let filled = RunConfig::default().with_recipe(recipe);
-    let filled = toml::Table::try_from(filled).map_err(<toml::de::Error as serde::de::Error>::custom)?;
-    if in_epochs {
-        config.entry("warmup_share").or_insert(0.0.into());
-    }
-    for (name, value) in filled {
-        match (config.get_mut(&name).and_then(toml::Value::as_table_mut), value) {
-            (Some(own), toml::Value::Table(values)) if name == "hyp" => {
-                for (name, value) in values {
-                    own.entry(name).or_insert(value);
-                }
-            }
-            // A loss of its own has defaults of its own.
-            (None, value) if name != "imitation" => drop(config.entry(name).or_insert(value)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// A run and its baselines: for each seed the imitation and, beside it, the same without (λ = 0).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
@@ -571,6 +292,23 @@ pub struct Experiment {
     /// Go on with what lies in `out`: of what is asked for here, only more `seeds` than it has, and `paired` where it is not,
     /// are added; 0 seeds are those that it has.
     pub resume: bool,
+}
+
+impl Experiment {
+    /// With paths that mean the same from every folder, so that what is written down can be gone on with from anywhere.
+    #[must_use]
+    pub fn with_whole_paths(mut self) -> Self {
+        let RunConfig { data, teacher, student, snapshot, .. } = &mut self.config;
+        let paths =
+            [data, student].into_iter().chain(teacher).chain(snapshot.as_mut().map(|snapshot| &mut snapshot.image));
+        // What is not there stays as it was given: for the error that names it, and since a student may be a model's name.
+        for path in paths.filter(|path| path.exists()) {
+            if let Ok(whole) = std::path::absolute(&*path) {
+                *path = whole;
+            }
+        }
+        self
+    }
 }
 
 #[cfg(test)]

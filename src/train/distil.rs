@@ -91,7 +91,7 @@ impl Distiller {
         seed: u64,
     ) -> Result<Self, TrainError> {
         if let Some(what) = config.contradiction() {
-            return Err(TrainError::Config(what));
+            return Err(TrainError::Config(what.english()));
         }
         let of_teacher = ModelFacts { scales: teacher.scales(), names: teacher.names() };
         let of_student = ModelFacts { scales: student.scales(), names: student.names() };

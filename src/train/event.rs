@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Evaluation;
+pub use super::metrics::StepRecord;
 use crate::grid::Grid;
 
 /// With imitation, or its baseline without.
@@ -49,71 +50,6 @@ pub struct RunSummary {
     pub labels: usize,
     pub val_images: usize,
     pub device: String,
-}
-
-/// One step: a batch forward and backward. Losses are per image, as YOLOv5 logs them: times their gain, before the
-/// factor of the batch size.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
-    /// From 0.
-    pub step: u64,
-    pub epoch: u32,
-    /// Box + objectness + class + imitation.
-    pub total: f64,
-    #[serde(rename = "box")]
-    pub box_loss: f64,
-    pub objectness: f64,
-    pub class: f64,
-    /// Per scale, λ included; empty where no teacher is.
-    pub imitation: Vec<f64>,
-    /// The same with λ = 1: how far student and teacher are apart. `None` for a scale of which no cell counted: nothing was
-    /// compared there.
-    #[serde(with = "absent")]
-    pub distance: Vec<Option<f64>>,
-    pub lambda: f64,
-    /// Cells in the mask per scale, over the batch.
-    pub mask_cells: Vec<u64>,
-    /// The same as shares of the cells of the batch's maps, 0 to 1; empty where no teacher is, and in the records of runs
-    /// that were made before it was kept.
-    #[serde(default)]
-    pub mask_share: Vec<f64>,
-    /// ‖∇imitation‖ / ‖∇detection‖ where it was measured in this step.
-    pub gradient_ratio: Option<f64>,
-    /// Cosine of the angle between the two, measured with it.
-    pub gradient_cosine: Option<f64>,
-    /// What the measurement cost, s.
-    pub measuring: Option<f64>,
-    /// Of the weights; biases differ during warm-up, adapters by their factor.
-    pub learning_rate: f64,
-    pub momentum: f64,
-    /// Norm of the whole gradient before clipping, where the optimizer stepped.
-    pub gradient_norm: Option<f64>,
-    pub images: usize,
-    /// Wall time.
-    pub seconds: f64,
-    /// Of which the model waited for its batch.
-    pub waited: f64,
-}
-
-impl StepRecord {
-    /// Over the scales that have one; `None` where no scale has.
-    pub fn whole_distance(&self) -> Option<f64> {
-        self.distance.iter().flatten().copied().reduce(|sum, distance| sum + distance)
-    }
-}
-
-/// A number that is not there is NaN in a file: TOML has no other word for it within a list, and JSON makes it null.
-mod absent {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(values: &[Option<f64>], serializer: S) -> Result<S::Ok, S::Error> {
-        values.iter().map(|value| value.unwrap_or(f64::NAN)).collect::<Vec<f64>>().serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Option<f64>>, D::Error> {
-        let values = Vec::<Option<f64>>::deserialize(deserializer)?;
-        Ok(values.into_iter().map(|value| value.filter(|value| !value.is_nan())).collect())
-    }
 }
 
 /// What both models find on val before the first step: where the student starts, and where the teacher is.
@@ -224,23 +160,5 @@ impl RunControl {
 
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_distance_that_is_not_there_is_kept_as_that() {
-        let record = StepRecord { distance: vec![None, Some(0.5), Some(0.25)], ..StepRecord::default() };
-        assert_eq!((record.whole_distance(), StepRecord::default().whole_distance()), (Some(0.75), None));
-        let nothing = StepRecord { distance: vec![None; 2], ..StepRecord::default() };
-        assert_eq!(nothing.whole_distance(), None);
-        let toml = toml::to_string(&record).unwrap();
-        assert_eq!(toml::from_str::<StepRecord>(&toml).unwrap(), record);
-        let json = serde_json::to_string(&record).unwrap();
-        assert!(json.contains("\"distance\":[null,0.5,0.25]"), "{json}");
-        assert_eq!(serde_json::from_str::<StepRecord>(&json).unwrap(), record);
     }
 }

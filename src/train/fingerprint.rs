@@ -19,20 +19,6 @@ use crate::files::{self, atomic};
 
 const CRC: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
 
-/// Settings that change no weight, or say only where something lies: its content counts.
-const FREE: [&str; 11] = [
-    "data",
-    "teacher",
-    "student",
-    "snapshot",
-    "device",
-    "threads",
-    "workers",
-    "channels_last",
-    "non_finite",
-    "evaluate_every",
-    "evaluate_start",
-];
 /// Settings that are groups of settings; another table is one value, such as a length in epochs or in steps.
 const GROUPS: [&str; 2] = ["hyp", "imitation"];
 /// Changes that are named; more are counted.
@@ -153,7 +139,8 @@ fn of_config(config: &RunConfig) -> Result<BTreeMap<String, String>, TrainError>
     let mut parts = BTreeMap::new();
     for (name, value) in table {
         match value {
-            _ if FREE.contains(&name.as_str()) => {}
+            // What changes no weight, or says only where something lies: its content counts.
+            _ if RunConfig::field(&name).is_some_and(|field| field.about.free) => {}
             toml::Value::Table(values) if GROUPS.contains(&name.as_str()) => {
                 parts.extend(values.into_iter().map(|(inner, value)| (format!("{name}.{inner}"), value.to_string())));
             }

@@ -3,8 +3,9 @@
 //! A [`config`] is what a person chooses and what a run's folder keeps, with YOLOv5's [`hyp`]erparameters in it;
 //! [`plan`] opens what it names and finds contradictions; [`run`] is the loop, from top to bottom, and [`trainer`] what
 //! learns in it, a batch at a time. Beside them stand what depends on the step alone ([`schedule`]), the teacher's side
-//! of a step ([`distil`]), the two losses' [`gradients`], [`optimizer`], [`average`] (EMA) and the [`state`] that a run
-//! goes on from. [`event`] is all that a run ever says, [`record`] turns events into files, [`replay`] into one that
+//! of a step ([`distil`]), what the step minimises ([`objective`]), the two losses' [`gradients`], [`optimizer`],
+//! [`average`] (EMA) and the [`state`] that a run goes on from. [`event`] is all that a run ever says, [`metrics`] what
+//! each number in it is, [`record`] turns events into files, [`replay`] into one that
 //! others can open; [`snapshot`] makes the maps in it, `watch` says when the imitation stalls, [`evaluate`] turns a
 //! network into mAP, [`experiment`] runs pairs and [`comparison`] sets them side by side, for a [`verdict`];
 //! [`preview`] shows the batches of a run before it is started, and a [`trial`] makes a step and takes it back. A
@@ -28,6 +29,8 @@ pub mod history;
 pub mod hyp;
 pub mod lock;
 pub mod memory;
+pub mod metrics;
+pub mod objective;
 pub mod optimizer;
 pub mod output;
 pub mod phases;

@@ -319,52 +319,11 @@ pub(super) fn outlined(config: &RunConfig, names: &[String]) -> Result<(Size, Ve
     Ok((Size::square(config.imgsz.next_multiple_of(multiple)), scales))
 }
 
-/// More images a step, or threads of a kind, are a slip that would take the memory of the machine.
-const MOST_IMAGES: usize = 4096;
-const MOST_THREADS: usize = 256;
-
 pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
-    config.hyp.check()?;
-    let fails = |what: String| Err(TrainError::Config(what));
-    if config.batch == 0 {
-        return fails("a batch has at least 1 image".to_owned());
+    match config.problems().first() {
+        Some(problem) => Err(TrainError::Config(problem.english())),
+        None => Ok(()),
     }
-    if config.batch > MOST_IMAGES
-        || config.workers > MOST_THREADS
-        || config.threads.is_some_and(|n| usize::from(n) > MOST_THREADS)
-    {
-        return fails(format!(
-            "batch {}, workers {} and threads {} are more than {MOST_IMAGES}, {MOST_THREADS} and {MOST_THREADS} can be of use",
-            config.batch,
-            config.workers,
-            config.threads.unwrap_or(0)
-        ));
-    }
-    if !(0.0..=1.0).contains(&config.warmup_share) {
-        return fails(format!("warmup_share is {}; a number from 0 to 1 is needed", config.warmup_share));
-    }
-    if !(32..=8192).contains(&config.imgsz) {
-        return fails(format!("image size {} px; 32 to 8192 are possible", config.imgsz));
-    }
-    if matches!(config.length, Length::Epochs(0) | Length::Steps(0)) {
-        return fails("a run of 0 epochs or steps does nothing; give at least 1".to_owned());
-    }
-    if !matches!(config.imitation.adapter_kernel, 1 | 3) {
-        return fails(format!("an adapter's kernel is 1 or 3, not {}", config.imitation.adapter_kernel));
-    }
-    if let Some(what) = config.imitation.contradiction() {
-        return fails(what);
-    }
-    let weight = match config.imitation.lambda {
-        super::config::Lambda::Fixed(value) | super::config::Lambda::GradientRatio(value) => value,
-    };
-    if !(weight >= 0.0 && weight.is_finite()) {
-        return fails(format!("lambda is {weight}; a number not below 0 is needed"));
-    }
-    if !(config.imitation.adapter_lr >= 0.0 && config.imitation.adapter_lr.is_finite()) {
-        return fails(format!("adapter_lr is {}; a number not below 0 is needed", config.imitation.adapter_lr));
-    }
-    Ok(())
 }
 
 impl Student {

@@ -110,11 +110,9 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(plan: RunPlan, folder: &'a RunFolder, control: &'a RunControl) -> Result<Self, TrainError> {
         let trainer = Trainer::new(plan)?;
-        if trainer.distiller().is_some() && trainer.is_idle() {
-            return Err(TrainError::Config(
-                "lambda is 0 in every step, so nothing would be imitated; give a lambda above 0, or --teacher none"
-                    .to_owned(),
-            ));
+        let idleness = trainer.plan.config.imitation.idleness().filter(|_| trainer.distiller().is_some());
+        if let Some(why) = idleness {
+            return Err(TrainError::Config(why.english()));
         }
         let scene =
             trainer.plan.config.snapshot.as_ref().map(|snapshot| scene_of(snapshot, &trainer.plan)).transpose()?;

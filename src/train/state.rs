@@ -10,8 +10,8 @@ use tch::{TchError, Tensor, no_grad};
 use super::TrainError;
 use super::average::Average;
 use super::distil::{Distiller, plain};
-use super::event::StepRecord;
 use super::gradients::Gathered;
+use super::metrics::{Reducer, StepRecord};
 use super::optimizer::Optimizer;
 use crate::files::{self, tensors};
 use crate::yolo::network::Network;
@@ -55,59 +55,52 @@ pub struct EpochSums {
 impl EpochSums {
     pub fn add(&mut self, step: &StepRecord) {
         let sum = &mut self.sum;
-        // An epoch that began before shares were kept goes on without: half of it has no mean.
-        let keeps_shares = self.steps == 0 || !sum.mask_share.is_empty();
-        // And one that began before steps without a distance were told apart counts all of them.
+        // An epoch that began before steps without a distance were told apart counts all of them.
         self.compared.resize(sum.distance.len(), self.steps);
-        self.steps += 1;
-        sum.total += step.total;
-        sum.box_loss += step.box_loss;
-        sum.objectness += step.objectness;
-        sum.class += step.class;
-        sum.lambda += step.lambda;
-        sum.images += step.images;
-        sum.seconds += step.seconds;
-        sum.waited += step.waited;
-        let grown = |sums: &mut Vec<f64>, values: &[f64]| {
-            sums.resize(values.len().max(sums.len()), 0.0);
-            sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        };
-        grown(&mut sum.imitation, &step.imitation);
         sum.distance.resize(step.distance.len().max(sum.distance.len()), None);
         self.compared.resize(sum.distance.len(), 0);
-        for ((sum, count), distance) in sum.distance.iter_mut().zip(&mut self.compared).zip(&step.distance) {
-            if let Some(distance) = distance {
-                *sum = Some(sum.unwrap_or(0.0) + distance);
-                *count += 1;
+        for metric in StepRecord::METRICS {
+            // One that began before a quantity was kept goes on without: half of it has no mean.
+            if metric.late && self.steps > 0 && (metric.count)(&self.sum) == 0 {
+                continue;
+            }
+            for scale in 0..(metric.count)(step) {
+                let Some(value) = (metric.get)(step, scale) else { continue };
+                let before = || (metric.get)(&self.sum, scale).unwrap_or(0.0);
+                let after = match metric.reducer {
+                    Reducer::Last => value,
+                    Reducer::Mean | Reducer::Sum => before() + value,
+                    Reducer::MeanOfCompared => {
+                        self.compared[scale] += 1;
+                        before() + value
+                    }
+                    Reducer::MeanOfMeasured | Reducer::None => continue,
+                };
+                (metric.set)(&mut self.sum, scale, after);
             }
         }
-        if keeps_shares {
-            grown(&mut sum.mask_share, &step.mask_share);
-        }
-        sum.mask_cells.resize(step.mask_cells.len().max(sum.mask_cells.len()), 0);
-        sum.mask_cells.iter_mut().zip(&step.mask_cells).for_each(|(sum, cells)| *sum += cells);
+        self.steps += 1;
         if let (Some(ratio), Some(cosine)) = (step.gradient_ratio, step.gradient_cosine) {
             let (ratios, cosines, count) = self.balance;
             self.balance = (ratios + ratio, cosines + cosine, count + 1);
         }
-        (sum.step, sum.epoch, sum.learning_rate, sum.momentum) =
-            (step.step, step.epoch, step.learning_rate, step.momentum);
     }
 
-    /// Means over the epoch, of a scale's distance over the steps that have one; images and seconds stay sums, the rest of the last step stays as it was.
+    /// Every quantity as its [`Reducer`] has it; images and seconds stay sums, the rest of the last step stays as it was.
     pub fn mean(&self) -> StepRecord {
-        let n = self.steps.max(1) as f64;
         let mut mean = self.sum.clone();
-        for value in [&mut mean.total, &mut mean.box_loss, &mut mean.objectness, &mut mean.class, &mut mean.lambda] {
-            *value /= n;
+        for metric in StepRecord::METRICS {
+            for scale in 0..(metric.count)(&self.sum) {
+                let count = match metric.reducer {
+                    Reducer::Mean => self.steps,
+                    Reducer::MeanOfCompared => self.compared.get(scale).copied().unwrap_or(0),
+                    _ => continue,
+                };
+                if let Some(sum) = (metric.get)(&self.sum, scale) {
+                    (metric.set)(&mut mean, scale, sum / count.max(1) as f64);
+                }
+            }
         }
-        for values in [&mut mean.imitation, &mut mean.mask_share] {
-            values.iter_mut().for_each(|value| *value /= n);
-        }
-        for (sum, count) in mean.distance.iter_mut().zip(&self.compared) {
-            *sum = sum.map(|sum| sum / (*count).max(1) as f64);
-        }
-        mean.mask_cells.iter_mut().for_each(|cells| *cells = (*cells as f64 / n).round() as u64);
         let (ratios, cosines, count) = self.balance;
         let measured = |sum: f64| (count > 0).then(|| sum / count as f64);
         (mean.gradient_ratio, mean.gradient_cosine) = (measured(ratios), measured(cosines));

@@ -1,4 +1,4 @@
-//! What learns in a run: the student with its losses, the teacher's lesson, the optimizer and the moving average. One batch
+//! What learns in a run: the student with its losses, the teacher's output, the optimizer and the moving average. One batch
 //! forward and backward, one step. It knows no folder and no listener: [`super::run`] drives it through a whole run, the
 //! preflight through a few batches.
 
@@ -15,13 +15,14 @@ use super::distil::{Distiller, TeacherOutput};
 use super::evaluate::{EvaluateOptions, Evaluation, evaluate};
 use super::event::StepRecord;
 use super::gradients::{Gathered, IMITATION_BOUND, Norms, gradients_of, length, products, scale, unscaled_gradients};
+use super::objective::{Objective, batch_tensor, check_finite, gains, targets};
 use super::optimizer::{Group, Optimizer, Parameter, Rates};
 use super::phases::{Phase, Phases};
 use super::plan::RunPlan;
 use super::schedule::Schedule;
 use super::state::{Progress, TrainState};
 use super::statistics::Statistics;
-use crate::dataset::{BatchImage, BatchOptions, Batches, TrainBatch};
+use crate::dataset::{BatchOptions, Batches, TrainBatch};
 use crate::geometry::Size;
 use crate::native::{self, Precision, Upload};
 use crate::yolo::assign::Target;
@@ -63,57 +64,6 @@ pub struct Trainer {
     _switches: Switches,
     /// Steps of the optimizer in a row that the imitation was part of and were the same without it.
     without_effect: u32,
-}
-
-/// A batch's losses with their graph.
-#[derive(Debug)]
-pub struct Objective {
-    pub terms: LossTerms,
-    /// Per scale, at λ = 1. Without gradient where λ is 0 or no cell counts.
-    pub distances: Vec<Tensor>,
-    /// Per scale, whether any cell counted: where none did there is no distance.
-    pub counted: Vec<bool>,
-    /// Cells of the mask per scale.
-    pub cells: Vec<u64>,
-    /// The same as shares of the cells of the batch's maps.
-    pub shares: Vec<f64>,
-    /// Images of the batch.
-    pub images: usize,
-}
-
-impl Objective {
-    /// Box, objectness and class loss, then the distances: scalars.
-    fn losses(&self) -> Vec<Tensor> {
-        let terms = [&self.terms.box_loss, &self.terms.objectness, &self.terms.class];
-        terms.into_iter().chain(&self.distances).map(Tensor::shallow_clone).collect()
-    }
-
-    /// Box, objectness and class loss, times the batch: YOLOv5 goes backward from the batch's sum. A scalar.
-    pub fn detection(&self) -> Result<Tensor, TchError> {
-        self.terms.sum()?.f_mul_scalar(self.images as f64)
-    }
-
-    /// The imitation loss at λ = 1, times the batch too, since λ would lose its meaning otherwise. A scalar; `None` where
-    /// nothing carries gradient.
-    pub fn imitation(&self) -> Result<Option<Tensor>, TchError> {
-        let mut sum: Option<Tensor> = None;
-        for distance in self.distances.iter().filter(|distance| distance.requires_grad()) {
-            sum = Some(match sum {
-                Some(sum) => sum.f_add(distance)?,
-                None => distance.shallow_clone(),
-            });
-        }
-        sum.map(|sum| sum.f_mul_scalar(self.images as f64)).transpose()
-    }
-
-    /// What the run goes backward from: detection + λ · imitation.
-    pub fn total(&self, lambda: f64) -> Result<Tensor, TchError> {
-        let detection = self.detection()?;
-        match self.imitation()? {
-            Some(imitation) => detection.f_add(&imitation.f_mul_scalar(lambda)?),
-            None => Ok(detection),
-        }
-    }
 }
 
 /// How the two gradients on the student's parameters stand to each other.
@@ -378,7 +328,7 @@ impl Trainer {
     /// Losses and their gradients. Where λ is measured a loss that is not finite is an error by then; nothing has changed.
     fn backward(&mut self, batch: &TrainBatch, step: u64) -> Result<Backward, TrainError> {
         let share = self.schedule.lambda_share(step);
-        let imitate = share != 0.0 && !self.is_idle();
+        let imitate = share != 0.0 && !self.plan.config.imitation.is_idle();
         let objective = self.objective(batch, imitate)?;
         let parameters: Vec<Tensor> = self.parameters().iter().map(|p| p.tensor.shallow_clone()).collect();
         let parameters: Vec<&Tensor> = parameters.iter().collect();
@@ -444,12 +394,6 @@ impl Trainer {
             return Ok(());
         }
         Err(TrainError::NoEffect { step, lambda: self.progress.lambda.unwrap_or(0.0), norm })
-    }
-
-    /// Whether the imitation was given no weight at all, in no step.
-    pub fn is_idle(&self) -> bool {
-        let config = &self.plan.config.imitation;
-        matches!(config.lambda, Lambda::Fixed(0.0) | Lambda::GradientRatio(0.0)) || config.stop_step == Some(0)
     }
 
     /// λ before its envelope, from the norms of the two gradients at λ = 1; `None` where they give none, so that the next step
@@ -613,34 +557,6 @@ fn imitation_scale(loss: &Tensor, detection: &Tensor, scale: f64) -> Result<Tens
     })
 }
 
-/// losses: as [`Objective::losses`] has them.
-fn check_finite(step: u64, losses: &[f64], distiller: Option<&Distiller>) -> Result<(), TrainError> {
-    let named = ["box loss", "objectness loss", "class loss"].map(str::to_owned).into_iter();
-    let scales = distiller.map_or_else(Vec::new, Distiller::names).into_iter();
-    let named = named.chain(scales.map(|scale| format!("imitation loss of {scale}")));
-    match named.zip(losses).find(|(_, value)| !value.is_finite()) {
-        Some((term, &value)) => Err(TrainError::NonFinite { step, term, value }),
-        None => Ok(()),
-    }
-}
-
-/// The hyperparameters' gains as they act.
-fn gains(plan: &RunPlan) -> LossGains {
-    let hyp = &plan.config.hyp;
-    let student = &plan.student.network;
-    let gains = LossGains {
-        box_gain: hyp.box_gain,
-        class: hyp.cls,
-        objectness: hyp.obj,
-        objectness_positive: hyp.obj_pw,
-        class_positive: hyp.cls_pw,
-        anchor_t: hyp.anchor_t,
-        focal_gamma: hyp.fl_gamma,
-        label_smoothing: hyp.label_smoothing,
-    };
-    gains.scaled(student.scales().len(), student.names().len(), plan.config.imgsz)
-}
-
 fn freeze(student: &Network, layers: &[usize]) -> Result<(), TrainError> {
     let count = student.spec().layers.len();
     if let Some(layer) = layers.iter().find(|layer| **layer >= count) {
@@ -661,26 +577,6 @@ fn freeze(student: &Network, layers: &[usize]) -> Result<(), TrainError> {
     } else {
         Err(TrainError::Config("freeze: every layer is frozen, nothing would train".to_owned()))
     }
-}
-
-/// [B, 3, H, W] in 0..1; the bytes are [B, H, W, 3], and stay so in memory where that is wanted.
-fn batch_tensor(batch: &TrainBatch, device: Device, channels_last: bool) -> Result<Tensor, TchError> {
-    let Size { width, height } = batch.input;
-    let bytes = native::pixels(&batch.pixels, device)?.f_view([-1, i64::from(height), i64::from(width), 3])?;
-    let planes = bytes.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
-    if channels_last { Ok(planes) } else { planes.f_contiguous() }
-}
-
-/// The ground truths as the detection loss takes them.
-pub fn targets(batch: &TrainBatch) -> Vec<Target> {
-    let of_image = |(image, labelled): (usize, &BatchImage)| {
-        labelled
-            .labels
-            .iter()
-            .map(|label| Target::new(image, label.class, &label.bbox, batch.input))
-            .collect::<Vec<_>>()
-    };
-    batch.images.iter().enumerate().flat_map(of_image).collect()
 }
 
 #[cfg(test)]

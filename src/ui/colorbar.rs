@@ -4,7 +4,7 @@
 
 use egui::{Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
 
-use crate::colormap::ColorMap;
+use crate::drawing::ColorBar;
 use crate::format::tick;
 use crate::language::t;
 use crate::palette::{self, Palette};
@@ -15,54 +15,41 @@ const BAR_HEIGHT: f32 = 8.0;
 /// Pieces that the gradient is drawn in: more than the eye tells apart on a few hundred points.
 const PIECES: usize = 64;
 
-#[derive(Clone, Copy, Debug)]
-pub struct ColorBar<'a> {
-    pub map: ColorMap,
-    pub low: f32,
-    pub high: f32,
-    pub unit: &'a str,
-    /// The range stays from image to image.
-    pub locked: bool,
-    /// Cells whose value is NaN or infinite.
-    pub not_finite: usize,
-}
+/// Paints the bar along the top of `rect`, its numbers below.
+pub fn paint(bar: &ColorBar, painter: &Painter, rect: Rect, palette: &Palette) {
+    let strip = Rect::from_min_size(rect.min, vec2(rect.width(), BAR_HEIGHT));
+    painter.add(gradient(strip, palette::color_map(bar.map.colors)));
 
-impl ColorBar<'_> {
-    /// Paints the bar along the top of `rect`, its numbers below.
-    pub fn paint(&self, painter: &Painter, rect: Rect, palette: &Palette) {
-        let bar = Rect::from_min_size(rect.min, vec2(rect.width(), BAR_HEIGHT));
-        painter.add(gradient(bar, palette::color_map(self.map)));
+    let font = FontId::proportional(palette::SMALL);
+    let y = strip.bottom() + palette::HALF;
+    let indent = if bar.locked { lock(painter, pos2(strip.left(), y + 1.0), palette.text_weak) } else { 0.0 };
+    let (low, high) = bar.map.range;
+    let at = pos2(strip.left() + indent, y);
+    let left = painter.text(at, Align2::LEFT_TOP, tick(low.into()), font.clone(), palette.text_weak);
+    let upper = format!("{} {}", tick(high.into()), bar.label);
+    let right = painter.text(pos2(strip.right(), y), Align2::RIGHT_TOP, upper, font.clone(), palette.text_weak);
 
-        let font = FontId::proportional(palette::SMALL);
-        let y = bar.bottom() + palette::HALF;
-        let indent = if self.locked { lock(painter, pos2(bar.left(), y + 1.0), palette.text_weak) } else { 0.0 };
-        let low = tick(self.low.into());
-        let at = pos2(bar.left() + indent, y);
-        let left = painter.text(at, Align2::LEFT_TOP, low, font.clone(), palette.text_weak);
-        let high = format!("{} {}", tick(self.high.into()), self.unit);
-        let right = painter.text(pos2(bar.right(), y), Align2::RIGHT_TOP, high, font.clone(), palette.text_weak);
-
-        let middle = tick((f64::from(self.low) + f64::from(self.high)) / 2.0);
-        let galley = painter.layout_no_wrap(middle, font.clone(), palette.text_weak);
-        let center = Align2::CENTER_TOP.anchor_size(pos2(bar.center().x, y), galley.size());
-        let free = left.right() + palette::UNIT..=right.left() - palette::UNIT;
-        if free.contains(&center.left()) && free.contains(&center.right()) {
-            let mark = Rect::from_center_size(pos2(bar.center().x, bar.bottom() + 1.0), vec2(1.0, 3.0));
-            painter.rect_filled(mark, 0.0, palette.text_weak);
-            painter.galley(center.min, galley, palette.text_weak);
-        }
-        if self.not_finite > 0 {
-            let note = t!("{count} not finite", count = self.not_finite);
-            let plate = painter.text(
-                pos2(bar.right() - palette::HALF, bar.top() - palette::HALF),
-                Align2::RIGHT_BOTTOM,
-                note,
-                font,
-                palette.text,
-            );
-            let swatch = Rect::from_min_size(pos2(plate.left() - 14.0, plate.center().y - 5.0), vec2(10.0, 10.0));
-            painter.rect_filled(swatch, 0.0, palette::NOT_FINITE);
-        }
+    let middle = tick((f64::from(low) + f64::from(high)) / 2.0);
+    let galley = painter.layout_no_wrap(middle, font.clone(), palette.text_weak);
+    let center = Align2::CENTER_TOP.anchor_size(pos2(strip.center().x, y), galley.size());
+    let free = left.right() + palette::UNIT..=right.left() - palette::UNIT;
+    if free.contains(&center.left()) && free.contains(&center.right()) {
+        let mark = Rect::from_center_size(pos2(strip.center().x, strip.bottom() + 1.0), vec2(1.0, 3.0));
+        painter.rect_filled(mark, 0.0, palette.text_weak);
+        painter.galley(center.min, galley, palette.text_weak);
+    }
+    let count = bar.map.not_finite();
+    if count > 0 {
+        let note = t!("{count} not finite", count);
+        let plate = painter.text(
+            pos2(strip.right() - palette::HALF, strip.top() - palette::HALF),
+            Align2::RIGHT_BOTTOM,
+            note,
+            font,
+            palette.text,
+        );
+        let swatch = Rect::from_min_size(pos2(plate.left() - 14.0, plate.center().y - 5.0), vec2(10.0, 10.0));
+        painter.rect_filled(swatch, 0.0, palette::NOT_FINITE);
     }
 }
 

@@ -9,7 +9,7 @@ use egui::{
 use image::RgbaImage;
 
 use crate::app::command::Command;
-use crate::app::derive::figure::{drawing, steps_shown, suggested};
+use crate::app::derive::figure::{availability, steps_shown, suggested};
 use crate::app::figure::{FigureSheet, FigureWhat};
 use crate::app::state::Overlay;
 use crate::figure::movie::{MovieChoice, MovieFormat};
@@ -86,7 +86,7 @@ fn of_what(ui: &mut Ui, panel: &Panel<'_>, sheet: &mut FigureSheet) {
     named(ui, t!("Figure of"), t!("What the figure shows."), |ui| {
         ui.horizontal_wrapped(|ui| {
             for (what, name, help) in choices.into_iter().filter(|(what, ..)| *what != hidden) {
-                let missing = drawing(state, what).err().map(tr);
+                let missing = availability(state, what).err().map(tr);
                 let button = Button::selectable(sheet.what == what, name);
                 let response = ui.add_enabled(missing.is_none(), button);
                 if response.clicked() {
@@ -281,7 +281,7 @@ fn preview(ui: &mut Ui, panel: &Panel<'_>, memory: &mut FigureMemory) {
     let (place, response) = ui.allocate_exact_size(vec2(PREVIEW, PREVIEW), Sense::hover());
     ui.painter().rect_filled(place, 4.0, palette.canvas);
     let state = panel.state;
-    let text = match (drawing(state, state.figure.sheet.what), &state.figure.preview) {
+    let text = match (availability(state, state.figure.sheet.what), &state.figure.preview) {
         (Err(why), _) => tr(why).to_owned(),
         (Ok(_), None) => t!("Drawing…").to_owned(),
         (Ok(_), Some(Err(why))) => why.clone(),

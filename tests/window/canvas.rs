@@ -63,6 +63,9 @@ impl Desk {
             hover: desk.hover,
             pin: desk.pin,
             solo: desk.solo,
+            names: &[],
+            best: None,
+            outlined: false,
             message: desk.message,
         };
         for command in desk.canvas.show(ui, &model) {

@@ -4,13 +4,16 @@
 use std::sync::Arc;
 
 use distillscope::app::command::Command;
+use distillscope::app::derive::figure::drawing;
 use distillscope::app::figure::FigureWhat;
 use distillscope::app::settings::Settings;
 use distillscope::app::state::Overlay;
 use distillscope::app::view::{ChannelView, Layer, Pin, RangeMode, ScaleChoice};
 use distillscope::colormap::ColorMap;
+use distillscope::drawing::Picture;
+use distillscope::figure::drawing::Drawing;
 use distillscope::figure::{Background, Figure, FigureFormat, Look, SvgText};
-use distillscope::geometry::Size;
+use distillscope::geometry::{BoundingBox, Size};
 use distillscope::grid::Grid;
 use distillscope::imitation::difference::{DifferenceKind, FeatureStack};
 use distillscope::imitation::loss::Loss;
@@ -19,8 +22,12 @@ use distillscope::inspect::{Comparison, Role, ScaleComparison, Tap};
 use distillscope::shell::{App, Backend, Options};
 use distillscope::train::event::{RunId, Snapshot, SnapshotScale, StepRecord, Variant};
 use distillscope::train::history::Plot;
+use distillscope::ui::canvas::Canvas;
+use distillscope::ui::canvas::model::{CanvasModel, canvas_model};
+use distillscope::ui::style;
 use distillscope::worker::{EarlierRun, FigureJob, FigurePreview, Job, JobKind, ModelBrief, Report};
 use distillscope::yolo::anchors::default_anchors;
+use distillscope::yolo::detection::Detection;
 use egui::accesskit::Toggled;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
@@ -519,4 +526,65 @@ fn on_stage_the_step_is_saved_and_the_talk_goes_on() {
     assert_eq!((window.overlay(), window.app().state.talk.on), (None, true));
     window.click("Save this step as a figure…");
     assert_eq!(window.overlay(), Some(Overlay::Figure));
+}
+
+/// What the canvas draws of the state, and what the figure of it is painted from, a picture a pane.
+fn both_pictures(window: &Window) -> [Vec<Picture>; 2] {
+    let state = &window.app().state;
+    let view = state.canvas_view();
+    let mut canvas = Canvas::default();
+    let context = egui::Context::default();
+    let input = egui::RawInput::default();
+    // The first frame has no fonts yet.
+    for _ in 0..2 {
+        let model = CanvasModel { hover: None, ..canvas_model(state, &view, None) };
+        style::install(&context);
+        let _ = context.run_ui(input.clone(), |ui| {
+            let _ = canvas.show(ui, &model);
+        });
+    }
+    let strides: Vec<u32> = match (view.layer, view.scales) {
+        (Layer::Image, _) => vec![0],
+        (_, ScaleChoice::Stride(stride)) => vec![stride],
+        (_, ScaleChoice::All) => state.scales().iter().map(|scale| scale.stride).collect(),
+    };
+    let on_screen = strides.into_iter().filter_map(|stride| canvas.picture(stride).cloned()).collect();
+    let Ok(Drawing::View(view)) = drawing(state, FigureWhat::View) else { panic!("the view can be drawn") };
+    [on_screen, view.pictures().expect("pictures")]
+}
+
+#[test]
+fn the_window_and_its_figure_are_painted_from_one_list() {
+    let mut window = Window::compared();
+    let app = window.harness.state_mut().as_mut().expect("an app");
+    let comparison = Arc::make_mut(app.state.comparison.as_mut().expect("compared"));
+    let found = |x: f32| Detection { bbox: BoundingBox::new(x, 50.0, x + 90.0, 200.0), score: 0.75, class: 0 };
+    comparison.teacher_detections = Some(vec![found(100.0)]);
+    comparison.student_detections = Some(vec![found(110.0), found(300.0)]);
+    let mut layers = std::collections::BTreeSet::new();
+    let mut same = |window: &mut Window, what: &str| {
+        for layer in Layer::ALL {
+            window.set(Command::SetLayer(layer));
+            let [on_screen, on_paper] = both_pictures(window);
+            assert_eq!(on_screen, on_paper, "{layer:?}, {what}");
+            assert_eq!(on_paper.len(), if layer == Layer::Image { 1 } else { 3 });
+            layers.extend(on_paper.iter().flat_map(|picture| &picture.layers).map(|layer| layer.name));
+        }
+    };
+    same(&mut window, "as it opens");
+    window.set(Command::SetOpacity(0.35));
+    window.set(Command::SetInsideMask(true));
+    window.set(Command::Pin(Some(Pin { stride: 16, row: 20, col: 7 })));
+    same(&mut window, "inside the mask, with a cell");
+    window.set(Command::Solo(Some(1)));
+    window.set(Command::ToggleBoxes(Role::Teacher));
+    window.set(Command::ToggleBoxes(Role::Student));
+    same(&mut window, "with a solo and detections");
+    window.set(Command::TogglePositives);
+    window.set(Command::SetChannels(ChannelView::One(0)));
+    window.set(Command::SetRange(RangeMode::Locked { low: -1.0, high: 2.0 }));
+    window.set(Command::SetColorMap(Some(ColorMap::Magma)));
+    same(&mut window, "with positives, of one channel, in a locked range");
+    let expected = ["anchors", "cell", "detections", "labels", "map", "mask", "photograph", "positives"];
+    assert!(layers.iter().eq(&expected), "{layers:?}");
 }

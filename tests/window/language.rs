@@ -21,6 +21,7 @@ use distillscope::shell::Options;
 use distillscope::story::{
     Accuracy, PullShares, RunLambda, RunSettings, Step, StoryNumbers, StoryRun, StoryScale, StoryTruth, StoryVerdict,
 };
+use distillscope::train::config::RunConfig;
 use distillscope::train::event::Variant;
 use distillscope::worker::{Job, Report};
 use egui::{FontFamily, FontId, Key, Modifiers};
@@ -205,6 +206,11 @@ fn keys() -> BTreeMap<String, String> {
     plain.extend([Status::Green, Status::Amber, Status::Red].map(Status::name));
     plain.extend(Step::ALL.iter().flat_map(|step| [step.title(), step.sentence(), step.formula()]));
     plain.extend(["least-squares", "trained"]);
+    for option in RunConfig::fields().map(|field| &field.about) {
+        // Hyperparameters are called by their keys in every language.
+        plain.extend((option.name != option.key).then_some(option.name));
+        plain.push(option.explanation());
+    }
     keys.extend(plain.into_iter().map(|key| (key.to_owned(), "a constant".to_owned())));
     keys.retain(|key, _| !PROPER.contains(&key.as_str()));
     keys

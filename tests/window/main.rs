@@ -7,6 +7,7 @@ mod figure;
 mod help;
 mod language;
 mod panels;
+mod pictures;
 mod replay;
 mod review;
 mod run;

@@ -4,7 +4,7 @@ use super::Command;
 use crate::app::derive;
 use crate::app::dialog::RunFile;
 use crate::app::figure::FigureWhat;
-use crate::app::run::Field;
+use crate::app::run::Problem;
 use crate::app::session::Session;
 use crate::app::state::{ModelSlot, State};
 use crate::app::tour::Stop;
@@ -72,8 +72,7 @@ impl Command {
                 .then_some(t!("This layer has no colour range.")),
             Self::Preflight => {
                 let form = &state.runs.form;
-                let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
-                problem.map(|problem| problem.why).or_else(|| {
+                form.set_up_problems().first().map(Problem::brief).or_else(|| {
                     form.experiment
                         .config
                         .teacher
@@ -81,7 +80,7 @@ impl Command {
                         .then_some(t!("Choose a teacher: there is nothing to prove without one."))
                 })
             }
-            Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(|problem| problem.why)),
+            Self::StartRun => running().or_else(|| state.runs.form.problems().first().map(Problem::brief)),
             Self::ResumeRun => running()
                 .or_else(|| state.runs.unfinished.is_none().then_some(t!("No run of this session was stopped."))),
             Self::RunMoreSeeds(_) => running().or_else(|| state.runs.extendable().err()),
@@ -97,10 +96,10 @@ impl Command {
             }
             Self::StartSearch => running().or_else(|| {
                 let form = &state.runs.form;
-                let problem = form.problems().into_iter().find(|problem| problem.field != Field::Out);
                 let no_teacher = t!("Choose a teacher: a search asks which imitation of it helps.");
-                problem
-                    .map(|problem| problem.why)
+                form.set_up_problems()
+                    .first()
+                    .map(Problem::brief)
                     .or_else(|| form.experiment.config.teacher.is_none().then_some(no_teacher))
                     .or_else(|| search.form.out.as_os_str().is_empty().then_some(t!("Choose a folder for the search.")))
             }),
@@ -147,12 +146,12 @@ impl Command {
                 state.review.stepped(*steps).is_none().then_some(t!("The review has no further object."))
             }
             Self::StartSurvey => derive::survey::wanted(state).err().map(tr),
-            Self::ExportSurvey => derive::figure::drawing(state, FigureWhat::Survey).err().map(tr),
-            Self::ExportCurves(plot) => derive::figure::drawing(state, FigureWhat::Curves(*plot)).err().map(tr),
+            Self::ExportSurvey => derive::figure::availability(state, FigureWhat::Survey).err().map(tr),
+            Self::ExportCurves(plot) => derive::figure::availability(state, FigureWhat::Curves(*plot)).err().map(tr),
             Self::OpenFigure(None) => {
                 derive::figure::first_possible(state).is_none().then_some(t!("Open an image first."))
             }
-            Self::OpenFigure(Some(what)) => derive::figure::drawing(state, *what).err().map(tr),
+            Self::OpenFigure(Some(what)) => derive::figure::availability(state, *what).err().map(tr),
             Self::WriteFigure if state.activity(JobKind::Figure).is_some() => Some(t!("A figure is being written.")),
             Self::WriteFigure => derive::figure::problem(state),
             Self::ToggleSnapshots => (!state.runs.has_snapshots() && state.runs.playback.is_none())

@@ -5,59 +5,96 @@ use std::sync::Arc;
 use crate::app::derive::talk;
 use crate::app::figure::FigureWhat;
 use crate::app::state::{ModelSlot, State};
-use crate::app::view::{ChannelView, Layer, RangeMode, ScaleChoice, ViewSettings};
+use crate::app::view::{ChannelView, Layer, RangeMode, ViewSettings};
+use crate::drawing::{Found, Viewpoint};
 use crate::figure::curves::CurveExport;
 use crate::figure::drawing::{Drawing, StoryDrawing, Subject, ViewDrawing};
-use crate::figure::inspection::View;
 use crate::figure::run_movie::Movie;
 use crate::figure::shown::Shown;
 use crate::figure::{Look, story};
 use crate::imitation::difference::DifferenceKind;
-use crate::inspect::{Role, named};
+use crate::inspect::Role;
 use crate::language::{key, t, tr};
+use crate::review::Review;
 use crate::story::Step;
 use crate::train::config::Lambda;
 use crate::train::event::Snapshot;
 use crate::train::history::{Plot, RunHistory, Shared};
 
-/// What can be drawn of the state, or why not.
-pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str> {
+const NO_IMAGE: &str = key!("Open an image first.");
+const OTHER_IMAGE: &str = key!("The run keeps the difference of another image: open that one to see it.");
+const NO_SURVEY: &str = key!("There is no survey yet.");
+const NO_SNAPSHOTS: &str = key!("No run has kept difference maps yet.");
+
+/// Why something cannot be drawn, where it cannot. Draws nothing and copies nothing.
+pub fn availability(state: &State, what: FigureWhat) -> Result<(), &'static str> {
+    let image = state.scene.as_deref().map(|scene| &scene.path).ok_or(NO_IMAGE);
     match what {
-        FigureWhat::View => view_drawing(state),
-        FigureWhat::Step => story_drawing(state, Some(state.talk.step)),
-        FigureWhat::Story => story_drawing(state, None),
-        FigureWhat::Curves(plot) => {
-            let export = CurveExport::of(state.runs.curves(), plot);
+        FigureWhat::View => {
+            let (image, view, snapshot) = (image?, state.canvas_view(), state.snapshot_on_screen());
+            if view.layer.view(false).is_some() && state.mask.is_none() {
+                return Err(key!("The masks are being computed…"));
+            }
+            match snapshot {
+                Some((_, snapshot)) if snapshot.image != *image => Err(OTHER_IMAGE),
+                None if view.layer.is_of_models() && state.comparison.is_none() => {
+                    Err(key!("Appears as soon as the models have seen this image."))
+                }
+                _ => Ok(()),
+            }
+        }
+        FigureWhat::Step => {
+            image?;
+            talk::numbers(state, None).missing(state.talk.step).map_or(Ok(()), Err)
+        }
+        FigureWhat::Story => image.map(|_| ()),
+        FigureWhat::Curves(_) => {
             let any = state.runs.histories.iter().any(|history| !history.curves.is_empty());
-            if any { Ok(Drawing::Curves(Box::new(export))) } else { Err(key!("There are no curves yet.")) }
+            any.then_some(()).ok_or(key!("There are no curves yet."))
         }
-        FigureWhat::Survey => {
-            let export = state.survey_export().ok_or(key!("There is no survey yet."))?;
-            Ok(Drawing::Survey(Box::new(export)))
-        }
-        FigureWhat::Review => {
-            let reviewed = state.review.result.as_ref().ok_or(key!("There is no review yet."))?;
-            if !reviewed.review.has_labels() {
-                return Err(key!("Without labels there is nothing to plot."));
-            }
-            Ok(Drawing::Review(Shared::new(Arc::clone(&reviewed.review))))
-        }
+        FigureWhat::Survey => state.survey_export().map(|_| ()).ok_or(NO_SURVEY),
+        FigureWhat::Review => reviewed(state).map(|_| ()),
         FigureWhat::Movie => {
-            let none = key!("No run has kept difference maps yet.");
-            let played = state.runs.playback.and_then(|playback| state.runs.history(playback.history));
-            let history = played.or_else(|| state.runs.with_snapshots().next()).ok_or(none)?;
-            let first = history.snapshots.first().ok_or(none)?;
-            let subject = subject(state)?;
-            if first.image != subject.scene.path {
-                return Err(key!("The run keeps the difference of another image: open that one to see it."));
-            }
-            Ok(Drawing::Movie(Box::new(Movie::of(state.runs.curves(), history, subject))))
+            let first = with_maps(state).and_then(|history| history.snapshots.first()).ok_or(NO_SNAPSHOTS)?;
+            if first.image == *image? { Ok(()) } else { Err(OTHER_IMAGE) }
         }
     }
 }
 
+/// What can be drawn of the state, or why not.
+pub fn drawing(state: &State, what: FigureWhat) -> Result<Drawing, &'static str> {
+    availability(state, what)?;
+    Ok(match what {
+        FigureWhat::View => Drawing::View(Box::new(view_drawing(state)?)),
+        FigureWhat::Step => Drawing::Story(Box::new(story_drawing(state, Some(state.talk.step))?)),
+        FigureWhat::Story => Drawing::Story(Box::new(story_drawing(state, None)?)),
+        FigureWhat::Curves(plot) => Drawing::Curves(Box::new(CurveExport::of(state.runs.curves(), plot))),
+        FigureWhat::Survey => Drawing::Survey(Box::new(state.survey_export().ok_or(NO_SURVEY)?)),
+        FigureWhat::Review => Drawing::Review(Shared::new(Arc::clone(reviewed(state)?))),
+        FigureWhat::Movie => {
+            let history = with_maps(state).ok_or(NO_SNAPSHOTS)?;
+            Drawing::Movie(Box::new(Movie::of(state.runs.curves(), history, subject(state)?)))
+        }
+    })
+}
+
+fn reviewed(state: &State) -> Result<&Arc<Review>, &'static str> {
+    let reviewed = state.review.result.as_ref().ok_or(key!("There is no review yet."))?;
+    if reviewed.review.has_labels() {
+        Ok(&reviewed.review)
+    } else {
+        Err(key!("Without labels there is nothing to plot."))
+    }
+}
+
+/// The run whose maps a movie shows: the one that is played, else the first that has any.
+fn with_maps(state: &State) -> Option<&Arc<RunHistory>> {
+    let played = state.runs.playback.and_then(|playback| state.runs.history(playback.history));
+    played.or_else(|| state.runs.with_snapshots().next())
+}
+
 fn subject(state: &State) -> Result<Subject, &'static str> {
-    let scene = state.scene.clone().ok_or(key!("Open an image first."))?;
+    let scene = state.scene.clone().ok_or(NO_IMAGE)?;
     let path = |role| match state.model(role) {
         ModelSlot::Ready { card } if !state.replayed => Some(card.path.clone()),
         _ => None,
@@ -78,20 +115,10 @@ fn subject(state: &State) -> Result<Subject, &'static str> {
     })
 }
 
-fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
+fn view_drawing(state: &State) -> Result<ViewDrawing, &'static str> {
     let mut subject = subject(state)?;
     let view = state.canvas_view();
-    let kind = if view.layer == Layer::Mask && state.shows_weights() { Some(View::Weights) } else { view.layer.view() };
-    if kind.is_some() && state.mask.is_none() {
-        return Err(key!("The masks are being computed…"));
-    }
     let snapshot = state.snapshot_on_screen();
-    if snapshot.is_some_and(|(_, snapshot)| snapshot.image != subject.scene.path) {
-        return Err(key!("The run keeps the difference of another image: open that one to see it."));
-    }
-    if view.layer.is_of_models() && snapshot.is_none() && state.comparison.is_none() {
-        return Err(key!("Appears as soon as the models have seen this image."));
-    }
     // λ as it was at that step.
     let at = snapshot.and_then(|(history, snapshot)| history.of(Plot::Lambda).next()?.at(snapshot.step as f64));
     subject.lambda = at.map_or(subject.lambda, |(_, lambda)| lambda);
@@ -99,64 +126,35 @@ fn view_drawing(state: &State) -> Result<Drawing, &'static str> {
         Lambda::GradientRatio(ratio) if at.is_none() && state.runs.replay().is_none() => Some(ratio),
         _ => None,
     };
-    let found = |role: Role, on: bool| {
-        let comparison = state.comparison.as_ref().filter(|_| on);
-        let found = comparison.and_then(|comparison| match role {
-            Role::Teacher => comparison.teacher_detections.as_deref(),
-            Role::Student => comparison.student_detections.as_deref(),
-        });
-        named(found.unwrap_or_default(), &subject.names)
-    };
+    let (weighs, solo, pin) = (state.shows_weights(), state.solo, state.pin);
     let shown = Shown {
-        view: kind,
-        stride: match view.scales {
-            ScaleChoice::All => None,
-            ScaleChoice::Stride(stride) => Some(stride),
-        },
-        labels: view.labels,
-        solo: state.solo,
-        opacity: view.opacity,
-        colors: view.color_map,
-        range: match view.range {
-            RangeMode::Auto => None,
-            RangeMode::Locked { low, high } => Some((low, high)),
-        },
-        inside_mask: view.inside_mask,
-        cell: state.pin.map(|pin| (pin.stride, pin.row, pin.col)),
-        teacher: found(Role::Teacher, view.teacher_boxes),
-        student: found(Role::Student, view.student_boxes),
+        at: Viewpoint { view, weighs, solo, pin, outlined: false },
+        found: Found::by(view.boxes_of(), state.comparison.as_deref(), &subject.names),
         positives: Vec::new(),
         snapshot: snapshot.map(|(history, snapshot)| (history.name.clone(), snapshot.step)),
         ratio,
     };
-    Ok(Drawing::View(Box::new(ViewDrawing {
+    Ok(ViewDrawing {
         subject,
-        channels: view.channels,
-        difference: view.difference,
         snapshot: snapshot.map(|(_, snapshot)| Arc::clone(snapshot)),
         of_run: snapshot.map(|(history, _)| history.settings()).unwrap_or_default(),
-        positives: view.positives,
         shown,
-    })))
+    })
 }
 
-fn story_drawing(state: &State, only: Option<Step>) -> Result<Drawing, &'static str> {
+fn story_drawing(state: &State, only: Option<Step>) -> Result<StoryDrawing, &'static str> {
     let subject = subject(state)?;
-    let numbers = talk::numbers(state, None);
-    if let Some(why) = only.and_then(|step| numbers.missing(step)) {
-        return Err(why);
-    }
     let history = talk::run(state).cloned();
     let found = state.before_after.found();
     let detections = found.and_then(|found| Some([found.before.clone().ok()?, found.after.clone().ok()?]));
-    let (truth, run) = (talk::truth(state), numbers.run);
-    Ok(Drawing::Story(Box::new(StoryDrawing { subject, truth, run, history, detections, only })))
+    let (truth, run) = (talk::truth(state), talk::numbers(state, None).run);
+    Ok(StoryDrawing { subject, truth, run, history, detections, only })
 }
 
 /// What a figure is of where nothing in particular is asked for: what is on stage or on screen, else plots.
 pub fn first_possible(state: &State) -> Option<FigureWhat> {
     let shown = if state.talk.on { FigureWhat::Step } else { FigureWhat::View };
-    let possible = |what: &FigureWhat| drawing(state, *what).is_ok();
+    let possible = |what: &FigureWhat| availability(state, *what).is_ok();
     [shown, FigureWhat::Story, FigureWhat::Curves(None), FigureWhat::Survey].into_iter().find(possible)
 }
 
@@ -164,7 +162,7 @@ pub fn first_possible(state: &State) -> Option<FigureWhat> {
 pub fn problem(state: &State) -> Option<&'static str> {
     let sheet = &state.figure.sheet;
     let is_name = |name: &str| !name.trim().is_empty() && !name.starts_with('.') && !name.contains(['/', '\\']);
-    if let Err(why) = drawing(state, sheet.what) {
+    if let Err(why) = availability(state, sheet.what) {
         return Some(tr(why));
     }
     if sheet.what == FigureWhat::Movie && sheet.settings.movie.check().is_err() {

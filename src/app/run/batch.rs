@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::app::run::form::{Field, Form};
+use std::borrow::Cow;
+
+use crate::app::run::form::Form;
+use crate::train::config::RunConfig;
+use crate::train::config::option::Part;
 use crate::worker::{BatchPreview, BatchRequest};
 
 #[derive(Clone, Debug, Default)]
@@ -59,15 +63,15 @@ impl BatchView {
 
 impl Form {
     /// Why no batch can be made of this set-up.
-    pub fn batch_problem(&self) -> Option<&'static str> {
+    pub fn batch_problem(&self) -> Option<Cow<'static, str>> {
         let has_teacher = self.experiment.config.teacher.is_some();
-        let matters = |field| match field {
-            Field::Data | Field::ImageSize | Field::Batch | Field::Hyperparameters => true,
+        let matters = |key: &str| match key {
+            "data" | "imgsz" | "batch" => true,
             // Either model says which anchors there are.
-            Field::Student => !has_teacher,
-            _ => false,
+            "student" => !has_teacher,
+            key => RunConfig::field(key).is_some_and(|field| field.about.part == Part::Hyp),
         };
-        self.problems().into_iter().find(|problem| matters(problem.field)).map(|problem| problem.why)
+        self.set_up_problems().into_iter().find(|problem| matters(problem.key)).map(|problem| problem.why)
     }
 }
 
@@ -107,10 +111,10 @@ mod tests {
         let mut form = Form::default();
         assert!(form.batch_problem().is_some_and(|why| why.contains("data.yaml")));
         form.follow(&OpenThings { data: "d/data.yaml".into(), ..OpenThings::default() });
-        assert_eq!(form.batch_problem(), Some("Open a student, or choose one here."));
+        assert_eq!(form.batch_problem().as_deref(), Some("Open a student, or choose one here."));
         form.experiment.config.teacher = Some("l.pt".into());
         assert_eq!(form.batch_problem(), None);
         form.experiment.config.batch = 0;
-        assert_eq!(form.batch_problem(), Some("A batch has at least one image."));
+        assert_eq!(form.batch_problem().as_deref(), Some("Batch size is 0; a number from 1 to 4096 is needed"));
     }
 }

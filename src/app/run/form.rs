@@ -1,5 +1,7 @@
 //! The set-up of a run: filled from what is open until a person says otherwise, and why it cannot start.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::imitation::choice::{Mismatch, Reads};
@@ -7,8 +9,9 @@ use crate::imitation::mask::Psi;
 use crate::inspect::{AdapterChoice, ImitationChoice};
 use crate::language::{t, tr};
 use crate::train::config::{
-    AdapterStart, Experiment, ImitationConfig, Lambda, Length, Norm, Recipe, RunConfig, SnapshotConfig,
+    AdapterStart, Experiment, Field, ImitationConfig, Length, Norm, Origin, Recipe, RunConfig, SnapshotConfig,
 };
+use crate::train::hyp::HypFile;
 
 const SEEDS: u32 = 3;
 
@@ -34,28 +37,44 @@ impl Default for OpenThings {
     }
 }
 
-/// The fields that a person has set: they no longer follow what is open.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Own {
-    data: bool,
-    teacher: bool,
-    student: bool,
-    imgsz: bool,
-    device: bool,
-    loss: bool,
-    mask_source: bool,
-    psi: bool,
-    rule: bool,
-    iou: bool,
-    tap: bool,
-    snapshot: bool,
-    recipe: bool,
+impl OpenThings {
+    /// The run with all of it.
+    fn on(&self, config: &RunConfig) -> RunConfig {
+        let ImitationChoice { compared, mask } = &self.imitation;
+        let image = self.image.clone();
+        RunConfig {
+            data: self.data.clone(),
+            teacher: self.teacher.clone(),
+            student: self.student.clone(),
+            imgsz: self.imgsz,
+            device: self.device.clone(),
+            snapshot: image.map(|image| SnapshotConfig { image, every: SnapshotConfig::EVERY }),
+            imitation: ImitationConfig {
+                loss: compared.loss,
+                tap: compared.tap,
+                mask_source: mask.source,
+                psi: mask.psi.get(),
+                level_rule: mask.rule,
+                iou: mask.convention,
+                ..config.imitation.clone()
+            },
+            ..config.clone()
+        }
+    }
 }
+
+/// Options that follow what is open until somebody sets them; the loss does too, and brings these two along.
+const FOLLOWING: [&str; 9] = ["data", "teacher", "student", "imgsz", "device", "snapshot", "psi", "level_rule", "iou"];
+const OF_LOSS: [&str; 2] = ["mask_source", "tap"];
+/// What makes the run's imitation another than the picture's.
+const OF_PICTURE: [&str; 10] =
+    ["loss", "mask_source", "psi", "level_rule", "iou", "tap", "imgsz", "norm", "normalise", "adapter_start"];
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Form {
     pub experiment: Experiment,
-    own: Own,
+    /// The options that somebody has set, by their keys: they follow nothing any more.
+    chosen: BTreeMap<&'static str, Origin>,
     /// What the picture shows, and at which input size.
     shown: (ImitationChoice, u32),
     /// Why the loss cannot compare the two models of the run, as far as they are known.
@@ -67,7 +86,7 @@ impl Default for Form {
         let config = RunConfig::default();
         let shown = (config.imitation.choice(), config.imgsz);
         let experiment = Experiment { config, out: PathBuf::new(), paired: false, seeds: 1, resume: false };
-        Self { experiment, own: Own::default(), shown, refusal: None }
+        Self { experiment, chosen: BTreeMap::new(), shown, refusal: None }
     }
 }
 
@@ -79,27 +98,22 @@ pub struct Departure {
     pub run: String,
 }
 
-/// Where in the form something is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    Data,
-    Teacher,
-    Student,
-    Length,
-    ImageSize,
-    Batch,
-    Weight,
-    Pairs,
-    Out,
-    Imitation,
-    Optimisation,
-    Hyperparameters,
+/// Why a run cannot start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Of the option, or "seeds" or "out".
+    pub key: &'static str,
+    pub why: Cow<'static, str>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub field: Field,
-    pub why: &'static str,
+impl Problem {
+    /// Without the value that is wrong.
+    pub fn brief(&self) -> &'static str {
+        match self.why {
+            Cow::Borrowed(why) => why,
+            Cow::Owned(_) => t!("A value of the set-up is out of its range."),
+        }
+    }
 }
 
 impl Form {
@@ -107,52 +121,36 @@ impl Form {
     pub fn follow(&mut self, open: &OpenThings) {
         self.shown = (open.imitation.clone(), open.imgsz);
         let config = &mut self.experiment.config;
-        let ImitationChoice { compared, mask } = &open.imitation;
-        if !self.own.loss && config.imitation.loss != compared.loss {
-            config.imitation = std::mem::take(&mut config.imitation).with_loss(compared.loss);
+        let loss = open.imitation.compared.loss;
+        if !self.chosen.contains_key("loss") && config.imitation.loss != loss {
+            config.imitation = std::mem::take(&mut config.imitation).with_loss(loss);
             // What was set for the loss before is not meant for this one.
-            (self.own.mask_source, self.own.tap) = (false, false);
+            self.chosen.retain(|key, _| !OF_LOSS.contains(key));
         }
-        let own = self.own;
-        let imitation = &mut config.imitation;
-        keep(own.data, &mut config.data, &open.data);
-        keep(own.teacher, &mut config.teacher, &open.teacher);
-        keep(own.student, &mut config.student, &open.student);
-        keep(own.imgsz, &mut config.imgsz, &open.imgsz);
-        keep(own.device, &mut config.device, &open.device);
-        // Tap and mask source belong to a loss.
-        keep(own.loss || own.mask_source, &mut imitation.mask_source, &mask.source);
-        keep(own.loss || own.tap, &mut imitation.tap, &compared.tap);
-        keep(own.psi, &mut imitation.psi, &mask.psi.get());
-        keep(own.rule, &mut imitation.level_rule, &mask.rule);
-        keep(own.iou, &mut imitation.iou, &mask.convention);
-        if !own.snapshot {
-            config.snapshot = open.image.clone().map(|image| SnapshotConfig { image, every: SnapshotConfig::EVERY });
+        let window = open.on(config);
+        for field in RunConfig::fields().filter(|field| follows(&self.chosen, field.about.key)) {
+            (field.copy)(config, &window);
         }
     }
 
-    /// Takes over what a person has changed; those fields follow nothing from now on.
+    /// Takes over what a person has changed; those options follow nothing from now on.
     pub fn edit(&mut self, experiment: Experiment) {
         let (was, is) = (&self.experiment.config, &experiment.config);
-        let own = &mut self.own;
-        own.data |= was.data != is.data;
-        own.teacher |= was.teacher != is.teacher;
-        own.student |= was.student != is.student;
-        own.imgsz |= was.imgsz != is.imgsz;
-        own.device |= was.device != is.device;
-        own.loss |= was.imitation.loss != is.imitation.loss;
-        own.mask_source |= was.imitation.mask_source != is.imitation.mask_source;
-        own.psi |= was.imitation.psi != is.imitation.psi;
-        own.rule |= was.imitation.level_rule != is.imitation.level_rule;
-        own.iou |= was.imitation.iou != is.imitation.iou;
-        own.tap |= was.imitation.tap != is.imitation.tap;
-        own.snapshot |= was.snapshot != is.snapshot;
-        own.recipe |= was.recipe != is.recipe;
-        let follows_length = !own.recipe && was.length != is.length;
+        let follows_length = was.recipe == is.recipe && was.length != is.length && !self.chosen.contains_key("recipe");
         // Whoever sets epochs of warm-up means epochs, and no share of the steps.
         let in_epochs = was.recipe == is.recipe
             && was.hyp.warmup_epochs != is.hyp.warmup_epochs
             && was.warmup_share == is.warmup_share;
+        // What another recipe or loss brought along is nobody's own choice.
+        let others = was.recipe != is.recipe || was.imitation.loss != is.imitation.loss;
+        let brought =
+            others.then(|| RunConfig { imitation: ImitationConfig::of(is.imitation.loss), ..RunConfig::of(is.recipe) });
+        for field in RunConfig::fields().filter(|field| !(field.same)(was, is)) {
+            let is_brought = brought.as_ref().is_some_and(|brought| (field.same)(is, brought));
+            if !is_brought || ["recipe", "loss"].contains(&field.about.key) {
+                self.chosen.insert(field.about.key, Origin::Yours);
+            }
+        }
         let was_paired = std::mem::replace(&mut self.experiment, experiment).paired;
         let config = &mut self.experiment.config;
         if in_epochs {
@@ -174,22 +172,25 @@ impl Form {
 
     /// Takes over a whole configuration as a person's own choice: nothing of it follows what is open, or its length.
     pub fn take(&mut self, config: RunConfig) {
-        self.own = Own {
-            data: true,
-            teacher: true,
-            student: true,
-            imgsz: true,
-            device: true,
-            loss: true,
-            mask_source: true,
-            psi: true,
-            rule: true,
-            iou: true,
-            tap: true,
-            snapshot: self.own.snapshot,
-            recipe: true,
-        };
+        let keys = RunConfig::fields().map(|field| field.about.key).filter(|key| *key != "snapshot");
+        self.chosen.extend(keys.map(|key| (key, Origin::File)));
         self.experiment.config = config;
+    }
+
+    /// Takes over what a `hyp.*.yaml` says.
+    pub fn take_hyp(&mut self, file: HypFile) {
+        let names = file.names.clone();
+        let mut experiment = self.experiment.clone();
+        experiment.config.take_hyp(file);
+        self.edit(experiment);
+        let named = names.iter().filter_map(|name| RunConfig::field(name));
+        self.chosen.extend(named.map(|field| (field.about.key, Origin::File)));
+    }
+
+    /// Where the value of an option comes from.
+    pub fn origin(&self, field: Field) -> Origin {
+        let followed = || follows(&self.chosen, field.about.key).then_some(Origin::Window);
+        self.chosen.get(field.about.key).copied().or_else(followed).unwrap_or_else(|| field.origin())
     }
 
     /// Everything in which the next run is not what the picture shows; nothing where it trains without imitation.
@@ -236,78 +237,59 @@ impl Form {
 
     /// Whether some of what departs would follow the picture if it were let.
     pub fn can_follow(&self) -> bool {
-        let Self { own, experiment, .. } = self;
-        let imitation = &experiment.config.imitation;
-        let set = own.loss || own.mask_source || own.psi || own.rule || own.iou || own.tap || own.imgsz;
-        set || imitation.norm != Norm::PerScale
-            || imitation.normalise
-            || imitation.adapter_start == AdapterStart::Random
+        OF_PICTURE.iter().any(|key| self.chosen.contains_key(key))
     }
 
     /// The run imitates what the picture shows again, from the next [`Self::follow`] on.
     pub fn follow_picture(&mut self) {
-        let Own { data, teacher, student, device, snapshot, recipe, .. } = self.own;
-        self.own = Own { data, teacher, student, device, snapshot, recipe, ..Own::default() };
+        self.chosen.retain(|key, _| !OF_PICTURE.contains(key));
         let imitation = &mut self.experiment.config.imitation;
         let ImitationConfig { norm, normalise, adapter_start, .. } = ImitationConfig::of(imitation.loss);
         (imitation.norm, imitation.normalise, imitation.adapter_start) = (norm, normalise, adapter_start);
     }
 
-    /// Everything that stands in the way of a start, the first field first.
+    /// Everything that stands in the way of a start, what is wrong with the set-up first.
     pub fn problems(&self) -> Vec<Problem> {
-        let Experiment { config, out, paired, seeds, .. } = &self.experiment;
-        let imitation = &config.imitation;
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        let weight = match imitation.lambda {
-            Lambda::Fixed(lambda) => (lambda.is_finite() && lambda >= 0.0, t!("λ is a number not below 0.")),
-            Lambda::GradientRatio(ratio) => (positive(ratio), t!("The gradient ratio is a number above 0.")),
-        };
-        let long = match config.length {
-            Length::Epochs(epochs) => epochs > 0,
-            Length::Steps(steps) => steps > 0,
-        };
+        let Experiment { config, out, .. } = &self.experiment;
+        let mut found = self.set_up_problems();
+        let idleness = config.imitation.idleness().filter(|_| config.teacher.is_some());
+        found.extend(idleness.map(|why| Problem { key: "lambda", why: why.said(&tr).into() }));
+        if out.as_os_str().is_empty() {
+            found.push(Problem { key: "out", why: t!("Choose a folder for the results.").into() });
+        }
+        found
+    }
+
+    /// What is wrong with the set-up, wherever its results go and whatever the imitation weighs.
+    pub fn set_up_problems(&self) -> Vec<Problem> {
+        let Experiment { config, paired, seeds, .. } = &self.experiment;
         let empty = |path: &Path| path.as_os_str().is_empty();
         let is_yaml = config.data.extension().is_some_and(|e| e == "yaml" || e == "yml");
         let checks = [
-            (Field::Data, !empty(&config.data), t!("Open a dataset (data.yaml), or choose one here.")),
-            (Field::Data, is_yaml || empty(&config.data), t!("A run needs a data.yaml, which says what to train on.")),
+            ("data", !empty(&config.data), t!("Open a dataset (data.yaml), or choose one here.")),
+            ("data", is_yaml || empty(&config.data), t!("A run needs a data.yaml, which says what to train on.")),
+            ("teacher", !paired || config.teacher.is_some(), t!("Paired runs compare with and without a teacher.")),
+            ("student", !empty(&config.student), t!("Open a student, or choose one here.")),
+            ("imgsz", config.imgsz.is_multiple_of(32), t!("The image size is a multiple of 32 px.")),
+            ("seeds", *seeds > 0, t!("At least one seed is needed.")),
             (
-                Field::Teacher,
-                !paired || config.teacher.is_some(),
-                t!("Paired runs compare with and without a teacher."),
-            ),
-            (Field::Student, !empty(&config.student), t!("Open a student, or choose one here.")),
-            (Field::Length, long, t!("A run has at least one step.")),
-            (Field::ImageSize, (32..=4096).contains(&config.imgsz), t!("The image size is 32 to 4096 px.")),
-            (Field::ImageSize, config.imgsz.is_multiple_of(32), t!("The image size is a multiple of 32 px.")),
-            (Field::Batch, config.batch > 0, t!("A batch has at least one image.")),
-            (Field::Weight, weight.0, weight.1),
-            (Field::Pairs, *seeds > 0, t!("At least one seed is needed.")),
-            (Field::Out, !empty(out), t!("Choose a folder for the results.")),
-            (Field::Imitation, (0.0..=1.0).contains(&imitation.psi), t!("ψ lies between 0 and 1.")),
-            (
-                Field::Imitation,
-                imitation.contradiction().is_none(),
-                t!("The imitation does not compare what this tap gives."),
-            ),
-            (
-                Field::Imitation,
+                "loss",
                 config.teacher.is_none() || self.refusal.is_none(),
                 t!("The imitation loss cannot compare the heads of these two models; take one that reads the neck."),
             ),
-            (Field::Imitation, matches!(imitation.adapter_kernel, 1 | 3), t!("The adapter's kernel is 1 or 3.")),
-            (Field::Imitation, positive(imitation.adapter_lr), t!("The adapters' learning rate is above 0.")),
-            (Field::Optimisation, config.evaluate_every > 0, t!("Evaluate every epoch or less often.")),
-            (Field::Hyperparameters, config.hyp.check().is_ok(), t!("A hyperparameter is out of its range.")),
         ];
-        checks.into_iter().filter(|(_, holds, _)| !holds).map(|(field, _, why)| Problem { field, why }).collect()
+        let failed = checks.into_iter().filter(|(_, holds, _)| !holds);
+        let of_values = config.problems().into_iter();
+        failed
+            .map(|(key, _, why)| Problem { key, why: why.into() })
+            .chain(of_values.map(|problem| Problem { key: problem.key, why: problem.line().said(&tr).into() }))
+            .collect()
     }
 }
 
-fn keep<T: Clone + PartialEq>(own: bool, field: &mut T, open: &T) {
-    if !own && field != open {
-        *field = open.clone();
-    }
+fn follows(chosen: &BTreeMap<&str, Origin>, key: &str) -> bool {
+    let with_loss = OF_LOSS.contains(&key) && !chosen.contains_key("loss");
+    (with_loss || FOLLOWING.contains(&key)) && !chosen.contains_key(key)
 }
 
 #[cfg(test)]
@@ -316,6 +298,7 @@ mod tests {
     use crate::imitation::choice::{Loss, MaskSource};
     use crate::imitation::mask::LevelRule;
     use crate::inspect::Tap;
+    use crate::train::config::Lambda;
 
     fn open() -> OpenThings {
         let mut imitation = ImitationChoice::default();
@@ -331,14 +314,14 @@ mod tests {
         }
     }
 
-    fn whys(form: &Form) -> Vec<Field> {
-        form.problems().into_iter().map(|problem| problem.field).collect()
+    fn whys(form: &Form) -> Vec<&'static str> {
+        form.problems().into_iter().map(|problem| problem.key).collect()
     }
 
     #[test]
     fn what_is_open_fills_the_form() {
         let mut form = Form::default();
-        assert_eq!(whys(&form), [Field::Data, Field::Student, Field::Out]);
+        assert_eq!(whys(&form), ["data", "student", "out"]);
         form.follow(&open());
         let config = &form.experiment.config;
         assert_eq!(
@@ -347,7 +330,7 @@ mod tests {
         );
         let snapshot = SnapshotConfig { image: "a.jpg".into(), every: 25 };
         assert_eq!(config.snapshot, Some(snapshot));
-        assert_eq!(whys(&form), [Field::Out]);
+        assert_eq!(whys(&form), ["out"]);
     }
 
     #[test]
@@ -475,25 +458,25 @@ mod tests {
         let mut form = Form::default();
         form.follow(&open());
         form.experiment.out = "runs/1".into();
-        assert_eq!(whys(&form), []);
+        assert_eq!(whys(&form), Vec::<&str>::new());
         let wrong = |change: &dyn Fn(&mut Experiment)| {
             let mut form = form.clone();
             change(&mut form.experiment);
             whys(&form)
         };
-        assert_eq!(wrong(&|c| c.config.imgsz = 333), [Field::ImageSize]);
-        assert_eq!(wrong(&|c| c.config.batch = 0), [Field::Batch]);
-        assert_eq!(wrong(&|c| c.config.length = Length::Steps(0)), [Field::Length]);
-        assert_eq!(wrong(&|c| c.config.imitation.lambda = Lambda::GradientRatio(0.0)), [Field::Weight]);
-        assert_eq!(wrong(&|c| c.config.imitation.lambda = Lambda::Fixed(0.0)), []);
-        assert_eq!(wrong(&|c| c.config.hyp.lr0 = f64::NAN), [Field::Hyperparameters]);
-        assert_eq!(wrong(&|c| c.config.data = "images".into()), [Field::Data]);
+        assert_eq!(wrong(&|c| c.config.imgsz = 333), ["imgsz"]);
+        assert_eq!(wrong(&|c| c.config.batch = 0), ["batch"]);
+        assert_eq!(wrong(&|c| c.config.length = Length::Steps(0)), ["length"]);
+        assert_eq!(wrong(&|c| c.config.imitation.lambda = Lambda::GradientRatio(0.0)), ["lambda"]);
+        assert_eq!(wrong(&|c| c.config.imitation.lambda = Lambda::Fixed(0.0)), ["lambda"]);
+        assert_eq!(wrong(&|c| c.config.hyp.lr0 = f64::NAN), ["lr0"]);
+        assert_eq!(wrong(&|c| c.config.data = "images".into()), ["data"]);
         assert_eq!(
             wrong(&|c| {
                 c.paired = true;
                 c.config.teacher = None;
             }),
-            [Field::Teacher]
+            ["teacher"]
         );
     }
 }

@@ -15,7 +15,7 @@ pub mod search;
 mod story;
 
 pub use batch::BatchView;
-pub use form::{Departure, Field, Form, OpenThings, Problem};
+pub use form::{Departure, Form, OpenThings, Problem};
 pub use note::{Note, said};
 pub use paired::{Paired, Row, Stand};
 pub use playback::Playback;

@@ -78,9 +78,7 @@ pub fn answered(state: &mut State, answer: IoResponse) -> Vec<Effect> {
         }
         IoResponse::Hyp { path, file } => {
             let unknown = file.unknown.clone();
-            let mut experiment = state.runs.form.experiment.clone();
-            experiment.config.take_hyp(*file);
-            state.runs.form.edit(experiment);
+            state.runs.form.take_hyp(*file);
             if !unknown.is_empty() {
                 let text = t!("names that are not known here were left out: {names}", names = unknown.join(", "));
                 tell(state, Level::Warning, file_name(&path), text, &mut effects);

@@ -11,8 +11,9 @@ use crate::native::{Precision, Upload};
 use crate::train::TrainError;
 use crate::train::distil::{Distiller, plain};
 use crate::train::gradients::gradients_of;
+use crate::train::objective::targets;
 use crate::train::optimizer::Group;
-use crate::train::trainer::{Trainer, targets};
+use crate::train::trainer::Trainer;
 use crate::yolo::assign::Target;
 
 /// images [B, H, W, 3] u8; targets [N, 6]: image, class, centre and size as shares of the input; per scale mask/p3

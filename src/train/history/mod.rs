@@ -5,7 +5,9 @@ mod series;
 mod shared;
 mod story;
 
-pub use run_history::{Curve, Plot, RunHistory, difference, pairs};
+pub use run_history::{Curve, RunHistory, difference, pairs};
 pub use series::{Drawn, Missing, Window, decimate, moving_average, span};
 pub use shared::{Before, Shared};
 pub use story::verdict;
+
+pub use super::metrics::Plot;

@@ -3,126 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::shared::{Before, Shared};
-use crate::glossary::Term;
-use crate::language::key;
 use crate::train::comparison::RunResult;
 use crate::train::config::{Experiment, RunConfig, Start};
 use crate::train::evaluate::Evaluation;
 use crate::train::event::{
     EpochRecord, Outcome, RunEvent, RunId, RunSummary, Snapshot, StartRecord, StepRecord, Variant,
 };
+use crate::train::metrics::Plot;
 use crate::train::replay::Replay;
-
-/// What a plot shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Plot {
-    Total,
-    Box,
-    Objectness,
-    Class,
-    Imitation,
-    Distance,
-    Lambda,
-    GradientRatio,
-    GradientCosine,
-    MaskShare,
-    MaskCells,
-    Truths,
-    LearningRate,
-    Map,
-}
-
-impl Plot {
-    pub const ALL: [Self; 14] = [
-        Self::Total,
-        Self::Box,
-        Self::Objectness,
-        Self::Class,
-        Self::Imitation,
-        Self::Distance,
-        Self::Lambda,
-        Self::GradientRatio,
-        Self::GradientCosine,
-        Self::MaskShare,
-        Self::MaskCells,
-        Self::Truths,
-        Self::LearningRate,
-        Self::Map,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Total => key!("total"),
-            Self::Box => key!("box"),
-            Self::Objectness => key!("objectness"),
-            Self::Class => key!("class"),
-            Self::Imitation => key!("imitation"),
-            Self::Distance => key!("distance"),
-            Self::Lambda => "λ",
-            Self::GradientRatio => key!("gradient ratio"),
-            Self::GradientCosine => key!("gradient cosine"),
-            Self::MaskShare => key!("imitated share"),
-            Self::MaskCells => key!("imitated cells"),
-            Self::Truths => key!("ground truths"),
-            Self::LearningRate => key!("learning rate"),
-            Self::Map => "mAP",
-        }
-    }
-
-    /// The y axis.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::Total | Self::Box | Self::Objectness | Self::Class | Self::Imitation => key!("loss per image"),
-            Self::Distance | Self::Truths => key!("loss at λ = 1"),
-            Self::Lambda => key!("weight"),
-            Self::GradientRatio => key!("‖∇imitation‖ / ‖∇detection‖"),
-            Self::GradientCosine => key!("cosine, −1 to 1"),
-            Self::MaskShare => key!("% of the scale's cells"),
-            Self::MaskCells => key!("cells per image"),
-            Self::LearningRate => key!("per step"),
-            Self::Map => key!("share, 0 to 1"),
-        }
-    }
-
-    pub const fn explanation(self) -> &'static str {
-        match self {
-            Self::Total => key!(
-                "Everything that is minimised: box, objectness, class and imitation. It also moves where λ does: what was \
-                 learned is in its parts and in the distance."
-            ),
-            Self::Box => key!("How far the predicted boxes are off: 1 − CIoU, times its gain."),
-            Self::Objectness => Term::Objectness.explanation(),
-            Self::Class => key!("How well the student knows which objects they are."),
-            Self::Imitation => {
-                key!("The imitation loss of each scale, λ included: where λ fades it falls, whatever was learned.")
-            }
-            Self::Distance => key!(
-                "The same at λ = 1: how far the student is from the teacher. A step without a cell on a scale has no value there."
-            ),
-            Self::Lambda => key!("The weight of the imitation, which warms up, fades, or is kept at a gradient ratio."),
-            Self::GradientRatio => Term::GradientRatio.explanation(),
-            Self::GradientCosine => {
-                key!("Above 0 imitation and detection pull the student the same way, below 0 apart.")
-            }
-            Self::MaskShare => key!("Which share of each scale's cells is in the mask, over the batch."),
-            Self::MaskCells => key!("How many cells of each scale are in the mask, on the mean of the batch."),
-            Self::Truths => {
-                key!(
-                    "The distance of each ground truth of the open image in its own cells, as if it were the only one."
-                )
-            }
-            Self::LearningRate => key!("Of the weights; it warms up and decays."),
-            Self::Map => key!(
-                "Mean average precision on the validation images: before the first step, after each evaluated epoch, and of \
-                 the teacher."
-            ),
-        }
-    }
-}
 
 /// Values over steps done.
 #[derive(Clone, Debug, PartialEq)]
@@ -320,37 +209,17 @@ impl RunHistory {
     pub fn step(&mut self, record: &StepRecord) {
         let step = (record.step + 1) as f64;
         self.steps_done = record.step + 1;
-        self.put(Plot::Total, 0, step, record.total);
-        self.put(Plot::Box, 0, step, record.box_loss);
-        self.put(Plot::Objectness, 0, step, record.objectness);
-        self.put(Plot::Class, 0, step, record.class);
-        for (scale, &value) in record.imitation.iter().enumerate() {
-            // Where no cell counted nothing was imitated: that is no loss of 0.
-            if record.distance.get(scale).is_none_or(Option::is_some) {
-                self.put(Plot::Imitation, scale, step, value);
+        for metric in StepRecord::METRICS {
+            let Some(plot) = metric.plot else { continue };
+            for scale in 0..(metric.count)(record) {
+                let value = (metric.get)(record, scale).and_then(|value| (metric.shown)(record, scale, value));
+                if let Some(value) = value {
+                    self.put(plot, scale, step, value);
+                }
             }
         }
-        for (scale, &value) in record.distance.iter().enumerate() {
-            if let Some(value) = value {
-                self.put(Plot::Distance, scale, step, value);
-            }
-        }
-        self.put(Plot::Lambda, 0, step, record.lambda);
         let (low, high) = self.lambda.unwrap_or((record.lambda, record.lambda));
         self.lambda = Some((low.min(record.lambda), high.max(record.lambda)));
-        if let Some(ratio) = record.gradient_ratio {
-            self.put(Plot::GradientRatio, 0, step, ratio);
-        }
-        if let Some(cosine) = record.gradient_cosine {
-            self.put(Plot::GradientCosine, 0, step, cosine);
-        }
-        for (scale, &share) in record.mask_share.iter().enumerate() {
-            self.put(Plot::MaskShare, scale, step, 100.0 * share);
-        }
-        for (scale, &cells) in record.mask_cells.iter().enumerate() {
-            self.put(Plot::MaskCells, scale, step, cells as f64 / record.images.max(1) as f64);
-        }
-        self.put(Plot::LearningRate, 0, step, record.learning_rate);
         if record.seconds.is_finite() && record.seconds > 0.0 {
             self.times.push((record.step + 1, self.wall_time() + record.seconds));
         }
@@ -404,7 +273,7 @@ impl RunHistory {
 
     fn curve_name(&self, plot: Plot, index: usize) -> String {
         match plot {
-            Plot::Imitation | Plot::Distance | Plot::MaskShare | Plot::MaskCells => {
+            _ if StepRecord::METRICS.iter().any(|metric| metric.plot == Some(plot) && metric.per_scale) => {
                 self.scales.get(index).cloned().unwrap_or_else(|| format!("scale {index}"))
             }
             Plot::Truths => format!("gt {index}"),

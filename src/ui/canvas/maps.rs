@@ -8,19 +8,18 @@ use std::sync::{Arc, Weak};
 
 use crate::app::measures::Measures;
 use crate::app::view::{ChannelView, Layer, ViewSettings};
-use crate::colormap::ColorMap;
+use crate::drawing::Region;
 use crate::format::significant;
 use crate::grid::Grid;
-use crate::imitation::choice::{COUNTED, LossOnScale};
+use crate::imitation::choice::LossOnScale;
 use crate::imitation::difference::DifferenceKind;
-use crate::imitation::mask::{AnchorCell, IouField};
+use crate::imitation::mask::IouField;
 use crate::inspect::{
     Comparison, MissingMap, Role, ScaleComparison, ScalePull, SeenDifference, Tap, difference_grid, feature_grid,
 };
 use crate::language::{counted, key, t, tr};
 use crate::train::event::Snapshot;
 use crate::ui::canvas::model::CanvasModel;
-use crate::ui::canvas::outline::{Edge, outline};
 
 /// A shared record, told from every other one.
 #[derive(Clone, Debug)]
@@ -55,43 +54,25 @@ impl MaskId {
 /// The shown mask of one scale.
 #[derive(Clone, Debug)]
 pub struct ShownMask {
-    pub rows: usize,
-    pub cols: usize,
     /// Anchor hits a cell, row by row.
-    pub count: Vec<i32>,
-    pub cells: usize,
-    pub edges: Vec<Edge>,
+    pub hits: Vec<i32>,
+    pub region: Arc<Region>,
 }
 
 impl ShownMask {
     /// `None` without a mask on this scale.
     pub fn of(model: &CanvasModel<'_>, scale: usize) -> Option<Self> {
         let mask = model.mask?.scales.get(scale)?;
-        let (rows, cols) = (mask.rows, mask.cols);
-        let count = match model.solo {
+        let hits = match model.solo {
             None => mask.count.clone(),
             Some(gt) => {
                 let field = model.field.filter(|field| scale < field.scales() && gt < field.gts())?;
-                let threshold = mask.gts.get(gt)?.threshold;
-                let anchors = model.anchors.get(scale)?.anchors.len();
-                let hits = |row, col| {
-                    let above = |&anchor: &usize| field.iou(scale, gt, AnchorCell { anchor, row, col }) > threshold;
-                    (0..anchors).filter(above).count() as i32
-                };
-                (0..rows).flat_map(|row| (0..cols).map(move |col| hits(row, col))).collect()
+                field.hits(scale, gt, mask.gts.get(gt)?.threshold)
             }
         };
-        let edges = outline(rows, cols, |cell| count[cell] > 0);
-        let cells = count.iter().filter(|&&hits| hits > 0).count();
-        Some(Self { rows, cols, count, cells, edges })
-    }
-
-    pub fn contains(&self, cell: usize) -> bool {
-        self.count.get(cell).is_some_and(|&hits| hits > 0)
-    }
-
-    pub fn fits(&self, rows: usize, cols: usize) -> bool {
-        (self.rows, self.cols) == (rows, cols)
+        let stride = model.anchors.get(scale)?.stride;
+        let region = Arc::new(Region::of((mask.rows, mask.cols), stride, |cell| hits[cell] > 0));
+        Some(Self { hits, region })
     }
 }
 
@@ -190,8 +171,8 @@ impl Source {
             }
             Self::Count(_) => {
                 let mask = mask.ok_or(NO_SCALE)?;
-                let values = mask.count.iter().map(|&hits| hits as f32).collect();
-                Grid::from_values(mask.cols, mask.rows, values).ok_or(NO_SCALE)
+                let values = mask.hits.iter().map(|&hits| hits as f32).collect();
+                Grid::from_values(mask.region.cols, mask.region.rows, values).ok_or(NO_SCALE)
             }
             Self::Features { role, channels, .. } => {
                 feature_grid(compared_scale(model, scale)?, *role, *channels).map_err(|missing| said(model, missing))
@@ -259,89 +240,38 @@ fn said(model: &CanvasModel<'_>, missing: MissingMap) -> &'static str {
     }
 }
 
-/// How a layer's values are coloured and called.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scheme {
-    pub map: ColorMap,
-    /// Values have a sign: the range is symmetric around 0.
-    pub signed: bool,
-    /// The range begins at 0 whatever the smallest value is.
-    pub from_zero: bool,
-    /// Cells of no more than this value show the image.
-    pub clear_to: Option<f32>,
-    /// Low values let the image through.
-    pub fades: bool,
-    pub unit: Unit,
-}
-
-/// What values are of.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Unit {
-    Name(&'static str),
-    /// Parts of this imitation loss.
-    Loss(&'static str),
-}
-
-impl Unit {
-    /// For the colour bar.
-    pub fn text(self) -> String {
-        match self {
-            Self::Name(name) => tr(name).to_owned(),
-            Self::Loss(loss) => t!("of the loss {loss}", loss),
-        }
+/// What the values are of, for the colour bar: a run's map is of the loss that it minimised.
+pub fn unit(model: &CanvasModel<'_>) -> String {
+    if let Some(pull) = model.pull {
+        return pull.unit.to_owned();
     }
+    if model.snapshot.is_some() && model.view.layer == Layer::Difference {
+        let loss = model.run.and_then(|run| Some(run.config.as_ref()?.imitation.loss));
+        return match loss {
+            Some(loss) if !loss.is_sum_of_squares() => t!("of the loss {loss}", loss = loss.name()),
+            _ => DifferenceKind::SquaredL2.unit().to_owned(),
+        };
+    }
+    let loss = model.comparison.map_or("", |comparison| comparison.loss.name());
+    unit_of(model.view, loss, model.weighed.is_some())
 }
 
-/// The loss whose parts are shown.
-pub fn loss_name(model: &CanvasModel<'_>) -> &'static str {
-    model.comparison.map_or("", |comparison| comparison.loss.name())
-}
-
-/// `None` for a layer without a map. weighed: as [`CanvasModel::weighed`].
-pub fn scheme(view: &ViewSettings, loss: &'static str, weighed: bool) -> Option<Scheme> {
-    let ViewSettings { layer, difference, channels, color_map: chosen, .. } = *view;
-    let weighed = weighed && layer == Layer::Mask;
-    let one = matches!(channels, ChannelView::One(_));
-    let own = layer.view()?.colors(one)?;
-    let signed = one && matches!(layer, Layer::Teacher | Layer::Student | Layer::Difference);
-    let seen = SeenDifference::of(difference, channels);
-    let unit = match layer {
-        Layer::Image | Layer::Anchors => return None,
-        Layer::Iou => Unit::Name("IoU"),
-        Layer::Mask if weighed => Unit::Name(key!("weight")),
-        Layer::Mask | Layer::IouMask => Unit::Name(key!("anchor hits")),
-        Layer::Teacher | Layer::Student if one => Unit::Name("f"),
-        Layer::Teacher | Layer::Student => Unit::Name("‖f‖₂"),
-        Layer::Difference => match seen {
-            SeenDifference::Loss => Unit::Loss(loss),
-            SeenDifference::Kind(kind) => Unit::Name(kind.unit()),
-            SeenDifference::Signed => Unit::Name("s − t"),
+fn unit_of(view: &ViewSettings, loss: &str, weighed: bool) -> String {
+    let one = matches!(view.channels, ChannelView::One(_));
+    let name = match view.layer {
+        Layer::Image | Layer::Anchors => "",
+        Layer::Iou => "IoU",
+        Layer::Mask if weighed => t!("weight"),
+        Layer::Mask | Layer::IouMask => t!("anchor hits"),
+        Layer::Teacher | Layer::Student if one => "f",
+        Layer::Teacher | Layer::Student => "‖f‖₂",
+        Layer::Difference => match SeenDifference::of(view.difference, view.channels) {
+            SeenDifference::Loss => return t!("of the loss {loss}", loss),
+            SeenDifference::Kind(kind) => tr(kind.unit()),
+            SeenDifference::Signed => "s − t",
         },
     };
-    let over_image = matches!(layer, Layer::Iou | Layer::Mask | Layer::IouMask);
-    Some(Scheme {
-        map: chosen.unwrap_or(own),
-        signed,
-        from_zero: over_image || (layer == Layer::Difference && !signed),
-        clear_to: over_image.then_some(if weighed { COUNTED as f32 } else { 0.0 }),
-        fades: layer == Layer::Iou,
-        unit,
-    })
-}
-
-/// The unit of a map that is none of the window's own difference: a run's map is of the loss that it minimised.
-pub fn unit(model: &CanvasModel<'_>) -> Option<Unit> {
-    if let Some(pull) = model.pull {
-        return Some(Unit::Name(pull.unit));
-    }
-    if model.snapshot.is_none() || model.view.layer != Layer::Difference {
-        return None;
-    }
-    let loss = model.run.and_then(|run| Some(run.config.as_ref()?.imitation.loss));
-    Some(match loss {
-        Some(loss) if !loss.is_sum_of_squares() => Unit::Loss(loss.name()),
-        _ => Unit::Name(DifferenceKind::SquaredL2.unit()),
-    })
+    name.to_owned()
 }
 
 /// What the map shows, for the head of its pane.
@@ -386,7 +316,7 @@ pub fn caption(model: &CanvasModel<'_>, scale: usize, mask: Option<&ShownMask>) 
             }
         }
         Layer::Mask | Layer::IouMask => match mask {
-            Some(mask) => format!("{} · {}", t!("IoU mask"), counted(mask.cells, "cell", "cells")),
+            Some(mask) => format!("{} · {}", t!("IoU mask"), counted(mask.region.count(), "cell", "cells")),
             None => t!("IoU mask").to_owned(),
         },
         Layer::Difference if model.snapshot.is_some() => {
@@ -421,35 +351,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn signed_values_take_the_diverging_map_until_another_is_chosen() {
-        let view = |layer, channels, color_map| ViewSettings {
+    fn every_value_has_its_unit() {
+        let view = |layer, channels| ViewSettings {
             layer,
             channels,
-            color_map,
             difference: Some(DifferenceKind::L1),
             ..ViewSettings::default()
         };
-        let of = |layer, channels, chosen| scheme(&view(layer, channels, chosen), "answers", false).expect("a map");
-        let signed = of(Layer::Difference, ChannelView::One(3), None);
-        assert_eq!((signed.map, signed.signed, signed.unit), (ColorMap::BlueRed, true, Unit::Name("s − t")));
-        let all = of(Layer::Difference, ChannelView::All, None);
-        assert_eq!((all.map, all.unit), (ColorMap::Magma, Unit::Name(DifferenceKind::L1.unit())));
+        let unit = |layer, channels| unit_of(&view(layer, channels), "answers", false);
+        assert_eq!(unit(Layer::Difference, ChannelView::One(3)), "s − t");
+        assert_eq!(unit(Layer::Difference, ChannelView::All), DifferenceKind::L1.unit());
         // The worst channels are always told apart by squared distance.
-        let worst = of(Layer::Difference, ChannelView::Top(4), None).unit;
-        assert_eq!(worst, Unit::Name(DifferenceKind::SquaredL2.unit()));
-        let chosen = of(Layer::Iou, ChannelView::All, Some(ColorMap::Magma));
-        assert_eq!((chosen.map, chosen.clear_to), (ColorMap::Magma, Some(0.0)));
-        assert_eq!(scheme(&view(Layer::Anchors, ChannelView::All, None), "answers", false), None);
+        assert_eq!(unit(Layer::Difference, ChannelView::Top(4)), DifferenceKind::SquaredL2.unit());
     }
 
     #[test]
     fn the_loss_names_itself_and_weights_take_the_masks_place() {
-        let view = |layer| ViewSettings { layer, ..ViewSettings::default() };
-        let unit = |layer, weighed| scheme(&view(layer), "answers", weighed).expect("a map").unit;
-        assert_eq!(unit(Layer::Difference, false).text(), "of the loss answers");
-        assert_eq!([true, false].map(|on| unit(Layer::Mask, on).text()), ["weight", "anchor hits"]);
-        assert_eq!(unit(Layer::IouMask, true).text(), "anchor hits");
-        // What a soft mask does not count as a cell shows the image.
-        assert_eq!(scheme(&view(Layer::Mask), "answers", true).expect("a map").clear_to, Some(0.05));
+        let unit = |layer, weighed| unit_of(&ViewSettings { layer, ..ViewSettings::default() }, "answers", weighed);
+        assert_eq!(unit(Layer::Difference, false), "of the loss answers");
+        assert_eq!([true, false].map(|on| unit(Layer::Mask, on)), ["weight", "anchor hits"]);
+        assert_eq!(unit(Layer::IouMask, true), "anchor hits");
     }
 }

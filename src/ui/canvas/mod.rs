@@ -5,13 +5,13 @@
 //! and asks for no repaint of its own.
 
 mod layout;
+mod lines;
 pub(super) mod maps;
 pub mod model;
-mod outline;
-pub(super) mod overlay;
+pub mod paint;
 mod pane;
 mod positives;
-pub(super) mod projection;
+pub mod projection;
 pub(super) mod texels;
 
 use std::collections::BTreeMap;
@@ -26,6 +26,7 @@ use image::RgbImage;
 
 use crate::app::command::Command;
 use crate::app::view::{Camera, Hover, Layer, Pin, ScaleChoice};
+use crate::drawing::{Picture, cell_at};
 use crate::geometry::Size;
 use crate::inspect::Scene;
 use crate::language::t;
@@ -33,7 +34,7 @@ use crate::palette::{self, Palette};
 use crate::ui::canvas::model::CanvasModel;
 use crate::ui::style;
 use pane::{FOOT, HEAD, Pane, PaneMemory, Parts};
-use projection::{Projection, cell_at};
+use projection::{Projection, ground_truth_at};
 
 /// Points of scrolling that zoom by e.
 const SCROLL_PER_E: f32 = 240.0;
@@ -103,7 +104,7 @@ impl Canvas {
                 pointed = Some(index);
             }
             let shift = ui.input(|input| input.modifiers.shift);
-            let under = at.filter(|_| model.view.labels).and_then(|at| overlay::ground_truth_at(&scene.labels, at));
+            let under = at.filter(|_| model.view.labels).and_then(|at| ground_truth_at(&scene.labels, at));
             if response.dragged() {
                 ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
             } else if shift && under.is_some() {
@@ -147,6 +148,11 @@ impl Canvas {
     pub fn range(&self) -> Option<(f32, f32)> {
         let ranges = self.panes.values().filter_map(PaneMemory::range);
         ranges.reduce(|(low, high), (l, h)| (low.min(l), high.max(h)))
+    }
+
+    /// What was drawn over the photograph last, by stride; 0 is the image without a scale.
+    pub fn picture(&self, stride: u32) -> Option<&Picture> {
+        self.panes.get(&stride).map(|pane| &pane.picture)
     }
 
     /// The view on screen, fitted or not, zoomed around its middle; `None` before there was one.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::app::measures::Measures;
 use crate::app::state::State;
 use crate::app::view::{Camera, Hover, Pin, ViewSettings};
+use crate::drawing::{BestAnchor, Viewpoint};
 use crate::imitation::choice::MaskSource;
 use crate::imitation::mask::{ImitationMask, IouField};
 use crate::inspect::{Comparison, DetectionView, ScalePull, Scene};
@@ -41,6 +42,12 @@ pub struct CanvasModel<'a> {
     /// The cell that is explained, marked in every pane.
     pub pin: Option<Pin>,
     pub solo: Option<usize>,
+    /// Of the classes.
+    pub names: &'a [String],
+    /// Marked where the ground truth that a talk is about has its best IoU.
+    pub best: Option<&'a BestAnchor>,
+    /// The mask's edge lies in white over whatever is shown.
+    pub outlined: bool,
     /// What is under way or missing: all there is to see without a scene, a note at the foot with one.
     pub message: Option<&'a str>,
 }
@@ -50,6 +57,13 @@ pub struct Pull<'a> {
     pub maps: &'a Arc<Vec<ScalePull>>,
     pub caption: &'a str,
     pub unit: &'static str,
+}
+
+impl CanvasModel<'_> {
+    pub fn viewpoint(&self) -> Viewpoint {
+        let (view, weighs) = (*self.view, self.weighed.is_some());
+        Viewpoint { view, weighs, solo: self.solo, pin: self.pin, outlined: self.outlined }
+    }
 }
 
 /// What the canvas draws.
@@ -72,6 +86,9 @@ pub fn canvas_model<'a>(state: &'a State, view: &'a ViewSettings, message: Optio
         hover: state.hover,
         pin: state.pin,
         solo: state.solo,
+        names: state.names(),
+        best: None,
+        outlined: false,
         message,
     }
 }

@@ -3,23 +3,28 @@
 //! What is costly is kept and made again only when what it shows has changed: the mask with its outline, the map's
 //! values, and its texture.
 
+use std::sync::Arc;
+
 use egui::{Align2, Color32, FontId, Painter, Rect, TextureHandle, TextureId, TextureOptions, pos2, vec2};
 
 use crate::app::view::{Hover, Layer, RangeMode};
+use crate::drawing::{
+    ColorBar, Content, Found, Ground, Heatmap, Ink, Picture, Pointer, Positives, Scheme, cell_at, layers,
+};
 use crate::format::significant;
 use crate::geometry::Size;
 use crate::grid::Grid;
 use crate::imitation::mask::AnchorCell;
-use crate::inspect::Scene;
+use crate::inspect::{Role, Scene};
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
-use crate::ui::canvas::maps::{self, MaskId, Scheme, ShownMask, Source};
+use crate::ui::canvas::maps::{self, MaskId, ShownMask, Source};
 use crate::ui::canvas::model::CanvasModel;
-use crate::ui::canvas::overlay::{self, Lines};
-use crate::ui::canvas::positives::{LEGEND, Positives};
-use crate::ui::canvas::projection::{Projection, fit_zoom};
+use crate::ui::canvas::paint;
+use crate::ui::canvas::positives::{self, LEGEND};
+use crate::ui::canvas::projection::{Projection, fit_zoom, ground_truth_at};
 use crate::ui::canvas::texels;
-use crate::ui::colorbar::{self, ColorBar};
+use crate::ui::colorbar;
 use crate::ui::style;
 use crate::yolo::anchors::AnchorScale;
 
@@ -49,7 +54,7 @@ impl Parts {
     }
 }
 
-/// How a texture was painted from values.
+/// How colours were made from values.
 #[derive(Clone, Debug, PartialEq)]
 struct Paint {
     scheme: Scheme,
@@ -61,10 +66,8 @@ struct Paint {
 struct Map {
     source: Source,
     values: Result<Grid, &'static str>,
-    paint: Option<Paint>,
+    painted: Option<(Paint, Arc<Heatmap>)>,
     texture: Option<TextureHandle>,
-    range: (f32, f32),
-    not_finite: usize,
 }
 
 /// What one scale keeps between frames.
@@ -72,7 +75,9 @@ struct Map {
 pub struct PaneMemory {
     mask: Option<(MaskId, Option<ShownMask>)>,
     map: Option<Map>,
-    positives: Option<(MaskId, Option<Positives>)>,
+    positives: Option<(MaskId, Option<Arc<Positives>>)>,
+    /// As it was drawn last.
+    pub picture: Picture,
 }
 
 /// What there is to draw in one frame.
@@ -90,33 +95,37 @@ pub struct Pane<'a> {
 }
 
 impl PaneMemory {
+    /// The map on screen.
+    fn heatmap(&self) -> Option<&Arc<Heatmap>> {
+        self.map.as_ref()?.painted.as_ref().map(|(_, heatmap)| heatmap)
+    }
+
     /// The range of the colours on screen.
     pub fn range(&self) -> Option<(f32, f32)> {
-        let map = self.map.as_ref().filter(|map| map.texture.is_some() && map.values.is_ok())?;
-        Some(map.range)
+        self.heatmap().map(|heatmap| heatmap.range)
+    }
+
+    fn mask(&self) -> Option<&ShownMask> {
+        self.mask.as_ref()?.1.as_ref()
+    }
+
+    fn positives(&self) -> Option<&Arc<Positives>> {
+        self.positives.as_ref()?.1.as_ref()
     }
 
     /// Makes again what no longer shows the model. Returns what stands in the way of a map.
     fn update(&mut self, ctx: &egui::Context, model: &CanvasModel<'_>, scale: usize) -> Result<(), &'static str> {
-        let view = model.view;
-        let masks_features =
-            view.inside_mask && matches!(view.layer, Layer::Teacher | Layer::Student | Layer::Difference);
-        let shows_hits = view.layer == Layer::IouMask || (view.layer == Layer::Mask && model.weighed.is_none());
-        if shows_hits || masks_features {
-            let id = MaskId::of(model);
-            if self.mask.as_ref().is_none_or(|(shown, _)| *shown != id) {
-                self.mask = Some((id, ShownMask::of(model, scale)));
-            }
-        } else {
+        let (view, at) = (model.view, model.viewpoint());
+        let id = MaskId::of(model);
+        if !at.outlines() {
             self.mask = None;
+        } else if self.mask.as_ref().is_none_or(|(shown, _)| *shown != id) {
+            self.mask = Some((id.clone(), ShownMask::of(model, scale)));
         }
-        if view.positives {
-            let id = MaskId::of(model);
-            if self.positives.as_ref().is_none_or(|(shown, _)| *shown != id) {
-                self.positives = Some((id, Positives::of(model, scale)));
-            }
-        } else {
+        if !view.positives {
             self.positives = None;
+        } else if self.positives.as_ref().is_none_or(|(shown, _)| *shown != id) {
+            self.positives = Some((id.clone(), positives_of(model, scale)));
         }
         let source = match Source::of(model) {
             Ok(Some(source)) => source,
@@ -128,27 +137,29 @@ impl PaneMemory {
         let mask = self.mask.as_ref().and_then(|(_, mask)| mask.as_ref());
         if self.map.as_ref().is_none_or(|map| map.source != source) {
             let values = source.grid(model, scale, mask);
-            let not_finite = values.as_ref().map_or(0, |grid| grid.values().iter().filter(|v| !v.is_finite()).count());
             // The texture of the map before is painted over, not thrown away.
             let texture = self.map.take().and_then(|map| map.texture);
-            self.map = Some(Map { source, values, paint: None, texture, range: (0.0, 1.0), not_finite });
+            self.map = Some(Map { source, values, painted: None, texture });
         }
-        let scheme = maps::scheme(view, maps::loss_name(model), model.weighed.is_some());
-        let scheme = scheme.map(|scheme| Scheme { unit: maps::unit(model).unwrap_or(scheme.unit), ..scheme });
-        let (Some(map), Some(scheme)) = (&mut self.map, scheme) else { return Ok(()) };
+        let (Some(map), Some(scheme), Some(anchors)) = (&mut self.map, at.scheme(), model.anchors.get(scale)) else {
+            return Ok(());
+        };
         let grid = map.values.as_ref().map_err(|missing| *missing)?;
-        let inside = mask.filter(|mask| !shows_hits && mask.fits(grid.height(), grid.width()));
-        let paint = Paint { scheme, range: view.range, inside: inside.map(|_| MaskId::of(model)) };
-        if map.paint.as_ref() != Some(&paint) {
-            // An empty mask leaves no cell to take a range from.
-            let counted = inside.filter(|mask| mask.cells > 0);
-            map.range = texels::range(grid, &scheme, view.range, |cell| counted.is_none_or(|mask| mask.contains(cell)));
-            let picture = texels::paint(grid, &scheme, map.range, inside.map(|mask| |cell| mask.contains(cell)));
+        let inside = mask.filter(|_| at.veils());
+        let paint = Paint { scheme, range: view.range, inside: inside.map(|_| id) };
+        if map.painted.as_ref().is_none_or(|(shown, _)| *shown != paint) {
+            // A run's input may be of another size; its map covers the whole input all the same.
+            let cell = match (&map.source, model.scene) {
+                (Source::Moment(_), Some(scene)) => scene.input_size().width as f32 / grid.width().max(1) as f32,
+                _ => anchors.stride as f32,
+            };
+            let Some(heatmap) = at.heatmap(grid.clone(), cell, inside.map(|mask| &*mask.region)) else { return Ok(()) };
+            let picture = texels::map(&heatmap);
             match &mut map.texture {
                 Some(texture) => texture.set(picture, TextureOptions::NEAREST),
                 None => map.texture = Some(ctx.load_texture("map", picture, TextureOptions::NEAREST)),
             }
-            map.paint = Some(paint);
+            map.painted = Some((paint, Arc::new(heatmap)));
         }
         Ok(())
     }
@@ -161,22 +172,9 @@ impl PaneMemory {
         let body = painter.with_clip_rect(pane.parts.body);
 
         photograph(&body, pane, palette);
-        if let Some((index, scale)) = scale {
-            self.map_over(&body, pane, index, scale);
-        }
-        overlay::boxes(&body, &pane.projection, pane.model, &pane.scene.labels, pane.hover.as_ref());
-        if let (Some((_, scale)), Some(hover)) = (scale, pane.hover.as_ref()) {
-            let mut lines = Lines::new(&body);
-            let input = pane.projection.input;
-            let shape = scale.shape(input.width, input.height);
-            overlay::pointed(&mut lines, &pane.projection, scale.stride, shape, hover, pane.pointed);
-            lines.paint(&body);
-        }
-        if let Some(pin) = pane.model.pin {
-            let mut lines = Lines::new(&body);
-            overlay::pinned(&mut lines, &pane.projection, pin);
-            lines.paint(&body);
-        }
+        self.picture = layers::picture(&self.content(pane, scale));
+        let texture = self.map.as_ref().and_then(|map| map.texture.as_ref()).map(TextureHandle::id);
+        paint::picture(&body, &pane.projection, &self.picture, texture, false);
         // While something is under way one message says so for all panes.
         let told = pane.model.message.is_some() && pane.model.comparison.is_none();
         if let Some(missing) = missing.filter(|_| !told) {
@@ -189,50 +187,38 @@ impl PaneMemory {
         }
     }
 
-    /// The window's mask says nothing of a run's map with other cells.
-    fn is_of_same_cells(&self, mask: &ShownMask) -> bool {
-        let of_run = self.map.as_ref().filter(|map| matches!(map.source, Source::Moment(_)));
-        of_run.and_then(|map| map.values.as_ref().ok()).is_none_or(|grid| mask.fits(grid.height(), grid.width()))
-    }
-
-    /// The heatmap, the outline of the mask, the anchors.
-    fn map_over(&self, body: &Painter, pane: &Pane<'_>, index: usize, scale: &AnchorScale) {
-        let (model, projection) = (pane.model, &pane.projection);
-        let input = projection.input;
+    /// What there is to see.
+    fn content<'a>(&self, pane: &Pane<'a>, scale: Option<(usize, &'a AnchorScale)>) -> Content<'a> {
+        let (model, view) = (pane.model, pane.model.view);
+        let hover = pane.hover.filter(|_| model.found.is_none());
+        let labels = &pane.scene.labels;
+        let shown = view.labels || model.found.is_some();
+        let pointed = hover.filter(|_| view.labels).and_then(|at| ground_truth_at(labels, pos2(at.x, at.y)));
+        let over_all = Content {
+            labels: if shown { labels.iter().enumerate().collect() } else { Vec::new() },
+            labels_step_back: model.found.is_some(),
+            pointed,
+            found: match model.found {
+                Some(found) => vec![Found { role: Role::Student, detections: found.to_vec(), named: true }],
+                None => Found::by(view.boxes_of(), model.comparison.map(|comparison| &**comparison), model.names),
+            },
+            ..Content::default()
+        };
+        let Some((index, scale)) = scale else { return model.viewpoint().content(over_all) };
+        let input = pane.projection.input;
         let shape = scale.shape(input.width, input.height);
-        let opacity = model.view.opacity.clamp(0.0, 1.0);
-        if let Some(map) = &self.map
-            && let (Ok(grid), Some(texture)) = (&map.values, &map.texture)
-        {
-            // A run's input may be of another size; its map covers the whole input all the same.
-            let covered = match map.source {
-                Source::Moment(_) => (input.width as f32, input.height as f32),
-                _ => (grid.width() as f32 * scale.stride as f32, grid.height() as f32 * scale.stride as f32),
-            };
-            let end = projection.to_screen(covered.0, covered.1);
-            let place = Rect::from_min_max(projection.to_screen(0.0, 0.0), end);
-            body.image(texture.id(), place, UNIT_SQUARE, Color32::WHITE.gamma_multiply(opacity));
-        }
-        let mut lines = Lines::new(body);
-        if let Some((_, Some(positives))) = &self.positives {
-            positives.draw(&mut lines, projection, scale.stride);
-        } else if let Some((_, Some(mask))) = &self.mask
-            && self.is_of_same_cells(mask)
-        {
-            let color = model.solo.map_or(Color32::WHITE, palette::ground_truth);
-            overlay::mask_outline(&mut lines, projection, mask, scale.stride, color);
-        }
-        if model.view.layer == Layer::Anchors {
-            let whole = Rect::from_min_max(
-                projection.to_screen(0.0, 0.0),
-                projection.to_screen(input.width as f32, input.height as f32),
-            );
-            lines.bar(whole, Color32::from_black_alpha((opacity * 150.0) as u8));
-            overlay::cell_grid(&mut lines, projection, scale.stride, shape);
-            let cell = overlay::anchor_cell(model, index, shape, pane.hover.as_ref());
-            overlay::anchors(&mut lines, projection, scale, cell);
-        }
-        lines.paint(body);
+        model.viewpoint().content(Content {
+            stride: scale.stride,
+            shape,
+            anchors: &scale.anchors,
+            map: self.heatmap().cloned(),
+            mask: self.mask().map(|mask| Arc::clone(&mask.region)),
+            positives: self.positives().cloned(),
+            anchors_at: Some(anchors_at(model, index, shape, pane.hover.as_ref())),
+            best: model.best.cloned().into_iter().collect(),
+            pointer: pane.hover.map(|at| Pointer { x: at.x, y: at.y, elsewhere: !pane.pointed }),
+            ..over_all
+        })
     }
 
     fn head(&self, painter: &Painter, pane: &Pane<'_>, scale: Option<(usize, &AnchorScale)>, palette: &Palette) {
@@ -260,11 +246,11 @@ impl PaneMemory {
         let body = FontId::proportional(palette::BODY);
         let strong = FontId::new(palette::BODY, style::bold());
         let room = rect.width() * if scale.is_some() { 0.5 } else { 0.7 };
-        let name = overlay::one_line(&painter, name, strong, palette.text, room);
+        let name = paint::one_line(&painter, name, strong, palette.text, room);
         let name_width = name.size().x;
         let middle = rect.center().y;
         let mut x = rect.left();
-        let mut put = |galley: std::sync::Arc<egui::Galley>| {
+        let mut put = |galley: Arc<egui::Galley>| {
             let at = pos2(x, middle - galley.size().y / 2.0);
             x += galley.size().x + palette::UNIT;
             painter.galley(at, galley, palette.text);
@@ -273,8 +259,7 @@ impl PaneMemory {
         let rest = painter.layout_no_wrap(rest, body.clone(), palette.text_weak);
 
         let Some((index, _)) = scale else { return put(rest) };
-        let mask = self.mask.as_ref().and_then(|(_, mask)| mask.as_ref());
-        let caption = maps::caption(pane.model, index, mask);
+        let caption = maps::caption(pane.model, index, self.mask());
         let color = match pane.model.view.layer {
             Layer::Teacher => palette.teacher,
             Layer::Student => palette.student,
@@ -288,7 +273,7 @@ impl PaneMemory {
         }
         let room = rect.right() - x - palette::UNIT;
         if room > 24.0 {
-            let galley = overlay::one_line(&painter, caption, body, color, room);
+            let galley = paint::one_line(&painter, caption, body, color, room);
             let at = Align2::RIGHT_CENTER.anchor_size(pos2(rect.right(), middle), galley.size());
             painter.galley(at.min, galley, color);
         }
@@ -301,10 +286,10 @@ impl PaneMemory {
             return whole;
         }
         let (line, rest) = whole.split_top_bottom_at_y((whole.top() + LEGEND).min(whole.bottom()));
-        if let Some((_, Some(positives))) = &self.positives {
+        if let Some(counts) = self.positives().map(|positives| positives.counts()) {
             let line = line.with_max_y((line.bottom() - palette::HALF).max(line.top()));
-            positives.legend(ui.painter(), line, palette);
-            let sentence = positives.sentence(&scale.name());
+            positives::legend(ui.painter(), line, palette, counts);
+            let sentence = positives::sentence(&scale.name(), counts);
             let response = ui.interact(line, ui.scope_id().with(("positives", scale.stride)), egui::Sense::hover());
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &sentence));
             response.on_hover_text(sentence);
@@ -325,18 +310,11 @@ impl PaneMemory {
         if model.view.layer == Layer::Anchors {
             anchor_legend(painter, pane, rect, index, scale, palette);
         }
-        let Some(map) = self.map.as_ref().filter(|map| map.values.is_ok()) else { return };
-        let Some(paint) = &map.paint else { return };
-        let unit = paint.scheme.unit.text();
-        let bar = ColorBar {
-            map: paint.scheme.map,
-            low: map.range.0,
-            high: map.range.1,
-            unit: &unit,
-            locked: matches!(model.view.range, RangeMode::Locked { .. }),
-            not_finite: map.not_finite,
-        };
-        bar.paint(painter, rect, palette);
+        if let Some(map) = self.heatmap() {
+            let locked = matches!(model.view.range, RangeMode::Locked { .. });
+            let bar = ColorBar { locked, ..ColorBar::new(Arc::clone(map), maps::unit(model)) };
+            colorbar::paint(&bar, painter, rect, palette);
+        }
     }
 }
 
@@ -355,12 +333,36 @@ fn photograph(body: &Painter, pane: &Pane<'_>, palette: &Palette) {
     body.image(texture, Rect::from_min_max(projection.to_screen(x, y), end), UNIT_SQUARE, Color32::WHITE);
 }
 
+/// The mask of one scale set against YOLOv5's positives; `None` without a mask.
+fn positives_of(model: &CanvasModel<'_>, scale: usize) -> Option<Arc<Positives>> {
+    let mask = ShownMask::of(model, scale)?.region;
+    Some(Arc::new(Positives::of(model.scene?, model.anchors.get(scale)?, &mask, model.solo)))
+}
+
+/// The cell whose anchors are shown.
+fn anchors_at(model: &CanvasModel<'_>, scale: usize, shape: (usize, usize), hover: Option<&Hover>) -> (usize, usize) {
+    let stride = model.anchors[scale].stride;
+    let pointed = hover.and_then(|hover| cell_at(hover.x, hover.y, stride, shape));
+    let best = |gt: usize| model.mask?.scales.get(scale)?.gts.get(gt)?.best.map(|best| (best.row, best.col));
+    model.viewpoint().anchor_cell(stride, shape, pointed, best, |gt| Some(model.scene?.labels.get(gt)?.bbox))
+}
+
+/// The largest IoU that an anchor at a cell has with the soloed ground truth, or with any.
+fn anchor_iou(model: &CanvasModel<'_>, scale: usize, at: AnchorCell) -> Option<f32> {
+    let field = model.field.filter(|field| scale < field.scales() && field.gts() > 0)?;
+    let iou = |gt| field.iou(scale, gt, at);
+    match model.solo.filter(|&gt| gt < field.gts()) {
+        Some(gt) => Some(iou(gt)),
+        None => (0..field.gts()).map(iou).reduce(f32::max),
+    }
+}
+
 /// The anchors of a scale by size, with their IoU at the cell where they are drawn.
 fn anchor_legend(painter: &Painter, pane: &Pane<'_>, rect: Rect, index: usize, scale: &AnchorScale, palette: &Palette) {
     let painter = painter.with_clip_rect(rect);
     let input = pane.projection.input;
     let shape = scale.shape(input.width, input.height);
-    let (row, col) = overlay::anchor_cell(pane.model, index, shape, pane.hover.as_ref());
+    let (row, col) = anchors_at(pane.model, index, shape, pane.hover.as_ref());
     let count = scale.anchors.len().max(1);
     let step = (rect.width() / count as f32).min(160.0);
     let font = FontId::proportional(palette::SMALL);
@@ -368,10 +370,10 @@ fn anchor_legend(painter: &Painter, pane: &Pane<'_>, rect: Rect, index: usize, s
         let x = rect.left() + anchor as f32 * step;
         let swatch = Rect::from_min_size(pos2(x, rect.top() + 1.0), vec2(12.0, 12.0));
         painter.rect_filled(swatch, 2.0, palette::CASING);
-        painter.rect_filled(swatch.shrink(1.0), 1.0, overlay::anchor_color(anchor, count));
+        painter.rect_filled(swatch.shrink(1.0), 1.0, Ink::Anchor { index: anchor, of: count }.color(Ground::Screen));
         let text = pos2(swatch.right() + 6.0, swatch.center().y);
         painter.text(text, Align2::LEFT_CENTER, format!("{width:.0}×{height:.0}"), font.clone(), palette.text);
-        let iou = overlay::anchor_iou(pane.model, index, AnchorCell { anchor, row, col });
+        let iou = anchor_iou(pane.model, index, AnchorCell { anchor, row, col });
         if let Some(iou) = iou {
             let below = text + vec2(0.0, 14.0);
             let text = format!("IoU {}", significant(iou.into()));

@@ -4,6 +4,7 @@ use egui::{Pos2, Rect, Vec2, pos2, vec2};
 
 use crate::app::view::Camera;
 use crate::geometry::{BoundingBox, Size};
+use crate::inspect::SceneLabel;
 
 /// Points per input px up to which any picture can be enlarged; a small one goes further, to a few times its fit.
 const MAX_ZOOM: f32 = 48.0;
@@ -93,19 +94,10 @@ impl Projection {
     }
 }
 
-/// The cell (row, col) of a scale under a point in input px; `None` outside the map.
-pub fn cell_at(x: f32, y: f32, stride: u32, shape: (usize, usize)) -> Option<(usize, usize)> {
-    let stride = stride.max(1) as f32;
-    let (row, col) = ((y / stride).floor(), (x / stride).floor());
-    let inside = row >= 0.0 && col >= 0.0 && row < shape.0 as f32 && col < shape.1 as f32;
-    inside.then_some((row as usize, col as usize))
-}
-
-/// A cell in input px.
-pub fn cell_box(row: usize, col: usize, stride: u32) -> BoundingBox {
-    let stride = stride as f32;
-    let (x, y) = (col as f32 * stride, row as f32 * stride);
-    BoundingBox::new(x, y, x + stride, y + stride)
+/// The ground truth under a point in input px: of several the smallest.
+pub fn ground_truth_at(labels: &[SceneLabel], at: Pos2) -> Option<usize> {
+    let under = labels.iter().enumerate().filter(|(_, label)| label.bbox.contains(at.x, at.y));
+    under.min_by(|(_, a), (_, b)| a.bbox.area().total_cmp(&b.bbox.area())).map(|(index, _)| index)
 }
 
 #[cfg(test)]
@@ -181,13 +173,15 @@ mod tests {
         assert!(Projection::new(Camera::Fit, Size::new(0, 0), Rect::ZERO).zoom.is_finite());
     }
 
+    fn label(x1: f32, y1: f32, x2: f32, y2: f32) -> SceneLabel {
+        SceneLabel { class: 0, name: "cat".to_owned(), bbox: BoundingBox::new(x1, y1, x2, y2) }
+    }
+
     #[test]
-    fn cells_are_half_open_squares() {
-        assert_eq!(cell_at(0.0, 0.0, 8, (80, 80)), Some((0, 0)));
-        assert_eq!(cell_at(7.99, 8.0, 8, (80, 80)), Some((1, 0)));
-        assert_eq!(cell_at(639.9, 0.0, 32, (20, 20)), Some((0, 19)));
-        assert_eq!(cell_at(640.0, 0.0, 32, (20, 20)), None);
-        assert_eq!(cell_at(-0.1, 0.0, 32, (20, 20)), None);
-        assert_eq!(cell_box(1, 3, 16).as_xyxy(), [48.0, 16.0, 64.0, 32.0]);
+    fn of_nested_boxes_the_smallest_is_pointed_at() {
+        let labels = [label(0.0, 0.0, 100.0, 100.0), label(40.0, 40.0, 60.0, 60.0), label(200.0, 0.0, 220.0, 20.0)];
+        assert_eq!(ground_truth_at(&labels, pos2(50.0, 50.0)), Some(1));
+        assert_eq!(ground_truth_at(&labels, pos2(10.0, 50.0)), Some(0));
+        assert_eq!(ground_truth_at(&labels, pos2(150.0, 50.0)), None);
     }
 }

@@ -76,9 +76,9 @@ fn progress(ui: &mut Ui, panel: &Panel<'_>) {
         return say(ui, format!("{} · {}{}", t!("search"), live.text(), left.unwrap_or_default()), palette.text_weak);
     }
     let Some(live) = &state.runs.live else {
-        let problem = state.runs.form.problems().first().map(|problem| problem.why);
+        let problem = state.runs.form.problems().into_iter().next().map(|problem| problem.why);
         match (problem, state.runs.current()) {
-            (Some(why), None) => say(ui, why.to_owned(), palette.text_weak),
+            (Some(why), None) => say(ui, why.into_owned(), palette.text_weak),
             (None, None) => say(ui, t!("Ready to start.").to_owned(), palette.text_weak),
             (_, Some(history)) => {
                 let (level, text) = state.runs.says(history);

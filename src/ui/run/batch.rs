@@ -12,13 +12,14 @@ use crate::app::command::Command;
 use crate::app::state::Overlay;
 use crate::app::view::Camera;
 use crate::dataset::Warning;
+use crate::drawing::{Content, layers};
 use crate::files::file_name;
-use crate::inspect::class_name;
+use crate::inspect::{SceneLabel, class_name};
 use crate::language::t;
 use crate::palette::{self, Palette};
 use crate::ui::canvas::maps::Identity;
 use crate::ui::canvas::projection::Projection;
-use crate::ui::canvas::{overlay, texels};
+use crate::ui::canvas::{paint, texels};
 use crate::ui::widgets::{self, Panel, note};
 use crate::worker::{BatchPreview, PreviewImage};
 
@@ -30,6 +31,8 @@ const LINE: f32 = 16.0;
 const LINES: f32 = 3.0 * LINE;
 /// What a large picture leaves of the window, on both axes.
 const AROUND: egui::Vec2 = vec2(96.0, 176.0);
+/// Points per input px below which a picture is too small for every name.
+const REDUCED: f32 = 0.5;
 /// Steps that can be asked for.
 const LAST_STEP: u64 = 9_999_999;
 
@@ -61,7 +64,7 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, textures: &mut BatchTextures) {
     let view = &state.runs.batch;
     header(ui, panel);
     if let Some(why) = state.runs.form.batch_problem() {
-        note(ui, why);
+        note(ui, &why);
         return;
     }
     if let Some(error) = &view.error {
@@ -232,7 +235,7 @@ fn image_tile(ui: &Ui, panel: &Panel<'_>, rect: Rect, preview: &Arc<BatchPreview
         (remark, if alarming { palette.warning } else { palette.text_weak }),
     ];
     for (line, (text, color)) in texts.into_iter().enumerate() {
-        let galley = overlay::one_line(&painter, text, FontId::proportional(palette::SMALL), color, lines.width());
+        let galley = paint::one_line(&painter, text, FontId::proportional(palette::SMALL), color, lines.width());
         painter.galley(lines.min + vec2(0.0, 1.0 + line as f32 * (LINE - 1.0)), galley, color);
     }
 }
@@ -290,8 +293,14 @@ fn picture(
     }
     if state.view.labels {
         let projection = Projection::new(Camera::Fit, preview.input, rect);
-        let boxes = image.labels.iter().map(|label| (label.bbox, class_name(&preview.names, label.class)));
-        overlay::named_boxes(&painter, &projection, &boxes.collect::<Vec<_>>());
+        let named = image.labels.iter().map(|label| SceneLabel {
+            class: label.class,
+            name: class_name(&preview.names, label.class),
+            bbox: label.bbox,
+        });
+        let labels: Vec<SceneLabel> = named.collect();
+        let boxes = layers::picture(&Content { labels: labels.iter().enumerate().collect(), ..Content::default() });
+        paint::picture(&painter, &projection, &boxes, None, projection.zoom < REDUCED);
     }
 }
 

@@ -156,7 +156,7 @@ fn chosen(ui: &mut Ui, view: &CurveView, next: &mut CurveView) {
             let full = !on && view.shown.len() >= CurveView::MOST;
             let last = on && view.shown.len() == 1;
             let response = ui.add_enabled(!full && !last, egui::Checkbox::new(&mut on, tr(plot.name())));
-            let response = response.on_hover_text(tr(plot.explanation()));
+            let response = response.on_hover_text(explained(plot));
             response.clone().on_disabled_hover_text(t!("Between one and six plots are shown."));
             if response.changed() {
                 next.large = None;
@@ -192,7 +192,7 @@ fn title(ui: &Ui, panel: &mut Panel<'_>, plot: Plot, place: Rect) {
         let large = if large.is_some() { None } else { Some(plot) };
         panel.push(Command::SetCurves(CurveView { large, ..panel.state.runs.view.clone() }));
     }
-    response.on_hover_text(tr(plot.explanation()));
+    response.on_hover_text(explained(plot));
 }
 
 /// Cells of about the same shape that fill a place.
@@ -466,6 +466,11 @@ fn read_out(response: &Response, transform: &PlotTransform, runs: &Runs, (lines,
             }
         });
     });
+}
+
+/// What a plot shows, and which way is better.
+fn explained(plot: Plot) -> String {
+    format!("{} {}", tr(plot.explanation()), tr(plot.better().sentence())).trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -20,12 +20,12 @@ use egui::{
 use crate::app::command::Command;
 use crate::app::derive::talk::{numbers, run, steps};
 use crate::app::state::State;
+use crate::drawing::cell_at;
 use crate::inspect::{Comparison, Role};
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::Canvas;
-use crate::ui::canvas::projection::cell_at;
 use crate::ui::style;
 use crate::ui::talk::stage::{GAP, SENTENCE, follows_pointer, is_wide};
 use crate::ui::widgets::Panel;
@@ -52,7 +52,6 @@ const REST: f32 = 3.0;
 pub struct TalkMemory {
     /// Student and teacher side by side need two.
     canvases: [Canvas; 2],
-    contour: picture::Contour,
     curves: curves::Curves,
 }
 

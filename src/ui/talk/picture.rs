@@ -1,6 +1,6 @@
 //! The picture of a step: the canvas with the view that the step is about, and what is marked on it.
 
-use egui::{Align2, Color32, FontId, Painter, Rect, Ui, UiBuilder, pos2, vec2};
+use egui::{Align2, FontId, Rect, Ui, UiBuilder, pos2, vec2};
 
 use super::TalkMemory;
 use super::stage::{GAP, follows_pointer};
@@ -9,22 +9,15 @@ use crate::app::command::Command;
 use crate::app::derive::talk::truth;
 use crate::app::state::State;
 use crate::app::view::{Camera, Layer, Pin, RangeMode, ScaleChoice, ViewSettings};
+use crate::drawing::{BestAnchor, Ink};
 use crate::format::significant;
-use crate::geometry::BoundingBox;
 use crate::language::t;
 use crate::palette::{self, Palette};
 use crate::story::{Step, StoryNumbers};
 use crate::ui::canvas::Canvas;
-use crate::ui::canvas::maps::{MaskId, ShownMask};
 use crate::ui::canvas::model::{CanvasModel, Pull, canvas_model};
-use crate::ui::canvas::overlay::{self, Lines};
-use crate::ui::canvas::projection::Projection;
-use crate::ui::style;
+use crate::ui::canvas::projection::ground_truth_at;
 use crate::ui::widgets::Panel;
-
-/// The cells above the threshold, made again when ψ or the object changes.
-#[derive(Default)]
-pub struct Contour(Option<(MaskId, u32, Option<ShownMask>)>);
 
 pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, numbers: &StoryNumbers, place: Rect) {
     let state = panel.state;
@@ -82,15 +75,11 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut TalkMemory, numbers
             }
         }
         _ => {
-            canvas(ui, panel, &mut memory.canvases[0], &model(state, &view), place, 0);
-            if let Some(projection) = memory.canvases[0].projection() {
-                let painter = ui.painter().with_clip_rect(projection.body);
-                match step {
-                    Step::Best => mark_best(&painter, &projection, numbers),
-                    Step::Threshold => memory.contour.draw(&painter, &projection, state, at),
-                    _ => {}
-                }
-            }
+            let best = best(step, numbers);
+            let window = model(state, &view);
+            let outlined = step == Step::Threshold;
+            let model = CanvasModel { best: best.as_ref(), outlined, ..window };
+            canvas(ui, panel, &mut memory.canvases[0], &model, place, 0);
         }
     }
 }
@@ -164,52 +153,18 @@ fn on_stage(state: &State, command: Command) -> Option<Command> {
         Command::Pin(Some(Pin { stride, row, col })) => {
             let center = |cell: usize| (cell as f32 + 0.5) * stride as f32;
             let labels = &state.scene.as_ref()?.labels;
-            overlay::ground_truth_at(labels, pos2(center(col), center(row))).map(|gt| Command::Solo(Some(gt)))
+            ground_truth_at(labels, pos2(center(col), center(row))).map(|gt| Command::Solo(Some(gt)))
         }
         _ => None,
     }
 }
 
 /// The cell of M, the anchor that has it there, and its value.
-fn mark_best(painter: &Painter, projection: &Projection, numbers: &StoryNumbers) {
-    let (Some(truth), Some(scale)) = (&numbers.truth, numbers.scale_at()) else { return };
-    let center = |cell: usize| (cell as f32 + 0.5) * scale.stride as f32;
-    let [width, height] = truth.best_anchor;
-    let anchor = BoundingBox::from_center(center(numbers.cell.col), center(numbers.cell.row), width, height);
-    let mut lines = Lines::new(painter);
-    lines.dashed_frame(projection.rect_to_screen(&anchor), 2.0, Color32::WHITE);
-    overlay::pinned(&mut lines, projection, Pin { stride: scale.stride, row: numbers.cell.row, col: numbers.cell.col });
-    lines.paint(painter);
-    let text = format!("M = {}", significant(f64::from(scale.max_iou)));
-    let font = FontId::new(18.0, style::bold());
-    let galley = painter.layout_no_wrap(text, font, palette::ink_on(palette::PIN));
-    let size = galley.size() + vec2(2.0 * palette::UNIT, palette::HALF);
-    let cell = projection.to_screen(center(numbers.cell.col), center(numbers.cell.row));
-    // Beside the cell, or on its other side where the picture ends.
-    let beside = cell + vec2(2.0 * palette::UNIT + scale.stride as f32 * projection.zoom / 2.0, 0.0);
-    let fits = beside.x + size.x <= projection.body.right();
-    let anchor = if fits { Align2::LEFT_CENTER } else { Align2::RIGHT_CENTER };
-    let at = if fits { beside } else { cell - (beside - cell) };
-    let plate = anchor.anchor_size(at, size);
-    painter.rect_filled(plate, 4.0, palette::PIN);
-    painter.galley(plate.min + vec2(palette::UNIT, palette::HALF / 2.0), galley, palette::ink_on(palette::PIN));
-}
-
-impl Contour {
-    fn draw(&mut self, painter: &Painter, projection: &Projection, state: &State, stride: u32) {
-        let view = view_of(Step::Mask, stride);
-        let model = model(state, &view);
-        let id = MaskId::of(&model);
-        if self.0.as_ref().is_none_or(|(known, of, _)| (known, *of) != (&id, stride)) {
-            let scale = state.strides().position(|other| other == stride);
-            self.0 = Some((id, stride, scale.and_then(|scale| ShownMask::of(&model, scale))));
-        }
-        if let Some((_, _, Some(mask))) = &self.0 {
-            let mut lines = Lines::new(painter);
-            overlay::mask_outline(&mut lines, projection, mask, stride, Color32::WHITE);
-            lines.paint(painter);
-        }
-    }
+fn best(step: Step, numbers: &StoryNumbers) -> Option<BestAnchor> {
+    let (truth, scale) = (numbers.truth.as_ref().filter(|_| step == Step::Best)?, numbers.scale_at()?);
+    let value = Some(format!("M = {}", significant(f64::from(scale.max_iou))));
+    let cell = (numbers.cell.row, numbers.cell.col);
+    Some(BestAnchor { ink: Ink::White, anchor: truth.best_anchor, cell, value })
 }
 
 /// From 0 to 1: where M is, and where the threshold.
