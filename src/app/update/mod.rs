@@ -9,6 +9,7 @@ pub mod effect;
 pub mod follow;
 mod imitation;
 mod open;
+mod pin;
 pub mod reports;
 pub mod session;
 mod talk;
@@ -22,7 +23,6 @@ use crate::app::dialog::PickTarget;
 use crate::app::figure::FigureWhat;
 use crate::app::io::{IoRequest, IoResponse};
 use crate::app::level::Level;
-use crate::app::measures::cell_at;
 use crate::app::run::search::SearchForm;
 use crate::app::run::{MOST_SEEDS, RunTab};
 use crate::app::session::Session;
@@ -33,10 +33,12 @@ use crate::app::update::open::{
     forget_missing, list, models_changed, open_all, open_image, open_list, open_model, open_replays, open_sample,
     open_search, picked, select,
 };
-use crate::app::view::{Layer, Pin, RangeMode, ScaleChoice};
+use crate::app::update::pin::{fitting, pointed, stepped_pin};
+use crate::app::update::talk::entered;
+use crate::app::view::{Layer, RangeMode, ScaleChoice};
 use crate::figure::curves::{CurveExport, CurveView};
 use crate::files::file_name;
-use crate::imitation::mask::{Psi, ScaleMask};
+use crate::imitation::mask::Psi;
 use crate::inspect::Role;
 use crate::language::t;
 use crate::train::config::{Experiment, Lambda, RunConfig};
@@ -469,22 +471,6 @@ fn write_figure(state: &mut State, effects: &mut Vec<Effect>) {
     state.figure.outcome = None;
 }
 
-/// A step of the talk is on stage: the run's has its maps through time, where there are any.
-fn entered(state: &mut State) {
-    let is_run = state.talk.on && state.talk.step == crate::story::Step::Run;
-    if is_run && state.runs.playback.is_none() {
-        state.runs.show_snapshots(true);
-    }
-    // A run whose weights are there is seen on the open image, and no longer on the one that was recorded.
-    let playing = state.runs.playback.and_then(|playback| state.runs.history(playback.history));
-    if state.talk.on
-        && state.talk.step == crate::story::Step::BeforeAfter
-        && playing.is_some_and(|history| history.place().is_some())
-    {
-        state.runs.leave_replay();
-    }
-}
-
 /// An image of the review, with one ground truth alone if one is meant: at once where it is open, else when it has come.
 fn open_reviewed(state: &mut State, place: Option<(PathBuf, Option<usize>)>, effects: &mut Vec<Effect>) {
     let Some((path, truth)) = place else { return };
@@ -518,36 +504,6 @@ fn stepped_solo(state: &State, step: isize) -> Option<usize> {
     let place = state.solo.map_or(0, |gt| isize::try_from(gt + 1).unwrap_or(0));
     let next = (place + step).rem_euclid(places);
     usize::try_from(next).ok()?.checked_sub(1)
-}
-
-/// The cell under the pointer.
-fn pointed(state: &State) -> Option<Pin> {
-    let hover = state.hover?;
-    let index = state.strides().position(|stride| stride == hover.stride)?;
-    let mask = state.mask.as_ref()?.scales.get(index)?;
-    let (row, col) = cell_at(&state.scales()[index], mask, hover.x, hover.y)?;
-    Some(Pin { stride: hover.stride, row, col })
-}
-
-/// The cell that the soloed ground truth or the first one fits best, on the scale that is shown alone or on any.
-fn fitting(state: &State) -> Option<Pin> {
-    let mask = state.mask.as_ref()?;
-    let gt = state.solo.unwrap_or(0);
-    let best = |(scale, mask): (u32, &ScaleMask)| {
-        let record = mask.gts.get(gt)?;
-        let best = record.best?;
-        Some((record.max_iou, Pin { stride: scale, row: best.row, col: best.col }))
-    };
-    let shown = |stride: u32| match state.view.scales {
-        ScaleChoice::Stride(only) => stride == only,
-        ScaleChoice::All => true,
-    };
-    let scales = state.strides().zip(&mask.scales).filter(|(stride, _)| shown(*stride));
-    scales.filter_map(best).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, pin)| pin)
-}
-
-fn stepped_pin(pin: Pin, rows: isize, cols: isize) -> Option<Pin> {
-    Some(Pin { row: pin.row.checked_add_signed(rows)?, col: pin.col.checked_add_signed(cols)?, ..pin })
 }
 
 fn next_scales(state: &State) -> ScaleChoice {
