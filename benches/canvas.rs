@@ -52,6 +52,9 @@ fn frames(criterion: &mut Criterion) {
                 hover: Some(Hover { x: 300.0, y: 300.0, stride: 8 }),
                 pin: None,
                 solo: None,
+                names: &[],
+                best: None,
+                outlined: false,
                 message: None,
             };
             black_box(canvas.show(ui, &model));
