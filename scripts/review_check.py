@@ -200,7 +200,7 @@ def main():
     wrong = 0
     for role in ("teacher", "student"):
         wrong += compare(role, report, predictions_of(getattr(options, role), options, count), options)
-    sys.exit(wrong > 0)
+    sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":
