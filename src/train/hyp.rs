@@ -63,7 +63,7 @@ impl Hyperparameters {
         let config = RunConfig { hyp: self.clone(), ..RunConfig::default() };
         let of_hyp = |problem: &Problem| Self::OPTIONS.iter().any(|option| option.about.key == problem.key);
         match config.problems().into_iter().find(of_hyp) {
-            Some(problem) => Err(HypError::Value(problem.english())),
+            Some(problem) => Err(HypError::Value(problem.english)),
             None => Ok(()),
         }
     }

@@ -320,8 +320,8 @@ pub(super) fn outlined(config: &RunConfig, names: &[String]) -> Result<(Size, Ve
 }
 
 pub(super) fn check(config: &RunConfig) -> Result<(), TrainError> {
-    match config.problems().first() {
-        Some(problem) => Err(TrainError::Config(problem.english())),
+    match config.problems().into_iter().next() {
+        Some(problem) => Err(TrainError::Config(problem.english)),
         None => Ok(()),
     }
 }

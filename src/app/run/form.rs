@@ -282,7 +282,7 @@ impl Form {
         let of_values = config.problems().into_iter();
         failed
             .map(|(key, _, why)| Problem { key, why: why.into() })
-            .chain(of_values.map(|problem| Problem { key: problem.key, why: problem.line().said(&tr).into() }))
+            .chain(of_values.map(|problem| Problem { key: problem.key, why: problem.line.said(&tr).into() }))
             .collect()
     }
 }

@@ -92,59 +92,36 @@ impl Origin {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     pub key: &'static str,
-    why: Why,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Why {
-    /// What the form calls it, what it is, and what is needed.
-    Outside(&'static str, Value, Line),
-    /// A sentence of its own.
-    Said(Line),
+    /// With the name that the form has.
+    pub line: Line,
+    /// With the key that `config.toml` has.
+    pub english: String,
 }
 
 impl Problem {
-    fn said(key: &'static str, why: Line) -> Self {
-        Self { key, why: Why::Said(why) }
-    }
-
-    /// With the key that `config.toml` has.
-    pub fn english(&self) -> String {
-        self.called(Line::from(self.key)).english()
-    }
-
-    /// With the name that the form has.
-    pub fn line(&self) -> Line {
-        match self.why {
-            Why::Outside(name, ..) => self.called(Line::word(name)),
-            Why::Said(_) => self.called(Line::from("")),
-        }
-    }
-
-    fn called(&self, name: Line) -> Line {
-        match &self.why {
-            Why::Outside(_, value, needed) => {
-                say!("{name} is {value}; {needed}", name = name, value = value, needed = needed.clone())
-            }
-            Why::Said(why) => why.clone(),
-        }
+    fn said(key: &'static str, line: Line) -> Self {
+        Self { key, english: line.english(), line }
     }
 }
 
 impl RunConfig {
     /// What is wrong with its values, before any file is looked at.
     pub fn problems(&self) -> Vec<Problem> {
-        let outside = |key, name, value: Value, range: Range| {
-            (!range.holds(&value)).then(|| Problem { key, why: Why::Outside(name, value, range.needed()) })
+        let outside = |key: &'static str, name: &'static str, value: &Value, range: Range| {
+            let called =
+                |name: Line| say!("{name} is {value}; {needed}", name = name, value = value, needed = range.needed());
+            let problem =
+                || Problem { key, line: called(Line::word(name)), english: called(Line::from(key)).english() };
+            (!range.holds(value)).then(problem)
         };
-        let of_field = |field: Field| outside(field.about.key, field.about.name, (field.get)(self), field.about.range);
+        let of_field = |field: Field| outside(field.about.key, field.about.name, &(field.get)(self), field.about.range);
         let mut found: Vec<Problem> = Self::fields().filter_map(of_field).collect();
         if matches!(self.length, Length::Epochs(0) | Length::Steps(0)) {
             found.push(Problem::said("length", say!("a run of 0 epochs or steps does nothing; give at least 1")));
         }
         let imitation = &self.imitation;
         let (Lambda::Fixed(weight) | Lambda::GradientRatio(weight)) = imitation.lambda;
-        found.extend(outside("lambda", "λ", Value::Real(weight), Range::NOT_NEGATIVE));
+        found.extend(outside("lambda", "λ", &Value::Real(weight), Range::NOT_NEGATIVE));
         if !matches!(imitation.adapter_kernel, 1 | 3) {
             let why = say!("an adapter's kernel is 1 or 3, not {kernel}", kernel = imitation.adapter_kernel);
             found.push(Problem::said("adapter_kernel", why));

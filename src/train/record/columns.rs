@@ -73,21 +73,12 @@ pub(super) fn of_steps(scales: &[String]) -> Vec<Column<StepRecord>> {
 
 /// `results.csv`: YOLOv5 v7.0's columns in its order, then what imitation adds.
 pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
-    let evaluated = |name: &str, get: fn(&Evaluation) -> f64, set: fn(&mut Evaluation, f64)| Column {
+    let evaluated = |name: &str, get: fn(&Evaluation) -> Option<f64>, set: fn(&mut Evaluation, f64)| Column {
         name: name.to_owned(),
         whole: false,
         late: false,
-        get: Box::new(move |r: &EpochRecord| r.evaluation.as_ref().map(get)),
+        get: Box::new(move |r: &EpochRecord| r.evaluation.as_ref().and_then(get)),
         set: Box::new(move |r: &mut EpochRecord, value| set(r.evaluation.get_or_insert_default(), value)),
-    };
-    let validated = |name: &str, term: usize| Column {
-        name: name.to_owned(),
-        whole: false,
-        late: false,
-        get: Box::new(move |r: &EpochRecord| Some(r.evaluation.as_ref()?.losses?[term])),
-        set: Box::new(move |r: &mut EpochRecord, value| {
-            r.evaluation.get_or_insert_default().losses.get_or_insert_default()[term] = value;
-        }),
     };
     let of_epochs = StepRecord::METRICS.iter().filter_map(|metric| Some((metric, metric.of_epoch?)));
     let (of_yolov5, of_imitation): (Vec<_>, Vec<_>) = of_epochs.partition(|(_, name)| name.ends_with("_loss"));
@@ -97,13 +88,13 @@ pub(super) fn of_results(scales: &[String]) -> Vec<Column<EpochRecord>> {
     let mut columns: Vec<Column<EpochRecord>> = vec![column!("epoch", whole as u32, r => r.epoch)];
     columns.extend(of_yolov5.into_iter().flat_map(of));
     let evaluation: [Column<EpochRecord>; 11] = [
-        evaluated("metrics/precision", |e| e.precision, |e, value| e.precision = value),
-        evaluated("metrics/recall", |e| e.recall, |e, value| e.recall = value),
-        evaluated("metrics/mAP_0.5", |e| e.map50, |e, value| e.map50 = value),
-        evaluated("metrics/mAP_0.5:0.95", |e| e.map50_95, |e, value| e.map50_95 = value),
-        validated("val/box_loss", 0),
-        validated("val/obj_loss", 1),
-        validated("val/cls_loss", 2),
+        evaluated("metrics/precision", |e| Some(e.precision), |e, value| e.precision = value),
+        evaluated("metrics/recall", |e| Some(e.recall), |e, value| e.recall = value),
+        evaluated("metrics/mAP_0.5", |e| Some(e.map50), |e, value| e.map50 = value),
+        evaluated("metrics/mAP_0.5:0.95", |e| Some(e.map50_95), |e, value| e.map50_95 = value),
+        evaluated("val/box_loss", |e| Some(e.losses?[0]), |e, value| e.losses.get_or_insert_default()[0] = value),
+        evaluated("val/obj_loss", |e| Some(e.losses?[1]), |e, value| e.losses.get_or_insert_default()[1] = value),
+        evaluated("val/cls_loss", |e| Some(e.losses?[2]), |e, value| e.losses.get_or_insert_default()[2] = value),
         column!("x/lr0", real, r => r.learning_rates[0]),
         column!("x/lr1", real, r => r.learning_rates[1]),
         column!("x/lr2", real, r => r.learning_rates[2]),

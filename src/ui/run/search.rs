@@ -2,8 +2,7 @@
 //! fresh seeds.
 
 use egui::{
-    Button, Color32, DragValue, Label, ProgressBar, RichText, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo,
-    vec2,
+    Button, Color32, DragValue, Label, ProgressBar, RichText, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, vec2,
 };
 use egui_plot::{PlotBounds, PlotPoint, PlotPoints};
 
@@ -17,7 +16,7 @@ use crate::glossary::Term;
 use crate::language::{t, tr};
 use crate::palette::{self, Palette};
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
-use crate::ui::run::seeds;
+use crate::ui::run::{seeds, setup};
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Explained, Panel, counted, note};
 use crate::worker::Finalist;
@@ -37,12 +36,12 @@ pub struct SearchMemory {
     /// Seeds that a setting is confirmed with.
     seeds: u32,
     /// The folder as it is being typed.
-    typing: Option<String>,
+    typing: setup::SetUp,
 }
 
 impl Default for SearchMemory {
     fn default() -> Self {
-        Self { chosen: None, seeds: 5, typing: None }
+        Self { chosen: None, seeds: 5, typing: setup::SetUp::default() }
     }
 }
 
@@ -128,26 +127,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SearchMemory) {
 /// Where a new search goes: typed or chosen.
 fn folder(ui: &mut Ui, panel: &mut Panel<'_>, form: &mut SearchForm, memory: &mut SearchMemory) {
     ui.label(t!("Results")).on_hover_text(t!("A new search goes into this folder."));
-    let now = form.out.display().to_string();
-    let mut typed = memory.typing.clone().unwrap_or_else(|| now.clone());
-    let response = ui.add(TextEdit::singleline(&mut typed).desired_width(200.0)).on_hover_text(&now);
-    response.widget_info(|| {
-        let mut info = WidgetInfo::labeled(egui::Role::TextInput, true, t!("Folder for the search"));
-        info.current_text_value = Some(typed.clone());
-        info
-    });
-    if response.changed() {
-        memory.typing = Some(typed);
-    }
-    if response.lost_focus()
-        && let Some(typed) = memory.typing.take()
-    {
-        form.out = typed.trim().into();
-    }
-    let browse = Command::BrowseForRun(RunFile::SearchOut);
-    let label = browse.label();
-    let response = panel.command(ui, browse, Button::new("…"));
-    response.widget_info(|| WidgetInfo::labeled(egui::Role::Button, true, &label));
+    setup::path(ui, panel, &mut memory.typing, t!("Folder for the search"), &mut form.out, RunFile::SearchOut, 200.0);
 }
 
 /// Nothing to see yet, and what would be.

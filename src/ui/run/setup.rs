@@ -30,7 +30,7 @@ const OPTION_NAME: f32 = 128.0;
 const CONTROL: f32 = 136.0;
 
 /// What is being typed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct SetUp {
     /// The field that a person writes in, and the text as it stands.
     typing: Option<(String, String)>,
@@ -105,9 +105,17 @@ fn number<N: egui::emath::Numeric>(ui: &mut Ui, name: &str, value: &mut N, range
     response
 }
 
-/// A path to type or to choose.
-fn path(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut SetUp, name: &str, value: &mut PathBuf, browse: RunFile) {
-    let width = (ui.available_width() - 40.0).max(80.0);
+/// A path to type or to choose, at most so wide.
+pub fn path(
+    ui: &mut Ui,
+    panel: &mut Panel<'_>,
+    memory: &mut SetUp,
+    name: &str,
+    value: &mut PathBuf,
+    browse: RunFile,
+    most: f32,
+) {
+    let width = (ui.available_width() - 40.0).clamp(80.0, most);
     text(ui, memory, name, width, value.display().to_string(), |typed| *value = PathBuf::from(typed));
     let command = Command::BrowseForRun(browse);
     let label = command.label();
@@ -145,7 +153,7 @@ fn essentials(
 ) {
     let config = &mut experiment.config;
     row(ui, t!("Data"), t!("A YOLO data.yaml with train and val."), |ui| {
-        path(ui, panel, memory, t!("Data of the run"), &mut config.data, RunFile::Data);
+        path(ui, panel, memory, t!("Data of the run"), &mut config.data, RunFile::Data, f32::INFINITY);
     });
     why(ui, problems, "data");
     row(ui, t!("Teacher"), t!("Whose features are imitated; without one the student trains alone."), |ui| {
@@ -158,7 +166,9 @@ fn essentials(
             config.teacher = taught.then(PathBuf::new);
         }
         match &mut config.teacher {
-            Some(teacher) => path(ui, panel, memory, t!("Teacher of the run"), teacher, RunFile::Teacher),
+            Some(teacher) => {
+                path(ui, panel, memory, t!("Teacher of the run"), teacher, RunFile::Teacher, f32::INFINITY)
+            }
             None => {
                 ui.label(
                     RichText::new(t!("none: the student trains alone"))
@@ -170,7 +180,7 @@ fn essentials(
     why(ui, problems, "teacher");
     row(ui, t!("Student"), t!("What is trained: a checkpoint, or a model yaml to start from nothing."), |ui| {
         widgets::dot(ui, Palette::of_theme(ui.visuals().dark_mode).role(Role::Student));
-        path(ui, panel, memory, t!("Student of the run"), &mut config.student, RunFile::Student);
+        path(ui, panel, memory, t!("Student of the run"), &mut config.student, RunFile::Student, f32::INFINITY);
     });
     why(ui, problems, "student");
     row(ui, t!("Length"), t!("How long the run is."), |ui| length(ui, &mut config.length));
@@ -198,7 +208,7 @@ fn essentials(
     });
     why(ui, problems, "seeds");
     row(ui, t!("Results"), t!("Configuration, curves and weights go in this folder."), |ui| {
-        path(ui, panel, memory, t!("Folder for the results"), &mut experiment.out, RunFile::Out);
+        path(ui, panel, memory, t!("Folder for the results"), &mut experiment.out, RunFile::Out, f32::INFINITY);
     });
     why(ui, problems, "out");
     ui.add_space(palette::HALF);
