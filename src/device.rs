@@ -194,10 +194,10 @@ impl Gpu {
         unsafe {
             let tell: Symbol<unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int> =
                 self.driver.get(b"cuDeviceGetName\0").ok()?;
-            let told = tell(name.as_mut_ptr(), name.len() as c_int, self.device) == 0;
+            let answered = tell(name.as_mut_ptr(), name.len() as c_int, self.device) == 0;
             // The driver ends the name with a zero; the last place is one whatever it did.
             name[name.len() - 1] = 0;
-            told.then(|| CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
+            answered.then(|| CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned())
         }
     }
 
@@ -207,12 +207,12 @@ impl Gpu {
 
         let mut value = 0;
         // SAFETY: as in `open`; CUdevice_attribute is an enum, a C int.
-        let told = unsafe {
+        let answered = unsafe {
             let tell: Symbol<unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int> =
                 self.driver.get(b"cuDeviceGetAttribute\0").ok()?;
             tell(&raw mut value, attribute, self.device) == 0
         };
-        told.then_some(value)
+        answered.then_some(value)
     }
 }
 

@@ -49,10 +49,10 @@
 //! # A way through
 //!
 //! ψ: `ui` returns `Command::SetPsi` → `app::update` sets it and `app::update::follow` asks
-//! [`imitation::mask::IouField::mask`] for the mask → `ui::canvas` draws it. *Start*: `app::update` sends a job →
-//! `worker::runs` calls [`train::experiment`] → [`train::run`] trains and emits events → the worker reports them →
-//! [`train::history`] makes curves of them → `ui::run` draws those. Tensors are touched in [`yolo`], [`imitation`],
-//! [`inspect`], [`train`], [`review`], [`preflight`] and [`bench`] alone.
+//! [`imitation::mask::IouField::mask`] for the mask → [`drawing`] lists what is seen → `ui::canvas` paints it.
+//! *Start*: `app::update` sends a job → `worker::runs` calls [`train::experiment`] → [`train::run`] trains and emits
+//! events → the worker reports them → [`train::history`] makes curves of them → `ui::run` draws those. Tensors are
+//! touched in [`yolo`], [`imitation`], [`inspect`], [`train`], [`review`], [`preflight`] and [`bench`] alone.
 //!
 //! # Invariants (`tests/architecture.rs` keeps the imports)
 //!

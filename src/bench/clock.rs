@@ -101,13 +101,13 @@ impl<'a> Clock<'a> {
         let mut times = Vec::new();
         let mut images = 0;
         while goes_on(times.len(), begin.elapsed(), share) {
-            let told = self.tell(task, begin.elapsed());
-            if told.is_err() && times.is_empty() {
-                return told;
+            let reported = self.tell(task, begin.elapsed());
+            if reported.is_err() && times.is_empty() {
+                return reported;
             }
-            if told.is_err() {
+            if reported.is_err() {
                 self.measurements.push(Measurement::of(task, times, images));
-                return told;
+                return reported;
             }
             let repeat = Instant::now();
             images += once()?;
@@ -181,11 +181,11 @@ mod tests {
     #[test]
     fn warm_ups_are_not_counted_and_stopping_keeps_what_is_measured() {
         let mut calls = 0;
-        let mut told = 0;
+        let mut reported = 0;
         let mut progress = |_: &str, _: Option<Duration>| {
-            told += 1;
+            reported += 1;
             // Two warm-ups, five repeats, and then no more.
-            if told > 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if reported > 7 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let mut clock = Clock::start(Device::Cpu, Duration::from_secs(60), &[TASK], &mut progress);
         let stopped = clock.measure(TASK, || {

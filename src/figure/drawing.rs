@@ -242,8 +242,8 @@ impl StoryDrawing {
             curves: self.history.clone().map(story_panels).unwrap_or_default(),
             detections: self.detections.as_ref().map(|found| found.each_ref().map(|found| found.to_vec())),
         });
-        let told = Step::ALL.into_iter().filter(|step| wanted(*step) && story::is_shown(&view, *step));
-        told.map(|step| Ok((story::file_stem(step), story::figure(&view, step, look)?))).collect()
+        let shown = Step::ALL.into_iter().filter(|step| wanted(*step) && story::is_shown(&view, *step));
+        shown.map(|step| Ok((story::file_stem(step), story::figure(&view, step, look)?))).collect()
     }
 }
 

@@ -334,7 +334,7 @@ struct Window {
     ctx: egui::Context,
     opened: Instant,
     /// The first frame with a mask has been told to the log (`DISTILLSCOPE_LOG=info`): the figure of a start.
-    told: bool,
+    reported: bool,
     profile: bool,
 }
 
@@ -345,8 +345,8 @@ impl eframe::App for Window {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
         self.app.draw(ui);
-        if !self.told && self.app.state.mask.is_some() {
-            self.told = true;
+        if !self.reported && self.app.state.mask.is_some() {
+            self.reported = true;
             let loading = self.app.state.comparison.is_none();
             tracing::info!(milliseconds = self.opened.elapsed().as_millis(), loading, "image, labels and masks drawn");
         }
@@ -389,7 +389,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         if let Some(complaint) = complaint {
             app.tell(&ctx, t!("settings"), complaint);
         }
-        Ok(Box::new(Window { app, ctx, opened, told: false, profile: options.profile }))
+        Ok(Box::new(Window { app, ctx, opened, reported: false, profile: options.profile }))
     };
     eframe::run_native("distillscope", native, Box::new(made))
         .map_err(|error| anyhow::anyhow!("the window cannot be opened: {error}"))

@@ -322,11 +322,11 @@ impl<'a> Run<'a> {
     ) -> Result<Option<Evaluation>, TrainError> {
         let config = &self.trainer.plan.config;
         let options = EvaluateOptions { imgsz: config.imgsz, batch: 2 * config.batch, losses: None };
-        let (mut told, control) = (Ok(()), self.control);
+        let (mut emitted, control) = (Ok(()), self.control);
         let mut progress = |done: usize, total: usize| {
             let fraction = Some(done as f32 / total.max(1) as f32);
-            if told.is_ok() {
-                told = emit(RunEvent::Stage { what: stage.to_owned(), fraction });
+            if emitted.is_ok() {
+                emitted = emit(RunEvent::Stage { what: stage.to_owned(), fraction });
             }
             if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
@@ -340,7 +340,7 @@ impl<'a> Run<'a> {
             return Err(EvaluateError::Classes { model, data }.into());
         };
         let found = evaluate_as(&model.folded(tch::Kind::Float)?, &classes, samples, &options, &mut progress)?;
-        told?;
+        emitted?;
         for warning in found.iter().flat_map(|evaluation| &evaluation.warnings) {
             self.warn_once(warning.to_string(), emit)?;
         }
@@ -351,14 +351,14 @@ impl<'a> Run<'a> {
     fn start(&mut self, emit: &mut Emit<'_>) -> Result<ControlFlow<()>, TrainError> {
         self.fresh = false;
         let control = self.control;
-        let mut told = Ok(());
+        let mut emitted = Ok(());
         let flow = self.trainer.start(&mut |fraction| {
-            if told.is_ok() {
-                told = emit(RunEvent::Stage { what: "fitting the adapters".to_owned(), fraction: Some(fraction) });
+            if emitted.is_ok() {
+                emitted = emit(RunEvent::Stage { what: "fitting the adapters".to_owned(), fraction: Some(fraction) });
             }
-            if control.is_stopped() || told.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if control.is_stopped() || emitted.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        told?;
+        emitted?;
         Ok(flow)
     }
 
@@ -410,16 +410,16 @@ impl<'a> Run<'a> {
 
     /// mAP and losses of the averaged weights on val; `None` when stopped.
     fn evaluate(&mut self, emit: &mut Emit<'_>) -> Result<Option<Evaluation>, TrainError> {
-        let mut told = Ok(());
+        let mut emitted = Ok(());
         let control = self.control;
         let found = self.trainer.evaluate(&mut |done, total| {
             let fraction = Some(done as f32 / total.max(1) as f32);
-            if told.is_ok() {
-                told = emit(RunEvent::Stage { what: "evaluating".to_owned(), fraction });
+            if emitted.is_ok() {
+                emitted = emit(RunEvent::Stage { what: "evaluating".to_owned(), fraction });
             }
             if control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        told?;
+        emitted?;
         for warning in found.iter().flat_map(|evaluation| &evaluation.warnings) {
             self.warn_once(warning.to_string(), emit)?;
         }

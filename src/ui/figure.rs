@@ -97,10 +97,10 @@ fn of_what(ui: &mut Ui, panel: &Panel<'_>, sheet: &mut FigureSheet) {
         });
     });
     if sheet.what == FigureWhat::Story
-        && let Some((told, missing)) = steps_shown(state)
+        && let Some((shown, missing)) = steps_shown(state)
     {
         let names: Vec<&str> = missing.iter().map(|step| tr(step.title())).collect();
-        let figures = counted(told.len(), "figure", "figures");
+        let figures = counted(shown.len(), "figure", "figures");
         note(
             ui,
             &match names.as_slice() {

@@ -10,16 +10,16 @@ use crate::train::preview::Previews;
 /// Makes previews; what one leaves in memory serves the next.
 pub(super) fn handle(previews: &mut Previews, job: Job, context: &JobContext) {
     let Job::Batch(request) = job else { return };
-    let mut told = None;
+    let mut reported = None;
     // New masks on known pictures take a moment and no stage: nothing to tell of.
     let mut progress = |stage: &str, fraction: Option<f32>| {
-        if told.is_none() {
+        if reported.is_none() {
             context.started(format!("step {}", request.step));
         }
         let now = Some((stage.to_owned(), fraction));
-        if told != now {
+        if reported != now {
             context.progress(stage, fraction);
-            told = now;
+            reported = now;
         }
         if context.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };

@@ -308,9 +308,9 @@ mod tests {
     #[test]
     fn the_last_event_does_not_wait_for_another() {
         let (sender, inbox) = channel();
-        let (told, heard) = channel();
+        let (events, heard) = channel();
         let gatherer =
-            thread::spawn(move || gather(&inbox, Duration::from_millis(1), |batch| told.send(batch).expect("heard")));
+            thread::spawn(move || gather(&inbox, Duration::from_millis(1), |batch| events.send(batch).expect("heard")));
         let id = RunId { seed: 0, variant: Variant::Imitation };
         for step in 0..2 {
             sender.send((id, RunEvent::Saved { step })).expect("a listener");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::context::JobContext;
 use super::protocol::{Job, Report, SurveyRequest};
 use crate::dataset::{DataYaml, DatasetError, Samples};
+use crate::language::key;
 use crate::survey::survey;
 
 /// Share of the time that reading takes, measured on ten thousand label files: so that the time left is one figure.
@@ -21,13 +22,13 @@ pub(super) fn handle(job: Job, context: &JobContext) {
 }
 
 fn run(request: &SurveyRequest, context: &JobContext) -> Result<(), DatasetError> {
-    let told = |stage: &'static str, from: f32, share: f32| {
+    let part = |stage: &'static str, from: f32, share: f32| {
         move |done: usize, images: usize| {
             context.progress(stage, Some(from + share * done as f32 / images.max(1) as f32));
             if context.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     };
-    let mut reading = told("reading labels", 0.0, READING);
+    let mut reading = part(key!("reading labels"), 0.0, READING);
     let samples = match request.split {
         Some(split) => Samples::load(&DataYaml::load(&request.data)?, split, &mut reading)?,
         None => Samples::load_images(&request.data, &mut reading)?,
@@ -35,7 +36,7 @@ fn run(request: &SurveyRequest, context: &JobContext) -> Result<(), DatasetError
     if context.is_cancelled() {
         return Ok(());
     }
-    let mut counting = told("counting cells", READING, 1.0 - READING);
+    let mut counting = part(key!("counting cells"), READING, 1.0 - READING);
     let SurveyRequest { anchors, input, options, .. } = request;
     if let Some(survey) = survey(&samples, anchors, *input, options, &mut counting) {
         let (request, survey) = (Box::new(request.clone()), Arc::new(survey));

@@ -270,8 +270,8 @@ fn what_cannot_be_searched_is_said_in_the_tab() {
     window.report(Report::Failed { kind: JobKind::Search, what: "the search".into(), failure: message.into() });
     window.report(Report::Finished { kind: JobKind::Search });
     window.screen.get_by_label(message);
-    let told = window.app().state.messages.iter().filter(|message| message.level == Level::Error).count();
-    assert_eq!((told, window.app().state.messages.len()), (2, 2));
+    let said = window.app().state.messages.iter().filter(|message| message.level == Level::Error).count();
+    assert_eq!((said, window.app().state.messages.len()), (2, 2));
     // One candidate and its baseline on two seeds, of 60 steps at least: 6 epochs of 10 steps, 4 · (2 + 6 · (5 + 1) + 2) = 160 s.
     let mut form = window.app().state.runs.search.form.clone();
     form.minutes = 2.0;

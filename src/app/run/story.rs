@@ -97,9 +97,9 @@ mod tests {
                 runs.histories.push(Arc::new(history));
             }
         }
-        let told = runs.story(&Arc::clone(&runs.histories[0]));
-        assert_eq!((told.map.baseline, told.map50.baseline), (Some(0.3), Some(0.6)));
-        let verdict = told.verdict.expect("three pairs");
+        let story = runs.story(&Arc::clone(&runs.histories[0]));
+        assert_eq!((story.map.baseline, story.map50.baseline), (Some(0.3), Some(0.6)));
+        let verdict = story.verdict.expect("three pairs");
         // Mean 0.03, deviation 0.01: ± 4.3027 · 0.01 / √3 = 0.0248.
         let [low, high] = verdict.interval.expect("an interval");
         assert!((low - 0.00516).abs() < 1e-4 && (high - 0.05484).abs() < 1e-4, "{low} {high}");

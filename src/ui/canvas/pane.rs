@@ -176,8 +176,8 @@ impl PaneMemory {
         let texture = self.map.as_ref().and_then(|map| map.texture.as_ref()).map(TextureHandle::id);
         paint::picture(&body, &pane.projection, &self.picture, texture, false);
         // While something is under way one message says so for all panes.
-        let told = pane.model.message.is_some() && pane.model.comparison.is_none();
-        if let Some(missing) = missing.filter(|_| !told) {
+        let is_said = pane.model.message.is_some() && pane.model.comparison.is_none();
+        if let Some(missing) = missing.filter(|_| !is_said) {
             pill(&body, pane.parts.body, tr(missing), palette);
         }
         self.head(painter, pane, scale, palette);
