@@ -336,12 +336,15 @@ fn the_comparison_waits_for_both_runs_and_one_seed_is_no_verdict() {
     assert!(more.accesskit_node().is_disabled());
     window.harness.get_by_label("A run is under way; stop it, or wait for its end.");
     window.say(vec![(WITHOUT, RunEvent::Ended(Outcome::Finished))]);
+    let brief = DatasetBrief { source: "d/data.yaml".into(), split: Some("val".into()), ..DatasetBrief::default() };
+    window.report(Report::Dataset(brief));
     window.report(Report::Finished { kind: JobKind::Run });
     let said = "cannot tell yet: mAP50-95 on val +0.030 in one seed, which is no verdict; run at least two";
     window.harness.get_by_label(said);
     window.harness.get_by_label("seed 0: +0.030");
-    let newest = window.app().state.messages.get(0).map(|message| message.text.clone());
-    assert_eq!(newest.as_deref(), Some(said), "and the end of the pairs is told");
+    let newest = window.app().state.messages.get(0).cloned().expect("a message");
+    assert_eq!(newest.text, said, "and the end of the pairs is told");
+    assert_eq!(newest.remedy, Some(Command::StartReview), "with the next question");
 }
 
 #[test]

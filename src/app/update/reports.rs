@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::app::command::Command;
 use crate::app::dataset::Thumbnail;
+use crate::app::derive;
 use crate::app::level::Level;
 use crate::app::run::{Examined, RunTab};
 use crate::app::state::{Activity, CompareKey, FieldKey, ModelSlot, Overlay, State};
@@ -47,7 +48,9 @@ fn take(state: &mut State, report: Report, effects: &mut Vec<Effect>) {
         }
         Report::Finished { kind: JobKind::Run } => {
             if let Some(note) = state.runs.ended() {
-                tell(state, note.level, note.what, note.text, effects);
+                // Pairs have ended: which objects were won and lost is the next question.
+                let review = derive::review::wanted(state).is_ok().then_some(Command::StartReview);
+                tell_with(state, note.level, note.what, note.text, review, effects);
             }
         }
         Report::Finished { kind: JobKind::Search } => {
