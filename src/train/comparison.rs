@@ -189,7 +189,7 @@ impl RunResult {
 
 /// What is said of a student whose mAP50-95 fell from before its first step to after its last one, as far as three digits
 /// show it.
-pub(super) fn fall(before: f64, last: f64) -> Option<String> {
+pub(in crate::train) fn fall(before: f64, last: f64) -> Option<String> {
     let [before_text, last_text] = [before, last].map(|map| format!("{map:.3}"));
     let fell = last < before && before_text != last_text;
     fell.then(|| format!("the student ended below its start: mAP50-95 {before_text} before, {last_text} after"))

@@ -182,7 +182,7 @@ impl Shown {
             });
         };
         let seeds = counted(first.runs.len(), "fresh seed", "fresh seeds");
-        Some(if table.best.as_ref() == Some(&first.name) {
+        let conclusion = if table.best.as_ref() == Some(&first.name) {
             t!("{name} came out best of {tried} that were tried, on {seeds}.", name = first.name, tried, seeds)
         } else {
             t!(
@@ -191,7 +191,19 @@ impl Shown {
                 seeds,
                 name = first.name
             )
-        })
+        };
+        let Some([before, last]) = table.fell else { return Some(conclusion) };
+        Some(t!(
+            "The students ended below their start (mAP50-95 {before} before, {last} after), with imitation and without: a lower lr0 or a longer warm-up comes before any comparison. {conclusion}",
+            before = format!("{before:.3}"),
+            last = format!("{last:.3}"),
+            conclusion
+        ))
+    }
+
+    /// Whether what came of it stands on students that unlearned.
+    pub fn fell(&self) -> bool {
+        self.table.as_ref().is_some_and(|table| table.fell.is_some())
     }
 }
 
@@ -355,7 +367,8 @@ impl Searches {
             Some(conclusion) => conclusion,
             None => t!("the search was stopped; Go on resumes it").to_owned(),
         };
-        Some(Note { level: Level::Info, what: t!("the search").to_owned(), text })
+        let level = if shown.fell() { Level::Warning } else { Level::Info };
+        Some(Note { level, what: t!("the search").to_owned(), text })
     }
 
     pub(in crate::app) fn open(&mut self, earlier: EarlierSearch) {

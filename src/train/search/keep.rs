@@ -25,6 +25,9 @@ pub struct Rung {
 pub struct Pace {
     pub cost: Cost,
     pub steps_per_epoch: u64,
+    /// The student's mAP50-95 on val before its first step.
+    #[serde(default)]
+    pub before: Option<f64>,
     /// Seconds that finished runs were thought to take, and took.
     pub expected: f64,
     pub taken: f64,

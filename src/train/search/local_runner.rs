@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,7 +15,9 @@ use crate::train::comparison::RunResult;
 use crate::train::config::{Experiment, Length, RunConfig};
 use crate::train::event::{RunControl, RunEvent};
 use crate::train::folder::RunFolder;
+use crate::train::plan::RunPlan;
 use crate::train::record::MAX_KEPT_BYTES;
+use crate::train::trainer::Trainer;
 use crate::train::{TrainError, experiment};
 
 /// Steps of a run that is measured; the first is slower and does not count.
@@ -84,6 +87,15 @@ impl<'a> LocalRunner<'a> {
         Ok(Some((cost, steps_per_epoch)))
     }
 
+    /// mAP50-95 on val of the student as it is; `None` when stopped.
+    fn before(&self, config: &RunConfig) -> Result<Option<f64>, TrainError> {
+        let stop = || if self.control.is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let config = RunConfig { teacher: None, ..config.clone() };
+        let Some(plan) = RunPlan::make(&config, false, &mut |_, _| stop())? else { return Ok(None) };
+        let evaluation = Trainer::new(plan)?.evaluate(&mut |_, _| stop())?;
+        Ok(evaluation.map(|evaluation| evaluation.map50_95))
+    }
+
     /// The same without imitation.
     fn measured_baseline(&self, config: &RunConfig) -> Result<Option<(Cost, u64)>, TrainError> {
         let config = RunConfig { teacher: None, ..config.clone() };
@@ -115,6 +127,8 @@ fn clear(folder: &Path) -> Result<(), TrainError> {
 
 impl Runner for LocalRunner<'_> {
     fn measure(&mut self, configs: &[RunConfig], say: &mut dyn FnMut(Loss)) -> Result<Option<Pace>, TrainError> {
+        let Some(first) = configs.first() else { return Ok(Some(Pace::default())) };
+        let Some(before) = self.before(first)? else { return Ok(None) };
         let mut pace = Pace::default();
         // What a step costs depends on whether features and adapters are in it; the dearer counts.
         for reads in [Reads::Head, Reads::Features] {
@@ -124,7 +138,7 @@ impl Runner for LocalRunner<'_> {
                     // The next may do better, where the same run without imitation can be trained at all.
                     Err(error) if is_its_own(&error) => {
                         if pace == Pace::default() {
-                            let Some((cost, steps_per_epoch)) = self.measured_baseline(&configs[0])? else {
+                            let Some((cost, steps_per_epoch)) = self.measured_baseline(first)? else {
                                 return Ok(None);
                             };
                             pace = Pace { cost, steps_per_epoch, ..pace };
@@ -138,7 +152,7 @@ impl Runner for LocalRunner<'_> {
                 break;
             }
         }
-        Ok(Some(pace))
+        Ok(Some(Pace { before: Some(before), ..pace }))
     }
 
     fn run(

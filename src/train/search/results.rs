@@ -6,6 +6,7 @@ use super::keep::{Rung, Search};
 use super::ladder::{FINALISTS, SEEDS, kept};
 use super::runner::{Found, Runner, TrialEnd};
 use super::table::{CandidateRow, Finalist, SCHEMA, Score, SearchTable, Settings};
+use crate::train::comparison::fall;
 use crate::train::config::RunConfig;
 
 /// What one learning rate's run without imitation is called.
@@ -156,6 +157,7 @@ impl Results<'_> {
             finalists,
             best: None,
             conclusion: String::new(),
+            fell: None,
         }
     }
 
@@ -200,8 +202,16 @@ impl Results<'_> {
         };
         let outcome =
             if won { "is the best" } else { "is no better than training without imitation, which best.toml does" };
+        // Nothing that was learned is to be seen in runs that unlearned, whatever their differences say.
+        let last = first.mean().max(of_baseline);
+        let before = self.search.pace.and_then(|pace| pace.before);
+        let fell = before.and_then(|before| fall(before, last));
+        table.fell = before.filter(|_| fell.is_some()).map(|before| [before, last]);
+        let fell = fell.map_or_else(String::new, |fell| {
+            format!("{fell}, with imitation and without: a lower lr0 or a longer warm-up comes before any comparison. ")
+        });
         table.conclusion = format!(
-            "{tried} of {} candidates tried; {} {outcome} at {epochs} epochs, on {} fresh seeds: {verdict}. It was chosen \
+            "{fell}{tried} of {} candidates tried; {} {outcome} at {epochs} epochs, on {} fresh seeds: {verdict}. It was chosen \
              on val, which only fresh seeds, as these, or a test split confirm",
             table.candidates.len(),
             first.name,

@@ -35,6 +35,10 @@ pub struct SearchTable {
     pub verdict: Option<Verdict>,
     /// What came of it, in words; empty before the end.
     pub conclusion: String,
+    /// mAP50-95 before the first step and on the fresh seeds, where even the better of the best candidate and the baseline
+    /// fell below its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fell: Option<[f64; 2]>,
 }
 
 /// A candidate and its runs on the search's seed.

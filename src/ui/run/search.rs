@@ -148,7 +148,9 @@ fn empty(ui: &mut Ui) {
 /// What the budget buys, what came of it, and what it does not say.
 fn about(ui: &mut Ui, shown: &Shown, minutes: f64, live: bool) {
     if let Some(conclusion) = shown.conclusion() {
-        ui.label(widgets::strong(conclusion).size(15.0));
+        let palette = Palette::of_theme(ui.visuals().dark_mode);
+        let color = if shown.fell() { palette.warning } else { palette.text };
+        ui.label(widgets::strong(conclusion).size(15.0).color(color));
     }
     let spent = t!("{time} spent of {folder}", time = clock(shown.search.spent), folder = shown.folder.display());
     // Another budget than its own is meant for another search, or for more of this one.

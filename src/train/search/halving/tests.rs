@@ -19,6 +19,9 @@ struct Disk {
     runs: Vec<String>,
 }
 
+/// The student's mAP50-95 before its first step.
+const BEFORE: f64 = 0.05;
+
 /// Runs in no time, by a made-up clock: ten seconds an epoch, times `step`.
 struct Fake<'a> {
     disk: &'a RefCell<Disk>,
@@ -34,7 +37,7 @@ struct Fake<'a> {
 impl Runner for Fake<'_> {
     fn measure(&mut self, _: &[RunConfig], _: &mut dyn FnMut(Loss)) -> Result<Option<Pace>, TrainError> {
         let cost = Cost { step: 0.5, ..Cost::default() };
-        Ok(Some(Pace { cost, steps_per_epoch: 20, ..Pace::default() }))
+        Ok(Some(Pace { cost, steps_per_epoch: 20, before: Some(BEFORE), ..Pace::default() }))
     }
 
     fn run(
@@ -169,6 +172,23 @@ fn the_verdict_is_on_test_where_there_is_one() {
     let verdict = table.verdict.unwrap();
     assert_eq!((verdict.split.as_str(), verdict.n, verdict.says), ("test", 5, Says::Hurts));
     assert!(near(verdict.mean, -0.01) && near(table.finalists[0].runs[0].difference, 0.02));
+}
+
+#[test]
+fn a_gain_among_runs_that_fell_is_told_after_the_fall() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), RefCell::default());
+    // Every seed gains .002 over its baseline, and all end far below the start.
+    let end = |name: &str, _: u32, seed: u64| {
+        let val = 0.002 + 0.0001 * seed as f64 + if name == "baseline" { 0.0 } else { 0.002 };
+        TrialEnd::Finished(Found { val, test: None })
+    };
+    let play = Play { folder: folder.path(), disk: &disk, step: 1.0, end: &end };
+    let table = play.to_the_end(&mut search(&["a"], 1e4, 3));
+    assert_eq!(table.verdict.as_ref().map(|verdict| verdict.says), Some(Says::Helps));
+    // The mean of seeds 1 to 5 with imitation: 0.002 + 0.0003 + 0.002.
+    let fall = "the student ended below its start: mAP50-95 0.050 before, 0.004 after, with imitation and without: a lower lr0";
+    assert!(table.conclusion.starts_with(fall), "{}", table.conclusion);
+    assert!(table.fell.is_some_and(|[before, last]| before == BEFORE && near(last, 0.0043)), "{:?}", table.fell);
 }
 
 #[test]
