@@ -46,7 +46,7 @@ impl Runs {
     }
 
     /// The maps of another run, at the moment that is shown.
-    pub(in crate::app) fn show_moments_of(&mut self, key: u64) {
+    pub(in crate::app) fn show_snapshots_of(&mut self, key: u64) {
         let there = self.with_snapshots().any(|history| history.key == key);
         if let Some(playback) = self.playback.as_mut().filter(|_| there) {
             playback.history = key;

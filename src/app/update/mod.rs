@@ -379,7 +379,7 @@ fn change(state: &mut State, command: Command, effects: &mut Vec<Effect>) {
                 state.view.layer = Layer::Difference;
             }
         }
-        Command::ShowSnapshotsOf(key) => state.runs.show_moments_of(key),
+        Command::ShowSnapshotsOf(key) => state.runs.show_snapshots_of(key),
         Command::SeekSnapshot(index) => state.runs.seek(index),
         Command::PlaySnapshots => {
             let playing = state.runs.playback.is_some_and(|playback| playback.playing);

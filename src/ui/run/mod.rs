@@ -16,9 +16,12 @@ mod setup;
 pub mod snapshots;
 mod survey;
 
-use egui::{Frame, Margin, Rect, Ui};
+use egui::{Frame, Label, Margin, ProgressBar, Rect, RichText, Ui, WidgetInfo};
 
-use crate::app::run::RunTab;
+use crate::app::run::{RunTab, clock};
+use crate::app::state::Activity;
+use crate::language::{t, tr};
+use crate::palette::Palette;
 use crate::ui::widgets::Panel;
 
 const BAR: f32 = 32.0;
@@ -70,4 +73,19 @@ pub fn show(ui: &mut Ui, panel: &mut Panel<'_>, memory: &mut RunMemory, height: 
         ui.take_available_space();
     });
     Some(shown.response.rect.height())
+}
+
+/// How far a piece of long work is, and the time that is left.
+fn under_way(ui: &mut Ui, activity: &Activity, now: f64, name: &str) {
+    let palette = Palette::of_theme(ui.visuals().dark_mode);
+    let fraction = activity.fraction.unwrap_or(0.0);
+    let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0).fill(palette.accent);
+    ui.add(bar).widget_info(|| {
+        let mut info = WidgetInfo::labeled(egui::Role::ProgressIndicator, true, name);
+        info.value = Some(f64::from(fraction));
+        info
+    });
+    let left = activity.seconds_left(now).map(|left| format!(" · {}", t!("{time} left", time = clock(left))));
+    let text = format!("{} · {:.0} %{}", tr(&activity.stage), 100.0 * fraction, left.unwrap_or_default());
+    ui.add(Label::new(RichText::new(text).color(palette.text_weak)).truncate());
 }

@@ -1,12 +1,11 @@
 //! The review: which objects of the open dataset each model finds, in a table that can be ordered and filtered; a click opens
 //! the image with that object alone.
 
-use egui::{Button, ComboBox, Label, ProgressBar, RichText, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo};
+use egui::{Button, ComboBox, Label, RichText, ScrollArea, Sense, TextEdit, Ui, UiBuilder, WidgetInfo};
 
 use crate::app::command::Command;
 use crate::app::figure::FigureWhat;
 use crate::app::review::{ReviewKind, ReviewOrder, ReviewView, Reviewed, change_name, outcome_name};
-use crate::app::run::clock;
 use crate::app::state::State;
 use crate::files::file_name;
 use crate::language::{t, tr};
@@ -16,6 +15,7 @@ use crate::review::sums::{Change, Group, Pairing, pairings};
 use crate::review::{Object, Review};
 use crate::survey::ObjectSize;
 use crate::ui::run::doubts;
+use crate::ui::run::under_way;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Panel, counted, note};
 use crate::worker::JobKind;
@@ -89,17 +89,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn status(ui: &mut Ui, state: &State) {
     let palette = Palette::of_theme(ui.visuals().dark_mode);
     if let Some(activity) = state.activity(JobKind::Review) {
-        let fraction = activity.fraction.unwrap_or(0.0);
-        let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0).fill(palette.accent);
-        ui.add(bar).widget_info(|| {
-            let mut info = WidgetInfo::labeled(egui::Role::ProgressIndicator, true, t!("Progress of the review"));
-            info.value = Some(f64::from(fraction));
-            info
-        });
-        let left = activity.seconds_left(state.now).map(|left| format!(" · {}", t!("{time} left", time = clock(left))));
-        let text = format!("{} · {:.0} %{}", tr(&activity.stage), 100.0 * fraction, left.unwrap_or_default());
-        ui.add(Label::new(RichText::new(text).color(palette.text_weak)).truncate());
-        return;
+        return under_way(ui, activity, state.now, t!("Progress of the review"));
     }
     let Some(reviewed) = &state.review.result else { return };
     let review = &reviewed.review;

@@ -1,14 +1,13 @@
 //! The mask survey: what every ψ and level rule mark over the open dataset, and how much of it YOLOv5 trains on.
 
 use egui::{
-    Align, Align2, Button, FontId, Grid, Label, Layout, ProgressBar, Rect, Response, RichText, Sense, Stroke, Ui,
-    UiBuilder, WidgetInfo, vec2,
+    Align, Align2, Button, FontId, Grid, Label, Layout, Rect, Response, RichText, Sense, Stroke, Ui, UiBuilder,
+    WidgetInfo, vec2,
 };
 use egui_plot::{LineStyle, PlotBounds, PlotPoint, PlotPoints, PlotTransform};
 
 use crate::app::command::Command;
 use crate::app::figure::FigureWhat;
-use crate::app::run::clock;
 use crate::app::state::State;
 use crate::app::survey::Surveyed;
 use crate::axis::AxisScale;
@@ -22,6 +21,7 @@ use crate::palette::{self, Palette};
 use crate::survey::Overlap;
 use crate::ui::run::curves::cells;
 use crate::ui::run::fixed_plot::{Axes, Ticks, fixed_plot};
+use crate::ui::run::under_way;
 use crate::ui::style;
 use crate::ui::table::{self, Cell, Column};
 use crate::ui::widgets::{self, Explained, Panel, counted, grouped, note};
@@ -95,17 +95,7 @@ fn controls(ui: &mut Ui, panel: &mut Panel<'_>) {
 fn status(ui: &mut Ui, state: &State) {
     let palette = Palette::of_theme(ui.visuals().dark_mode);
     if let Some(activity) = state.activity(JobKind::Survey) {
-        let fraction = activity.fraction.unwrap_or(0.0);
-        let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0).fill(palette.accent);
-        ui.add(bar).widget_info(|| {
-            let mut info = WidgetInfo::labeled(egui::Role::ProgressIndicator, true, t!("Progress of the survey"));
-            info.value = Some(f64::from(fraction));
-            info
-        });
-        let left = activity.seconds_left(state.now).map(|left| format!(" · {}", t!("{time} left", time = clock(left))));
-        let text = format!("{} · {:.0} %{}", tr(&activity.stage), 100.0 * fraction, left.unwrap_or_default());
-        ui.add(Label::new(RichText::new(text).color(palette.text_weak)).truncate());
-        return;
+        return under_way(ui, activity, state.now, t!("Progress of the survey"));
     }
     let Some(surveyed) = &state.survey.result else { return };
     let survey = &surveyed.survey;
